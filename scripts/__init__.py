@@ -1,0 +1,1 @@
+"""What keeps the repository: set-up, checks, generated files. None of it is shipped."""
