@@ -1,0 +1,1 @@
+"""What a message costs, as ratios that anyone can run again: `make bench`."""
