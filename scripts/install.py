@@ -1,6 +1,7 @@
 """How does a bare machine get the environment? A venv with exactly the lock, then Parley itself with fresh stubs.
 
-Runs with any Python 3.11+ and nothing installed. What is already as it should be is left alone, so a second run is instant.
+Runs with any Python 3.11+ and nothing installed. What is as it should be is left alone, so a second
+run is instant.
 """
 
 import hashlib
@@ -74,7 +75,7 @@ def _usable() -> bool:
     """A venv made by another Python, or half made, is made anew."""
     if not (VENV / "bin" / "pip").exists():
         return False
-    asked = [PYTHON, "-c", "import sys; print(sys.version_info[:2])"]
+    asked = [str(PYTHON), "-c", "import sys; print(sys.version_info[:2])"]
     answer = subprocess.run(asked, capture_output=True, text=True, check=False)
     return answer.stdout.strip() == str(sys.version_info[:2])
 

