@@ -1,0 +1,97 @@
+"""What may be believed of a webhook? Runs a channel's code so that no request, however made, can raise.
+
+Pure: the gateway reads, stores and answers. A failure to authenticate refuses; a failure to decode after a good
+signature is unreadable, answered as the provider expects so that it does not repeat it for days.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
+from channels.limits import fit_message, fit_receipt
+from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
+
+REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
+
+
+class Verdict(Enum):
+    """What became of a webhook."""
+
+    READ = "read"
+    REFUSED = "refused"  # not theirs, not fresh, or for another account: nothing is stored
+    UNREADABLE = "unreadable"  # theirs, and we cannot read it: the raw body is worth keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The channel account that a webhook's URL names."""
+
+    id: str
+    address: str
+    credentials: Credentials
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A webhook, understood as far as it can be. Messages carry account_id and received_at."""
+
+    verdict: Verdict
+    answer: HttpAnswer
+    messages: tuple[ChannelMessage, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
+
+
+def receive(channel: Channel, webhook: Webhook, account: Account) -> Received:
+    """Verifies, decodes, checks the account and fits everything to the contract. Never raises."""
+    refusal = _refusal(channel, webhook, account)
+    if refusal:
+        return _refused(401, refusal)
+    try:
+        decoded = channel.decode(webhook)
+        if not _addressed(channel, decoded, account):
+            return _refused(403, "account")
+        return _received(decoded, webhook, account)
+    except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
+        return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
+
+
+def _refusal(channel: Channel, webhook: Webhook, account: Account) -> str:
+    """Why it is not believed; "" when it is."""
+    if any(spec.verifies and spec.name not in account.credentials for spec in channel.credential_fields):
+        return "secret_missing"
+    try:
+        channel.authenticate(webhook, account.credentials)
+    except Stale:
+        return "stale"
+    except BadSignature:
+        return "signature"
+    except Exception:  # official verifiers raise all sorts on hostile headers; fails closed
+        return "signature_error"
+    return ""
+
+
+def _refused(status: int, reason: str) -> Received:
+    answer = HttpAnswer(status=status, content_type="application/json", body=REFUSED)
+    return Received(verdict=Verdict.REFUSED, answer=answer, reason=reason)
+
+
+def _addressed(channel: Channel, decoded: Decoded, account: Account) -> bool:
+    """True when the body names this account, or none. An address may be written with the channel's name before it."""
+    named = decoded.addressed_to
+    if named is None or named == account.id:
+        return True
+    prefix = f"{channel.name}:"
+    return named.removeprefix(prefix) == account.address.removeprefix(prefix)
+
+
+def _received(decoded: Decoded, webhook: Webhook, account: Account) -> Received:
+    for message in decoded.messages:
+        fit_message(message)
+        message.account_id = account.id
+        message.received_at.FromDatetime(webhook.received_at)
+    for receipt in decoded.receipts:
+        fit_receipt(receipt)
+    return Received(verdict=Verdict.READ, answer=decoded.answer, messages=decoded.messages, receipts=decoded.receipts)

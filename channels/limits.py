@@ -1,0 +1,89 @@
+"""How is a decoded message made to fit the contract? By the limits that the contract itself declares.
+
+A verified webhook is never refused for its length: what may be cut is cut and marked in the metadata, an id that
+does not fit makes the webhook unreadable.
+"""
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from channels.channel import Unreadable
+from parley.chat.v1.message_pb2 import Attachment, ChannelMessage, Receipt
+
+MAX_METADATA_VALUE = 1024
+_IDS = frozenset(
+    {
+        "channel",
+        "chat_id",
+        "sender_id",
+        "provider_message_id",
+        "reply_to_provider_message_id",
+        "provider_file_id",
+        "url",
+        "delivery_id",
+        "account_id",
+    }
+)
+
+
+def fit_message(message: ChannelMessage) -> None:
+    """Cuts in place. Raises Unreadable when an id is missing or too long."""
+    if not (message.chat_id and message.sender_id and message.provider_message_id):
+        raise Unreadable("an id is missing")
+    cut = _fit(message, _MESSAGE_LENGTHS)
+    for attachment in message.attachments:
+        cut += _fit(attachment, _ATTACHMENT_LENGTHS)
+    if len(message.attachments) > _MOST_ATTACHMENTS:
+        del message.attachments[_MOST_ATTACHMENTS:]
+        cut.append("attachments")
+    if message.metadata:
+        _fit_metadata(message, cut)
+    if cut:
+        message.metadata["cut"] = ",".join(sorted(set(cut)))
+
+
+def fit_receipt(receipt: Receipt) -> None:
+    """Cuts in place. Raises Unreadable when an id is too long."""
+    _fit(receipt, _RECEIPT_LENGTHS)
+
+
+def _fit(message: Message, lengths: tuple[tuple[str, int], ...]) -> list[str]:
+    cut = []
+    for name, longest in lengths:
+        value = getattr(message, name)
+        if len(value) <= longest:
+            continue
+        if name in _IDS:
+            raise Unreadable(f"{name} is too long")
+        setattr(message, name, value[:longest])
+        cut.append(name)
+    return cut
+
+
+def _fit_metadata(message: ChannelMessage, cut: list[str]) -> None:
+    for name in sorted(message.metadata)[_MOST_METADATA - 1 :]:  # one place stays free for "cut"
+        del message.metadata[name]
+        cut.append("metadata")
+    for name, value in message.metadata.items():
+        if len(value) > MAX_METADATA_VALUE:
+            message.metadata[name] = value[:MAX_METADATA_VALUE]
+            cut.append(name)
+
+
+def _declared(field: FieldDescriptor, limit: str) -> int:
+    for option, value in field.GetOptions().ListFields():
+        if option.name == "limits":
+            return int(getattr(value, limit))
+    return 0
+
+
+def _lengths(message: type[Message]) -> tuple[tuple[str, int], ...]:
+    declared = ((field.name, _declared(field, "max_length")) for field in message.DESCRIPTOR.fields)
+    return tuple((name, longest) for name, longest in declared if longest)
+
+
+_MESSAGE_LENGTHS = _lengths(ChannelMessage)
+_ATTACHMENT_LENGTHS = _lengths(Attachment)
+_RECEIPT_LENGTHS = _lengths(Receipt)
+_MOST_ATTACHMENTS = _declared(ChannelMessage.DESCRIPTOR.fields_by_name["attachments"], "max_items")
+_MOST_METADATA = _declared(ChannelMessage.DESCRIPTOR.fields_by_name["metadata"], "max_items")

@@ -1,0 +1,18 @@
+"""Which channels are there? One line each; the URL, the settings, the tests and the metrics follow from the name."""
+
+from channels.api import Api
+from channels.channel import Channel
+
+CHANNELS: dict[str, Channel] = {each.name: each for each in (Api(),)}
+
+
+class UnknownChannel(LookupError):
+    """There is no channel of that name."""
+
+
+def channel(name: str) -> Channel:
+    """The channel of that name. Raises UnknownChannel."""
+    try:
+        return CHANNELS[name]
+    except KeyError:
+        raise UnknownChannel(name) from None
