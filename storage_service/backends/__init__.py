@@ -1,0 +1,1 @@
+"""What leaves the process: the database, in two dialects."""

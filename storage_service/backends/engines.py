@@ -1,0 +1,51 @@
+"""How does SQLAlchemy reach the database? The ORM's side: reads, admin writes and migrations; nothing hot."""
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+STATEMENT_SECONDS = 10
+
+
+def is_postgres(url: str) -> bool:
+    return url.startswith("postgres")
+
+
+def driver_url(url: str) -> URL:
+    """The operator writes postgresql:// or sqlite:///; which driver speaks it is ours to know."""
+    scheme, _, rest = url.partition("://")
+    return make_url(f"{DRIVERS[scheme.partition('+')[0]]}://{rest}")
+
+
+def sqlite_path(url: str) -> str:
+    return driver_url(url).database or ":memory:"
+
+
+def postgres_dsn(url: str) -> str:
+    """What asyncpg takes."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+def open_engine(url: str, *, pool_size: int = 4) -> AsyncEngine:
+    if is_postgres(url):
+        return create_async_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            connect_args={"timeout": 5, "command_timeout": STATEMENT_SECONDS},
+        )
+    engine = create_async_engine(driver_url(url), connect_args={"timeout": STATEMENT_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,37 @@
+"""How does a database get its tables? Alembic, at every start and by `parley migrate`."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from storage_service.backends.engines import is_postgres, open_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number that nothing else in the database uses; replicas that start together queue behind it.
+LOCK = 727_001
+
+
+async def migrate(url: str, revision: str = "head") -> None:
+    """Brings the schema to the revision, up or down. Safe to run from several processes at once."""
+    engine = open_engine(url, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            if is_postgres(url):
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            await connection.run_sync(_run, revision)
+    finally:
+        await engine.dispose()
+
+
+def configuration(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run(connection: Connection, revision: str) -> None:
+    move = command.downgrade if revision in {"base"} else command.upgrade
+    move(configuration(connection), revision)

@@ -1,0 +1,35 @@
+"""Which tables there are: every row that Parley keeps, on SQLite and on Postgres alike."""
+
+from storage_service.backends.tables.conversations import Contact, Conversation, Identity, Message, RawPayload
+from storage_service.backends.tables.directory import (
+    Agent,
+    ApiKey,
+    ChannelAccount,
+    Prompt,
+    PromptVersion,
+    Tenant,
+)
+from storage_service.backends.tables.records import Audit, Replica, Request, Tombstone
+from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
+
+__all__ = [
+    "Agent",
+    "ApiKey",
+    "Attempt",
+    "Audit",
+    "ChannelAccount",
+    "Contact",
+    "Conversation",
+    "Delivery",
+    "Identity",
+    "Message",
+    "Prompt",
+    "PromptVersion",
+    "RawPayload",
+    "Receipt",
+    "Replica",
+    "Request",
+    "Tenant",
+    "Tombstone",
+    "Turn",
+]

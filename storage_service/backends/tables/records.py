@@ -1,0 +1,58 @@
+"""What is kept beside the work: who changed what, what was asked before, what was erased, who is alive."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from storage_service.backends.tables import columns
+
+
+class Audit(SQLModel, table=True):
+    """One change of configuration or ownership, or one erasure. Carries no secret and no text of a customer."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_tenant", "tenant_id", "created_at"),)
+
+    tenant_id: str = columns.primary()
+    id: str = columns.primary()
+    actor: str = columns.text()
+    action: str = columns.key()
+    resource: str = columns.text()
+    resource_id: str = columns.key(default="")
+    detail: str = columns.text("{}")
+    correlation_id: str = columns.key(default="")
+    created_at: datetime = columns.moment()
+
+
+class Request(SQLModel, table=True):
+    """The first answer to a request id, so that the same request changes nothing a second time."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index("ix_requests_created_at", "created_at"),)
+
+    tenant_id: str = columns.primary()
+    rpc: str = columns.primary()
+    request_id: str = columns.primary()
+    digest: bytes = Field(sa_type=LargeBinary)
+    response: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = columns.moment()
+
+
+class Tombstone(SQLModel, table=True):
+    """A provider message that was erased: only its keyed hash stays, so that a late webhook does not bring it back."""
+
+    __tablename__ = "tombstones"
+
+    tenant_id: str = columns.primary()
+    digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    created_at: datetime = columns.moment()
+
+
+class Replica(SQLModel, table=True):
+    """A storage process that is alive: wake-ups cross processes only when there is another one."""
+
+    __tablename__ = "replicas"
+
+    id: str = columns.primary()
+    seen_at: datetime = columns.moment()

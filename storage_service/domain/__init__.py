@@ -1,0 +1,1 @@
+"""What storage knows, without a database: the rules of lanes, turns and deliveries."""
