@@ -1,0 +1,82 @@
+"""How does a process tell what it does? One JSON object a line on stderr, in which only known fields are shown."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from kit import correlation, redaction, tracing
+from kit.settings import Settings
+
+Event = MutableMapping[str, Any]
+
+_PLUS_NUMBER = re.compile(r"\+(?=\d{7})")
+
+
+def get(component: str) -> Any:
+    """A logger. Say `log.info("message.accepted", message_id=…)`: a fixed event name, then fields."""
+    return structlog.get_logger(component=component)
+
+
+def masked(number: str) -> str:
+    """A phone number or chat id that people can compare but not call: its last two characters."""
+    return f"…{number[-2:]}" if len(number) > 4 else "…"
+
+
+def configure(settings: Settings, service: str, stream: TextIO | None = None) -> None:
+    """Sends every log line of the process, our own and those of libraries, the same way."""
+    out = stream or sys.stderr
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    console = structlog.dev.ConsoleRenderer(colors=out.isatty() and not settings.no_color)
+    renderer = console if settings.log_format == "console" else _json
+    structlog.configure(
+        processors=[_about(service), redaction.redact, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Foreign()]
+    root.setLevel(max(level, logging.WARNING))
+
+
+def _about(service: str) -> structlog.types.Processor:
+    def add(_logger: Any, method: str, event: Event) -> Event:
+        trace = tracing.traceparent()
+        return {
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": method,
+            "event": event.pop("event", ""),
+            "component": event.pop("component", service),
+            "service": service,
+            "correlation_id": event.pop("correlation_id", "") or correlation.correlation_id.get(),
+            "trace_id": trace.split("-")[1] if trace else "",
+            **correlation.fields.get(),
+            **event,
+        }
+
+    return add
+
+
+def _json(_logger: Any, _method: str, event: Event) -> str:
+    return orjson.dumps(event, default=_plain).decode()
+
+
+def _plain(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else str(value)
+
+
+class _Foreign(logging.Handler):
+    """Lines of libraries. Their text is foreign: it may quote a URL, a statement or a person, so it is not shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(component=record.name)
+        # With arguments apart, the text is a constant of the library's source.
+        template = record.msg if record.args and isinstance(record.msg, str) else ""
+        place = f"{record.module}:{record.lineno}"
+        log.log(record.levelno, "library.said", template=template, place=place, exc_info=record.exc_info)

@@ -1,0 +1,53 @@
+"""What does Parley count and measure? The one table of every metric; the services import their objects from here."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# From a millisecond (a call on one machine) to the two minutes that a turn may take.
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+def _counter(name: str, about: str, *labels: str) -> Counter:
+    return Counter(f"parley_{name}", about, labels)
+
+
+def _gauge(name: str, about: str, *labels: str) -> Gauge:
+    return Gauge(f"parley_{name}", about, labels)
+
+
+def _seconds(name: str, about: str, *labels: str) -> Histogram:
+    return Histogram(f"parley_{name}", about, labels, buckets=_SECONDS)
+
+
+def _sizes(name: str, about: str, *labels: str) -> Histogram:
+    return Histogram(f"parley_{name}", about, labels, buckets=_SIZES)
+
+
+# In: what providers sent, and what became of it (accepted, duplicate, rejected, unreadable).
+messages_accepted = _counter("messages_accepted", "Messages from outside, by what became of them", "channel", "result")
+webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
+webhook_seconds = _seconds("webhook_seconds", "From a webhook's last byte to its answer", "channel")
+accept_to_reply_seconds = _seconds("accept_to_reply_seconds", "From the accept of a message to its reply", "channel")
+
+# Turns: every accepted message ends in one of the outcomes.
+turns = _counter("turns", "Turns ended, by outcome and reason", "outcome", "reason")
+turns_open = _gauge("turns_open", "Turns not ended yet, waiting or running", "state")
+queue_depth = _gauge("queue_depth", "Items waiting in a queue", "queue")
+queue_oldest_seconds = _gauge("queue_oldest_seconds", "Age of the oldest item that waits in a queue", "queue")
+
+# The model.
+llm_seconds = _seconds("llm_seconds", "Time of one call to a model server", "backend", "model")
+llm_tokens = _counter("llm_tokens", "Tokens read and written", "model", "direction")
+llm_failures = _counter("llm_failures", "Calls to model servers that failed", "backend", "reason")
+llm_breaker_open = _gauge("llm_breaker_open", "1 while calls to a model are refused after failures", "backend", "model")
+
+# Out: deliveries are replies, attempts are calls to a provider.
+deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")
+attempts = _counter("attempts", "Calls to providers", "channel", "outcome")
+receipts = _counter("receipts", "Receipts from providers", "channel", "state")
+
+# The mesh itself.
+rpc_server_seconds = _seconds("rpc_server_seconds", "Calls served, by method and status code", "method", "code")
+rpc_client_seconds = _seconds("rpc_client_seconds", "Calls made, by method and status code", "method", "code")
+frame_size = _sizes("frame_size", "Items per frame", "frames")
+commit_group_size = _sizes("commit_group_size", "Items per transaction", "kind")

@@ -1,0 +1,37 @@
+"""How do times and durations cross between Python and the contract?"""
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def utc_now() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def stamp(when: datetime) -> Timestamp:
+    """An aware datetime as a Timestamp. A naive one is a mistake of the caller and is refused."""
+    whole, micros = divmod((when - _EPOCH) // _MICROSECOND, 1_000_000)
+    return Timestamp(seconds=whole, nanos=micros * 1000)
+
+
+def moment(timestamp: Timestamp) -> datetime:
+    """A Timestamp as an aware datetime in UTC, cut to microseconds."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+
+
+def span(duration: timedelta) -> Duration:
+    """A timedelta as a Duration. Seconds and nanos carry the same sign, as the type demands."""
+    sign = -1 if duration < timedelta() else 1
+    whole, micros = divmod(abs(duration) // _MICROSECOND, 1_000_000)
+    return Duration(seconds=sign * whole, nanos=sign * micros * 1000)
+
+
+def seconds(duration: Duration) -> float:
+    """A Duration as seconds."""
+    return duration.seconds + duration.nanos / 1_000_000_000

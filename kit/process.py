@@ -1,0 +1,64 @@
+"""How does a service become a process? Settings, logs, traces, the loop, signals, metrics; then serve until told."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+from kit import logs, settings, tracing
+from kit.lifetime import Lifetime
+from kit.monitoring import Monitoring
+from kit.settings import Settings, SettingsError
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+Serve = Callable[[AnySettings, Lifetime], Coroutine[Any, Any, None]]
+
+WRONG_SETTING = 2
+
+
+def run(service: str, settings_class: type[AnySettings], serve: Serve[AnySettings]) -> None:
+    """The whole life of a process with one service. A wrong setting, or a taken port, is one line and exit code 2."""
+    try:
+        loaded = settings.load(settings_class)
+        logs.configure(loaded, service)
+        tracing.configure(loaded.otel_exporter_otlp_endpoint, service, sampled=loaded.otel_traces_sampler_arg)
+        with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+            runner.run(_serve(service, loaded, serve))
+    except SettingsError as wrong:
+        refuse(service, str(wrong))
+    finally:
+        tracing.close()
+
+
+def refuse(service: str, why: str) -> NoReturn:
+    """Ends the process with one line."""
+    print(f"parley {service}: {why}", file=sys.stderr)
+    raise SystemExit(WRONG_SETTING)
+
+
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
+
+
+def stop_on_signals(lifetime: Lifetime) -> None:
+    """SIGTERM and SIGINT ask for a drain. Without this asyncio would drop every call that is under way."""
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, lifetime.stop)
+
+
+async def _serve(service: str, loaded: AnySettings, serve: Serve[AnySettings]) -> None:
+    lifetime = Lifetime()
+    stop_on_signals(lifetime)
+    monitoring = Monitoring(lifetime, service)
+    await monitoring.start(loaded.metrics_host, loaded.metrics_port)
+    try:
+        await serve(loaded, lifetime)
+    finally:
+        await monitoring.close()

@@ -1,0 +1,99 @@
+"""How is one message followed through five processes? By spans, when an exporter is configured; else at no cost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+
+@dataclass(slots=True)
+class _Process:
+    """OpenTelemetry has one provider per process by its own design; this is where ours is kept."""
+
+    provider: "TracerProvider | None" = None
+
+
+_process = _Process()
+
+
+def enabled() -> bool:
+    """True when spans are recorded."""
+    return _process.provider is not None
+
+
+def configure(endpoint: str, service: str, *, sampled: float = 1.0, exporter: "SpanExporter | None" = None) -> None:
+    """Starts to record spans for the exporter at the endpoint. Without an endpoint nothing is even imported."""
+    if not endpoint and exporter is None:
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+
+    resource = Resource.create({"service.name": f"parley-{service}", "service.namespace": "parley"})
+    provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(sampled))
+    chosen = exporter or OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(chosen))
+    _process.provider = provider
+
+
+def close() -> None:
+    """Sends what is recorded and stops."""
+    provider, _process.provider = _process.provider, None
+    if provider is not None:
+        provider.shutdown()
+
+
+def traceparent() -> str:
+    """The current span as W3C writes it, to be stored or sent along; "" when there is none."""
+    if _process.provider is None:
+        return ""
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+@contextmanager
+def linked_span(name: str, parent: str = "", **attributes: str | int | float | bool) -> Iterator[None]:
+    """A span that continues the trace of what was stored earlier: across a queue, the parent is long gone."""
+    provider = _process.provider
+    if provider is None:
+        yield
+        return
+    from opentelemetry.trace import Link, get_current_span
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    context = TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
+    links = [Link(get_current_span(context).get_span_context())] if context is not None else []
+    tracer = provider.get_tracer("parley")
+    with tracer.start_as_current_span(name, context=context, links=links, attributes=attributes):
+        yield
+
+
+def server_interceptors() -> list[Any]:
+    """What the gRPC server needs to record spans. Health is left out: OpenTelemetry's wrapper breaks its Watch."""
+    if _process.provider is None:
+        return []
+    from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
+
+    health = filters.any_of(filters.service_prefix("grpc.health"), filters.service_prefix("grpc.reflection"))
+    interceptor: Any = aio_server_interceptor
+    return [interceptor(_process.provider, filter_=filters.negate(health))]
+
+
+def client_interceptors() -> list[Any]:
+    """What a gRPC channel needs to record spans and to send their ids along."""
+    if _process.provider is None:
+        return []
+    from opentelemetry.instrumentation.grpc import aio_client_interceptors
+
+    interceptors: Any = aio_client_interceptors
+    return list(interceptors(_process.provider))
