@@ -1,4 +1,4 @@
-"""Is the tree fit to land? Every check that needs no running mesh, each with one line, all of them even when one fails."""
+"""Is the tree fit to land? Every check that needs no running mesh, each with one line, and all of them in any case."""
 
 import io
 import subprocess
@@ -49,7 +49,8 @@ def _breaking() -> str | None:
         archive = subprocess.run(asked, cwd=ROOT, capture_output=True, check=False)
         if archive.returncode == 0:
             with tempfile.TemporaryDirectory() as folder:
-                tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(folder, filter="data")
+                with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+                    files.extractall(folder, filter="data")
                 return _run("buf", "breaking", "--against", folder)
     print("       buf breaking: no main to compare with here", flush=True)
     return None

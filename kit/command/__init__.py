@@ -1,0 +1,1 @@
+"""The `parley` command: run the mesh, look into it, talk to it."""

@@ -1,0 +1,136 @@
+"""What can be wrong with an installation? One function per question, from the machine up to the channels."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kit.command import accounts, reaching, services
+from kit.command.database import check_database
+from kit.command.findings import Finding, broken, look, ok
+from kit.command.ports import is_open
+from kit.command.screen import Mistake
+from kit.command.services import SERVICES
+from kit.settings import SettingsError
+
+OLDEST_PYTHON = (3, 11)
+HEALTH_SECONDS = 3.0
+START = "parley up"
+
+
+async def everything(**overrides: Any) -> list[Finding]:
+    """All findings, in the order in which they should be mended."""
+    found = [_python()]
+    try:
+        settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
+    except SettingsError as error:
+        return [*found, broken("settings", str(error), "see .env.example, which names every setting")]
+    found += [ok("settings", "valid for all five services"), _data_dir(Path(settings["storage"].data_dir))]
+    found.append(await check_database(settings["storage"]))
+    if _anybody_listens(settings):
+        found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
+        found += [await _gateway(settings["gateway"]), await _model(settings["llm"])]
+    else:
+        found.append(look("mesh", "not running on this machine", START))
+    return [*found, *_channels(settings["gateway"])]
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    if sys.version_info < OLDEST_PYTHON:
+        return broken("python", f"{version} is too old", "install Python 3.11 or newer, then: make clean setup")
+    return ok("python", version)
+
+
+def _data_dir(folder: Path) -> Finding:
+    shown = str(folder.resolve())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ok("data", shown)
+    except OSError as error:
+        return broken("data", f"{shown} cannot be written: {error.strerror}", "set DATA_DIR to a folder of this user")
+
+
+def _anybody_listens(settings: Mapping[str, Any]) -> bool:
+    gateway = settings["gateway"]
+    hosts = [(_own(gateway.http_host), gateway.http_port)]
+    for name in settings:
+        host, _, port = getattr(settings["storage"], f"{name}_address", "").rpartition(":")
+        hosts += [(_own(host), int(port))] if port.isdigit() else []
+    return any(is_open(host, port) for host, port in hosts)
+
+
+def _own(host: str) -> str:
+    """How a listener on all addresses is reached from here."""
+    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}
+    return anywhere.get(host, host.rpartition("///")[2])
+
+
+async def _health(name: str, settings: Any) -> Finding:
+    address = getattr(settings, f"{name}_address")
+    try:
+        async with reaching.channel(settings, name) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_SECONDS)
+    except Mistake as mistake:
+        return broken(name, f"{mistake} at {address}", f"{START}, or on its own: parley serve {name}")
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        return broken(name, f"runs at {address} and is not ready", "its log says what it waits for, often the database")
+    return ok(name, f"serving at {address}")
+
+
+async def _gateway(settings: Any) -> Finding:
+    base = reaching.gateway_url(settings)
+    try:
+        async with httpx.AsyncClient(timeout=HEALTH_SECONDS, trust_env=False) as client:
+            answer = await client.get(f"{base}/readyz", params={"verbose": "1"})
+    except httpx.HTTPError:
+        return broken("gateway", f"does not answer at {base}", f"{START}, or on its own: parley serve gateway")
+    if answer.status_code != httpx.codes.OK:
+        said = " ".join(answer.text.split())[:200]
+        return broken(
+            "gateway", f"answers at {base} and is not ready: {said}", "mend what is named above, then wait 5 s"
+        )
+    return ok("gateway", f"ready at {base}")
+
+
+async def _model(settings: Any) -> Finding:
+    try:
+        found = await reaching.model_found(settings)
+    except (Mistake, grpc.RpcError):
+        return broken("model", "cannot be asked for while the llm service does not answer", "parley serve llm")
+    if "(echo)" in found:
+        return look(
+            "model", found, "start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL, then restart"
+        )
+    return ok("model", found)
+
+
+def _channels(gateway: Any) -> list[Finding]:
+    return [finding for name in sorted(accounts.channels()) for finding in _channel(name, gateway)]
+
+
+def _channel(name: str, gateway: Any) -> list[Finding]:
+    """A channel of which nothing is set is no finding: nobody wants it."""
+    account = accounts.account(name)
+    if not account.wanted:
+        return []
+    if account.missing:
+        names = ", ".join(account.missing)
+        return [
+            broken(name, f"half set: {names} missing, so its webhooks are refused", f"set {names}, or unset the rest")
+        ]
+    if account.channel.provider == "twilio" and not gateway.public_base_url:
+        text = "Twilio signs the URL that it was given, and PUBLIC_BASE_URL is not set"
+        return [look(name, text, "set PUBLIC_BASE_URL to the gateway's public https:// address, as given to Twilio")]
+    return [ok(name, f"account {_masked(account.address)} is set")]
+
+
+def _masked(address: str) -> str:
+    return f"…{address[-4:]}" if len(address) > 6 else "of the bot"

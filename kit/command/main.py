@@ -1,0 +1,196 @@
+"""What can a person type after `parley`? Each command imports what it needs when it runs, so that help is instant."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kit.command.screen import Mistake, complain, say
+
+SERVICE_NAMES = "storage, llm, agent, sender, gateway"
+
+app = typer.Typer(
+    name="parley",
+    help="One conversational agent behind every chat channel.",
+    epilog="Begin with: parley up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+keys = typer.Typer(help="API keys, with which programs of yours call the mesh.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data is kept. Default: DATA_DIR, else ./data")]
+Host = Annotated[str | None, typer.Option("--host", help="Where the gateway listens. Default: HTTP_HOST")]
+HttpPort = Annotated[int | None, typer.Option("--http-port", help="The gateway's port. Default: HTTP_PORT, else 8080")]
+Tenant = Annotated[str, typer.Option(help="Whose.")]
+Url = Annotated[str | None, typer.Option("--url", help="The gateway's address. Default: the one of this machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For a program: one JSON document.")]
+
+
+def main() -> None:
+    """The console command. A mistake of a person ends in one line and its fix."""
+    try:
+        app(prog_name="parley")
+    except Mistake as mistake:
+        complain(mistake)
+        sys.exit(mistake.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if type(error).__name__ != "SettingsError":  # known by name: importing it would cost every command its start
+            raise
+        complain(Mistake(str(error)))
+        sys.exit(2)
+
+
+@app.command(
+    epilog="Examples: parley up · parley up --http-port 9000 --data-dir /var/lib/parley · parley up --processes"
+)
+def up(
+    http_port: HttpPort = None,
+    *,
+    data_dir: DataDir = None,
+    host: Host = None,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="One process per service, restarted when it dies.")
+    ] = False,
+) -> None:
+    """Run the whole mesh: five services, the web chat and the API."""
+    from kit.command.up import up as run
+
+    sys.exit(run(processes=processes, **_given(http_port=http_port, data_dir=data_dir, http_host=host)))
+
+
+@app.command(epilog="Examples: parley serve storage · parley serve gateway --http-port 9000")
+def serve(
+    service: Annotated[str, typer.Argument(help=f"One of {SERVICE_NAMES}.")],
+    http_port: HttpPort = None,
+    *,
+    data_dir: DataDir = None,
+    host: Host = None,
+) -> None:
+    """Run one service, as one process of a mesh. The same as python -m storage_service, and so on."""
+    from kit.command.serve import serve as run
+
+    run(service, **_given(http_port=http_port, data_dir=data_dir, http_host=host))
+
+
+@app.command(epilog="Example: parley chat")
+def chat(url: Url = None) -> None:
+    """Talk to the agent in the terminal, through the web chat of a running gateway."""
+    from kit.command.chat import chat as run
+
+    asyncio.run(run(url))
+
+
+@app.command(epilog='Examples: parley send whatsapp "hello" · parley send telegram "hi" --sender 4711 --repeat 2')
+def send(
+    channel: Annotated[str, typer.Argument(help="The channel, for example whatsapp.")],
+    text: Annotated[str, typer.Argument(help="What the person says.")],
+    *,
+    sender: Annotated[str | None, typer.Option(help="Who says it: the provider's id of the person.")] = None,
+    account_key: Annotated[str | None, typer.Option(help="The account's part of the webhook's URL.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Post the same webhook so often, as providers do.")] = 1,
+    url: Url = None,
+) -> None:
+    """Post a correctly signed webhook at a running gateway, with the credentials of the environment."""
+    from kit.command.send import Saying
+    from kit.command.send import send as run
+
+    saying = Saying(channel=channel, text=text, sender=sender, account_key=account_key)
+    sys.exit(asyncio.run(run(saying, url=url, repeat=repeat)))
+
+
+@app.command(epilog="Examples: parley doctor · parley doctor --json. Exit code: 0 all well, 1 look at it, 2 broken.")
+def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
+    """Say what is wrong with this installation, and how to mend it."""
+    from kit.command.doctor import doctor as run
+
+    sys.exit(asyncio.run(run(as_json=json, **_given(data_dir=data_dir))))
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the shape that this version needs. Services of an older version keep working."""
+    from kit.command.migrate import migrate as run
+
+    asyncio.run(run(**_given(data_dir=data_dir)))
+
+
+@app.command(epilog="Examples: parley deliveries --state unknown · parley deliveries --retry 0199f3c2-…")
+def deliveries(
+    state: Annotated[
+        str | None, typer.Option(help="queued, sending, sent, delivered, read, failed or unknown.")
+    ] = None,
+    retry: Annotated[str | None, typer.Option(metavar="ID", help="Queue this failed or unknown one again.")] = None,
+    *,
+    tenant: Tenant = "default",
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+) -> None:
+    """List what went out or waits to, newest first; or decide that one is sent again."""
+    from kit.command import records
+
+    work = records.retry(tenant, retry) if retry else records.deliveries(tenant, state=state, limit=limit)
+    asyncio.run(work)
+
+
+@app.command(epilog="Examples: parley turns · parley turns --state failed")
+def turns(
+    state: Annotated[
+        str | None, typer.Option(help="waiting, running, replied, handed_off, suppressed or failed.")
+    ] = None,
+    *,
+    tenant: Tenant = "default",
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+) -> None:
+    """List turns: those that are open, or those in a state, longest waiting first."""
+    from kit.command import records
+
+    asyncio.run(records.turns(tenant, state=state, limit=limit))
+
+
+@keys.command("create", epilog="Example: parley keys create shop --scope agent.use")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeat the option for more.")],
+    *,
+    tenant: Tenant = "default",
+) -> None:
+    """Make a key and show its secret, this once."""
+    from kit.command import api_keys
+
+    asyncio.run(api_keys.create(tenant, name, scope))
+
+
+@keys.command("list")
+def list_keys(tenant: Tenant = "default") -> None:
+    """List keys, without their secrets."""
+    from kit.command import api_keys
+
+    asyncio.run(api_keys.listing(tenant))
+
+
+@keys.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id, as listed.")], tenant: Tenant = "default") -> None:
+    """End a key. Every process refuses it within five seconds."""
+    from kit.command import api_keys
+
+    asyncio.run(api_keys.revoke(tenant, key_id))
+
+
+@app.command()
+def version() -> None:
+    """Show the version of parley and of Python."""
+    from importlib.metadata import version as installed
+
+    say(f"parley {installed('parley')} on Python {sys.version.split()[0]}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the others are left to the settings."""
+    return {name: value for name, value in options.items() if value is not None}

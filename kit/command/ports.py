@@ -1,0 +1,53 @@
+"""Is every address that the mesh needs free? Asked before anything starts, so that the answer is one line."""
+
+import errno
+import socket
+from dataclasses import dataclass
+
+from kit.command.screen import Mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An address to listen on, and the setting that moves it."""
+
+    host: str
+    port: int
+    purpose: str
+    fix: str
+
+
+def require_free(ports: list[Port]) -> None:
+    """Raises for the first that cannot be listened on."""
+    for port in ports:
+        if problem := _problem(port):
+            raise Mistake(f"port {port.port} on {port.host} ({port.purpose}) {problem}", fix=port.fix)
+
+
+def is_open(host: str, port: int, timeout_seconds: float = 0.5) -> bool:
+    """Whether somebody listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_seconds):
+            return True
+    except OSError:
+        return False
+
+
+def _problem(port: Port) -> str | None:
+    """Port 0 is always free: the system picks one."""
+    try:
+        found = socket.getaddrinfo(port.host or None, port.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, _protocol, _name, address in found[:1]:
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        return _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror}")
+    return None
+
+
+_REASONS = {
+    errno.EADDRINUSE: "is in use by another program",
+    errno.EACCES: "may not be used by this user",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+}

@@ -1,0 +1,70 @@
+"""How does the command reach a running mesh? Over gRPC with the mesh credential, over HTTP at the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import httpx
+
+from kit.calling import Mesh
+from kit.command.screen import Mistake
+from kit.errors import ParleyError
+from kit.settings import Settings
+from parley.llm.v1 import llm_service_pb2, llm_service_pb2_grpc
+
+CALL_SECONDS = 10.0
+
+
+def gateway_url(settings: Any) -> str:
+    """Where a browser on this machine finds the gateway."""
+    host = settings.http_host
+    shown = "localhost" if host in ("", "0.0.0.0", "::", "127.0.0.1") else host
+    return f"http://{shown}:{settings.http_port}"
+
+
+@asynccontextmanager
+async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a service. What goes wrong in its calls becomes one line with a fix."""
+    mesh = Mesh(settings)
+    await mesh.open()
+    try:
+        yield mesh.channel(service)
+    except ParleyError as error:
+        raise Mistake(f"{service}: {error}", fix="parley doctor", code=1) from error
+    except grpc.aio.AioRpcError as error:
+        raise _as_mistake(service, error) from error
+    finally:
+        await mesh.close()
+
+
+async def answers(url: str) -> bool:
+    """Whether a GET gives 200."""
+    try:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            return (await client.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def model_found(settings: Settings) -> str:
+    """Which model answers by default, and why."""
+    async with channel(settings, "llm") as llm:
+        stub = llm_service_pb2_grpc.LlmServiceStub(llm)
+        found = await stub.ListModels(llm_service_pb2.ListModelsRequest(), timeout=CALL_SECONDS)
+    named = f"{found.default_model} ({found.default_backend})"
+    return f"{named}: {found.note}" if found.note else named
+
+
+def _as_mistake(service: str, error: grpc.aio.AioRpcError) -> Mistake:
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return Mistake(
+            f"the {service} service does not answer", fix="start it: parley up; or ask: parley doctor", code=1
+        )
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        return Mistake(
+            f"the {service} service refuses our credential",
+            fix="run this where the mesh runs, with its DATA_DIR (whose mesh.token it reads) or its MESH_TOKEN",
+            code=1,
+        )
+    return Mistake(f"{service}: {error.details()} ({error.code().name})", code=1)

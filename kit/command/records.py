@@ -1,0 +1,71 @@
+"""What went out, and what is being answered? Lists deliveries and turns, and sends one again."""
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from kit.command import reaching
+from kit.command.screen import Mistake, say, table
+from kit.ids import new_id
+from kit.moments import moment
+from kit.settings import Settings, load
+from parley.chat.v1.message_pb2 import DeliveryState, TurnState
+from parley.storage.v1 import conversation_service_pb2, outbox_service_pb2
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+
+
+async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
+    """Newest first."""
+    wanted = outbox_service_pb2.ListDeliveriesRequest(
+        tenant_id=tenant, state=_state(DeliveryState.items(), state), page_size=limit
+    )
+    async with reaching.channel(load(Settings), "storage") as storage:
+        found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
+    rows = [
+        (each.id, _word(DeliveryState.Name(each.state)), each.reason, str(each.attempts), _when(each.updated_at))
+        for each in found.deliveries
+    ]
+    table(("delivery", "state", "reason", "attempts", "since"), rows)
+    if found.next_page_token:
+        say(f"… and more; show more with --limit {limit * 2}")
+
+
+async def retry(tenant: str, delivery_id: str) -> None:
+    """Queues it again."""
+    wanted = outbox_service_pb2.RetryDeliveryRequest(tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id)
+    async with reaching.channel(load(Settings), "storage") as storage:
+        found = await OutboxServiceStub(storage).RetryDelivery(wanted, timeout=reaching.CALL_SECONDS)
+    say(f"{delivery_id} is {_word(DeliveryState.Name(found.delivery.state))} again")
+
+
+async def turns(tenant: str, *, state: str | None, limit: int) -> None:
+    """Longest waiting first."""
+    states = [_state(TurnState.items(), state)] if state else []
+    wanted = conversation_service_pb2.ListTurnsRequest(tenant_id=tenant, states=states, page_size=limit)
+    async with reaching.channel(load(Settings), "storage") as storage:
+        found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
+    rows = [
+        (each.id, _word(TurnState.Name(each.state)), each.reason, str(each.messages), _when(each.created_at))
+        for each in found.turns
+    ]
+    table(("turn", "state", "reason", "messages", "since"), rows)
+
+
+def _state(known: list[tuple[str, int]], word: str | None) -> int:
+    """The enum's number of "unknown", as in DELIVERY_STATE_UNKNOWN; 0 for none."""
+    if word is None:
+        return 0
+    words = {_word(name): number for name, number in known if number}
+    if word.lower() not in words:
+        raise Mistake(f"there is no state {word!r}", fix=f"one of: {', '.join(words)}")
+    return words[word.lower()]
+
+
+def _word(name: str) -> str:
+    return name.partition("_STATE_")[2].lower()
+
+
+def _when(timestamp: Timestamp) -> str:
+    when: datetime = moment(timestamp)
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

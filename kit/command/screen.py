@@ -1,0 +1,43 @@
+"""How does the command speak to a person? Plain lines, colours where they are wanted, a fix with every complaint."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Mistake(Exception):
+    """Something a person can mend. Shown as one line and its fix, without a traceback; ends the command with 2."""
+
+    def __init__(self, what: str, *, fix: str = "", code: int = 2) -> None:
+        super().__init__(what)
+        self.fix = fix
+        self.code = code
+
+
+def say(text: str = "", style: str = "") -> None:
+    """A line on standard output. Text is shown as it is: what people wrote is no markup."""
+    Console(highlight=False, soft_wrap=True).print(Text(text, style=style))
+
+
+def complain(mistake: Mistake) -> None:
+    """What went wrong and what to do, on standard error."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text("parley: ", style="bold red").append(str(mistake), style="not bold default"))
+    if mistake.fix:
+        console.print(Text("   fix: ", style="bold").append(mistake.fix, style="not bold"))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows for a person on a terminal, tab-separated rows for a program."""
+    rows = list(rows)
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            sys.stdout.write("\t".join(row) + "\n")
+        return
+    drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(drawn)

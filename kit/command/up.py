@@ -1,0 +1,79 @@
+"""What does `parley up` do? Checks the ports, runs the mesh, and says where it is and which model answers."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from kit import logs
+from kit.command import mesh, reaching, services
+from kit.command.ports import Port, require_free
+from kit.command.screen import say
+from kit.command.services import SERVICES
+
+READY_SECONDS = 60.0
+
+
+def up(*, processes: bool, **overrides: Any) -> int:
+    """Runs until it is told to stop; returns the exit code."""
+    began = time.monotonic()
+    settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
+    require_free(_ports(settings))
+    Path(settings["storage"].data_dir).mkdir(parents=True, exist_ok=True)
+    _banner(settings, processes=processes)
+
+    async def when_ready() -> None:
+        await _say_when_ready(settings["gateway"], began)
+
+    if processes:
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in overrides.items() if value is not None]
+        logs.configure(settings["storage"], "mesh")
+        return uvloop.run(mesh.run_apart(options, when_ready))
+    return uvloop.run(_here(settings, when_ready))
+
+
+async def _here(settings: dict[str, Any], when_ready: mesh.WhenReady) -> int:
+    logs.configure(settings["gateway"], "mesh")
+    return await mesh.run_here(settings, when_ready)
+
+
+def _ports(settings: dict[str, Any]) -> list[Port]:
+    gateway = settings["gateway"]
+    found = [
+        Port(gateway.http_host, gateway.http_port, "web", f"parley up --http-port {gateway.http_port + 1 or 8081}")
+    ]
+    for service in SERVICES:
+        address = getattr(settings[service.name], f"{service.name}_address", "")
+        host, _, port = address.rpartition(":")
+        fix = f"is another Parley running? Else set {service.name.upper()}_ADDRESS={host}:{int(port or 0) + 10}"
+        found += [Port(host, int(port), f"{service.name} service", fix)] if address else []
+    return found
+
+
+def _banner(settings: dict[str, Any], *, processes: bool) -> None:
+    gateway, storage = settings["gateway"], settings["storage"]
+    base = reaching.gateway_url(gateway)
+    say("Parley", "bold")
+    for name, value in (
+        ("web chat", base),
+        ("API", f"{base}/docs"),
+        ("webhooks", f"{base}/webhook/<channel>"),
+        ("data", str(Path(storage.data_dir).resolve())),
+        ("runs as", "five processes" if processes else "one process (--processes for five)"),
+    ):
+        say(f"  {name:<9} {value}")
+
+
+async def _say_when_ready(gateway: Any, began: float) -> None:
+    base = reaching.gateway_url(gateway)
+    while not await reaching.answers(f"{base}/readyz"):
+        if time.monotonic() - began > READY_SECONDS:
+            say("  still not ready; ask: parley doctor", "yellow")
+            return
+        await asyncio.sleep(0.05)
+    with contextlib.suppress(Exception):  # a greeting must not end the mesh
+        say(f"  {'model':<9} {await reaching.model_found(gateway)}")
+    say(f"  {'ready':<9} after {time.monotonic() - began:.1f} s; Ctrl-C ends it", "green")
