@@ -6,7 +6,7 @@ Nothing here does I/O: the gateway reads webhooks and the sender makes calls; a 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
@@ -80,6 +80,8 @@ class Webhook:
     body: bytes
     received_at: datetime
     kind: WebhookKind = "message"
+    # Scratch of the channel's own code, so that a body is parsed once.
+    parsed: dict[str, Any] = field(default_factory=dict, compare=False, init=False)
 
     def __repr__(self) -> str:
         """Neither URL nor body: the one names the account, the other is a person's words."""

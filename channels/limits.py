@@ -4,7 +4,6 @@ A verified webhook is never refused for its length: what may be cut is cut and m
 does not fit makes the webhook unreadable.
 """
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from channels.channel import Unreadable
@@ -70,20 +69,21 @@ def _fit_metadata(message: ChannelMessage, cut: list[str]) -> None:
             cut.append(name)
 
 
-def _declared(field: FieldDescriptor, limit: str) -> int:
-    for option, value in field.GetOptions().ListFields():
+def _declared(message: type[Message], name: str, limit: str) -> int:
+    options = message.DESCRIPTOR.fields_by_name[name].GetOptions()
+    for option, value in options.ListFields():
         if option.name == "limits":
             return int(getattr(value, limit))
     return 0
 
 
 def _lengths(message: type[Message]) -> tuple[tuple[str, int], ...]:
-    declared = ((field.name, _declared(field, "max_length")) for field in message.DESCRIPTOR.fields)
+    declared = ((name, _declared(message, name, "max_length")) for name in message.DESCRIPTOR.fields_by_name)
     return tuple((name, longest) for name, longest in declared if longest)
 
 
 _MESSAGE_LENGTHS = _lengths(ChannelMessage)
 _ATTACHMENT_LENGTHS = _lengths(Attachment)
 _RECEIPT_LENGTHS = _lengths(Receipt)
-_MOST_ATTACHMENTS = _declared(ChannelMessage.DESCRIPTOR.fields_by_name["attachments"], "max_items")
-_MOST_METADATA = _declared(ChannelMessage.DESCRIPTOR.fields_by_name["metadata"], "max_items")
+_MOST_ATTACHMENTS = _declared(ChannelMessage, "attachments", "max_items")
+_MOST_METADATA = _declared(ChannelMessage, "metadata", "max_items")

@@ -2,8 +2,19 @@
 
 from channels.api import Api
 from channels.channel import Channel
+from channels.sms import sms
+from channels.telegram import Telegram
+from channels.webchat import Webchat
+from channels.whatsapp import whatsapp
 
-CHANNELS: dict[str, Channel] = {each.name: each for each in (Api(),)}
+_ALL: tuple[Channel, ...] = (
+    Api(),
+    sms(),
+    Telegram(),
+    Webchat(),
+    whatsapp(),
+)
+CHANNELS: dict[str, Channel] = {each.name: each for each in _ALL}
 
 
 class UnknownChannel(LookupError):

@@ -1,0 +1,104 @@
+"""How is a body read that anybody may have made? Strictly where it is parsed, forgivingly where a field is wrong.
+
+A value of the wrong type counts as absent: a provider that adds or changes a field must not stop its messages.
+"""
+
+import json
+from typing import Any
+from urllib.parse import unquote_plus
+
+import orjson
+
+from channels.channel import Unreadable
+from channels.text import clean
+
+MOST_FORM_FIELDS = 1000  # providers send below 60; a body of "&" must not cost a second
+_LATEST_SECOND = 253_402_300_799  # the last that a Timestamp can hold
+
+
+class Form(dict[str, list[str]]):
+    """Form fields by name: blanks and repeats kept, as signatures cover them."""
+
+    def getall(self, name: str) -> list[str]:
+        """Every value of the field; twilio's validator asks for them by this name."""
+        return self[name]
+
+    def first(self, name: str) -> str:
+        """The first value, cleaned; "" when there is none."""
+        values = self.get(name)
+        return clean(values[0]) if values else ""
+
+
+def parse_form(body: bytes | str) -> Form:
+    """The fields of a form body or of a query. Raises Unreadable when there are too many."""
+    raw = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    if raw.count("&") >= MOST_FORM_FIELDS:
+        raise Unreadable("too many fields")
+    form = Form()
+    for pair in raw.split("&"):
+        name, equals, value = pair.partition("=")
+        if not (name or equals):
+            continue
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object. Raises Unreadable on anything else, NaN and nesting without end included."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_lenient(body)
+    if not isinstance(value, dict):
+        raise Unreadable("not a JSON object")
+    return value
+
+
+def _parse_lenient(body: bytes) -> Any:
+    """A second try for what orjson refuses and providers do send: a lone surrogate, written as an escape."""
+    if b"\\u" not in body:
+        raise Unreadable("not JSON")
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Unreadable("not JSON") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise Unreadable(f"{name} is not JSON")
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """The list, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def string(value: Any) -> str:
+    """The text, cleaned, or ""."""
+    return clean(value) if isinstance(value, str) else ""
+
+
+def integer(value: Any) -> int | None:
+    """The whole number, or None. True is not 1."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def count(value: Any) -> int:
+    """A size that fits 63 bits, or 0."""
+    number = integer(value)
+    return number if number is not None and 0 <= number < 2**63 else 0
+
+
+def seconds(value: Any) -> int:
+    """Seconds since 1970 that a Timestamp can hold, or 0."""
+    number = integer(value)
+    return number if number is not None and 0 < number <= _LATEST_SECOND else 0

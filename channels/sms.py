@@ -1,0 +1,26 @@
+"""What is a text message, by Twilio? https://www.twilio.com/docs/messaging/guides/webhook-request"""
+
+from channels.payload import Form
+from channels.twilio_api import TwilioChannel
+from parley.chat.v1.message_pb2 import ChannelMessage
+
+METADATA = {
+    "OptOutType": "opt_out",  # STOP, START or HELP; Twilio itself blocks sends after STOP (21610)
+    "MessagingServiceSid": "messaging_service_sid",
+    "NumSegments": "segments",
+    "FromCity": "from_city",
+    "FromState": "from_state",
+    "FromZip": "from_zip",
+    "FromCountry": "from_country",
+}
+
+
+def sms() -> TwilioChannel:
+    """The channel."""
+    return TwilioChannel(
+        name="sms", prefix="", address_environment="TWILIO_PHONE_NUMBER", metadata=METADATA, extend=_extend
+    )
+
+
+def _extend(_message: ChannelMessage, _form: Form) -> None:
+    """A text message says no more than the common fields."""

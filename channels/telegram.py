@@ -1,0 +1,181 @@
+"""What is a Telegram update, and how is one answered? https://core.telegram.org/bots/api
+
+Updates are not signed: a secret in a header is all the proof there is. The bot's token stands in every URL, so no
+error and no repr here ever holds a URL.
+"""
+
+import hmac
+import re
+
+import orjson
+
+from channels import telegram_updates
+from channels.channel import (
+    Answer,
+    BadSignature,
+    Call,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Unauthorized,
+    Unreadable,
+    Webhook,
+)
+from channels.failures import Failure, by_status, error, retry_after
+from channels.payload import integer, mapping, parse_json, string
+
+API_BASE_URL = "https://api.telegram.org"
+TIMEOUT_SECONDS = 10.0
+HEADER = "x-telegram-bot-api-secret-token"
+
+# The response may name a method, which Telegram then runs blindly: never anything but this.
+NOTHING = HttpAnswer(200, "application/json", b"{}")
+
+_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
+_CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::([0-9]{1,19}))?", re.ASCII)
+_BY_CODE: dict[int, Failure] = {
+    401: "unauthorized",
+    403: "recipient",  # blocked, kicked, deactivated, never started: all mean this chat, none means our token
+    404: "unauthorized",  # the method exists: it is the token in the URL that Telegram does not know
+    409: "unavailable",
+}
+# A 400 says what is wrong in words only.
+_BY_WORDS: tuple[tuple[str, Failure], ...] = (
+    ("chat not found", "recipient"),
+    ("user not found", "recipient"),
+    ("peer_id_invalid", "recipient"),
+    ("message thread not found", "recipient"),
+    ("topic_closed", "recipient"),
+    ("not enough rights", "recipient"),
+    ("have no rights to send", "recipient"),
+    ("chat_write_forbidden", "recipient"),
+    ("upgraded to a supergroup", "recipient"),  # without the new id: nothing to resend to
+)
+
+
+class Telegram:
+    """A bot."""
+
+    name = "telegram"
+    provider = "telegram"
+    max_text = TextLimit(size=4096, unit="utf16")
+    credential_fields = (
+        CredentialField(
+            name="bot_token",
+            environment="TELEGRAM_BOT_TOKEN",
+            secret=True,
+            required=True,
+            description="Token that @BotFather gave; sends messages.",
+        ),
+        CredentialField(
+            name="webhook_secret",
+            environment="TELEGRAM_WEBHOOK_SECRET",
+            secret=True,
+            required=True,
+            description="secret_token given to setWebhook (1 to 256 of A-Z a-z 0-9 _ -); proves each update.",
+            verifies=True,
+        ),
+    )
+    address_environment = ""
+    capabilities = Capabilities(receipts=False, reconciles=False)
+    unreadable = NOTHING  # a failing head blocks its chat's queue for a day
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """Compares bytes: on non-ASCII text compare_digest raises."""
+        secret = credentials.get("webhook_secret", "").encode()
+        stated = webhook.headers.get(HEADER, "").encode("latin-1")
+        if not secret or not stated or not hmac.compare_digest(stated, secret):
+            raise BadSignature
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """One update; what we do not handle decodes to nothing. The body does not say for which bot it is."""
+        update = parse_json(webhook.body)
+        if integer(update.get("update_id")) is None:
+            raise Unreadable("no update_id")
+        message = telegram_updates.read(update)
+        return Decoded(answer=NOTHING, messages=(message,) if message else ())
+
+    def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
+        """Telegram checks no URL."""
+        return None
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One sendMessage; a second when the group has become a supergroup and the first was refused for it."""
+        token = credentials.get("bot_token", "")
+        chat = _CHAT.fullmatch(outgoing.chat_id)
+        if not _TOKEN.fullmatch(token):
+            raise Unauthorized("the bot token is not one")
+        if not chat:
+            raise error("recipient", provider_code="chat_id")
+        answer = yield _call(outgoing, token, chat[1], chat[2])
+        moved_to = _migrated(answer)
+        if moved_to:
+            answer = yield _call(outgoing, token, moved_to, None)
+        return Sent(_message_id(answer))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """As captured: see tests/golden."""
+        headers = {"content-type": "application/json", HEADER: credentials.get("webhook_secret", "")}
+        body = orjson.dumps(telegram_updates.imitate(imitation))
+        return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _call(outgoing: Outgoing, token: str, chat_id: str, thread_id: str | None) -> Call:
+    """Plain text, no parse_mode: nothing that a model writes can make Telegram refuse it."""
+    body: dict[str, object] = {
+        "chat_id": chat_id if chat_id.startswith("@") else int(chat_id),
+        "text": outgoing.text,
+        # A preview makes Telegram fetch whatever URL the model wrote.
+        "link_preview_options": {"is_disabled": True},
+    }
+    if thread_id:
+        body["message_thread_id"] = int(thread_id)
+    if outgoing.part == 0 and chat_id.startswith("-") and outgoing.reply_to:
+        quoted = telegram_updates.message_number(outgoing.reply_to)
+        if quoted:  # in a group, so that it is seen who is answered
+            body["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
+    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    return Call("POST", f"{base}/bot{token}/sendMessage", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def _migrated(answer: Answer) -> str:
+    """The chat's new id; "" when it has not moved."""
+    if answer.status != 400:
+        return ""
+    moved_to = integer(mapping(_content(answer).get("parameters")).get("migrate_to_chat_id"))
+    return str(moved_to) if moved_to else ""
+
+
+def _message_id(answer: Answer) -> str:
+    content = _content(answer)
+    number = integer(mapping(content.get("result")).get("message_id"))
+    if content.get("ok") is True and number:
+        return str(number)
+    code = integer(content.get("error_code"))
+    failure = _failure(code, string(content.get("description"))) if code else by_status(answer.status)
+    if answer.status == 404 and not code:
+        failure = "unavailable"  # not Telegram's own 404: a proxy, or a wrong base URL
+    stated = mapping(content.get("parameters")).get("retry_after")
+    raise error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
+
+
+def _failure(code: int, description: str) -> Failure:
+    if code == 400:
+        words = description.lower()
+        return next((failure for text, failure in _BY_WORDS if text in words), "payload")
+    return _BY_CODE.get(code, by_status(code))
+
+
+def _content(answer: Answer) -> dict[str, object]:
+    try:
+        return parse_json(answer.body)
+    except Unreadable:
+        return {}

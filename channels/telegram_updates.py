@@ -1,0 +1,204 @@
+"""What does an update say? Of some twenty kinds, those in which a person says something to the bot.
+
+https://core.telegram.org/bots/api#update
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from channels.channel import Imitation
+from channels.payload import count, integer, items, mapping, seconds, string
+from parley.chat.v1 import message_pb2 as chat
+
+ALLOWED_UPDATES = ("message", "edited_message", "callback_query")  # for setWebhook: nothing else is handled
+
+_FILES = {
+    "document": chat.ATTACHMENT_KIND_FILE,
+    "voice": chat.ATTACHMENT_KIND_AUDIO,
+    "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "video": chat.ATTACHMENT_KIND_VIDEO,
+    "video_note": chat.ATTACHMENT_KIND_VIDEO,
+    "animation": chat.ATTACHMENT_KIND_VIDEO,
+    "sticker": chat.ATTACHMENT_KIND_STICKER,
+}
+
+
+def read(update: dict[str, Any]) -> chat.ChannelMessage | None:
+    """The message in it; None when it holds none for us."""
+    if "message" in update:
+        return _message(mapping(update["message"]))
+    if "edited_message" in update:
+        return _edited(update)
+    if "callback_query" in update:
+        return _pressed(mapping(update["callback_query"]))
+    return None
+
+
+def message_number(provider_message_id: str) -> int:
+    """Telegram's number of a message that we know by this id; 0 when it has none (a pressed button)."""
+    number = provider_message_id.partition(":")[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+
+
+def imitate(imitation: Imitation) -> dict[str, Any]:
+    """An update with a text from a private chat. Ids that are not numbers become some."""
+    sender, number = _number(imitation.sender), _number(imitation.message_id)
+    return {
+        "update_id": number,
+        "message": {
+            "message_id": number,
+            "from": {"id": sender, "is_bot": False, "first_name": "Ann", "language_code": "en"},
+            "chat": {"id": sender, "first_name": "Ann", "type": "private"},
+            "date": int(imitation.now.timestamp()),
+            "text": imitation.text,
+        },
+    }
+
+
+def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
+    sender = _sender(said)
+    if sender is None or said.get("is_automatic_forward") is True:
+        return None
+    text = string(said.get("text")) or string(said.get("caption")) or _spoken_otherwise(said)
+    attachments = _attachments(said)
+    if not text and not attachments:
+        return None  # a service message: somebody joined, a title changed …
+    message = chat.ChannelMessage(
+        channel="telegram",
+        chat_id=_chat_id(said),
+        sender_id=_id(sender),
+        sender_name=_name(sender),
+        text=text,
+        attachments=attachments,
+        provider_message_id=_id({"id": said.get("message_id")}),
+        metadata=_metadata(said, sender),
+    )
+    replied_to = integer(mapping(said.get("reply_to_message")).get("message_id"))
+    if replied_to:
+        message.reply_to_provider_message_id = str(replied_to)
+    written = seconds(said.get("date"))
+    if written:
+        message.provider_at.seconds = written
+    return message
+
+
+def _edited(update: dict[str, Any]) -> chat.ChannelMessage | None:
+    """An edit is a message of its own: it has the number of the one that it changes, so the update's is added."""
+    said = mapping(update["edited_message"])
+    if "location" in said:
+        return None  # a live location, moving: an edit every few seconds
+    message = _message(said)
+    if message is not None and message.provider_message_id:
+        message.metadata["edited"] = message.provider_message_id
+        message.provider_message_id = f"{message.provider_message_id}:edited:{update['update_id']}"
+        edited = seconds(said.get("edit_date"))
+        if edited:
+            message.provider_at.seconds = edited
+    return message
+
+
+def _pressed(query: dict[str, Any]) -> chat.ChannelMessage | None:
+    """A button under one of our messages: what it stands for is what the person says."""
+    sender, under = mapping(query.get("from")), mapping(query.get("message"))
+    text = string(query.get("data"))
+    if not text or not under or sender.get("is_bot") is True:
+        return None
+    return chat.ChannelMessage(
+        channel="telegram",
+        chat_id=_chat_id(under),
+        sender_id=_id(sender),
+        sender_name=_name(sender),
+        text=text,
+        provider_message_id=f"callback:{string(query.get('id'))}",
+        reply_to_provider_message_id=_id({"id": under.get("message_id")}),
+        metadata={"kind": "callback_query", **_metadata(under, sender)},
+    )
+
+
+def _sender(said: dict[str, Any]) -> dict[str, Any] | None:
+    """Who wrote; None when a bot did. `sender_chat` stands for an anonymous admin, whose `from` is a fake bot."""
+    in_the_name_of = mapping(said.get("sender_chat"))
+    if in_the_name_of:
+        return in_the_name_of
+    sender = mapping(said.get("from"))
+    return None if not sender or sender.get("is_bot") is True else sender
+
+
+def _chat_id(said: dict[str, Any]) -> str:
+    """The chat, and in a forum the topic: each topic is a conversation. Other threads are only replies."""
+    chat_id = _id(mapping(said.get("chat")))
+    thread = integer(said.get("message_thread_id"))
+    return f"{chat_id}:{thread}" if chat_id and thread and said.get("is_topic_message") is True else chat_id
+
+
+def _id(holder: dict[str, Any]) -> str:
+    number = integer(holder.get("id"))
+    return str(number) if number else ""
+
+
+def _name(sender: dict[str, Any]) -> str:
+    names = (string(sender.get("first_name")), string(sender.get("last_name")))
+    return " ".join(name for name in names if name) or string(sender.get("title"))
+
+
+def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
+    stated = {
+        "chat_type": string(mapping(said.get("chat")).get("type")),
+        "username": string(sender.get("username")),
+        "language": string(sender.get("language_code")),
+        "album": string(said.get("media_group_id")),
+        "quote": string(mapping(said.get("quote")).get("text")),
+        "forwarded": "true" if said.get("forward_origin") else "",
+    }
+    return {name: value for name, value in stated.items() if value}
+
+
+def _spoken_otherwise(said: dict[str, Any]) -> str:
+    """A die or a poll has no text, and silence is no answer."""
+    return string(mapping(said.get("dice")).get("emoji")) or string(mapping(said.get("poll")).get("question"))
+
+
+def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
+    found = []
+    photos = [size for size in items(said.get("photo")) if isinstance(size, dict)]
+    if photos:
+        found.append(_file(photos[-1], chat.ATTACHMENT_KIND_IMAGE))  # sizes rise: the last is the original
+    for name, kind in _FILES.items():
+        if name in said and not (name == "document" and "animation" in said):  # an animation is given as both
+            found.append(_file(mapping(said[name]), kind))
+    if "location" in said:
+        found.append(_place(said))
+    if "contact" in said:
+        found.append(_card(mapping(said["contact"])))
+    return found
+
+
+def _file(stated: dict[str, Any], kind: chat.AttachmentKind) -> chat.Attachment:
+    """A reference: getFile turns the id into a URL, which holds the token and is not kept."""
+    return chat.Attachment(
+        kind=kind,
+        provider_file_id=string(stated.get("file_id")),
+        media_type=string(stated.get("mime_type")),
+        file_name=string(stated.get("file_name")),
+        caption=string(stated.get("emoji")),
+        size_bytes=count(stated.get("file_size")),
+    )
+
+
+def _place(said: dict[str, Any]) -> chat.Attachment:
+    location, venue = mapping(said["location"]), mapping(said.get("venue"))
+    label = " ".join(part for part in (string(venue.get("title")), string(venue.get("address"))) if part)
+    caption = f"{location.get('latitude')},{location.get('longitude')} {label}".rstrip()
+    return chat.Attachment(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)
+
+
+def _card(contact: dict[str, Any]) -> chat.Attachment:
+    parts = (_name(contact), string(contact.get("phone_number")))
+    return chat.Attachment(kind=chat.ATTACHMENT_KIND_CONTACT_CARD, caption=" ".join(part for part in parts if part))
+
+
+def _number(name: str) -> int:
+    """The number itself, or one that always stands for this name; 52 bits, as Telegram's."""
+    if name.isascii() and name.isdigit() and len(name) < 16 and int(name):
+        return int(name)
+    return int.from_bytes(sha256(name.encode()).digest()[:6], "big") | 1

@@ -1,0 +1,256 @@
+"""What do Twilio's channels have in common? Webhook forms, status callbacks, and POST Messages.json.
+
+https://www.twilio.com/docs/messaging/guides/webhook-request
+https://www.twilio.com/docs/messaging/api/message-resource
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import quote, urlencode
+
+from channels import twilio_errors, twilio_signature
+from channels.channel import (
+    Answer,
+    Call,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Unauthorized,
+    Unreadable,
+    Webhook,
+)
+from channels.payload import Form, parse_form, parse_json, string
+from parley.chat.v1 import message_pb2 as chat
+
+API_BASE_URL = "https://api.twilio.com"
+TIMEOUT_SECONDS = 15.0
+VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
+MOST_MEDIA = 32
+
+# Any text/plain body would be texted to the person; an empty TwiML says nothing.
+TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
+STATUS_ANSWER = HttpAnswer(200, "text/xml", b"")
+
+FIELDS = (
+    CredentialField(
+        name="account_sid",
+        environment="TWILIO_ACCOUNT_SID",
+        secret=False,
+        required=True,
+        description="Account SID (AC…) from the Twilio console.",
+    ),
+    CredentialField(
+        name="auth_token",
+        environment="TWILIO_AUTH_TOKEN",
+        secret=True,
+        required=True,
+        description="Primary auth token; signs webhooks and sends messages. API keys do not verify webhooks.",
+        verifies=True,
+    ),
+    CredentialField(
+        name="auth_token_secondary",
+        environment="",
+        secret=True,
+        required=False,
+        description="Secondary auth token, accepted on webhooks too while the primary is rotated.",
+    ),
+)
+
+_KINDS = {
+    "image": chat.ATTACHMENT_KIND_IMAGE,
+    "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "video": chat.ATTACHMENT_KIND_VIDEO,
+}
+_CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
+_STATES = {
+    "accepted": chat.DELIVERY_STATE_SENT,  # Twilio took it, which is all that SENT says
+    "scheduled": chat.DELIVERY_STATE_SENT,
+    "queued": chat.DELIVERY_STATE_SENT,
+    "sending": chat.DELIVERY_STATE_SENT,
+    "sent": chat.DELIVERY_STATE_SENT,
+    "partially_delivered": chat.DELIVERY_STATE_SENT,  # some segments only: not delivered, and not failed
+    "delivered": chat.DELIVERY_STATE_DELIVERED,
+    "read": chat.DELIVERY_STATE_READ,
+    "undelivered": chat.DELIVERY_STATE_FAILED,
+    "failed": chat.DELIVERY_STATE_FAILED,
+    "canceled": chat.DELIVERY_STATE_FAILED,
+}
+_OUR_ID = re.compile(r"[?&]mid=([0-9A-Za-z-]{1,64})\.([0-9]{1,3})(?:&|$)", re.ASCII)
+_SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioChannel:
+    """A channel of Twilio's. `prefix` stands before its addresses; `extend` adds what only this one says."""
+
+    name: str
+    prefix: str
+    address_environment: str
+    metadata: Mapping[str, str]  # Twilio's field -> our name
+    extend: Callable[[chat.ChannelMessage, Form], None]
+
+    provider = "twilio"
+    max_text = TextLimit(size=1600, unit="utf16")
+    credential_fields = FIELDS
+    capabilities = Capabilities(receipts=True, reconciles=True)  # the callback's URL carries our id
+    unreadable = TWIML
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """Twilio signs no time: freshness is the dedupe's business."""
+        twilio_signature.verify(webhook, credentials)
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """A message, or a status of one of ours: what the form holds decides, not the URL."""
+        form = webhook.parsed.get("form") or parse_form(webhook.body)
+        status = form.first("MessageStatus")
+        if status and status != "received":
+            return self._status(form, webhook.url, status)
+        message = self._message(form, webhook)
+        return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")))
+
+    def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
+        """Twilio checks no URL."""
+        return None
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One POST. There is no idempotency key: an answer that is lost stays unknown until its callback."""
+        answer = yield self._call(outgoing, credentials)
+        return Sent(_sid(answer))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """As captured: see tests/golden."""
+        sid = imitation.message_id
+        if not _SID.fullmatch(sid):
+            sid = "SM" + sha256(sid.encode()).hexdigest()[:32]
+        fields = {
+            "SmsMessageSid": sid,
+            "NumMedia": "0",
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "Body": imitation.text,
+            "To": self._prefixed(imitation.address),
+            "NumSegments": "1",
+            "MessageSid": sid,
+            "AccountSid": credentials.get("account_sid", ""),
+            "From": self._prefixed(imitation.sender),
+            "ApiVersion": "2010-04-01",
+        }
+        form = Form({name: [value] for name, value in fields.items()})
+        signature = twilio_signature.sign(imitation.url, form, credentials.get("auth_token", ""))
+        headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
+        return Webhook("POST", imitation.url, headers, urlencode(fields).encode(), imitation.now)
+
+    def _message(self, form: Form, webhook: Webhook) -> chat.ChannelMessage:
+        sender = self._bare(form.first("From"))
+        message = chat.ChannelMessage(
+            channel=self.name,
+            chat_id=sender,
+            sender_id=sender,
+            text=form.first("Body"),
+            provider_message_id=form.first("MessageSid") or form.first("SmsSid"),
+            attachments=_media(form),
+            metadata={ours: form.first(theirs) for theirs, ours in self.metadata.items() if theirs in form},
+        )
+        retry_token = webhook.headers.get("i-twilio-idempotency-token")
+        if retry_token:
+            message.metadata["idempotency_token"] = retry_token
+        self.extend(message, form)
+        return message
+
+    def _status(self, form: Form, url: str, status: str) -> Decoded:
+        sid = form.first("MessageSid")
+        if not sid:
+            raise Unreadable("no MessageSid")
+        state = _STATES.get(status)
+        if state is None:
+            return Decoded(answer=STATUS_ANSWER)
+        # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.
+        receipt = chat.Receipt(provider_message_id=sid, state=state, provider_code=form.first("ErrorCode"))
+        ours = _OUR_ID.search(url)
+        if ours:
+            receipt.delivery_id = ours[1]
+            receipt.part = int(ours[2])
+        # A messaging service sends from any number of its pool.
+        pooled = form.first("MessagingServiceSid")
+        return Decoded(
+            answer=STATUS_ANSWER,
+            receipts=(receipt,),
+            addressed_to=None if pooled else self._bare(form.first("From")),
+        )
+
+    def _call(self, outgoing: Outgoing, credentials: Credentials) -> Call:
+        account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
+        if not account_sid or not token:
+            raise Unauthorized("no credentials")
+        fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), "Body": outgoing.text}
+        fields["ValidityPeriod"] = _validity(outgoing.options.get("validity_seconds", ""))
+        if outgoing.status_url:
+            fields["StatusCallback"] = _with_our_id(outgoing)
+        headers = {
+            "authorization": "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode(),
+            "content-type": twilio_signature.FORM_TYPE,
+            "accept": "application/json",
+        }
+        base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+        url = f"{base}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Messages.json"
+        return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
+
+    def _sender(self, outgoing: Outgoing) -> dict[str, str]:
+        service = outgoing.options.get("messaging_service_sid")
+        if service:
+            return {"MessagingServiceSid": service}
+        return {"From": self._prefixed(outgoing.address)}
+
+    def _bare(self, address: str) -> str:
+        return address.removeprefix(self.prefix)
+
+    def _prefixed(self, address: str) -> str:
+        return self.prefix + self._bare(address)
+
+
+def _media(form: Form) -> list[chat.Attachment]:
+    stated = form.first("NumMedia")
+    number = min(int(stated), MOST_MEDIA) if stated.isascii() and stated.isdigit() and len(stated) < 5 else 0
+    return [_attachment(form, index) for index in range(number) if f"MediaUrl{index}" in form]
+
+
+def _attachment(form: Form, index: int) -> chat.Attachment:
+    media_type = form.first(f"MediaContentType{index}")
+    kind = _KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE)
+    if media_type.lower() in _CARDS:
+        kind = chat.ATTACHMENT_KIND_CONTACT_CARD
+    return chat.Attachment(kind=kind, url=form.first(f"MediaUrl{index}"), media_type=media_type)
+
+
+def _validity(stated: str) -> str:
+    """Twilio takes 1 to 36,000 seconds and refuses the message otherwise."""
+    seconds = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 9 else VALIDITY_SECONDS
+    return str(min(max(seconds, 1), 36_000))
+
+
+def _with_our_id(outgoing: Outgoing) -> str:
+    """The callback's URL: it names the part even when the answer to this call is lost."""
+    joint = "&" if "?" in outgoing.status_url else "?"
+    return f"{outgoing.status_url}{joint}mid={outgoing.delivery_id}.{outgoing.part}"
+
+
+def _sid(answer: Answer) -> str:
+    if not 200 <= answer.status < 300:
+        raise twilio_errors.failure(answer)
+    try:
+        sid = string(parse_json(answer.body).get("sid"))
+    except Unreadable:
+        sid = ""
+    if not sid:
+        raise twilio_errors.failure(answer)
+    return sid

@@ -1,0 +1,54 @@
+"""What is a WhatsApp message, by Twilio? https://www.twilio.com/docs/whatsapp/api"""
+
+from channels.payload import Form
+from channels.twilio_api import TwilioChannel
+from parley.chat.v1 import message_pb2 as chat
+
+METADATA = {
+    "MessageType": "message_type",
+    "WaId": "wa_id",  # absent for people who hide their number
+    "ExternalUserId": "external_user_id",
+    "ButtonPayload": "button_payload",
+    "ListId": "list_id",
+    "ListTitle": "list_title",
+    "Forwarded": "forwarded",
+    "FrequentlyForwarded": "frequently_forwarded",
+    "OriginalRepliedMessageSender": "replied_to_sender",
+    "OptOutType": "opt_out",
+    "MessagingServiceSid": "messaging_service_sid",
+    "ReferralBody": "referral_body",
+    "ReferralHeadline": "referral_headline",
+    "ReferralSourceId": "referral_source_id",
+    "ReferralSourceType": "referral_source_type",
+    "ReferralSourceUrl": "referral_source_url",
+    "ReferralCtwaClid": "referral_click_id",
+}
+
+
+def whatsapp() -> TwilioChannel:
+    """The channel."""
+    return TwilioChannel(
+        name="whatsapp",
+        prefix="whatsapp:",
+        address_environment="TWILIO_WHATSAPP_NUMBER",
+        metadata=METADATA,
+        extend=_extend,
+    )
+
+
+def _extend(message: chat.ChannelMessage, form: Form) -> None:
+    message.sender_name = form.first("ProfileName")
+    message.reply_to_provider_message_id = form.first("OriginalRepliedMessageSid")
+    if not message.text:  # a pressed button may come without a body
+        message.text = form.first("ButtonText") or form.first("ListTitle")
+    if "Latitude" in form and "Longitude" in form:
+        message.attachments.append(_location(form))
+    if form.first("MessageType") == "sticker":
+        for attachment in message.attachments:
+            attachment.kind = chat.ATTACHMENT_KIND_STICKER
+
+
+def _location(form: Form) -> chat.Attachment:
+    place = " ".join(part for part in (form.first("Label"), form.first("Address")) if part)
+    caption = f"{form.first('Latitude')},{form.first('Longitude')} {place}".rstrip()
+    return chat.Attachment(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)
