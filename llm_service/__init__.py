@@ -1,1 +1,1 @@
-"""llm_service"""
+"""How to ask a model: one contract in front of any model server."""

@@ -1,0 +1,173 @@
+"""How is a model asked so that the answer, or the reason why there is none, comes in time?
+
+One deadline covers the whole call: the wait between attempts, every attempt, and reading the answer.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, replace
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_before_delay
+
+from kit import logs, metrics
+from kit.errors import ModelEmpty, ModelGarbage, ModelTimeout, ModelUnavailable, ModelUnknown, ParleyError
+from llm_service.domain.backend import Answer
+from llm_service.domain.bulkhead import Bulkheads
+from llm_service.domain.choice import Choice, Route
+from llm_service.domain.cleaning import clean
+from parley.llm.v1 import llm_service_pb2 as llm
+
+Pieces = AsyncGenerator[str | Answer, None]
+Opened = tuple[str | Answer, Pieces]
+
+# Full jitter below 1 s, 2 s and 4 s, and then no more.
+RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
+
+
+@dataclass(slots=True)
+class Record:
+    """What one call has come to so far; filled while it runs, so that a failure has one too."""
+
+    model: str = ""
+    backend: str = ""
+    attempts: int = 0
+    model_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How chance and time enter, and how long a stream may fall silent once it has begun."""
+
+    silence_seconds: float
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class Calls:
+    """Asks the backend that the choice names, within its bulkhead, as often as the deadline allows."""
+
+    def __init__(self, choice: Choice, bulkheads: Bulkheads, patience: Patience) -> None:
+        self._choice = choice
+        self._bulkheads = bulkheads
+        self._patience = patience
+        self._log = logs.get("llm")
+
+    async def generate(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Answer:
+        """The whole answer, never empty. Raises what kept it from coming."""
+        with self._watched(record):
+            try:
+                async with asyncio.timeout(seconds):
+                    route = self._route(prompt, record)
+                    with self._bulkheads.place(route.backend.name):
+                        answer: Answer = await self._retrying(seconds)(self._ask, route, prompt, record)
+            except TimeoutError:
+                raise ModelTimeout from None
+        self._answered(record, answer)
+        return answer
+
+    async def stream(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Pieces:
+        """The answer as it comes, and an Answer at the end. Nothing is asked again once a piece has gone out."""
+        ends_at = asyncio.get_running_loop().time() + seconds
+        with self._watched(record):
+            route = self._route(prompt, record)
+            with self._bulkheads.place(route.backend.name):
+                opened: Opened = await self._retrying(seconds)(self._open, route, prompt, record, ends_at)
+                piece, pieces = opened
+                async with aclosing(pieces):
+                    said = False
+                    while isinstance(piece, str):
+                        said = said or not piece.isspace()
+                        yield piece
+                        piece = await self._next(pieces, record, self._silent_until(ends_at))
+            if not said:
+                raise ModelEmpty
+        self._answered(record, piece)
+        yield piece
+
+    def _route(self, prompt: llm.Prompt, record: Record) -> Route:
+        route = self._choice.route(prompt.model)
+        record.model, record.backend = route.model.name, route.backend.name
+        return route
+
+    def _retrying(self, seconds: float) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception_type(ModelUnavailable),
+            wait=self._jitter,
+            stop=stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS)) | stop_before_delay(seconds),
+            sleep=self._patience.sleep,
+            reraise=True,
+        )
+
+    def _jitter(self, state: RetryCallState) -> float:
+        return self._patience.random() * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
+
+    async def _ask(self, route: Route, prompt: llm.Prompt, record: Record) -> Answer:
+        record.attempts += 1
+        with self._hosted(record):
+            answer = await route.backend.answer(prompt, route.model)
+        text = clean(answer.text)
+        if not text.strip():
+            raise ModelEmpty
+        return replace(answer, text=text)
+
+    async def _open(self, route: Route, prompt: llm.Prompt, record: Record, ends_at: float) -> Opened:
+        record.attempts += 1
+        pieces = route.backend.stream(prompt, route.model)
+        try:
+            return await self._next(pieces, record, ends_at), pieces
+        except BaseException:
+            await pieces.aclose()
+            raise
+
+    async def _next(self, pieces: Pieces, record: Record, until: float) -> str | Answer:
+        """The next piece with text in it, or the Answer at the end."""
+        try:
+            async with asyncio.timeout_at(until):
+                with self._hosted(record):
+                    async for piece in pieces:
+                        if isinstance(piece, Answer):
+                            return piece
+                        if text := clean(piece):
+                            return text
+        except TimeoutError:
+            raise ModelTimeout from None
+        raise ModelGarbage("The model server's answer ended before it was done.")
+
+    def _silent_until(self, ends_at: float) -> float:
+        return min(ends_at, asyncio.get_running_loop().time() + self._patience.silence_seconds)
+
+    @contextmanager
+    def _hosted(self, record: Record) -> Iterator[None]:
+        """A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage."""
+        started = self._patience.clock()
+        try:
+            yield
+        except (ParleyError, TimeoutError):
+            raise
+        except Exception as error:
+            self._log.warning("llm.garbage", backend=record.backend, error_type=type(error).__name__)
+            raise ModelGarbage from error
+        finally:
+            record.model_seconds += self._patience.clock() - started
+
+    @contextmanager
+    def _watched(self, record: Record) -> Iterator[None]:
+        try:
+            yield
+        except ParleyError as error:
+            if isinstance(error, ModelUnknown):
+                error.metadata.setdefault("model", record.model)
+            metrics.llm_failures.labels(backend=record.backend or "none", reason=error.name).inc()
+            fields = {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
+            self._log.warning("llm.failed", reason=error.name, **fields)
+            raise
+
+    def _answered(self, record: Record, answer: Answer) -> None:
+        metrics.llm_seconds.labels(backend=record.backend, model=record.model).observe(record.model_seconds)
+        metrics.llm_tokens.labels(model=record.model, direction="input").inc(answer.input_tokens)
+        metrics.llm_tokens.labels(model=record.model, direction="output").inc(answer.output_tokens)
+        fields = {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
+        self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **fields)
