@@ -1,0 +1,73 @@
+"""Constructs the sender and runs it: `python -m sender_service`."""
+
+import asyncio
+import random
+import time
+
+from channels.registry import CHANNELS
+from kit import process
+from kit.calling import Mesh
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.moments import utc_now
+from kit.serving import Server
+from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
+from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from sender_service.backends.outbox import Outbox
+from sender_service.backends.provider import Provider
+from sender_service.domain.addresses import Addresses
+from sender_service.domain.courier import Clocks, Courier
+from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.retries import Retries
+from sender_service.server import SenderServicer
+from sender_service.settings import Settings
+
+SERVICE = "parley.sender.v1.SenderService"
+
+
+async def serve(settings: Settings, lifetime: Lifetime) -> None:
+    """Delivers until the process is told to stop, then lets what is under way end."""
+    mesh = Mesh(settings)
+    await mesh.open()
+    stub = OutboxServiceStub(mesh.channel("storage"))
+    outbox = Outbox(
+        stub,
+        new_id(),
+        lease_seconds=settings.sender_lease_seconds,
+        wait_seconds=settings.sender_wait_seconds,
+        random=random.random,
+    )
+    server = Server(service="sender", address=settings.sender_address, settings=settings)
+    server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), SERVICE)
+    await server.start()
+    async with Provider(settings.sender_concurrency) as provider:
+        deliveries = _deliveries(settings, outbox, provider)
+        running = asyncio.create_task(deliveries.run(lifetime.stopping))
+        server.set_serving(True)
+        lifetime.ready("sender")
+        await running  # until it is told to stop; a fault of ours ends the process instead of leaving it idle
+        await server.drain(settings.sender_drain_seconds)
+        await deliveries.drain(settings.sender_drain_seconds)
+        await outbox.close()
+    await mesh.close()
+
+
+def _deliveries(settings: Settings, outbox: Outbox, provider: Provider) -> Deliveries:
+    courier = Courier(
+        channels=CHANNELS,
+        record=outbox.record,
+        provider=provider.call,
+        retries=Retries(settings.sender_max_attempts, random.random),
+        addresses=Addresses(settings.public_base_url, settings.api_base_urls()),
+        clocks=Clocks(utc_now, time.monotonic),
+        lease_seconds=settings.sender_lease_seconds,
+    )
+    return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)
+
+
+def main() -> None:
+    process.run("sender", Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What leaves the process: calls to storage and to providers."""

@@ -1,0 +1,197 @@
+"""How does one delivery go out? Split, begin, call, record, part after part; never a call without its record."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from channels.channel import Channel, Credentials, Outgoing
+from channels.splitting import split
+from kit import correlation, logs, metrics, tracing
+from kit.errors import LeaseLost, ParleyError
+from kit.moments import moment, span
+from parley.storage.v1 import delivery_requests_pb2 as pb
+from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
+from parley.storage.v1.directory_pb2 import AccountSecrets
+from sender_service.domain import outcomes, parts
+from sender_service.domain.addresses import Addresses
+from sender_service.domain.outcomes import Outcome
+from sender_service.domain.parts import Provider
+from sender_service.domain.retries import Retries
+
+# Writes a record, trying for so many seconds while storage is away. Raises LeaseLost, or why it could not.
+Record = Callable[[AttemptRecord, float], Awaitable[AttemptResult]]
+
+USABLE = 0.7  # of a lease: the rest is for the record of the end, and for clocks that do not agree
+LAST_WORD_SECONDS = 2.0  # for the record of a call that was cut off when the process stops
+NO_CALL = (pb.ATTEMPT_OUTCOME_BEGUN, pb.ATTEMPT_OUTCOME_RELEASED)
+
+log = logs.get("sender")
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What time it is: of the wall for people, monotonic for leases."""
+
+    wall: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Trip:
+    """One leased delivery on its way."""
+
+    leased: LeasedDelivery
+    secrets: AccountSecrets
+    channel: Channel
+    texts: list[str]
+    part: int
+    attempts: int  # of this part, before this one
+    usable_until: float = 0.0  # monotonic; no call may be under way later than this
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Carries deliveries. Holds nothing of its own between two of them."""
+
+    channels: Mapping[str, Channel]
+    record: Record
+    provider: Provider
+    retries: Retries
+    addresses: Addresses
+    clocks: Clocks
+    lease_seconds: float
+
+    async def deliver(self, leased: LeasedDelivery, secrets: AccountSecrets, stopping: asyncio.Event) -> None:
+        """Brings it as far as it gets now. Never raises but when it is cancelled."""
+        correlation.bind(leased.correlation_id, tenant=leased.tenant_id)
+        with tracing.linked_span("delivery", leased.traceparent, channel=secrets.account.channel):
+            try:
+                await self._carry(leased, secrets, stopping)
+            except LeaseLost:
+                log.warning("delivery.lease_lost", delivery_id=leased.delivery_id, epoch=leased.epoch)
+            except ParleyError as error:
+                # Nothing more can be said to storage. Its own clock ends the lease, and it knows what had begun.
+                log.error("delivery.unrecorded", delivery_id=leased.delivery_id, error_reason=error.name)
+
+    async def _carry(self, leased: LeasedDelivery, secrets: AccountSecrets, stopping: asyncio.Event) -> None:
+        channel = self.channels.get(secrets.account.channel)
+        texts = split(leased.text, channel.max_text) if channel else []
+        if channel is None or leased.next_part >= len(texts):
+            return await self._refuse(leased, secrets, "text_empty" if channel else "channel_unknown")
+        trip = Trip(leased, secrets, channel, texts, leased.next_part, leased.attempts)
+        if stopping.is_set():
+            await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
+            return None
+        await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_BEGUN))
+        while await self._attempt(trip):
+            trip.part, trip.attempts = trip.part + 1, 0
+        return None
+
+    async def _attempt(self, trip: Trip) -> bool:
+        """One call for the part that has begun, and the record of its end. True when the next part has begun."""
+        try:
+            outcome = self.retries.settle(await self._call(trip), trip.attempts)
+        except asyncio.CancelledError:
+            await self._write(trip, outcomes.unknown("stopped"), within_seconds=LAST_WORD_SECONDS)
+            raise
+        more = outcome.sent and trip.part + 1 < len(trip.texts)
+        await self._write(trip, outcome, begin_next=more)
+        self._tell(trip, outcome, ended=not more)
+        return more
+
+    async def _call(self, trip: Trip) -> Outcome:
+        left = trip.usable_until - self.clocks.monotonic()
+        if left <= 0:  # the process stood still since it began: the lease may be another's, so nothing is called
+            return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "late")
+        return await parts.send(
+            trip.channel,
+            self._outgoing(trip),
+            credentials=Credentials(trip.secrets.credentials),
+            provider=self.provider,
+            within_seconds=left,
+        )
+
+    def _outgoing(self, trip: Trip) -> Outgoing:
+        leased, account = trip.leased, trip.secrets.account
+        return Outgoing(
+            delivery_id=leased.delivery_id,
+            part=trip.part,
+            text=trip.texts[trip.part],
+            chat_id=leased.chat_id,
+            address=account.address,
+            reply_to=leased.reply_to_provider_message_id,
+            reply_metadata=leased.reply_metadata,
+            status_url=self.addresses.status_url(account, trip.channel),
+            api_base_url=self.addresses.api_base_url(trip.channel),
+            options=account.options,
+        )
+
+    async def _write(
+        self, trip: Trip, outcome: Outcome, *, begin_next: bool = False, within_seconds: float | None = None
+    ) -> None:
+        """Records, and starts the clock of the lease when that renews it: from before the call, to be safe."""
+        asked_at = self.clocks.monotonic()
+        record = _record(trip.leased, trip.part, len(trip.texts), outcome)
+        record.begin_next = begin_next
+        # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
+        patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
+        await self.record(record, patience if within_seconds is None else within_seconds)
+        trip.usable_until = asked_at + self.lease_seconds * USABLE
+
+    async def _refuse(self, leased: LeasedDelivery, secrets: AccountSecrets, reason: str) -> None:
+        """Nothing can be sent: no call is made, and a person sees why."""
+        for outcome in (Outcome(pb.ATTEMPT_OUTCOME_BEGUN), outcomes.rejected(reason)):
+            await self.record(_record(leased, leased.next_part, leased.next_part + 1, outcome), self.lease_seconds)
+        metrics.deliveries.labels(channel=secrets.account.channel, outcome="failed").inc()
+        log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=reason)
+
+    def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
+        channel, leased = trip.channel.name, trip.leased
+        metrics.attempts.labels(channel=channel, outcome=outcome.name).inc()
+        log.info(
+            "attempt.ended",
+            delivery_id=leased.delivery_id,
+            channel=channel,
+            part=trip.part,
+            parts=len(trip.texts),
+            attempt=trip.attempts + 1,
+            outcome=outcome.name,
+            reason=outcome.reason,
+            provider_code=outcome.provider_code,
+        )
+        state, event = _ENDS.get(outcome.kind, ("", ""))
+        if not ended or not state:
+            return
+        metrics.deliveries.labels(channel=channel, outcome=state).inc()
+        if event:
+            log.warning(
+                event, delivery_id=leased.delivery_id, reason=outcome.reason, provider_code=outcome.provider_code
+            )
+        elif leased.reply_to_provider_message_id:
+            waited = self.clocks.wall() - moment(leased.last_inbound_at)
+            metrics.accept_to_reply_seconds.labels(channel=channel).observe(waited.total_seconds())
+
+
+# Outcome of the last attempt -> how the delivery ended, and what is said of it aloud.
+_ENDS: dict[AttemptOutcome, tuple[str, str]] = {
+    pb.ATTEMPT_OUTCOME_SENT: ("sent", ""),
+    pb.ATTEMPT_OUTCOME_REJECTED: ("failed", "delivery.dead"),
+    pb.ATTEMPT_OUTCOME_UNKNOWN: ("unknown", "delivery.unknown"),
+    pb.ATTEMPT_OUTCOME_UNAUTHORIZED: ("", "account.unauthorized"),
+}
+
+
+def _record(leased: LeasedDelivery, part: int, part_count: int, outcome: Outcome) -> AttemptRecord:
+    return AttemptRecord(
+        tenant_id=leased.tenant_id,
+        delivery_id=leased.delivery_id,
+        epoch=leased.epoch,
+        part=part,
+        parts=part_count,
+        outcome=outcome.kind,
+        provider_message_id=outcome.provider_message_id,
+        provider_code=outcome.provider_code,
+        reason=outcome.reason,
+        retry_after=None if outcome.retry_after is None else span(outcome.retry_after),
+    )

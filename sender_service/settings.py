@@ -1,0 +1,44 @@
+"""What may an operator set about sending?"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+import kit.settings
+
+API_BASE_URL = "_api_base_url"
+
+
+class Settings(kit.settings.Settings):
+    """Everything the sender reads."""
+
+    also_known: ClassVar[tuple[str, ...]] = ()
+
+    sender_concurrency: int = Field(64, ge=1, le=256, description="Deliveries that one sender carries at once")
+    sender_lease_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=600,
+        description="How long a delivery is a sender's own without a sign of life, in seconds; calls end well before",
+    )
+    sender_wait_seconds: float = Field(
+        20.0, ge=0, le=60, description="How long one call to storage waits for deliveries, in seconds"
+    )
+    sender_max_attempts: int = Field(
+        5, ge=1, le=100, description="Calls for one part of a reply before it becomes a dead letter"
+    )
+    sender_drain_seconds: float = Field(
+        15.0, ge=0, description="How long calls under way may still take when the sender stops, in seconds"
+    )
+    public_base_url: str = Field(
+        "", description="URL at which providers reach the gateway, for example https://chat.example.com"
+    )
+    twilio_api_base_url: str = Field("", description="Stands in for https://api.twilio.com, for a sandbox or a proxy")
+    telegram_api_base_url: str = Field(
+        "", description="Stands in for https://api.telegram.org, for a sandbox or an own Bot API server"
+    )
+
+    def api_base_urls(self) -> dict[str, str]:
+        """What stands in for a provider's API, by provider."""
+        names = (name for name in type(self).model_fields if name.endswith(API_BASE_URL))
+        return {name.removesuffix(API_BASE_URL): getattr(self, name) for name in names}

@@ -1,0 +1,1 @@
+"""Does the sender decide rightly, given what storage and providers say?"""

@@ -1,0 +1,122 @@
+"""A courier whose storage and provider are the test's: what is recorded and what is called, in one list."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from channels.channel import (
+    Answer,
+    Call,
+    Capabilities,
+    Credentials,
+    DeliveryError,
+    Flow,
+    Outgoing,
+    Sent,
+    TextLimit,
+)
+from channels.registry import CHANNELS
+from kit.errors import ParleyError
+from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
+from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
+from sender_service.domain.addresses import Addresses
+from sender_service.domain.courier import Clocks, Courier
+from sender_service.domain.retries import Retries
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Pigeon:
+    """A channel of ten characters a part; what the provider answers is what it makes of it."""
+
+    name = "pigeon"
+    provider = "loft"
+    max_text = TextLimit(size=10, unit="characters")
+    credential_fields = ()
+    address_environment = ""
+    capabilities = Capabilities(receipts=True, reconciles=False)
+    unreadable = CHANNELS["api"].unreadable
+    authenticate = CHANNELS["api"].authenticate
+    decode = CHANNELS["api"].decode
+    handshake = CHANNELS["api"].handshake
+    imitate = CHANNELS["api"].imitate
+
+    def __init__(self, fault: Callable[[], None] = lambda: None) -> None:
+        self.seen: list[Outgoing] = []
+        self._fault = fault
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        self.seen.append(outgoing)
+        answer = yield Call("POST", "http://loft/", {}, outgoing.text.encode(), 5.0)
+        self._fault()
+        return Sent(f"id-{answer.body.decode()}")
+
+
+@dataclass
+class Road:
+    """One delivery's way. `answers` are what the provider does next: an Answer, or an error to raise."""
+
+    answers: Iterator[Answer | Exception]
+    refusals: Iterator[ParleyError | None]
+    channel: Pigeon = field(default_factory=Pigeon)
+    happened: list[str] = field(default_factory=list)
+    records: list[AttemptRecord] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    now: float = 1000.0
+    record_takes_seconds: float = 0.0
+    provider_hangs: bool = False
+
+    async def record(self, record: AttemptRecord, within_seconds: float) -> AttemptResult:
+        refusal = next(self.refusals, None)
+        name = AttemptOutcome.Name(record.outcome).removeprefix("ATTEMPT_OUTCOME_")
+        self.happened.append(f"{name} {record.part}/{record.parts}" + ("+" if record.begin_next else ""))
+        if refusal is not None:
+            raise refusal
+        self.records.append(record)
+        self.now += self.record_takes_seconds
+        return AttemptResult()
+
+    async def call(self, call: Call) -> Answer:
+        self.happened.append(f"call {call.body.decode()}")
+        if self.provider_hangs:
+            await asyncio.Event().wait()
+        answer = next(self.answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def courier(self) -> Courier:
+        return Courier(
+            channels={"pigeon": self.channel},
+            record=self.record,
+            provider=self.call,
+            retries=Retries(5, lambda: 0.5),
+            addresses=Addresses("https://chat.example.com/", {"loft": "http://loft"}),
+            clocks=Clocks(lambda: NOW, lambda: self.now),
+            lease_seconds=60.0,
+        )
+
+    async def carry(
+        self, text: str = "hello", *, channel: str = "pigeon", next_part: int = 0, attempts: int = 0
+    ) -> None:
+        account = ChannelAccount(id="a1", channel=channel, account_key="key1", address="roof")
+        leased = LeasedDelivery(
+            tenant_id="t1",
+            delivery_id="d1",
+            epoch=3,
+            account_id="a1",
+            chat_id="c1",
+            text=text,
+            next_part=next_part,
+            attempts=attempts,
+        )
+        await self.courier().deliver(leased, AccountSecrets(account=account), self.stopping)
+
+
+def road(*answers: Answer | DeliveryError | Exception, refusals: Iterable[ParleyError | None] = ()) -> Road:
+    return Road(iter(answers), iter(refusals))
+
+
+def ok(name: str = "1") -> Answer:
+    return Answer(200, {}, name.encode())
