@@ -9,7 +9,6 @@ import traceback
 from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from enum import Enum
-from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -87,8 +86,6 @@ _MOST = 300
 _PHONE = re.compile(r"\+\d{7,15}")
 _FRAMES = 8
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
-
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The last stop of every line before it is rendered."""
@@ -113,7 +110,7 @@ def _problem(info: object) -> BaseException | None:
     if isinstance(info, BaseException):
         return info
     if isinstance(info, tuple):
-        return info[1]
+        return info[1] if isinstance(info[1], BaseException) else None
     return sys.exception() if info else None
 
 

@@ -77,11 +77,9 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        _settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls  # What is outside is read in load(), where the origin of a value is known.
         return (init_settings,)
 
 

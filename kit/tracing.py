@@ -1,9 +1,12 @@
 """How is one message followed through five processes? By spans, when an exporter is configured; else at no cost."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import grpc
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -96,4 +99,28 @@ def client_interceptors() -> list[Any]:
     from opentelemetry.instrumentation.grpc import aio_client_interceptors
 
     interceptors: Any = aio_client_interceptors
-    return list(interceptors(_process.provider))
+    return [*interceptors(_process.provider), _CancelSafeUnary(), _CancelSafeStream()]
+
+
+# OpenTelemetry's client interceptors await the call, and then a cancel ends it here but not at the server
+# (open-telemetry/opentelemetry-python-contrib#3271). These stand innermost and pass the cancel on. One class for each
+# kind: grpc.aio registers a class for the first kind only that it implements.
+
+
+class _CancelSafeUnary(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await _cancel_with_us(await continuation(client_call_details, request))
+
+
+class _CancelSafeStream(grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        return await _cancel_with_us(await continuation(client_call_details, request_iterator))
+
+
+async def _cancel_with_us(call: Any) -> Any:
+    try:
+        await call.code()
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    return call

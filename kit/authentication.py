@@ -1,0 +1,63 @@
+"""Whose credential is this? The mesh's by its token or certificate, a tenant's by its API key."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kit.access import MESH, Caller, KeyVerifier
+from kit.errors import CredentialMissing
+
+VERDICT_SECONDS = 5.0
+_MOST_VERDICTS = 10_000
+_BEARER = "Bearer "
+_TLS = (b"ssl",)
+
+
+class Authentication:
+    """Knows the mesh token, and remembers for a moment what the verifier said of a key."""
+
+    def __init__(
+        self,
+        mesh_token: str,
+        *,
+        keys: KeyVerifier | None = None,
+        certificates: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._token = mesh_token.encode()
+        self._keys = keys
+        self._certificates = certificates
+        self._clock = clock
+        self._verdicts: dict[bytes, tuple[float, Caller]] = {}
+
+    def at_once(self, authorization: str, context: Any) -> Caller | None:
+        """The caller, when nobody needs to be asked; None for what may be an API key."""
+        if not authorization:
+            # The handshake asked for a certificate of the mesh's own CA: without one there is no connection.
+            if self._certificates and context.auth_context().get("transport_security_type") in (_TLS, list(_TLS)):
+                return MESH
+            raise CredentialMissing
+        secret = authorization.removeprefix(_BEARER).encode()
+        # Bytes in constant time: a difference in duration would tell how much of a guess was right.
+        if self._token and hmac.compare_digest(secret, self._token):
+            return MESH
+        return None
+
+    async def verified(self, authorization: str) -> Caller:
+        """The holder of an API key."""
+        if self._keys is None or not authorization.startswith(_BEARER):
+            raise CredentialMissing
+        secret = authorization.removeprefix(_BEARER)
+        digest = hashlib.sha256(secret.encode()).digest()
+        until, known = self._verdicts.get(digest, (0.0, None))
+        if known is not None and self._clock() < until:
+            return known
+        found = await self._keys.verify(secret)
+        if found.tenant_id is None:
+            raise CredentialMissing  # A key without a tenant would be the whole mesh's.
+        if len(self._verdicts) >= _MOST_VERDICTS:
+            self._verdicts.clear()
+        self._verdicts[digest] = (self._clock() + VERDICT_SECONDS, found)
+        return found

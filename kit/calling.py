@@ -1,0 +1,72 @@
+"""How does a service call another? Channels that carry the credential, the correlation id and the deadline.
+
+Each kind of call is wrapped by itself. The interceptors of grpc.aio are not used for this: one class is registered for
+its first kind only, each call costs a task, and one that awaits the call keeps a cancel from reaching the server.
+"""
+
+import asyncio
+import contextlib
+
+import grpc
+
+from kit import credentials, tracing, transport
+from kit.outgoing import Channel, Outgoing
+from kit.settings import Settings
+
+_ROTATION_SECONDS = 30.0
+
+
+class Mesh:
+    """The channels of one process. Nothing needs to be up when it opens: calls fail, or wait, until it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._channels: dict[str, Channel] = {}
+        self._outgoing: Outgoing | None = None
+        self._rotation: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Reads the credential. With mTLS, watches the certificates."""
+        self._outgoing = Outgoing(credentials.mesh_token(self._settings))
+        if credentials.uses_tls(self._settings):
+            self._rotation = asyncio.create_task(self._rotate())
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """The channel to "storage", "agent", "llm" or "sender"; one per service, made when first asked for."""
+        if self._outgoing is None:
+            raise RuntimeError("open() the mesh first")
+        if service not in self._channels:
+            self._channels[service] = Channel(lambda: self._connect(service), self._outgoing)
+        return self._channels[service]
+
+    async def close(self) -> None:
+        """Ends every channel; calls under way are cancelled."""
+        if self._rotation is not None:
+            self._rotation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._rotation
+        channels, self._channels = list(self._channels.values()), {}
+        for each in channels:
+            await each.close()
+
+    def _connect(self, service: str) -> grpc.aio.Channel:
+        settings = self._settings
+        target = transport.target(getattr(settings, f"{service}_address"))
+        options = transport.channel_options(settings)
+        interceptors = tracing.client_interceptors()
+        if credentials.uses_tls(settings):
+            secured = credentials.channel_credentials(settings)
+            return grpc.aio.secure_channel(target, secured, options=options, interceptors=interceptors)
+        return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+
+    async def _rotate(self) -> None:
+        """gRPC in Python never reads a client certificate again (grpc/grpc#41779): new files, new channels."""
+        seen = credentials.changed_at(self._settings)
+        while True:
+            await asyncio.sleep(_ROTATION_SECONDS)
+            with contextlib.suppress(OSError):
+                now = credentials.changed_at(self._settings)
+                if now != seen:
+                    for each in list(self._channels.values()):
+                        await each.reconnect()
+                    seen = now

@@ -1,0 +1,162 @@
+"""Is every field of a message within what the contract allows? Compiled once per type."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from kit.errors import InvalidField
+from kit.statuses import MOST_VIOLATIONS
+from parley.contract.v1 import options_pb2
+
+Found = list[tuple[str, str]]
+Check = Callable[[Message, str, Found], None]
+
+_TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+_LIMITS: Any = options_pb2.limits
+_DURATION = "google.protobuf.Duration"
+
+
+def validator(descriptor: Descriptor) -> Callable[[Message], None] | None:
+    """What raises InvalidField for a message of this type. None when nothing in it has a limit."""
+    check = _compiled(descriptor)
+    if check is None:
+        return None
+
+    def validate(message: Message) -> None:
+        found: Found = []
+        check(message, "", found)
+        if found:
+            raise InvalidField(found[:MOST_VIOLATIONS])
+
+    return validate
+
+
+@cache
+def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Check | None:
+    if descriptor.full_name.startswith("google.") or descriptor.full_name in above:
+        return None  # A type inside itself is not followed; the contract has none.
+    inside = above | {descriptor.full_name}
+    checks = [check for field in descriptor.fields for check in _checks(field, inside)]
+    if not checks:
+        return None
+
+    def check_all(message: Message, path: str, found: Found) -> None:
+        for check in checks:
+            check(message, path, found)
+
+    return check_all
+
+
+def _checks(field: FieldDescriptor, inside: frozenset[str]) -> list[Check]:
+    options = field.GetOptions()
+    limits = options.Extensions[_LIMITS] if options.HasExtension(_LIMITS) else None
+    checks = [] if limits is None else _own(field, limits)
+    if field.message_type is not None and not _is_map(field):
+        nested = _compiled(field.message_type, inside)
+        if nested is not None:
+            checks.append(_each(field.name, nested) if field.is_repeated else _one(field.name, nested))
+    return checks
+
+
+def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
+    if field.is_repeated:
+        return _repeated(field, limits)
+    if field.message_type is not None:
+        checks = [_present(field.name)] if limits.required else []
+        is_bounded = field.message_type.full_name == _DURATION and limits.HasField("max_seconds")
+        return [*checks, _span(field.name, limits.max_seconds)] if is_bounded else checks
+    if field.type in _TEXTS:
+        return [_length(field, int(limits.required), limits.max_length)]
+    return _number(field, limits)
+
+
+def _repeated(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
+    name, least, most = field.name, int(limits.required), limits.max_items
+    longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
+
+    def check(message: Message, path: str, found: Found) -> None:
+        values = getattr(message, name)
+        if len(values) < least:
+            found.append((path + name, "is required"))
+        elif most and len(values) > most:
+            found.append((path + name, f"has more than {most} items"))
+        elif longest and any(len(value) > longest for value in values):
+            found.append((path + name, f"has an item longer than {longest}"))
+
+    return [check]
+
+
+def _length(field: FieldDescriptor, least: int, most: int) -> Check:
+    name, optional, limit = field.name, field.has_presence, most or 1 << 62
+
+    def check(message: Message, path: str, found: Found) -> None:
+        size = len(getattr(message, name))
+        if size > limit:
+            found.append((path + name, f"is longer than {most}"))
+        elif size < least and not (optional and field.containing_oneof and not message.HasField(name)):
+            found.append((path + name, "is required"))
+
+    return check
+
+
+def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
+    name, optional, required = field.name, field.has_presence, limits.required
+    low = limits.minimum if limits.HasField("minimum") else None
+    high = limits.maximum if limits.HasField("maximum") else None
+
+    def check(message: Message, path: str, found: Found) -> None:
+        value = getattr(message, name)
+        if required and not value:
+            found.append((path + name, "is required"))
+        elif optional and not message.HasField(name):
+            return
+        elif low is not None and value < low:
+            found.append((path + name, f"is less than {low}"))
+        elif high is not None and not value <= high:
+            found.append((path + name, f"is more than {high}"))
+
+    return [check]
+
+
+def _present(name: str) -> Check:
+    def check(message: Message, path: str, found: Found) -> None:
+        if not message.HasField(name):
+            found.append((path + name, "is required"))
+
+    return check
+
+
+def _span(name: str, most: int) -> Check:
+    def check(message: Message, path: str, found: Found) -> None:
+        duration = getattr(message, name)
+        if duration.seconds < 0 or duration.nanos < 0:
+            found.append((path + name, "is negative"))
+        elif duration.seconds + (duration.nanos > 0) > most:
+            found.append((path + name, f"is longer than {most} s"))
+
+    return check
+
+
+def _one(name: str, nested: Check) -> Check:
+    def check(message: Message, path: str, found: Found) -> None:
+        if message.HasField(name):
+            nested(getattr(message, name), f"{path}{name}.", found)
+
+    return check
+
+
+def _each(name: str, nested: Check) -> Check:
+    def check(message: Message, path: str, found: Found) -> None:
+        for index, item in enumerate(getattr(message, name)):
+            if len(found) > MOST_VIOLATIONS:
+                return
+            nested(item, f"{path}{name}[{index}].", found)
+
+    return check
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry

@@ -1,0 +1,194 @@
+"""What does a call carry to another service? A channel whose calls of all four kinds do, and are measured."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from kit import correlation, deadlines, metrics
+from kit.ids import new_id
+
+Pairs = tuple[tuple[str, str | bytes], ...]
+Observe = Callable[[str, float], None]
+
+# A call that is under way when certificates change gets this long on the old connection.
+_OLD_CONNECTION_SECONDS = 60.0
+
+
+class Outgoing:
+    """The credential of this process."""
+
+    def __init__(self, token: str) -> None:
+        self._fixed: Pairs = (("authorization", f"Bearer {token}"),) if token else ()
+
+    def metadata(self, given: Iterable[tuple[str, str | bytes]] | None) -> Pairs:
+        """What the caller gives, and the credential and the correlation id unless the caller gives its own."""
+        carried = (*self._fixed, (correlation.METADATA_KEY, correlation.correlation_id.get() or new_id()))
+        if not given:
+            return carried
+        own = tuple(given)
+        names = {name for name, _ in own}
+        return (*(pair for pair in carried if pair[0] not in names), *own)
+
+
+class Channel(grpc.aio.Channel):
+    """A channel around the one that `connect` makes, which may be replaced while stubs keep this one."""
+
+    def __init__(self, connect: Callable[[], grpc.aio.Channel], outgoing: Outgoing) -> None:
+        self._connect = connect
+        self._outgoing = outgoing
+        self._inner = connect()
+        self._methods: list[_Method] = []
+
+    def unary_unary(self, method: str, *coders: Any, **named: Any) -> Any:
+        return self._method("unary_unary", _Unary, method, coders, named)
+
+    def unary_stream(self, method: str, *coders: Any, **named: Any) -> Any:
+        return self._method("unary_stream", _Stream, method, coders, named)
+
+    def stream_unary(self, method: str, *coders: Any, **named: Any) -> Any:
+        return self._method("stream_unary", _Unary, method, coders, named)
+
+    def stream_stream(self, method: str, *coders: Any, **named: Any) -> Any:
+        return self._method("stream_stream", _Stream, method, coders, named)
+
+    async def reconnect(self) -> None:
+        """New calls go over a new connection; those under way end on the old one."""
+        old, self._inner = self._inner, self._connect()
+        for method in self._methods:
+            method.bind(self._inner)
+        await old.close(_OLD_CONNECTION_SECONDS)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._inner.channel_ready()
+
+    async def __aenter__(self) -> "Channel":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _method(self, kind: str, call: Any, path: str, coders: tuple[Any, ...], named: dict[str, Any]) -> "_Method":
+        def make(inner: grpc.aio.Channel) -> Callable[..., Any]:
+            made: Callable[..., Any] = getattr(inner, kind)(path, *coders, **named)
+            return made
+
+        method = _Method(make, call, self._outgoing, _observer(path))
+        method.bind(self._inner)
+        self._methods.append(method)
+        return method
+
+
+class _Method:
+    """What a stub calls."""
+
+    __slots__ = ("_call", "_invoke", "_make", "_observe", "_outgoing")
+
+    def __init__(
+        self, make: Callable[[grpc.aio.Channel], Callable[..., Any]], call: Any, outgoing: Outgoing, observe: Observe
+    ) -> None:
+        self._make = make
+        self._call = call
+        self._outgoing = outgoing
+        self._observe = observe
+        self._invoke: Callable[..., Any] = make
+
+    def bind(self, inner: grpc.aio.Channel) -> None:
+        self._invoke = self._make(inner)
+
+    def __call__(
+        self,
+        request: Any = None,
+        *,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str | bytes]] | None = None,
+        wait_for_ready: bool | None = None,
+        **more: Any,
+    ) -> Any:
+        left = deadlines.within(timeout)
+        if left is not None and left <= 0:
+            self._observe("DEADLINE_EXCEEDED", 0.0)
+            raise expired("no time is left for this call")
+        carried = self._outgoing.metadata(metadata)
+        call = self._invoke(request, timeout=left, metadata=carried, wait_for_ready=wait_for_ready, **more)
+        return self._call(call, self._observe)
+
+
+class _Measured:
+    """A call that is measured where its result is taken; everything else is the call's own."""
+
+    __slots__ = ("_call", "_observe", "_started")
+
+    def __init__(self, call: Any, observe: Observe) -> None:
+        self._call = call
+        self._observe = observe
+        self._started = time.perf_counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def _ended(self, code: str) -> None:
+        self._observe(code, time.perf_counter() - self._started)
+
+
+class _Unary(_Measured):
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        try:
+            response = yield from self._call.__await__()
+        except grpc.aio.AioRpcError as error:
+            self._ended(error.code().name)
+            raise
+        self._ended("OK")
+        return response
+
+
+class _Stream(_Measured):
+    __slots__ = ("_responses",)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._responses = aiter(self._call)
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._responses)
+        except StopAsyncIteration:
+            self._ended("OK")
+            raise
+        except grpc.aio.AioRpcError as error:
+            self._ended(error.code().name)
+            raise
+
+
+def expired(why: str) -> grpc.aio.AioRpcError:
+    """The deadline passed on our side."""
+    return grpc.aio.AioRpcError(
+        grpc.StatusCode.DEADLINE_EXCEEDED, grpc.aio.Metadata(), grpc.aio.Metadata(), details=why
+    )
+
+
+def _observer(path: str) -> Observe:
+    found: dict[str, Callable[[float], None]] = {}
+
+    def observe(code: str, took_seconds: float) -> None:
+        series = found.get(code)
+        if series is None:
+            series = found[code] = metrics.rpc_client_seconds.labels(method=path, code=code).observe
+        series(took_seconds)
+
+    return observe
