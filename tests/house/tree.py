@@ -1,0 +1,76 @@
+"""What is checked? Every Python module of the repository, parsed once."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sender_service")
+PACKAGES = ("kit", "channels", *SERVICES)
+AROUND = ("tests", "bench", "scripts")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file, as text and as a tree. The path is relative to the repository and uses slashes."""
+
+    path: PurePosixPath
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        """The top folder: a package of ours, or tests, bench, scripts."""
+        return self.path.parts[0]
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.room in PACKAGES
+
+    def under(self, *folders: str) -> bool:
+        return any(str(self.path) == each or str(self.path).startswith(f"{each}/") for each in folders)
+
+    def at(self, line: int, complaint: str) -> str:
+        return f"{self.path}:{line}: {complaint}"
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        return (n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """Line and full dotted name of everything imported, `from a import b` as a.b."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                start = "." * node.level + (node.module or "")
+                yield from ((node.lineno, f"{start}.{alias.name}") for alias in node.names)
+
+    def comments(self) -> Iterator[tuple[int, str]]:
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def parse(path: str, text: str) -> Module:
+    return Module(PurePosixPath(path), text, ast.parse(text))
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    files = (file for room in (*PACKAGES, *AROUND) for file in sorted((ROOT / room).rglob("*.py")))
+    wanted = (file for file in files if "node_modules" not in file.parts)
+    return tuple(parse(file.relative_to(ROOT).as_posix(), file.read_text()) for file in wanted)
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` of an attribute chain; empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        start = dotted(node.value)
+        return f"{start}.{node.attr}" if start else ""
+    return ""
