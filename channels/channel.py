@@ -102,7 +102,7 @@ class Decoded:
     """What a verified webhook means. Both tuples may be empty: an update that nobody needs is no error."""
 
     answer: HttpAnswer
-    messages: tuple[ChannelMessage, ...] = ()
+    messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     addressed_to: str | None = None  # the account's address (or id) as the body names it; None when it does not
 

@@ -39,7 +39,7 @@ class Received:
 
     verdict: Verdict
     answer: HttpAnswer
-    messages: tuple[ChannelMessage, ...] = ()
+    messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
 

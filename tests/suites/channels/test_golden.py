@@ -1,0 +1,97 @@
+"""Does each channel read its captured bodies, and speak to its provider, as written beside them?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Rejected, Sent, Throttled
+from channels.host import receive
+from channels.registry import CHANNELS
+from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
+from tests.suites.channels.golden import Capture, account, captures, deliveries
+
+CAPTURES = [pytest.param(each, id=f"{name}-{each.name}") for name in CHANNELS for each in captures(name)]
+DELIVERIES = [pytest.param(name, each, id=f"{name}-{case}") for name in CHANNELS for case, each in deliveries(name)]
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
+def test_a_captured_body_means_what_is_written_beside_it(capture: Capture) -> None:
+    received = receive(CHANNELS[capture.channel], capture.webhook, account(capture.channel))
+
+    assert received.verdict.value == capture.expect["verdict"]
+    assert received.answer.status == capture.expect["status"]
+    assert received.reason == capture.expect.get("reason", "" if received.verdict.value == "read" else "unreadable")
+    assert [_plain(message, capture) for message in received.messages] == capture.expect.get("messages", [])
+    assert [_plain(receipt, capture) for receipt in received.receipts] == capture.expect.get("receipts", [])
+
+
+@pytest.mark.parametrize(("channel", "golden"), DELIVERIES)
+def test_a_delivery_calls_the_provider_and_understands_its_answer(channel: str, golden: Mapping[str, Any]) -> None:
+    outgoing = Outgoing(**golden["outgoing"])
+    calls, outcome = _run(CHANNELS[channel].deliver(outgoing, account(channel).credentials), golden.get("exchange", []))
+
+    assert outcome == golden["outcome"]
+    assert [_seen(call) for call in calls] == [_expected(each["call"]) for each in golden.get("exchange", [])]
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_channel_has_captured_bodies_and_a_delivery(name: str) -> None:
+    fewest = {"whatsapp": 8, "telegram": 8, "sms": 5, "webchat": 5, "api": 1}
+    assert len(captures(name)) >= fewest.get(name, 3)
+    assert deliveries(name)
+
+
+def _run(flow: Flow, exchanges: Sequence[Mapping[str, Any]]) -> tuple[list[Call], dict[str, object]]:
+    """The calls that it made, and what it said in the end."""
+    calls: list[Call] = []
+    try:
+        call = next(flow)
+        for exchange in exchanges:
+            calls.append(call)
+            call = flow.send(_answer(exchange["answer"]))
+    except StopIteration as stopped:
+        sent: Sent = stopped.value
+        return calls, {"sent": sent.provider_message_id}
+    except DeliveryError as failure:
+        return calls, _failed(failure)
+    raise AssertionError(f"an unexpected call: {call}")
+
+
+def _plain(message: ChannelMessage | Receipt, capture: Capture) -> dict[str, Any]:
+    """As JSON, without what the host fills for every message alike, which is checked here."""
+    plain = MessageToDict(message, preserving_proto_field_name=True)
+    if isinstance(message, ChannelMessage):
+        assert plain.pop("channel") == capture.channel
+        assert plain.pop("account_id") == "golden-account"
+        assert plain.pop("received_at") == "2026-11-21T06:00:00Z"
+    return plain
+
+
+def _answer(stated: Mapping[str, Any]) -> Answer:
+    return Answer(status=stated["status"], headers=stated["headers"], body=stated["body"].encode())
+
+
+def _failed(failure: DeliveryError) -> dict[str, object]:
+    seen: dict[str, object] = {"error": type(failure).__name__, "provider_code": failure.provider_code}
+    if isinstance(failure, Rejected):
+        seen["kind"] = failure.kind
+    if isinstance(failure, Throttled) and failure.retry_after is not None:
+        seen["retry_after_seconds"] = failure.retry_after.total_seconds()
+    return seen
+
+
+def _seen(call: Call) -> dict[str, Any]:
+    headers = dict(call.headers)
+    headers.pop("accept", None)
+    seen: dict[str, Any] = {"method": call.method, "url": call.url, "headers": headers}
+    if headers.get("content-type") == "application/json":
+        return seen | {"json": orjson.loads(call.body)}
+    return seen | {"form": dict(parse_qsl(call.body.decode(), strict_parsing=True, keep_blank_values=True))}
+
+
+def _expected(stated: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(stated)
