@@ -17,10 +17,10 @@ Serve = Callable[[AnySettings, Lifetime], Coroutine[Any, Any, None]]
 WRONG_SETTING = 2
 
 
-def run(service: str, settings_class: type[AnySettings], serve: Serve[AnySettings]) -> None:
+def run(service: str, settings_class: type[AnySettings], serve: Serve[AnySettings], **overrides: Any) -> None:
     """The whole life of a process with one service. A wrong setting, or a taken port, is one line and exit code 2."""
     try:
-        loaded = settings.load(settings_class)
+        loaded = settings.load(settings_class, **overrides)
         logs.configure(loaded, service)
         tracing.configure(loaded.otel_exporter_otlp_endpoint, service, sampled=loaded.otel_traces_sampler_arg)
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:

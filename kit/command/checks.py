@@ -25,11 +25,10 @@ START = "parley up"
 
 async def everything(**overrides: Any) -> list[Finding]:
     """All findings, in the order in which they should be mended."""
-    found = [_python()]
-    try:
-        settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
-    except SettingsError as error:
-        return [*found, broken("settings", str(error), "see .env.example, which names every setting")]
+    settings, wrong = _settings(**overrides)
+    found = [_python(), *wrong]
+    if wrong:
+        return found
     found += [ok("settings", "valid for all five services"), _data_dir(Path(settings["storage"].data_dir))]
     found.append(await check_database(settings["storage"]))
     if _anybody_listens(settings):
@@ -38,6 +37,19 @@ async def everything(**overrides: Any) -> list[Finding]:
     else:
         found.append(look("mesh", "not running on this machine", START))
     return [*found, *_channels(settings["gateway"])]
+
+
+def _settings(**overrides: Any) -> tuple[dict[str, Any], list[Finding]]:
+    """Of every service, and what is wrong with each, once."""
+    good: dict[str, Any] = {}
+    wrong: dict[str, Finding] = {}
+    for service in SERVICES:
+        try:
+            good[service.name] = services.settings_of(service, **overrides)
+        except SettingsError as error:
+            fix = "see .env.example, which names every setting with what it takes"
+            wrong[str(error)] = broken("settings", str(error), fix)
+    return good, list(wrong.values())
 
 
 def _python() -> Finding:

@@ -73,11 +73,12 @@ def serve(
     *,
     data_dir: DataDir = None,
     host: Host = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Where /metrics is served. Default: METRICS_PORT")] = None,
 ) -> None:
     """Run one service, as one process of a mesh. The same as python -m storage_service, and so on."""
     from kit.command.serve import serve as run
 
-    run(service, **_given(http_port=http_port, data_dir=data_dir, http_host=host))
+    run(service, **_given(http_port=http_port, data_dir=data_dir, http_host=host, metrics_port=metrics_port))
 
 
 @app.command(epilog="Example: parley chat")
@@ -99,8 +100,7 @@ def send(
     url: Url = None,
 ) -> None:
     """Post a correctly signed webhook at a running gateway, with the credentials of the environment."""
-    from kit.command.send import Saying
-    from kit.command.send import send as run
+    from kit.command.send import Saying, run
 
     saying = Saying(channel=channel, text=text, sender=sender, account_key=account_key)
     sys.exit(asyncio.run(run(saying, url=url, repeat=repeat)))
@@ -117,7 +117,7 @@ def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the shape that this version needs. Services of an older version keep working."""
-    from kit.command.migrate import migrate as run
+    from kit.command.database import migrate as run
 
     asyncio.run(run(**_given(data_dir=data_dir)))
 

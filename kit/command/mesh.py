@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +21,7 @@ FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 15.0
 STEADY_SECONDS = 10.0  # a process that lived this long starts again with the first backoff
 
-WhenReady = Callable[[], Awaitable[None]]
+WhenReady = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
@@ -42,9 +42,9 @@ async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
     return _report(running, fallen)
 
 
-async def run_apart(options: list[str], when_ready: WhenReady) -> int:
+async def run_apart(options: dict[str, list[str]], when_ready: WhenReady) -> int:
     """Runs each service in a process of its own, started again when it dies; returns the exit code."""
-    keepers = {each.name: Keeper(each, options) for each in SERVICES}
+    keepers = {each.name: Keeper(each, options[each.name]) for each in SERVICES}
     running = {name: asyncio.create_task(keeper.keep()) for name, keeper in keepers.items()}
     ready = asyncio.create_task(when_ready())
     await _stop_on_signals().wait()

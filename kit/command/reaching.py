@@ -9,6 +9,7 @@ import httpx
 
 from kit.calling import Mesh
 from kit.command.screen import Mistake
+from kit.credentials import FILE_NAME, uses_tls
 from kit.errors import ParleyError
 from kit.settings import Settings
 from parley.llm.v1 import llm_service_pb2, llm_service_pb2_grpc
@@ -26,6 +27,7 @@ def gateway_url(settings: Any) -> str:
 @asynccontextmanager
 async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a service. What goes wrong in its calls becomes one line with a fix."""
+    _require_a_credential(settings)
     mesh = Mesh(settings)
     await mesh.open()
     try:
@@ -36,6 +38,17 @@ async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Ch
         raise _as_mistake(service, error) from error
     finally:
         await mesh.close()
+
+
+def _require_a_credential(settings: Settings) -> None:
+    """A look at a mesh must not make a token of its own, which the mesh would not know."""
+    file = settings.data_dir / FILE_NAME
+    if not (settings.mesh_token.get_secret_value() or uses_tls(settings) or file.exists()):
+        raise Mistake(
+            f"no mesh has run with the data folder {settings.data_dir.resolve()}",
+            fix="start it: parley up; or set DATA_DIR, or MESH_TOKEN, to what the mesh has",
+            code=1,
+        )
 
 
 async def answers(url: str) -> bool:

@@ -1,5 +1,6 @@
 """What went out, and what is being answered? Lists deliveries and turns, and sends one again."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +19,7 @@ from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
     """Newest first."""
     wanted = outbox_service_pb2.ListDeliveriesRequest(
-        tenant_id=tenant, state=_state(DeliveryState.items(), state), page_size=limit
+        tenant_id=tenant, state=_state(DeliveryState.keys(), state), page_size=limit
     )
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
@@ -41,7 +42,8 @@ async def retry(tenant: str, delivery_id: str) -> None:
 
 async def turns(tenant: str, *, state: str | None, limit: int) -> None:
     """Longest waiting first."""
-    states = [_state(TurnState.items(), state)] if state else []
+    wanted_state = _state(TurnState.keys(), state)
+    states = [wanted_state] if wanted_state else []
     wanted = conversation_service_pb2.ListTurnsRequest(tenant_id=tenant, states=states, page_size=limit)
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
@@ -52,14 +54,14 @@ async def turns(tenant: str, *, state: str | None, limit: int) -> None:
     table(("turn", "state", "reason", "messages", "since"), rows)
 
 
-def _state(known: list[tuple[str, int]], word: str | None) -> int:
-    """The enum's number of "unknown", as in DELIVERY_STATE_UNKNOWN; 0 for none."""
+def _state(names: Iterable[str], word: str | None) -> str | None:
+    """The enum's name of "unknown", as in DELIVERY_STATE_UNKNOWN; None for none."""
     if word is None:
-        return 0
-    words = {_word(name): number for name, number in known if number}
-    if word.lower() not in words:
-        raise Mistake(f"there is no state {word!r}", fix=f"one of: {', '.join(words)}")
-    return words[word.lower()]
+        return None
+    known = {_word(name): name for name in names if not name.endswith("_UNSPECIFIED")}
+    if word.lower() not in known:
+        raise Mistake(f"there is no state {word!r}", fix=f"one of: {', '.join(known)}")
+    return known[word.lower()]
 
 
 def _word(name: str) -> str:

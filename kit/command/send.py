@@ -12,7 +12,8 @@ from kit.command.screen import Mistake, say
 from kit.ids import new_id
 from kit.moments import utc_now
 
-SENDER = "15550001234"  # digits serve every channel: a number for phones, an id for the others
+SENDERS = {"twilio": "+15550001234"}  # a number for phones; an id of digits serves the others
+ANYBODY = "15550001234"
 POST_SECONDS = 15.0
 
 # status -> what to do about it
@@ -75,7 +76,7 @@ def _webhook(saying: Saying, public_base: str) -> Any:
     path = f"/webhook/{saying.channel}" + (f"/{saying.account_key}" if saying.account_key else "")
     imitation = protocol.Imitation(
         text=saying.text,
-        sender=saying.sender or SENDER,
+        sender=saying.sender or SENDERS.get(account.channel.provider, ANYBODY),
         address=account.address,
         url=public_base.rstrip("/") + path,
         message_id=new_id(),

@@ -9,4 +9,6 @@ from kit.command import services
 def serve(name: str, **overrides: Any) -> None:
     """Runs until the process is told to stop."""
     service = services.named(name)
-    process.run(service.name, services.settings_class(service), services.serve_of(service), **overrides)
+    settings_class = services.settings_class(service)
+    known = {name: value for name, value in overrides.items() if name in settings_class.model_fields}
+    process.run(service.name, settings_class, services.serve_of(service), **known)

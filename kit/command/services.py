@@ -1,7 +1,7 @@
 """Which services make the mesh, and how are they reached by name? The only place in kit that knows them."""
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from kit.command.screen import Mistake
 from kit.lifetime import Lifetime
 from kit.settings import Settings, load
 
-Serve = Callable[[Any, Lifetime], Awaitable[None]]
+Serve = Callable[[Any, Lifetime], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def named(name: str) -> Service:
     raise Mistake(f"there is no service {name!r}", fix=f"one of: {', '.join(each.name for each in SERVICES)}")
 
 
-def settings_of(service: Service, **overrides: object) -> Any:
+def settings_of(service: Service, **overrides: Any) -> Any:
     """Reads the service's settings; what the command line says wins, where the service has such a setting."""
     wanted: type[Settings] = importlib.import_module(f"{service.package}.settings").Settings
     given = {name: value for name, value in overrides.items() if value is not None and name in wanted.model_fields}

@@ -8,13 +8,14 @@ from typing import Any
 
 import uvloop
 
-from kit import logs
+from kit import logs, tracing
 from kit.command import mesh, reaching, services
 from kit.command.ports import Port, require_free
-from kit.command.screen import say
+from kit.command.screen import Mistake, say
 from kit.command.services import SERVICES
 
 READY_SECONDS = 60.0
+OPTIONS = {"http_port": "--http-port", "http_host": "--host", "data_dir": "--data-dir"}
 
 
 def up(*, processes: bool, **overrides: Any) -> int:
@@ -28,16 +29,19 @@ def up(*, processes: bool, **overrides: Any) -> int:
     async def when_ready() -> None:
         await _say_when_ready(settings["gateway"], began)
 
-    if processes:
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in overrides.items() if value is not None]
-        logs.configure(settings["storage"], "mesh")
-        return uvloop.run(mesh.run_apart(options, when_ready))
-    return uvloop.run(_here(settings, when_ready))
-
-
-async def _here(settings: dict[str, Any], when_ready: mesh.WhenReady) -> int:
     logs.configure(settings["gateway"], "mesh")
-    return await mesh.run_here(settings, when_ready)
+    tracing.configure(settings["gateway"].otel_exporter_otlp_endpoint, "parley", sampled=1.0)
+    if processes:
+        return uvloop.run(mesh.run_apart(_options(settings, overrides), when_ready))
+    return uvloop.run(mesh.run_here(settings, when_ready))
+
+
+def _options(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, list[str]]:
+    """What each process is told: our own options, and a port of its own for metrics when there is one."""
+    given = [f"{OPTIONS[name]}={value}" for name, value in overrides.items()]
+    first = settings["gateway"].metrics_port
+    ports = {each.name: [f"--metrics-port={first + n}"] if first else [] for n, each in enumerate(SERVICES)}
+    return {name: [*given, *port] for name, port in ports.items()}
 
 
 def _ports(settings: dict[str, Any]) -> list[Port]:
@@ -74,6 +78,6 @@ async def _say_when_ready(gateway: Any, began: float) -> None:
             say("  still not ready; ask: parley doctor", "yellow")
             return
         await asyncio.sleep(0.05)
-    with contextlib.suppress(Exception):  # a greeting must not end the mesh
+    with contextlib.suppress(Mistake):  # a greeting must not end the mesh
         say(f"  {'model':<9} {await reaching.model_found(gateway)}")
     say(f"  {'ready':<9} after {time.monotonic() - began:.1f} s; Ctrl-C ends it", "green")

@@ -1,0 +1,120 @@
+"""What does `parley chat` do? A conversation in the terminal, through the same web chat API as the page's."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+
+import httpx
+
+from kit.command import reaching, services
+from kit.command.screen import Mistake, say
+from kit.ids import new_id
+
+LAST_ANSWER_SECONDS = 60.0  # how long the end of piped input waits for what is still to be answered
+RECONNECT_SECONDS = 1.0
+NAMES = {"agent": "agent", "operator": "person"}
+
+
+class Conversation:
+    """One session with a gateway."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._seen_seq = 0
+        self._asked_seq = 0
+        self._answered = asyncio.Event()
+        self._answered.set()
+
+    async def begin(self) -> None:
+        """Gets a session token, which every later request carries."""
+        answer = await self._client.post("/v1/chat/sessions", json={})
+        self._client.headers["authorization"] = f"Bearer {_checked(answer)['token']}"
+
+    async def speak(self, text: str) -> None:
+        """Stores a message; the same Idempotency-Key makes a repeat harmless."""
+        headers = {"idempotency-key": new_id()}
+        self._answered.clear()
+        answer = await self._client.post("/v1/chat/messages", json={"text": text}, headers=headers)
+        self._asked_seq = max(self._asked_seq, int(str(_checked(answer)["seq"])))
+        self._note_answers()
+
+    async def listen(self) -> None:
+        """Shows what the other side says, and goes on where it was when the connection is lost."""
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                async for message in self._events():
+                    self._seen_seq = max(self._seen_seq, int(str(message["seq"])))
+                    if message["role"] in NAMES:
+                        say(f"{NAMES[str(message['role'])]}: {message['text']}", "cyan")
+                        self._note_answers()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def wait_answered(self) -> None:
+        """Returns when the last thing said was answered."""
+        await self._answered.wait()
+
+    def _note_answers(self) -> None:
+        if self._seen_seq > self._asked_seq:
+            self._answered.set()
+
+    async def _events(self) -> AsyncIterator[dict[str, object]]:
+        timeout = httpx.Timeout(10, read=60)
+        wanted = {"after_seq": str(self._seen_seq)}
+        async with self._client.stream("GET", "/v1/chat/events", params=wanted, timeout=timeout) as answer:
+            kind = ""
+            async for line in answer.aiter_lines():
+                name, _, value = line.partition(": ")
+                kind = value if name == "event" else kind
+                if name == "data" and kind == "message":
+                    yield json.loads(value)
+
+
+async def chat(url: str | None) -> None:
+    """Talks until the end of the input."""
+    gateway = services.settings_of(services.named("gateway"))
+    base = (url or reaching.gateway_url(gateway)).rstrip("/")
+    async with httpx.AsyncClient(base_url=base, timeout=15, trust_env=False) as client:
+        conversation = Conversation(client)
+        try:
+            await conversation.begin()
+            await _talk(conversation)
+        except httpx.ConnectError as error:
+            raise Mistake(
+                f"no gateway answers at {base}", fix="start it: parley up; or name it: --url", code=1
+            ) from error
+        except httpx.HTTPError as error:
+            raise Mistake(f"the gateway did not answer: {type(error).__name__}", fix="parley doctor", code=1) from error
+
+
+async def _talk(conversation: Conversation) -> None:
+    if sys.stdin.isatty():
+        say("You are talking to the agent. Ctrl-D ends it.", "dim")
+    listening = asyncio.create_task(conversation.listen())
+    try:
+        async for line in _lines():
+            await conversation.speak(line)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(conversation.wait_answered(), LAST_ANSWER_SECONDS)
+    finally:
+        listening.cancel()
+
+
+async def _lines() -> AsyncIterator[str]:
+    """What is typed, line by line, without holding up what is heard."""
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip():
+            yield line.strip()
+
+
+def _checked(answer: httpx.Response) -> dict[str, object]:
+    """The body of a good answer; the gateway's own words for a bad one."""
+    if answer.is_success:
+        body: dict[str, object] = answer.json()
+        return body
+    try:
+        said = str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        said = answer.reason_phrase
+    raise Mistake(f"the gateway says {answer.status_code}: {said}", fix="parley doctor", code=1)
