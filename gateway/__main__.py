@@ -1,0 +1,95 @@
+"""Constructs the gateway and runs it: the only place that makes what the rooms need."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from channels.registry import CHANNELS
+from gateway.addresses import Addresses
+from gateway.backends.conversations import Conversations
+from gateway.backends.directory import Directory
+from gateway.backends.inbox import Inbox
+from gateway.backends.neighbours import Neighbours
+from gateway.domain.accounts import Accounts
+from gateway.domain.limits import Places, RateLimit
+from gateway.domain.reception import Reception
+from gateway.domain.sessions import Sessions
+from gateway.listening import Listener, bind, listener
+from gateway.opening import Opening
+from gateway.server import Rooms, application
+from gateway.settings import Settings
+from kit import logs, metrics, process
+from kit.calling import Mesh
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.moments import utc_now
+
+MINUTE = timedelta(minutes=1)
+STREAMS_PER_SESSION = 5
+
+log = logs.get("gateway")
+
+
+async def serve(settings: Settings, lifetime: Lifetime) -> None:
+    """Runs the gateway until the process stops."""
+    listening = bind(settings.http_host, settings.http_port)
+    mesh = Mesh(settings)
+    await mesh.open()
+    inbox = Inbox(mesh.channel("storage"), timeout=_patience(settings))
+    directory = Directory(mesh.channel("storage"), timeout=_patience(settings))
+    rooms = _rooms(settings, lifetime, mesh=mesh, inbox=inbox, directory=directory)
+    server = _listener(settings, rooms)
+    opening = asyncio.create_task(Opening(directory, rooms.neighbours, settings.given_accounts()).open(lifetime))
+    serving = asyncio.create_task(server.serve([listening]))
+    host, port = listening.getsockname()[:2]
+    log.info("service.listening", listening=f"{host}:{port}", service="gateway")
+    try:
+        await asyncio.wait([serving, asyncio.create_task(lifetime.wait_stopping())], return_when="FIRST_COMPLETED")
+    finally:
+        server.should_exit = True
+        opening.cancel()
+        await asyncio.gather(serving, opening, return_exceptions=True)
+        await inbox.close()
+        await mesh.close()
+
+
+def main() -> None:
+    """`python -m gateway`."""
+    process.run("gateway", Settings, serve)
+
+
+def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, directory: Directory) -> Rooms:
+    accounts = Accounts(directory.resolve, clock=time.monotonic)
+    per_chat = RateLimit(settings.chat_messages_per_minute, MINUTE, clock=time.monotonic)
+    return Rooms(
+        channels=CHANNELS,
+        reception=Reception(accounts, inbox.accept, limit=per_chat, patience=_patience(settings)),
+        sessions=Sessions(accounts, now=utc_now, new_id=new_id),
+        conversations=Conversations(mesh.channel("storage"), timeout=_patience(settings)),
+        neighbours=Neighbours(mesh.channel, clock=time.monotonic),
+        addresses=Addresses(settings.public_base_url, settings.trusted_proxies()),
+        session_limit=RateLimit(settings.chat_sessions_per_minute, MINUTE, clock=time.monotonic),
+        places=Places(settings.chat_max_streams, STREAMS_PER_SESSION),
+        stopping=lifetime.stopping,
+        now=utc_now,
+        most_body_bytes=settings.http_max_body_bytes,
+        most_stream_seconds=settings.chat_stream_seconds,
+    )
+
+
+def _listener(settings: Settings, rooms: Rooms) -> Listener:
+    return listener(
+        application(rooms),
+        receive_seconds=settings.http_receive_seconds,
+        most_bytes=16 * settings.http_max_body_bytes,
+        drain_seconds=settings.http_drain_seconds,
+        on_refused=lambda status: metrics.webhooks.labels(channel="unknown", status=str(status)).inc(),
+    )
+
+
+def _patience(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.accept_patience_seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What was said in a chat, and what is said next? ConversationService, as far as a web chat may see it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import grpc
+
+from kit import errors
+from parley.storage.v1 import conversation_service_pb2, conversation_service_pb2_grpc
+
+ListMessagesResponse = conversation_service_pb2.ListMessagesResponse
+WatchMessagesResponse = conversation_service_pb2.WatchMessagesResponse
+
+
+class Conversations:
+    """Reads the conversation of one chat."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, timeout: timedelta) -> None:
+        self._stub = conversation_service_pb2_grpc.ConversationServiceStub(channel)
+        self._timeout = timeout.total_seconds()
+
+    async def find(self, tenant_id: str, account_id: str, chat_id: str) -> str:
+        """The id of the chat's conversation; "" while nothing was said in it."""
+        request = conversation_service_pb2.GetConversationRequest(
+            tenant_id=tenant_id, account_id=account_id, chat_id=chat_id
+        )
+        try:
+            response = await self._stub.GetConversation(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            error = errors.from_rpc(failure, unavailable=errors.StorageUnavailable)
+            if isinstance(error, errors.NotFound):
+                return ""
+            raise error from None
+        return response.conversation.id
+
+    async def history(
+        self, tenant_id: str, conversation_id: str, *, after_seq: int, page_size: int = 200
+    ) -> ListMessagesResponse:
+        """A page of messages, oldest first."""
+        request = conversation_service_pb2.ListMessagesRequest(
+            tenant_id=tenant_id, conversation_id=conversation_id, after_seq=after_seq, page_size=page_size
+        )
+        try:
+            return await self._stub.ListMessages(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+
+    async def watch(
+        self, tenant_id: str, conversation_id: str, *, after_seq: int, most_seconds: float
+    ) -> AsyncIterator[WatchMessagesResponse]:
+        """Messages after the sequence number and those that follow, until `most_seconds` have passed."""
+        request = conversation_service_pb2.WatchMessagesRequest(
+            tenant_id=tenant_id, conversation_id=conversation_id, after_seq=after_seq
+        )
+        call = self._stub.WatchMessages(request, timeout=most_seconds)
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as failure:
+            error = errors.from_rpc(failure, unavailable=errors.StorageUnavailable)
+            if not isinstance(error, errors.DeadlineExceeded):
+                raise error from None
+        finally:
+            call.cancel()

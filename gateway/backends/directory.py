@@ -1,0 +1,52 @@
+"""Which channel accounts are there? DirectoryService, as far as the gateway needs it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import grpc
+
+from kit import errors
+from kit.ids import new_id
+from parley.storage.v1 import directory_pb2, directory_service_pb2, directory_service_pb2_grpc
+
+DEFAULT_TENANT = "default"
+MOST_ACCOUNTS = 500
+
+
+class Directory:
+    """DirectoryService, for webhooks and for the accounts that the environment gives."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, timeout: timedelta) -> None:
+        self._stub = directory_service_pb2_grpc.DirectoryServiceStub(channel)
+        self._timeout = timeout.total_seconds()
+
+    async def resolve(self, channel: str, account_key: str) -> directory_pb2.AccountSecrets:
+        """The account of a webhook's URL, with its credentials. Raises NotFound."""
+        request = directory_service_pb2.ResolveChannelAccountRequest(channel=channel, account_key=account_key)
+        try:
+            response = await self._stub.ResolveChannelAccount(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+        return response.account
+
+    async def accounts(self, channel: str) -> Sequence[directory_pb2.ChannelAccount]:
+        """The first tenant's accounts of a channel, without credentials."""
+        request = directory_service_pb2.ListChannelAccountsRequest(
+            tenant_id=DEFAULT_TENANT, channel=channel, page_size=MOST_ACCOUNTS
+        )
+        try:
+            response = await self._stub.ListChannelAccounts(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+        return response.accounts
+
+    async def put(self, account: directory_pb2.ChannelAccount, credentials: Mapping[str, str]) -> None:
+        """Makes the account, or changes the one with the same channel and address."""
+        # A fresh request id each time: a secret that went from A to B and back to A must be written again.
+        request = directory_service_pb2.PutChannelAccountRequest(
+            tenant_id=DEFAULT_TENANT, request_id=new_id(), account=account, credentials=credentials
+        )
+        try:
+            await self._stub.PutChannelAccount(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None

@@ -1,0 +1,73 @@
+"""How do messages reach storage? In frames: one under way, what arrives meanwhile is the next."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import grpc
+
+from kit import errors
+from kit.frames import Frames
+from parley.storage.v1 import inbox_service_pb2, inbox_service_pb2_grpc
+
+Submission = inbox_service_pb2.Submission
+SubmissionResult = inbox_service_pb2.SubmissionResult
+
+MOST_ITEMS = 256
+MOST_BYTES = 2 * 1024 * 1024  # well below what a gRPC message may weigh
+
+
+class Inbox:
+    """InboxService.Accept, seen by one webhook."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, timeout: timedelta) -> None:
+        self._stub = inbox_service_pb2_grpc.InboxServiceStub(channel)
+        self._timeout = timeout.total_seconds()
+        self._frames: Frames[Submission, SubmissionResult] = Frames(self._send, most=MOST_ITEMS, name="accept")
+
+    async def accept(self, submission: Submission) -> SubmissionResult:
+        """Returns when the submission is durable; raises why it is not."""
+        return await self._frames.put(submission)
+
+    async def close(self) -> None:
+        """Sends what waits."""
+        await self._frames.close()
+
+    async def _send(self, submissions: list[Submission]) -> Sequence[SubmissionResult | Exception]:
+        results: list[SubmissionResult | Exception] = []
+        for frame in _by_weight(submissions):
+            results += await self._accept(frame)
+        return results
+
+    async def _accept(self, frame: list[Submission]) -> Sequence[SubmissionResult | Exception]:
+        request = inbox_service_pb2.AcceptRequest(submissions=frame)
+        try:
+            response = await self._stub.Accept(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            return await self._failed(frame, errors.from_rpc(failure, unavailable=errors.StorageUnavailable))
+        return [_result(result) for result in response.results]
+
+    async def _failed(
+        self, frame: list[Submission], error: errors.ParleyError
+    ) -> Sequence[SubmissionResult | Exception]:
+        """One submission that breaks the contract must not take its neighbours with it."""
+        if not isinstance(error, errors.InvalidField) or len(frame) == 1:
+            return [error] * len(frame)
+        return [each for submission in frame for each in await self._accept([submission])]
+
+
+def _by_weight(submissions: Iterable[Submission]) -> Iterable[list[Submission]]:
+    frame: list[Submission] = []
+    weight = 0
+    for submission in submissions:
+        size = submission.ByteSize()
+        if frame and weight + size > MOST_BYTES:
+            yield frame
+            frame, weight = [], 0
+        frame.append(submission)
+        weight += size
+    if frame:
+        yield frame
+
+
+def _result(result: SubmissionResult) -> SubmissionResult | Exception:
+    return errors.from_item(result.error) if result.HasField("error") else result

@@ -1,0 +1,1 @@
+"""What the gateway knows: whose webhook it is, whether it is taken, how much is too much."""

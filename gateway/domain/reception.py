@@ -1,0 +1,128 @@
+"""What becomes of a webhook? Its account is found, it is verified and read, and what it carries is accepted.
+
+Whoever calls take() may answer the provider when it returns: not before, and not otherwise.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from channels import host
+from channels.channel import Channel, HttpAnswer, Webhook
+from gateway.domain.accounts import Account, Accounts
+from gateway.domain.limits import RateLimit
+from kit import errors, tracing
+from parley.chat.v1 import message_pb2
+from parley.storage.v1 import inbox_service_pb2
+
+MOST_RAW_BYTES = 262_144  # what the contract keeps of a raw payload
+
+Accept = Callable[[inbox_service_pb2.Submission], Awaitable[inbox_service_pb2.SubmissionResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A webhook, understood, and where its messages were stored; in their order."""
+
+    account: Account
+    received: host.Received
+    stored: tuple[inbox_service_pb2.AcceptedMessage, ...] = ()
+
+
+class Reception:
+    """Takes webhooks in. Waits for storage, and for nothing else, no longer than `patience`."""
+
+    def __init__(self, accounts: Accounts, accept: Accept, *, limit: RateLimit, patience: timedelta) -> None:
+        self._accounts = accounts
+        self._accept = accept
+        self._limit = limit
+        self._patience = patience.total_seconds()
+
+    async def take(self, channel: Channel, account_key: str, webhook: Webhook, *, correlation_id: str) -> Outcome:
+        """Raises NotFound for an unknown account, RateLimited, and StorageUnavailable or QueueFull."""
+        try:
+            async with asyncio.timeout(self._patience):
+                account = await self._accounts.find(channel.name, account_key)
+                received = host.receive(channel, webhook, account.known)
+                if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
+                    return Outcome(account, received)
+                self._check_limit(channel, received)
+                submission = _submission(account, received, webhook, correlation_id)
+                if submission is None:
+                    return Outcome(account, received)
+                return Outcome(account, received, await self._store(submission, webhook))
+        except TimeoutError:
+            raise errors.StorageUnavailable() from None
+
+    async def shake_hands(self, channel: Channel, account_key: str, webhook: Webhook) -> HttpAnswer:
+        """The answer to a provider's check of the URL; the usual refusal when it is none."""
+        account = await self._accounts.find(channel.name, account_key)
+        return _shaken(channel, webhook, account)
+
+    def _check_limit(self, channel: Channel, received: host.Received) -> None:
+        """Providers have limits of their own; people who write to us directly have ours."""
+        for message in () if channel.provider else received.messages:
+            wait = self._limit.take(f"{message.account_id}/{message.chat_id}")
+            if wait is not None:
+                raise errors.RateLimited(retry_after=wait)
+
+    async def _store(
+        self, submission: inbox_service_pb2.Submission, webhook: Webhook
+    ) -> tuple[inbox_service_pb2.AcceptedMessage, ...]:
+        try:
+            result = await self._accept(submission)
+        except errors.InvalidField:
+            # It is the provider's, and the contract has no room for it: kept as it came, for a person to see.
+            await self._accept(_unread(submission, webhook, "invalid_field"))
+            return ()
+        return tuple(result.messages)
+
+
+def _is_our_own_mistake(channel: Channel, received: host.Received) -> bool:
+    """Who writes to us directly is told what is wrong; only what a provider sent is worth keeping unread."""
+    return received.verdict is host.Verdict.UNREADABLE and not channel.provider
+
+
+def _shaken(channel: Channel, webhook: Webhook, account: Account) -> HttpAnswer:
+    try:
+        answer = channel.handshake(webhook, account.known.credentials)
+    except Exception:  # a channel's code on a stranger's query: whatever it trips over is a refusal
+        answer = None
+    return answer or HttpAnswer(status=403, content_type="application/json", body=host.REFUSED)
+
+
+def _submission(
+    account: Account, received: host.Received, webhook: Webhook, correlation_id: str
+) -> inbox_service_pb2.Submission | None:
+    """What is to be stored; None when the webhook carries nothing that anyone needs."""
+    submission = inbox_service_pb2.Submission(
+        tenant_id=account.tenant_id, account_id=account.known.id, correlation_id=correlation_id
+    )
+    if received.verdict is host.Verdict.UNREADABLE:
+        return _unread(submission, webhook, received.reason)
+    if not received.messages and not received.receipts:
+        return None
+    _mark(received.messages, correlation_id)
+    submission.messages.extend(received.messages)
+    submission.receipts.extend(received.receipts)
+    if len(webhook.body) <= MOST_RAW_BYTES:
+        submission.raw_payload = webhook.body
+    return submission
+
+
+def _unread(submission: inbox_service_pb2.Submission, webhook: Webhook, reason: str) -> inbox_service_pb2.Submission:
+    return inbox_service_pb2.Submission(
+        tenant_id=submission.tenant_id,
+        account_id=submission.account_id,
+        correlation_id=submission.correlation_id,
+        raw_payload=webhook.body[:MOST_RAW_BYTES],
+        unreadable=reason,
+    )
+
+
+def _mark(messages: tuple[message_pb2.ChannelMessage, ...], correlation_id: str) -> None:
+    traceparent = tracing.traceparent()
+    for message in messages:
+        message.correlation_id = correlation_id
+        message.traceparent = traceparent

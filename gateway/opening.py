@@ -1,0 +1,78 @@
+"""What must be there before the gateway is ready? Storage that answers, and the accounts of the first tenant."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+
+from channels.channel import Channel
+from channels.registry import CHANNELS
+from gateway.backends.directory import DEFAULT_TENANT, Directory
+from gateway.backends.neighbours import Neighbours
+from gateway.domain.given import GivenAccount
+from kit import errors, logs
+from kit.lifetime import Lifetime
+from parley.storage.v1 import directory_pb2
+
+AGAIN_SECONDS = 0.5
+WEBCHAT_ADDRESS = "web"
+
+log = logs.get("gateway")
+
+
+class Opening:
+    """Prepares the tenant `default` until it is done; start order does not matter."""
+
+    def __init__(self, directory: Directory, neighbours: Neighbours, given: Sequence[GivenAccount]) -> None:
+        self._directory = directory
+        self._neighbours = neighbours
+        self._given = given
+
+    async def open(self, lifetime: Lifetime) -> None:
+        """Returns when the gateway is ready."""
+        while True:
+            if await self._prepared() and (await self._neighbours.report()).ready:
+                break
+            await asyncio.sleep(AGAIN_SECONDS)
+        lifetime.ready("gateway")
+        log.info("service.ready", service="gateway")
+
+    async def _prepared(self) -> bool:
+        try:
+            for given in self._given:
+                await self._put(given.channel, given.address, given.credentials)
+            await self._ensure_webchat()
+        except errors.ParleyError as error:
+            log.info("accounts.waiting", reason=error.name)
+            return False
+        return True
+
+    async def _put(self, channel: str, address: str, credentials: Mapping[str, str]) -> None:
+        """What else an operator has set on the account stays as it is."""
+        account = await self._existing(channel, address)
+        if account is None:
+            account = directory_pb2.ChannelAccount(
+                tenant_id=DEFAULT_TENANT, channel=channel, address=address, name=channel
+            )
+        await self._directory.put(account, credentials)
+        log.info("account.given", channel=channel, tenant=DEFAULT_TENANT)
+
+    async def _ensure_webchat(self) -> None:
+        """The page works off the shelf: its account, and the key that signs its sessions, are made when missing."""
+        channel = CHANNELS["webchat"]
+        account = await self._existing(channel.name, WEBCHAT_ADDRESS)
+        if account is None:
+            await self._put(channel.name, WEBCHAT_ADDRESS, _generated(channel, {}))
+            return
+        known = await self._directory.resolve(channel.name, account.account_key)
+        missing = _generated(channel, known.credentials)
+        if missing:
+            await self._directory.put(account, {**known.credentials, **missing})
+
+    async def _existing(self, channel: str, address: str) -> directory_pb2.ChannelAccount | None:
+        accounts = await self._directory.accounts(channel)
+        return next((account for account in accounts if account.address == address), None)
+
+
+def _generated(channel: Channel, known: Mapping[str, str]) -> dict[str, str]:
+    fields = (field for field in channel.credential_fields if field.generated and not known.get(field.name))
+    return {field.name: secrets.token_urlsafe(48) for field in fields}

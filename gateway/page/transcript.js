@@ -1,0 +1,118 @@
+// How is a conversation shown? One entry per message, in order; text is text and never markup.
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const STATES = { sending: "Sending…", sent: "Sent", failed: "Not sent" };
+const SPEAKERS = { contact: "You", agent: "Assistant", operator: "Support" };
+const NEAR_PX = 120;
+
+export class Transcript {
+  constructor({ log, scroll, newest, welcome }) {
+    Object.assign(this, { log, scroll, newest, welcome });
+    this.entries = new Map();
+    this.settled = false;
+    newest.addEventListener("click", () => this.follow(true));
+    scroll.addEventListener("scroll", () => { if (this.isNear()) newest.hidden = true; }, { passive: true });
+  }
+
+  /** Shows a message, or what has become of one that is shown already. */
+  put(message) {
+    const near = this.isNear();
+    const known = this.entries.get(message.key);
+    const entry = known ?? this.make(message);
+    this.fill(entry, message);
+    if (!known || this.moves(entry, message)) this.place(entry, message);
+    this.welcome.hidden = true;
+    if (near || !this.settled) this.follow(true);
+    else if (!known && message.role !== "contact") this.newest.hidden = false;
+  }
+
+  /** From here on entries arrive one by one: they are shown moving, and read out. */
+  settle() {
+    this.settled = true;
+    this.follow(true);
+  }
+
+  /** Scrolls to the newest entry; unless forced, only for who is reading there. */
+  follow(forced = false) {
+    if (!forced && !this.isNear()) return;
+    this.newest.hidden = true;
+    requestAnimationFrame(() => { this.scroll.scrollTop = this.scroll.scrollHeight; });
+  }
+
+  isNear() {
+    return this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < NEAR_PX;
+  }
+
+  make(message) {
+    const item = element("li", `entry ${message.role}`);
+    if (this.settled) item.classList.add("fresh");
+    item.append(element("span", "unseen"), element("p", "bubble"), element("div", "meta"));
+    this.entries.set(message.key, item);
+    return item;
+  }
+
+  fill(item, message) {
+    const [speaker, bubble, meta] = item.children;
+    const when = new Date(message.created_at);
+    speaker.textContent = `${SPEAKERS[message.role]}: `;
+    bubble.textContent = message.text;
+    item.dataset.state = message.state;
+    item.dataset.day = when.toDateString();
+    const time = element("time");
+    time.dateTime = when.toISOString();
+    time.textContent = TIME.format(when);
+    meta.replaceChildren(...this.about(message, time));
+  }
+
+  about(message, time) {
+    if (message.role !== "contact") return [time];
+    const state = element("span");
+    state.textContent = message.state === "failed" && message.failed ? message.failed : STATES[message.state];
+    if (message.state !== "failed") return [time, state];
+    const again = element("button");
+    again.type = "button";
+    again.textContent = "Try again";
+    again.addEventListener("click", message.onRetry);
+    return [state, again];
+  }
+
+  moves(item, message) {
+    return message.seq !== undefined && item.dataset.seq !== String(message.seq);
+  }
+
+  /** In order of seq; what has none yet is not said yet and stands at the end. */
+  place(item, message) {
+    if (message.seq !== undefined) item.dataset.seq = message.seq;
+    const seq = message.seq ?? Infinity;
+    const later = [...this.log.children].find((each) => each !== item && Number(each.dataset.seq ?? NaN) > seq
+      || (each !== item && each.classList.contains("entry") && each.dataset.seq === undefined && seq !== Infinity));
+    if (later !== item.nextElementSibling || !item.isConnected) this.log.insertBefore(item, later ?? null);
+    this.mark();
+  }
+
+  /** Days apart, and entries of one speaker close together. */
+  mark() {
+    this.log.querySelectorAll(".day").forEach((each) => each.remove());
+    let before = null;
+    for (const item of [...this.log.querySelectorAll(".entry")]) {
+      const sameDay = before?.dataset.day === item.dataset.day;
+      if (!sameDay) this.log.insertBefore(this.day(item), item);
+      item.classList.toggle("follows", sameDay && before.classList.item(1) === item.classList.item(1));
+      before = item;
+    }
+  }
+
+  day(item) {
+    const day = element("li", "day");
+    const today = item.dataset.day === new Date().toDateString();
+    day.textContent = today ? "Today" : DAY.format(new Date(item.dataset.day));
+    return day;
+  }
+}
+
+function element(name, classes = "") {
+  const made = document.createElement(name);
+  made.className = classes;
+  return made;
+}

@@ -1,0 +1,1 @@
+"""The doors of the gateway: which URL leads where, and how what is inside is said in HTTP."""

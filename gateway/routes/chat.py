@@ -1,0 +1,173 @@
+"""The web chat as an API: begin a session, say something, read what was said. `/docs` shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from channels.channel import Channel, Webhook
+from channels.host import Verdict
+from gateway import body as bodies
+from gateway.backends.conversations import Conversations
+from gateway.backends.neighbours import Neighbours
+from gateway.domain import spoken
+from gateway.domain.reception import Outcome
+from gateway.domain.sessions import split
+from gateway.envelope import ApiError
+from gateway.routes.visitors import Door, stated_token
+from gateway.routes.webhooks import report
+from kit import correlation, errors, moments
+
+MOST_BODY_BYTES = 64 * 1024
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 429, 503)
+}
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+class NewSession(BaseModel, extra="forbid"):
+    """Asks for a session."""
+
+    site: str = Field("", max_length=128, description="The account key of the site. Empty: the only web chat there is")
+
+
+class Session(BaseModel):
+    """A session: send the token as `Authorization: Bearer …`."""
+
+    token: str = Field(description="Proves the session; never put it into a URL")
+    expires_at: datetime = Field(description="When to renew it: ask for a session with the old token as credential")
+
+
+class NewMessage(BaseModel):
+    """Something to say."""
+
+    text: str = Field(min_length=1, max_length=8000, description="What to say, in plain text")
+
+
+class Stored(BaseModel):
+    """Where a message was stored. The same Idempotency-Key and text give the same answer."""
+
+    id: str = Field(description="Id of the message")
+    seq: int = Field(description="Its place in the conversation: 1, 2, 3 …")
+    created_at: datetime = Field(description="When it was stored")
+
+
+class About(BaseModel):
+    """Who answers here."""
+
+    backend: str = Field(description='What runs the model; "echo" when no model is connected')
+    model: str = Field(description="The model's name")
+    note: str = Field(description="A line for a person: why this model, and how to change it")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The routes."""
+
+    door: Door
+    channel: Channel
+    conversations: Conversations
+    neighbours: Neighbours
+
+    async def begin_session(self, request: Request) -> Response:
+        """Begins a session, or renews the one whose token is shown."""
+        wanted = _parsed(NewSession, await _read(request) or b"{}")
+        ticket = await self.door.begin(request.scope, wanted.site)
+        return _json({"token": ticket.token, "expires_at": ticket.expires_at}, 201)
+
+    async def send_message(self, request: Request) -> Response:
+        """Says something. Repeat it with the same Idempotency-Key when the answer got lost."""
+        site, signed = split(stated_token(request.scope))
+        webhook = await self._webhook(request, signed)
+        correlation_id = correlation.correlation_id.get()
+        outcome = await self.door.reception.take(self.channel, site, webhook, correlation_id=correlation_id)
+        report(self.channel, outcome)
+        return _json(_stored(outcome))
+
+    async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
+        """What was said after a place in the conversation, oldest first."""
+        visit = await self.door.visit(request)
+        conversation_id = await self.conversations.find(*visit.chat)
+        if not conversation_id:
+            return _json({"messages": [], "more": False})
+        history = await self.conversations.history(visit.account.tenant_id, conversation_id, after_seq=after_seq)
+        return _json({"messages": spoken.seen(history.messages), "more": history.more})
+
+    async def about(self) -> Response:
+        """Which model answers."""
+        model = (await self.neighbours.report()).model
+        return _json({"backend": model.backend, "model": model.model, "note": model.note})
+
+    async def _webhook(self, request: Request, signed: str) -> Webhook:
+        """The request as its channel reads it: our token has the account key before what was signed."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        headers["authorization"] = f"Bearer {signed}"
+        url = self.door.addresses.url(request.scope)
+        return Webhook("POST", url, headers, await _read(request), self.door.now())
+
+
+def router(chat: Chat) -> APIRouter:
+    """Where the routes stand. The stream of events is raw ASGI and stands beside them."""
+    routes = APIRouter(prefix="/v1/chat", tags=["chat"], responses=ERRORS)
+    routes.post("/sessions", status_code=201, response_model=Session, openapi_extra=_body(NewSession))(
+        chat.begin_session
+    )
+    routes.post("/messages", response_model=Stored, openapi_extra=_body(NewMessage) | _IDEMPOTENCY_KEY)(
+        chat.send_message
+    )
+    routes.get("/messages", response_model=spoken.Page)(chat.list_messages)
+    routes.get("/about", response_model=About)(chat.about)
+    return routes
+
+
+async def _read(request: Request) -> bytes:
+    try:
+        return await bodies.read(request.scope, request.receive, MOST_BODY_BYTES)
+    except bodies.TooLarge:
+        raise errors.TooLarge from None
+
+
+def _stored(outcome: Outcome) -> dict[str, object]:
+    """Where it was stored; raises what the sender should know instead."""
+    if outcome.received.verdict is Verdict.REFUSED:
+        raise errors.CredentialMissing("The session is not valid, or has ended")
+    if not outcome.stored:
+        raise errors.InvalidField([("text", "1 to 8,000 characters, with an Idempotency-Key of 1 to 200")])
+    stored = outcome.stored[0]
+    if stored.differs:
+        raise errors.AlreadyExists("Another text was sent with this Idempotency-Key")
+    return {"id": stored.message_id, "seq": stored.seq, "created_at": moments.moment(stored.created_at)}
+
+
+def _parsed(model: type[AnyModel], content: bytes) -> AnyModel:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        wrong = [(".".join(map(str, each["loc"])) or "body", each["msg"]) for each in error.errors()]
+        raise errors.InvalidField(wrong) from None
+
+
+def _json(content: Mapping[str, object], status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, {"cache-control": "no-store"}, "application/json")
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "description": "Chosen by the client, one per message; a UUID does well",
+        }
+    ]
+}

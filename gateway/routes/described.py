@@ -1,0 +1,78 @@
+"""How does /openapi.json describe what the framework does not see: webhooks, and the stream of events?"""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from gateway.domain import spoken
+
+ABOUT = "Chat channels post webhooks here; pages and programs talk to the agent through the web chat API."
+
+_AFTER = {
+    "name": "after_seq",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 0, "default": 0},
+    "description": "Only what follows this place in the conversation",
+}
+_LAST = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "The id of the last event that was seen; counts more than after_seq",
+}
+_EVENTS = {
+    "get": {
+        "tags": ["chat"],
+        "summary": "Watch Messages",
+        "description": "Server-Sent Events: `message` (id = seq, data = a Message) and `thinking` "
+        '(data = `{"thinking": true}`). Connect again with the last id when it ends: nothing is missed.',
+        "parameters": [_AFTER, _LAST],
+        "responses": {"200": {"description": "A stream", "content": {"text/event-stream": {}}}},
+    }
+}
+_REFUSALS = {
+    "400": "The request is malformed",
+    "401": "The proof of origin is missing or wrong",
+    "403": "The body is addressed to another account",
+    "404": "No such channel or account",
+    "413": "The body is too large",
+    "415": "The body is neither a form nor JSON, or is compressed",
+    "503": "Not accepted now; come again after Retry-After",
+}
+_SECURITY = {"session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"}}
+
+
+def complete(app: FastAPI) -> None:
+    """Adds them to the application's description."""
+    made = app.openapi
+
+    def completed() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = made()
+            schema["paths"]["/v1/chat/events"] = _EVENTS
+            for path in ("/webhook/{channel}", "/webhook/{channel}/{account_key}"):
+                schema["paths"][path] = _webhook(path)
+            schema["paths"]["/webhook/{channel}/{account_key}/status"] = _webhook("status")
+            components = schema.setdefault("components", {})
+            components["securitySchemes"] = _SECURITY
+            components["schemas"]["Message"] = spoken.Message.model_json_schema()
+            for each in ("/v1/chat/messages", "/v1/chat/events"):
+                for operation in schema["paths"][each].values():
+                    operation["security"] = [{"session": []}]
+        return app.openapi_schema or schema
+
+    app.openapi = completed  # type: ignore[method-assign]
+
+
+def _webhook(path: str) -> dict[str, Any]:
+    names = ["channel"] if path == "/webhook/{channel}" else ["channel", "account_key"]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    responses = {"200": "Accepted: what it carried is durable", **_REFUSALS}
+    return {
+        "post": {
+            "tags": ["webhooks"],
+            "summary": "Status callback" if path == "status" else "Webhook of a provider",
+            "parameters": parameters,
+            "responses": {status: {"description": what} for status, what in responses.items()},
+        }
+    }

@@ -1,0 +1,57 @@
+"""The web chat page and the page of the API, with everything that they load. Nothing comes from another host."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+FOLDER = Path(__file__).parent.parent / "page"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PATHS = {
+    "/": "index.html",
+    "/chat.css": "chat.css",
+    "/chat.js": "chat.js",
+    "/transcript.js": "transcript.js",
+    "/transport.js": "transport.js",
+    "/favicon.svg": "favicon.svg",
+    "/docs": "docs.html",
+    "/docs.css": "docs.css",
+    "/docs.js": "docs.js",
+}
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cache-control": "no-cache",
+}
+
+
+def routes() -> list[Route]:
+    """One route per file, each read once."""
+    return [_route(path, FOLDER / name) for path, name in PATHS.items()]
+
+
+def _route(path: str, file: Path) -> Route:
+    content = file.read_bytes()
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {**HEADERS, "etag": tag, "content-type": TYPES[file.suffix]}
+
+    async def serve(request: Request) -> Response:
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers)
+
+    return Route(path, serve)

@@ -1,0 +1,59 @@
+"""Who stands at the door of the web chat? Credentials, origins and limits of its requests, the same for each route."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+from starlette.types import Scope
+
+from gateway import body as bodies
+from gateway.addresses import Addresses
+from gateway.domain.limits import RateLimit
+from gateway.domain.reception import Reception
+from gateway.domain.sessions import Sessions, Ticket, Visit
+from kit import errors
+
+SCHEME = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every route of the web chat needs to let someone in."""
+
+    sessions: Sessions
+    reception: Reception
+    addresses: Addresses
+    session_limit: RateLimit
+    now: Callable[[], datetime]
+
+    async def begin(self, scope: Scope, site: str) -> Ticket:
+        """A session for whoever asks, from a page that may."""
+        wait = self.session_limit.take(self.addresses.caller(scope))
+        if wait is not None:
+            raise errors.RateLimited(retry_after=wait)
+        return await self.sessions.begin(
+            site, origin=origin(scope), own_origins=self.addresses.own_origins(scope), renewed=stated_token(scope)
+        )
+
+    def token(self, scope: Scope) -> str:
+        """The token of a request; raises when there is none."""
+        token = stated_token(scope)
+        if not token:
+            raise errors.CredentialMissing("Send the session's token as Authorization: Bearer …")
+        return token
+
+    async def visit(self, request: Request) -> Visit:
+        """The proven session of a request."""
+        return await self.sessions.prove(self.token(request.scope), origin(request.scope))
+
+
+def origin(scope: Scope) -> str:
+    """The page that asks; "" for a program."""
+    return bodies.header(scope, b"origin").decode("latin-1")
+
+
+def stated_token(scope: Scope) -> str:
+    """What stands in the Authorization header; "" when it is no token. Never looked for in the URL."""
+    stated = bodies.header(scope, b"authorization").decode("latin-1")
+    return stated.removeprefix(SCHEME).strip() if stated.startswith(SCHEME) else ""

@@ -1,0 +1,108 @@
+"""The front door: which URL leads to which room. Everything that a room needs is made elsewhere and passed in."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from channels.channel import Channel, WebhookKind
+from gateway import envelope
+from gateway.addresses import Addresses
+from gateway.backends.conversations import Conversations
+from gateway.backends.neighbours import Neighbours
+from gateway.domain.limits import Places, RateLimit
+from gateway.domain.reception import Reception
+from gateway.domain.sessions import Sessions
+from gateway.front import Front
+from gateway.routes import chat, described, page, probes
+from gateway.routes.stream import Stream
+from gateway.routes.visitors import Door
+from gateway.routes.webhooks import Webhooks
+from kit import errors
+
+WEBHOOKS: tuple[tuple[str, WebhookKind], ...] = (
+    ("/webhook/{channel}", "message"),
+    ("/webhook/{channel}/{account_key}", "message"),
+    ("/webhook/{channel}/{account_key}/status", "status"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What stands behind the doors."""
+
+    channels: Mapping[str, Channel]
+    reception: Reception
+    sessions: Sessions
+    conversations: Conversations
+    neighbours: Neighbours
+    addresses: Addresses
+    session_limit: RateLimit
+    places: Places
+    stopping: asyncio.Event
+    now: Callable[[], datetime]
+    most_body_bytes: int
+    most_stream_seconds: float
+
+
+def application(rooms: Rooms) -> ASGIApp:
+    """The application that uvicorn runs."""
+    app = FastAPI(
+        title="Parley",
+        version="1",
+        description=described.ABOUT,
+        docs_url=None,  # the framework's own page loads its scripts from another host
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        exception_handlers={
+            errors.ParleyError: envelope.on_parley_error,
+            HTTPException: envelope.on_http_error,
+            RequestValidationError: envelope.on_invalid,
+            Exception: envelope.on_fault,
+        },
+    )
+    app.router.routes.extend(_webhooks(rooms))
+    app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours), _events(rooms)])
+    app.include_router(chat.router(_chat(rooms)))
+    described.complete(app)
+    return Front(app)
+
+
+def _webhooks(rooms: Rooms) -> list[BaseRoute]:
+    doors = {
+        kind: Webhooks(
+            rooms.reception,
+            rooms.channels,
+            addresses=rooms.addresses,
+            most_body_bytes=rooms.most_body_bytes,
+            now=rooms.now,
+            kind=kind,
+        )
+        for _, kind in WEBHOOKS
+    }
+    return [Route(path, doors[kind], include_in_schema=False) for path, kind in WEBHOOKS]
+
+
+def _chat(rooms: Rooms) -> chat.Chat:
+    return chat.Chat(_door(rooms), rooms.channels["webchat"], rooms.conversations, rooms.neighbours)
+
+
+def _events(rooms: Rooms) -> Route:
+    stream = Stream(
+        _door(rooms),
+        rooms.conversations,
+        places=rooms.places,
+        most_seconds=rooms.most_stream_seconds,
+        stopping=rooms.stopping,
+    )
+    return Route("/v1/chat/events", stream, methods=["GET"], include_in_schema=False)
+
+
+def _door(rooms: Rooms) -> Door:
+    return Door(rooms.sessions, rooms.reception, rooms.addresses, rooms.session_limit, rooms.now)

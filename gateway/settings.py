@@ -1,0 +1,85 @@
+"""What may an operator set of the gateway: where it listens, what it bears, and the accounts of the first tenant."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+import kit.settings
+from channels.registry import CHANNELS
+from gateway.domain import given
+
+
+class Settings(kit.settings.Settings):
+    """The gateway's settings."""
+
+    http_host: str = Field("127.0.0.1", description="Address that the gateway listens on")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port that the gateway listens on. 0: any free one")
+    public_base_url: str = Field(
+        "", description="How providers reach the gateway, for example https://chat.example.com. Empty: as requested"
+    )
+    http_max_body_bytes: int = Field(262_144, ge=1024, le=4_194_304, description="Largest request body, in bytes")
+    http_receive_seconds: float = Field(
+        8.0, gt=0, le=120, description="How long a request may take to come in, headers and body, in seconds"
+    )
+    http_drain_seconds: int = Field(
+        10, ge=0, le=600, description="How long requests under way may take to end when the gateway stops, in seconds"
+    )
+    http_trusted_proxies: str = Field(
+        "", description="Networks whose X-Forwarded-* headers count, separated by commas. Empty: none"
+    )
+    accept_patience_seconds: float = Field(
+        2.5, gt=0, le=14, description="How long a webhook waits for storage before it is answered 503, in seconds"
+    )
+
+    chat_messages_per_minute: int = Field(30, ge=1, description="Messages that one web chat session may send a minute")
+    chat_sessions_per_minute: int = Field(30, ge=1, description="Web chat sessions that one address may begin a minute")
+    chat_max_streams: int = Field(2000, ge=1, description="Web chat pages that may be connected at once")
+    chat_stream_seconds: int = Field(
+        900, ge=1, le=86_400, description="After how long a page is asked to connect again, in seconds"
+    )
+
+    twilio_account_sid: str = Field("", description="Twilio account of the tenant default, AC…")
+    twilio_auth_token: SecretStr = Field(SecretStr(""), description="Its primary auth token")
+    twilio_phone_number: str = Field("", description="Its number for SMS, for example +14155238886")
+    twilio_whatsapp_number: str = Field("", description="Its number for WhatsApp, for example whatsapp:+14155238886")
+    telegram_bot_token: SecretStr = Field(SecretStr(""), description="Telegram bot of the tenant default, 123456:ABC…")
+    telegram_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="The secret_token that was given to setWebhook for that bot"
+    )
+
+    @field_validator("public_base_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
+            raise ValueError("must be http://… or https://…, without a query")
+        return value.rstrip("/")
+
+    @field_validator("http_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_accounts(self) -> "Settings":
+        self.given_accounts()
+        return self
+
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of trusted proxies."""
+        return _networks(self.http_trusted_proxies)
+
+    def given_accounts(self) -> tuple[given.GivenAccount, ...]:
+        """The accounts that the environment gives to the tenant `default`."""
+        channels = tuple(CHANNELS.values())
+        return given.accounts({name: self._value(name) for name in given.variables(channels)}, channels)
+
+    def _value(self, variable: str) -> str:
+        value = getattr(self, variable.lower(), "")
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each.strip(), strict=False) for each in value.split(",") if each.strip())
