@@ -1,5 +1,6 @@
 """What does a call carry to another service? A channel whose calls of all four kinds do, and are measured."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from types import TracebackType
@@ -153,6 +154,9 @@ class _Unary(_Measured):
         except grpc.aio.AioRpcError as error:
             self._ended(error.code().name)
             raise
+        except asyncio.CancelledError:
+            self._ended("CANCELLED")
+            raise
         self._ended("OK")
         return response
 
@@ -172,6 +176,9 @@ class _Stream(_Measured):
             raise
         except grpc.aio.AioRpcError as error:
             self._ended(error.code().name)
+            raise
+        except asyncio.CancelledError:
+            self._ended("CANCELLED")
             raise
 
 

@@ -10,6 +10,7 @@ Options = list[tuple[str, Any]]
 
 _KEEPALIVE_MS = 30_000
 _ATTEMPTS = 3
+_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
 
 
 def server_options(settings: Settings) -> Options:
@@ -69,7 +70,7 @@ def service_config() -> str:
 
 def target(address: str) -> str:
     """The address as gRPC resolves it: by DNS, to every replica behind the name."""
-    return address if ":///" in address or address.startswith("unix:") else f"dns:///{address}"
+    return address if address.startswith(_SCHEMES) else f"dns:///{address}"
 
 
 def _sizes(settings: Settings) -> Options:

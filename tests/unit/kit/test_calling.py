@@ -1,0 +1,232 @@
+"""Does a call carry what it must, end when it must, and is it repeated only when that is safe?"""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from kit import correlation, deadlines, errors
+from kit.calling import Mesh
+from kit.serving import Server
+from parley.agent.v1 import agent_service_pb2, agent_service_pb2_grpc
+from parley.storage.v1 import inbox_service_pb2_grpc, turn_requests_pb2
+from tests.unit.kit.probe import (
+    SECONDS,
+    SERVICE,
+    Probe,
+    ProbeRequest,
+    ProbeStub,
+    add_to_server,
+    meshed,
+    opened,
+    seen,
+    served,
+    settings,
+)
+
+Code = grpc.StatusCode
+
+
+async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(tmp_path: Path) -> None:
+    async with meshed(tmp_path) as stub:
+        correlation.bind("request-1")
+        deadlines.bind(3.0)
+        answers = {
+            "unary_unary": await stub.Say(ProbeRequest(text="a"), timeout=60),
+            "unary_stream": [each async for each in stub.Watch(ProbeRequest(text="a"))][-1],
+            "stream_unary": await stub.Collect(iter([ProbeRequest(text="a"), ProbeRequest(text="b")])),
+            "stream_stream": [each async for each in stub.Chat(iter([ProbeRequest(text="a")]))][-1],
+        }
+    for kind, answer in answers.items():
+        assert (answer.caller, answer.correlation_id) == ("mesh", "request-1"), kind
+        assert 0 < float(answer.left) <= 3.0, kind
+    assert answers["stream_unary"].text == "a+b"
+
+
+async def test_the_shorter_deadline_wins_over_two_hops(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        far = await stack.enter_async_context(meshed(tmp_path))
+
+        async def forward(request: Any, _context: Any) -> Any:
+            return await far.Say(request, timeout=60)
+
+        near = await stack.enter_async_context(meshed(tmp_path, Probe(forward)))
+        answer = await near.Say(ProbeRequest(), timeout=2.0)
+    assert 0 < float(answer.left) <= 2.0
+
+
+async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path) -> None:
+    async with meshed(tmp_path) as stub:
+        deadlines.bind(-0.1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Say(ProbeRequest(), timeout=SECONDS)
+    assert caught.value.code() is Code.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("how", ["cancel", "wait_for", "deadline"])
+async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, how: str) -> None:
+    started, stopped = asyncio.Event(), asyncio.Event()
+
+    async def linger(_request: Any, _context: Any) -> Any:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+
+    async def ask(stub: Any) -> None:
+        await stub.Say(ProbeRequest(), timeout=0.3 if how == "deadline" else SECONDS)
+
+    async with meshed(tmp_path, Probe(linger)) as stub:
+        asked = asyncio.create_task(asyncio.wait_for(ask(stub), 0.3 if how == "wait_for" else SECONDS))
+        await asyncio.wait_for(started.wait(), SECONDS)
+        if how == "cancel":
+            asked.cancel()
+        await asyncio.wait_for(stopped.wait(), SECONDS)
+        outcome = (await asyncio.gather(asked, return_exceptions=True))[0]
+    expected = {"cancel": asyncio.CancelledError, "wait_for": TimeoutError, "deadline": grpc.aio.AioRpcError}
+    assert isinstance(outcome, expected[how])
+
+
+async def test_a_stream_that_the_client_leaves_stops_its_handler(tmp_path: Path) -> None:
+    stopped = asyncio.Event()
+
+    class Endless(Probe):
+        async def watch(self, request: Any, context: Any) -> Any:
+            try:
+                while True:
+                    yield seen(request)
+                    await asyncio.sleep(0.01)
+            finally:
+                stopped.set()
+
+    async with meshed(tmp_path, Endless()) as stub:
+        call = stub.Watch(ProbeRequest(), timeout=SECONDS)
+        assert [await anext(aiter(call)) for _ in range(1)]
+        call.cancel()
+        await asyncio.wait_for(stopped.wait(), SECONDS)
+
+
+class Flaky(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """A server that counts attempts and answers each with one status."""
+
+    def __init__(self, code: Code, trailing: tuple[tuple[str, str], ...] = ()) -> None:
+        self.attempts: Counter[str] = Counter()
+        self.code = code
+        self.trailing = trailing
+
+    def service(self, call_details: Any) -> Any:
+        async def fail(_request: Any, context: Any) -> Any:
+            self.attempts[call_details.method.rpartition("/")[2]] += 1
+            await context.abort(self.code, "no", self.trailing)
+
+        return grpc.unary_unary_rpc_method_handler(fail)
+
+
+async def attempts_at(folder: Path, flaky: Flaky, calls: int = 1) -> Counter[str]:
+    """How often a server is asked for an idempotent rpc and for one that is not."""
+    server = grpc.aio.server(handlers=(flaky,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    address = f"127.0.0.1:{port}"
+    async with opened(settings(folder, storage_address=address, agent_address=address)) as mesh:
+        agent = agent_service_pb2_grpc.AgentServiceStub(mesh.channel("agent"))
+        inbox = inbox_service_pb2_grpc.InboxServiceStub(mesh.channel("storage"))
+        for _ in range(calls):
+            for call in (
+                agent.HandleMessage(agent_service_pb2.HandleMessageRequest(), timeout=SECONDS),
+                inbox.LeaseTurns(turn_requests_pb2.LeaseTurnsRequest(), timeout=SECONDS),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call
+    await server.stop(0)
+    return flaky.attempts
+
+
+async def test_only_idempotent_rpcs_are_repeated_and_only_when_unavailable(tmp_path: Path) -> None:
+    assert await attempts_at(tmp_path, Flaky(Code.UNAVAILABLE)) == {"HandleMessage": 3, "LeaseTurns": 1}
+    for code in (Code.INTERNAL, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.ABORTED):
+        assert await attempts_at(tmp_path, Flaky(code)) == {"HandleMessage": 1, "LeaseTurns": 1}
+
+
+async def test_repeats_are_throttled_when_everything_fails(tmp_path: Path) -> None:
+    attempts = await attempts_at(tmp_path, Flaky(Code.UNAVAILABLE), calls=10)
+    assert 10 < attempts["HandleMessage"] < 20
+
+
+async def test_what_a_service_itself_says_is_unavailable_is_not_repeated(tmp_path: Path) -> None:
+    asked = 0
+
+    async def away(_request: Any, _context: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise errors.StorageUnavailable(retry_after=errors.timedelta(seconds=1))
+
+    class Agent:
+        HandleMessage = staticmethod(away)
+
+    server = Server(service="agent", address="127.0.0.1:0", settings=settings(tmp_path))
+    server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, Agent(), "parley.agent.v1.AgentService")
+    port = await server.start()
+    async with opened(settings(tmp_path, agent_address=f"127.0.0.1:{port}")) as mesh:
+        stub = agent_service_pb2_grpc.AgentServiceStub(mesh.channel("agent"))
+        request = agent_service_pb2.HandleMessageRequest(tenant_id="t", request_id="r", chat_id="c", text="hello")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.HandleMessage(request, timeout=SECONDS)
+    await server.drain(0)
+    failure = errors.from_rpc(caught.value)
+    assert isinstance(failure, errors.StorageUnavailable)
+    assert failure.retry_after is not None
+    assert asked == 1
+
+
+async def test_a_dead_service_is_unreachable_at_once_and_found_again_by_who_waits(tmp_path: Path) -> None:
+    async with served(tmp_path) as (server, port):
+        await server.drain(0)
+    async with opened(settings(tmp_path, storage_address=f"127.0.0.1:{port}")) as mesh:
+        stub: Any = ProbeStub(mesh.channel("storage"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Say(ProbeRequest(), timeout=SECONDS)
+        assert isinstance(errors.from_rpc(caught.value), errors.Unreachable)
+        patient = asyncio.ensure_future(stub.Say(ProbeRequest(text="hello"), timeout=SECONDS, wait_for_ready=True))
+        again = Server(service="storage", address=f"127.0.0.1:{port}", settings=settings(tmp_path))
+        again.add(add_to_server, Probe(), SERVICE)
+        await again.start()
+        assert (await patient).text == "hello"
+        await again.drain(0)
+
+
+async def test_a_drain_under_load_fails_no_call(tmp_path: Path) -> None:
+    async def work(request: Any, _context: Any) -> Any:
+        await asyncio.sleep(0.01)
+        return seen(request)
+
+    async with AsyncExitStack() as stack:
+        first, port = await stack.enter_async_context(served(tmp_path, Probe(work)))
+        _, other = await stack.enter_async_context(served(tmp_path, Probe(work)))
+        address = f"ipv4:127.0.0.1:{port},127.0.0.1:{other}"
+        mesh = await stack.enter_async_context(opened(settings(tmp_path, storage_address=address)))
+        stub: Any = ProbeStub(mesh.channel("storage"))
+        done, until = 0, time.monotonic() + 1.0
+
+        async def load() -> None:
+            nonlocal done
+            while time.monotonic() < until:
+                await stub.Say(ProbeRequest(), timeout=SECONDS)
+                done += 1
+
+        workers = [asyncio.create_task(load()) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        await first.drain(5)
+        await asyncio.gather(*workers)
+    assert done > 100
+
+
+async def test_a_mesh_must_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="open"):
+        Mesh(settings(tmp_path)).channel("storage")
