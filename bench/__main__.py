@@ -78,12 +78,14 @@ def hops(results: list[tuple[str, run.Result]]) -> Table:
 async def compare(console: Console, folder: Path, *, quick: bool, only: str) -> None:
     """Every system in turn on the same machine, in one run."""
     saturated = QUICK if quick else SATURATED
-    with postgres.cluster(folder / "postgres", fsync=True) as cluster:
-        server = database.PostgresCluster(cluster.url, cluster.pid)
+    counted = {"shared_preload_libraries": "pg_stat_statements", "shared_buffers": "256MB"}
+    with postgres.Cluster(fsync=True, options=counted) as cluster:
+        await asyncio.to_thread(cluster.execute, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        server = database.PostgresCluster(cluster)
         file = database.SqliteFile(folder)
         if only in ("", "machine"):
             rows = (
-                await machine.postgres_rows_per_second(cluster.url, 3),
+                await machine.postgres_rows_per_second(cluster.server_url, 3),
                 await machine.sqlite_rows_per_second(folder, 3),
             )
             console.print(f"machine: durable rows/s by group commit: Postgres {rows[0]:,.0f}, SQLite {rows[1]:,.0f}")

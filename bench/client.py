@@ -5,6 +5,7 @@ A client library would cost more than what is measured, so the load generator wr
 
 import asyncio
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 from channels.channel import Webhook
@@ -27,8 +28,7 @@ class Connection(asyncio.Protocol):
         self._waiting: asyncio.Future[int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -67,7 +67,7 @@ async def connect(url: str) -> Connection:
     """Opens a connection to the server of a URL."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, protocol = await loop.create_connection(Connection, parts.hostname, parts.port)
+    _, protocol = await loop.create_connection(Connection, parts.hostname or "127.0.0.1", parts.port or 80)
     return protocol
 
 

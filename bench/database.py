@@ -1,10 +1,13 @@
 """Which database is under the system, and what did it have to do? Statements and bytes, by its own count."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import asyncpg
+
+from tests import postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +58,20 @@ class SqliteFile:
 class PostgresCluster:
     """A new database for each run in one real cluster, fsync on."""
 
-    def __init__(self, admin_url: str, postmaster: int) -> None:
-        self._admin_url, self._postmaster, self._runs = admin_url, postmaster, 0
+    def __init__(self, cluster: postgres.Cluster) -> None:
+        self._cluster = cluster
 
     async def fresh(self) -> str:
-        self._runs += 1
-        name = f"bench_{self._runs}"
-        await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await self._execute(f'CREATE DATABASE "{name}"')
-        return f"{self._admin_url.rsplit('/', 1)[0]}/{name}"
+        return await asyncio.to_thread(self._cluster.fresh)
 
     async def rows(self) -> Rows:
-        connection = await asyncpg.connect(self._admin_url, command_timeout=10)
+        connection = await asyncpg.connect(self._cluster.server_url, command_timeout=10)
         try:
             wal = await connection.fetchval("SELECT wal_bytes::bigint FROM pg_stat_wal")
-            counted = await connection.fetchval(
-                "SELECT count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'"
-            )
-            calls = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements" if counted else "SELECT 0::bigint"
-            return Rows(await connection.fetchval(calls), wal)
+            calls = await connection.fetchval("SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements")
+            return Rows(calls, wal)
         finally:
             await connection.close()
 
     def pids(self) -> dict[str, int]:
-        return {"postgres": self._postmaster}
-
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self._admin_url, command_timeout=30)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        return {"postgres": self._cluster.pid}

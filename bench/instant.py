@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import parse_qs
 
 import httptools
@@ -68,8 +69,7 @@ class InstantProtocol(asyncio.Protocol):
         self._url, self._body = b"", bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

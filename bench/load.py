@@ -20,6 +20,7 @@ import uvloop
 
 from bench import client, instant, ledger
 from channels import registry
+from channels.channel import Credentials, Imitation
 
 CREDENTIALS = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
 ADDRESS = "+14155238886"
@@ -54,15 +55,15 @@ def prepare(load: Load) -> Iterator[list[bytes]]:
     for person in range(load.messages // load.per_person):
         requests = []
         for number in range(load.per_person):
-            webhook = channel.imitate(
-                ledger.label(person, number),
+            said = Imitation(
+                text=ledger.label(person, number),
                 sender=f"+1555{person:07d}",
                 address=ADDRESS,
-                credentials=CREDENTIALS,
                 url=load.gateway,
                 message_id=f"SM{run}{person:08x}{number:04x}".ljust(34, "0"),
                 now=now,
             )
+            webhook = channel.imitate(said, Credentials(CREDENTIALS))
             requests.append(client.request_bytes(webhook))
         yield requests
 
@@ -119,10 +120,15 @@ class People:
         connection = await self._pool.get()
         try:
             reply = await connection.send(request)
+        except ConnectionError:
+            connection = await client.connect(self._load.gateway)
+            reply = client.Reply(status=0, seconds=0.0)
         finally:
             self._pool.put_nowait(connection)
         if reply.status != 200:
             self._seen.refused += 1
+            if self._seen.refused > self._load.messages:
+                raise SystemExit(f"the gateway refuses: HTTP {reply.status}, {self._seen.refused} times")
             return False
         self._seen.seconds.append(reply.seconds)
         return True

@@ -28,7 +28,7 @@ class BenchMessage(SQLModel, table=True):
     chat: str = Field(index=True)
     role: str
     text: str
-    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 def app() -> FastAPI:
