@@ -1,1 +1,1 @@
-"""agent_service"""
+"""What to say: turns of conversations in, replies out."""

@@ -27,7 +27,7 @@ class LlmServer(rpc.LlmServiceServicer):
         self._calls = calls
         self._choice = choice
 
-    async def Generate(  # noqa: N802 - named by the contract
+    async def Generate(
         self,
         request: llm.GenerateRequest,
         _context: grpc.aio.ServicerContext[llm.GenerateRequest, llm.GenerateResponse],
@@ -42,7 +42,7 @@ class LlmServer(rpc.LlmServiceServicer):
             return _fallback(request.fallback_text, record, error)
         return llm.GenerateResponse(text=answer.text, completion=_completion(record, answer))
 
-    async def GenerateStream(  # noqa: N802
+    async def GenerateStream(
         self,
         request: llm.GenerateStreamRequest,
         _context: grpc.aio.ServicerContext[llm.GenerateStreamRequest, llm.GenerateStreamResponse],
@@ -55,7 +55,7 @@ class LlmServer(rpc.LlmServiceServicer):
                 else:
                     yield llm.GenerateStreamResponse(delta=piece)
 
-    async def ListModels(  # noqa: N802
+    async def ListModels(
         self,
         _request: llm.ListModelsRequest,
         _context: grpc.aio.ServicerContext[llm.ListModelsRequest, llm.ListModelsResponse],

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
@@ -21,6 +23,7 @@ from parley.llm.v1 import llm_service_pb2 as llm
 
 Pieces = AsyncGenerator[str | Answer, None]
 Opened = tuple[str | Answer, Pieces]
+Reply = TypeVar("Reply")
 
 # Full jitter below 1 s, 2 s and 4 s, and then no more.
 RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
@@ -57,12 +60,13 @@ class Calls:
 
     async def generate(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Answer:
         """The whole answer, never empty. Raises what kept it from coming."""
+        ends_at = asyncio.get_running_loop().time() + seconds
         with self._watched(record):
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(ends_at):
                     route = self._route(prompt, record)
                     with self._bulkheads.place(route.backend.name):
-                        answer: Answer = await self._retrying(seconds)(self._ask, route, prompt, record)
+                        answer = await self._repeated(partial(self._ask, route, prompt, record), ends_at)
             except TimeoutError:
                 raise ModelTimeout from None
         self._answered(record, answer)
@@ -74,8 +78,7 @@ class Calls:
         with self._watched(record):
             route = self._route(prompt, record)
             with self._bulkheads.place(route.backend.name):
-                opened: Opened = await self._retrying(seconds)(self._open, route, prompt, record, ends_at)
-                piece, pieces = opened
+                piece, pieces = await self._repeated(partial(self._open, route, prompt, record, ends_at), ends_at)
                 async with aclosing(pieces):
                     said = False
                     while isinstance(piece, str):
@@ -92,14 +95,25 @@ class Calls:
         record.model, record.backend = route.model.name, route.backend.name
         return route
 
-    def _retrying(self, seconds: float) -> AsyncRetrying:
-        return AsyncRetrying(
+    async def _repeated(self, ask: Callable[[], Awaitable[Reply]], ends_at: float) -> Reply:
+        """Asks again while the server is away. The first attempt is bare: tenacity costs a third of a whole call."""
+        try:
+            return await ask()
+        except ModelUnavailable as error:
+            failed = error
+        retrying = AsyncRetrying(
             retry=retry_if_exception_type(ModelUnavailable),
             wait=self._jitter,
-            stop=stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS)) | stop_before_delay(seconds),
+            stop=stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS)) | stop_before_delay(_left(ends_at)),
             sleep=self._patience.sleep,
             reraise=True,
         )
+        async for attempt in retrying:
+            with attempt:
+                if attempt.retry_state.attempt_number == 1:
+                    raise failed
+                return await ask()
+        raise failed
 
     def _jitter(self, state: RetryCallState) -> float:
         return self._patience.random() * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
@@ -171,3 +185,7 @@ class Calls:
         metrics.llm_tokens.labels(model=record.model, direction="output").inc(answer.output_tokens)
         fields = {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
         self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **fields)
+
+
+def _left(ends_at: float) -> float:
+    return ends_at - asyncio.get_running_loop().time()

@@ -1,0 +1,83 @@
+"""Constructs the agent service and runs it: `python -m agent_service`."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+from agent_service.backends.directory import Accounts, Keys
+from agent_service.backends.inbox import Habits, Inbox
+from agent_service.backends.llm import Llm
+from agent_service.domain.door import Door
+from agent_service.domain.turn import Rules, Story
+from agent_service.domain.worker import Terms, Worker
+from agent_service.server import AgentServer
+from agent_service.settings import Settings
+from kit import process
+from kit.calling import Mesh
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.moments import utc_now
+from kit.serving import Server
+from parley.agent.v1 import agent_service_pb2_grpc as rpc
+
+SERVICE = "parley.agent.v1.AgentService"
+
+
+async def serve(settings: Settings, lifetime: Lifetime) -> None:
+    """Answers turns and calls until the process is told to stop."""
+    mesh = Mesh(settings)
+    await mesh.open()
+    storage = mesh.channel("storage")
+    inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
+    server = Server(service="agent", address=settings.agent_address, settings=settings, keys=Keys(storage))
+    door = Door(inbox, Accounts(storage), utc_now)
+    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), SERVICE)
+    await server.start()
+    fresh = asyncio.create_task(model.keep_fresh())
+    server.set_serving(True)
+    lifetime.ready("agent")
+    try:
+        worker = Worker(inbox, Story(model, _rules(settings), utc_now), _terms(settings))
+        # Callers of the door wait for turns that this process may hold: both end within the same grace.
+        await asyncio.gather(worker.run(lifetime.stopping), _drained(server, settings, lifetime))
+    finally:
+        fresh.cancel()
+        await asyncio.gather(fresh, return_exceptions=True)
+        await inbox.close()
+        await mesh.close()
+
+
+async def _drained(server: Server, settings: Settings, lifetime: Lifetime) -> None:
+    await lifetime.wait_stopping()
+    await server.drain(settings.agent_drain_seconds)
+
+
+def _habits(settings: Settings) -> Habits:
+    return Habits(
+        worker_id=f"agent-{new_id()}",
+        lease=timedelta(seconds=settings.agent_lease_seconds),
+        wait=timedelta(seconds=settings.agent_poll_seconds),
+        history=settings.agent_history,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(settings.llm_timeout_seconds, settings.agent_reserve_tokens, settings.fallback_text)
+
+
+def _terms(settings: Settings) -> Terms:
+    return Terms(
+        slots=settings.agent_concurrency,
+        lease=timedelta(seconds=settings.agent_lease_seconds),
+        drain_seconds=settings.agent_drain_seconds,
+        random=random.random,
+        now=utc_now,
+    )
+
+
+def main() -> None:
+    process.run("agent", Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The services that the agent service calls, one file each."""

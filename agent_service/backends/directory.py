@@ -1,0 +1,75 @@
+"""Which channel account does a program speak through, and whose is its API key?"""
+
+import grpc
+
+from kit.access import Caller
+from kit.errors import NotFound, from_rpc
+from parley.storage.v1 import directory_pb2 as directory
+from parley.storage.v1 import directory_requests_pb2 as requests
+from parley.storage.v1 import directory_service_pb2 as service
+from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+
+API_CHANNEL = API_ADDRESS = "api"
+CALL_SECONDS = 5.0
+MOST_REMEMBERED = 10_000
+PAGE = 500
+
+
+class Accounts:
+    """The accounts of tenants, each asked for once."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = DirectoryServiceStub(channel)
+        self._known: dict[tuple[str, str], directory.ChannelAccount] = {}
+
+    async def find(self, tenant_id: str, account_id: str) -> directory.ChannelAccount:
+        """The account with this id, or the tenant's own `api` account, made on first use, when there is no id."""
+        key = (tenant_id, account_id)
+        if key not in self._known:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            try:
+                self._known[key] = await (self._named(*key) if account_id else self._api(tenant_id))
+            except grpc.aio.AioRpcError as error:
+                raise from_rpc(error) from None
+        return self._known[key]
+
+    async def _named(self, tenant_id: str, account_id: str) -> directory.ChannelAccount:
+        listing = service.ListChannelAccountsRequest(tenant_id=tenant_id, page_size=PAGE)
+        while True:
+            page = await self._stub.ListChannelAccounts(listing, timeout=CALL_SECONDS)
+            for account in page.accounts:
+                if account.id == account_id:
+                    return account
+            if not page.next_page_token:
+                raise NotFound("This tenant has no such account.", metadata={"resource": "channel_account"})
+            listing.page_token = page.next_page_token
+
+    async def _api(self, tenant_id: str) -> directory.ChannelAccount:
+        listing = service.ListChannelAccountsRequest(tenant_id=tenant_id, channel=API_CHANNEL, page_size=PAGE)
+        listed = await self._stub.ListChannelAccounts(listing, timeout=CALL_SECONDS)
+        for account in listed.accounts:
+            if account.address == API_ADDRESS:
+                return account
+        wanted = directory.ChannelAccount(
+            channel=API_CHANNEL, address=API_ADDRESS, name="API", state=directory.ACCOUNT_STATE_ACTIVE
+        )
+        # The same request id from every replica: storage makes one account, whoever comes first.
+        put = service.PutChannelAccountRequest(tenant_id=tenant_id, request_id="agent-api-account", account=wanted)
+        made = await self._stub.PutChannelAccount(put, timeout=CALL_SECONDS)
+        return made.account
+
+
+class Keys:
+    """Knows whose an API key is, by asking storage. Kit remembers the answer for a moment."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = DirectoryServiceStub(channel)
+
+    async def verify(self, secret: str) -> Caller:
+        try:
+            verified = await self._stub.VerifyApiKey(requests.VerifyApiKeyRequest(secret=secret), timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        key = verified.key
+        return Caller(tenant_id=key.tenant_id, scopes=frozenset(key.scopes), name=key.name)

@@ -1,0 +1,119 @@
+"""How does the agent service speak with storage about messages and turns?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+
+from kit.errors import InvalidField, ParleyError, from_item, from_rpc
+from kit.frames import Frames
+from kit.moments import span
+from parley.storage.v1 import conversation_service_pb2 as conversations
+from parley.storage.v1 import inbox_service_pb2 as inbox
+from parley.storage.v1 import turn_requests_pb2 as turns
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
+
+# The most that one call of the contract takes.
+MOST_TURNS, MOST_LEASES, MOST_SUBMISSIONS = 256, 512, 512
+CALL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Who leases, for how long, and what comes with a turn."""
+
+    worker_id: str
+    lease: timedelta
+    wait: timedelta
+    history: int
+
+
+class Inbox:
+    """InboxService over gRPC. Commits and accepts that come together travel together."""
+
+    def __init__(self, channel: grpc.aio.Channel, habits: Habits) -> None:
+        self._stub = InboxServiceStub(channel)
+        self._conversations = ConversationServiceStub(channel)
+        self._habits = habits
+        self._commits = Frames[turns.TurnCommit, None](self._commit, most=MOST_TURNS, name="commit")
+        self._accepts = Frames[inbox.Submission, inbox.SubmissionResult](
+            self._accept, most=MOST_SUBMISSIONS, name="agent.accept"
+        )
+
+    async def lease(self, most: int) -> Sequence[turns.LeasedTurn]:
+        request = turns.LeaseTurnsRequest(
+            worker_id=self._habits.worker_id,
+            max_turns=min(most, MOST_TURNS),
+            wait=span(self._habits.wait),
+            lease=span(self._habits.lease),
+            history=self._habits.history,
+        )
+        try:
+            response = await self._stub.LeaseTurns(request, timeout=self._habits.wait.total_seconds() + CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        return response.turns
+
+    async def extend(self, leases: Sequence[turns.TurnLease]) -> Sequence[ParleyError | None]:
+        request = turns.ExtendTurnsRequest(
+            worker_id=self._habits.worker_id, leases=leases[:MOST_LEASES], lease=span(self._habits.lease)
+        )
+        try:
+            response = await self._stub.ExtendTurns(request, timeout=self._habits.lease.total_seconds() / 3)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        return [_refusal(result) for result in response.results]
+
+    async def commit(self, commit: turns.TurnCommit) -> None:
+        await self._commits.put(commit)
+
+    async def abandon(self, leases: Sequence[turns.TurnLease]) -> None:
+        request = turns.AbandonTurnsRequest(worker_id=self._habits.worker_id, leases=leases[:MOST_LEASES])
+        try:
+            await self._stub.AbandonTurns(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+
+    async def accept(self, submission: inbox.Submission) -> inbox.AcceptedMessage:
+        """The place of the submission's only message."""
+        result = await self._accepts.put(submission)
+        if result.HasField("error"):
+            raise from_item(result.error)
+        return result.messages[0]
+
+    async def await_turn(self, tenant_id: str, message_id: str, *, wait: timedelta) -> conversations.AwaitTurnResponse:
+        """The turn that answers the message, ended or not."""
+        request = conversations.AwaitTurnRequest(tenant_id=tenant_id, message_id=message_id, wait=span(wait))
+        try:
+            return await self._conversations.AwaitTurn(request, timeout=wait.total_seconds() + CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+
+    async def close(self) -> None:
+        """Sends what still waits."""
+        await self._commits.close()
+        await self._accepts.close()
+
+    async def _commit(self, commits: list[turns.TurnCommit]) -> Sequence[Exception | None]:
+        request = turns.CommitTurnsRequest(worker_id=self._habits.worker_id, turns=commits)
+        try:
+            response = await self._stub.CommitTurns(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            refusal = from_rpc(error)
+            if isinstance(refusal, InvalidField) and len(commits) > 1:
+                return [(await self._commit([commit]))[0] for commit in commits]
+            return [refusal] * len(commits)
+        return [_refusal(result) for result in response.results]
+
+    async def _accept(self, submissions: list[inbox.Submission]) -> Sequence[inbox.SubmissionResult]:
+        try:
+            response = await self._stub.Accept(inbox.AcceptRequest(submissions=submissions), timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        return response.results
+
+
+def _refusal(result: turns.TurnResult) -> ParleyError | None:
+    return from_item(result.error) if result.HasField("error") else None

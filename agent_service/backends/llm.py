@@ -1,0 +1,93 @@
+"""How does the agent service ask the model service?"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc
+
+from kit import logs
+from kit.errors import DeadlineExceeded, ModelTimeout, ModelUnavailable, ParleyError, from_rpc
+from kit.moments import seconds as in_seconds
+from parley.error.v1.error_reason_pb2 import ErrorReason
+from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
+
+DEFAULT_WINDOW_TOKENS = 4096
+# How long a turn waits for a model service that is away, for example while it restarts.
+CONNECT_SECONDS = 5.0
+LIST_SECONDS = 5.0
+REFRESH_SECONDS = 15.0
+
+
+class Llm:
+    """LlmService over gRPC, and the windows of its models as of the last look."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._channel = channel
+        self._stub = LlmServiceStub(channel)
+        self._sleep = sleep
+        self._windows: dict[str, int] = {}
+        self._log = logs.get("agent")
+
+    def window(self, model: str) -> int:
+        """Tokens; "" is the default model. Without the tag that Ollama adds, a name means its latest."""
+        return self._windows.get(model) or self._windows.get(f"{model}:latest") or DEFAULT_WINDOW_TOKENS
+
+    async def generate(self, request: llm.GenerateRequest, *, seconds: float) -> llm.GenerateResponse:
+        """Asks once. When the service is away or busy, again while there is time; then the caller has its reason."""
+        ends_at = time.monotonic() + seconds
+        restarts = 1
+        while True:
+            try:
+                await self._connected(min(CONNECT_SECONDS, ends_at - time.monotonic()))
+                response = await self._stub.Generate(request, timeout=ends_at - time.monotonic())
+            except grpc.aio.AioRpcError as error:
+                failure = _meaning(error)
+                if not isinstance(failure, ModelUnavailable) or restarts == 0 or ends_at - time.monotonic() < 1:
+                    raise failure from None
+                restarts -= 1
+                continue
+            pause = _busy_seconds(response)
+            if not pause or ends_at - time.monotonic() <= 2 * pause:
+                return response
+            await self._sleep(pause)
+
+    async def refresh(self) -> None:
+        """Learns the windows of the models. What is known stays when nobody answers."""
+        try:
+            listed = await self._stub.ListModels(llm.ListModelsRequest(), timeout=LIST_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            self._log.debug("models.unknown", reason=from_rpc(error).name)
+            return
+        windows = {model.name: model.window_tokens for model in listed.models if model.window_tokens > 0}
+        self._windows = windows | {"": windows.get(listed.default_model, DEFAULT_WINDOW_TOKENS)}
+
+    async def keep_fresh(self) -> None:
+        """Looks again and again, until cancelled."""
+        while True:
+            await self.refresh()
+            await self._sleep(REFRESH_SECONDS)
+
+    async def _connected(self, seconds: float) -> None:
+        if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            return
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._channel.channel_ready()
+        except TimeoutError:
+            raise ModelUnavailable("The model service cannot be reached.") from None
+
+
+def _meaning(error: grpc.aio.AioRpcError) -> ParleyError:
+    """Bare of details it is the model service itself that is away or hangs."""
+    failure = from_rpc(error, unavailable=ModelUnavailable)
+    return ModelTimeout() if isinstance(failure, DeadlineExceeded) else failure
+
+
+def _busy_seconds(response: llm.GenerateResponse) -> float:
+    """How long to wait before asking again, when the model had no place free; else 0."""
+    failure = response.completion.failure
+    if response.completion.fallback and failure.reason == ErrorReason.ERROR_REASON_MODEL_BUSY:
+        return max(0.05, in_seconds(failure.retry_after))
+    return 0.0

@@ -1,0 +1,104 @@
+"""What of a conversation is shown to the model, so that it fits and the newest message is always in it?
+
+The order is: system prompt, summary, history oldest first, the new messages. What does not fit is dropped oldest first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
+from parley.llm.v1.llm_service_pb2 import Prompt, PromptMessage
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+
+CHARACTERS_PER_TOKEN = 4
+# What a server adds around each message: role and separators.
+TOKENS_AROUND = 4
+CUT = " […]"
+SUMMARY = "What was said before, in short: "
+
+KINDS = {
+    AttachmentKind.ATTACHMENT_KIND_IMAGE: "image",
+    AttachmentKind.ATTACHMENT_KIND_AUDIO: "audio",
+    AttachmentKind.ATTACHMENT_KIND_VIDEO: "video",
+    AttachmentKind.ATTACHMENT_KIND_FILE: "file",
+    AttachmentKind.ATTACHMENT_KIND_STICKER: "sticker",
+    AttachmentKind.ATTACHMENT_KIND_LOCATION: "location",
+    AttachmentKind.ATTACHMENT_KIND_CONTACT_CARD: "contact card",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The model's window, and what of it is kept for the answer: never more than half."""
+
+    window_tokens: int
+    reserve_tokens: int
+
+    @property
+    def room_tokens(self) -> int:
+        return self.window_tokens - min(self.reserve_tokens, self.window_tokens // 2)
+
+
+def build(turn: LeasedTurn, budget: Budget) -> Prompt:
+    """The prompt of a turn. It fits the budget whatever was said."""
+    setting, room = turn.setting, budget.room_tokens
+    *others, newest = [_said(message) for message in turn.messages] or [_said(Message(role=Role.ROLE_CONTACT))]
+    # A long system prompt leaves the newest message half of the room, if it needs that much.
+    system = _instruction(_cut(setting.system_prompt, room - min(cost(newest), room // 2)))
+    room -= _total(system)
+    newest = PromptMessage(role=newest.role, text=_cut(newest.text, room))
+    room -= cost(newest)
+    others = _latest(others, room)
+    room -= _total(others)
+    summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
+    summary = summary if _total(summary) <= room else []
+    room -= _total(summary)
+    recent = [_said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
+    history = _latest(recent, room)
+    messages = [*system, *summary, *history, *others, newest]
+    return Prompt(
+        model=setting.model, messages=messages, max_output_tokens=max(1, budget.window_tokens - _total(messages))
+    )
+
+
+def cost(message: PromptMessage) -> int:
+    """The estimate of its tokens."""
+    return -(-len(message.text) // CHARACTERS_PER_TOKEN) + TOKENS_AROUND
+
+
+def _total(messages: Iterable[PromptMessage]) -> int:
+    return sum(map(cost, messages))
+
+
+def _latest(messages: Sequence[PromptMessage], room: int) -> list[PromptMessage]:
+    """As many as fit, counted from the newest and without a gap, in the order they came."""
+    kept: list[PromptMessage] = []
+    for message in reversed(messages):
+        room -= cost(message)
+        if room < 0:
+            break
+        kept.append(message)
+    return kept[::-1]
+
+
+def _instruction(text: str) -> list[PromptMessage]:
+    return [PromptMessage(role=Role.ROLE_SYSTEM, text=text)] if text else []
+
+
+def _cut(text: str, room: int) -> str:
+    """The beginning of the text, within so many tokens including those around it."""
+    most = max(0, room - TOKENS_AROUND) * CHARACTERS_PER_TOKEN
+    if len(text) <= most:
+        return text
+    return text[: most - len(CUT)] + CUT if most > len(CUT) else text[:most]
+
+
+def _said(message: Message) -> PromptMessage:
+    parts = [message.text, *map(_described, message.attachments)]
+    return PromptMessage(role=message.role, text="\n".join(filter(None, parts)) or "[nothing]")
+
+
+def _described(attachment: Attachment) -> str:
+    """The model reads no files; it is told that there is one, and what was written with it."""
+    kind = KINDS.get(attachment.kind, "file")
+    return f"[{kind}: {attachment.caption}]" if attachment.caption else f"[{kind}]"

@@ -1,0 +1,103 @@
+"""How does a program hold a conversation? What it says goes the way of a webhook, and it waits for the turn."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from kit import correlation, tracing
+from kit.errors import DeadlineExceeded, InvalidField
+from kit.moments import moment, span, stamp
+from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
+from parley.chat.v1.message_pb2 import ChannelMessage, TurnState
+from parley.storage.v1.conversation_service_pb2 import AwaitTurnResponse
+from parley.storage.v1.directory_pb2 import ChannelAccount
+from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission
+
+ENDED = frozenset(
+    (
+        TurnState.TURN_STATE_REPLIED,
+        TurnState.TURN_STATE_HANDED_OFF,
+        TurnState.TURN_STATE_SUPPRESSED,
+        TurnState.TURN_STATE_FAILED,
+    )
+)
+# Of the caller's deadline, what is kept for saying so when it passes.
+REASON_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 120.0
+STILL_OPEN = "Not answered yet, but accepted; call again with the same request id to get the answer."
+
+
+class Conversations(Protocol):
+    """Where messages are accepted and their turns are awaited."""
+
+    async def accept(self, submission: Submission) -> AcceptedMessage:
+        """Stores the submission's only message, once."""
+
+    async def await_turn(self, tenant_id: str, message_id: str, *, wait: timedelta) -> AwaitTurnResponse:
+        """The turn that answers it, as it is when it ends or the wait is over."""
+
+
+class Accounts(Protocol):
+    """Where the account to speak through is found."""
+
+    async def find(self, tenant_id: str, account_id: str) -> ChannelAccount:
+        """By id, or the tenant's own."""
+
+
+class Door:
+    """Takes in one thing said and gives back the answer."""
+
+    def __init__(self, conversations: Conversations, accounts: Accounts, now: Callable[[], datetime]) -> None:
+        self._conversations = conversations
+        self._accounts = accounts
+        self._now = now
+
+    async def handle(self, request: HandleMessageRequest, *, seconds: float) -> HandleMessageResponse:
+        """The answer, or DeadlineExceeded when it takes longer; then it may be had later by the same request id."""
+        ends_at = self._now() + timedelta(seconds=seconds)
+        if not request.tenant_id:
+            raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
+        account = await self._accounts.find(request.tenant_id, request.account_id)
+        accepted = await self._conversations.accept(self._submission(request, account))
+        while True:
+            left = (ends_at - self._now()).total_seconds() - REASON_SECONDS
+            wait = timedelta(seconds=min(max(left, 0.0), LONGEST_WAIT_SECONDS))
+            awaited = await self._conversations.await_turn(request.tenant_id, accepted.message_id, wait=wait)
+            if not awaited.HasField("turn") or awaited.turn.state in ENDED:
+                return _response(accepted, awaited)
+            if left <= 0:
+                raise DeadlineExceeded(STILL_OPEN)
+
+    def _submission(self, request: HandleMessageRequest, account: ChannelAccount) -> Submission:
+        now, correlated = stamp(self._now()), correlation.correlation_id.get()
+        message = ChannelMessage(
+            channel=account.channel,
+            account_id=account.id,
+            chat_id=request.chat_id,
+            sender_id=request.sender_id or request.chat_id,
+            text=request.text.replace("\0", ""),
+            provider_message_id=request.request_id,
+            provider_at=now,
+            received_at=now,
+            correlation_id=correlated,
+            traceparent=tracing.traceparent(),
+        )
+        return Submission(
+            tenant_id=request.tenant_id, account_id=account.id, messages=[message], correlation_id=correlated
+        )
+
+
+def _response(accepted: AcceptedMessage, awaited: AwaitTurnResponse) -> HandleMessageResponse:
+    response = HandleMessageResponse(
+        conversation_id=accepted.conversation_id, message_id=accepted.message_id, duplicate=accepted.duplicate
+    )
+    if not awaited.HasField("turn"):
+        # No turn is due: a human has the conversation, or nobody.
+        response.state, response.reason = TurnState.TURN_STATE_SUPPRESSED, "owner_not_agent"
+        return response
+    turn = awaited.turn
+    response.turn_id, response.state, response.reason = turn.id, turn.state, turn.reason
+    response.replies.extend(reply.text for reply in awaited.replies)
+    if turn.HasField("ended_at"):
+        response.took.CopyFrom(span(moment(turn.ended_at) - moment(turn.created_at)))
+    return response

@@ -1,0 +1,21 @@
+"""The front door of AgentService."""
+
+from typing import Any
+
+from agent_service.domain.door import Door
+from kit import deadlines, errors
+from parley.agent.v1 import agent_service_pb2 as agent
+from parley.agent.v1 import agent_service_pb2_grpc as rpc
+
+
+class AgentServer(rpc.AgentServiceServicer):
+    """Serves parley.agent.v1.AgentService."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def HandleMessage(self, request: agent.HandleMessageRequest, _context: Any) -> agent.HandleMessageResponse:
+        left = deadlines.remaining()
+        if left is None:
+            raise errors.DeadlineMissing
+        return await self._door.handle(request, seconds=left)

@@ -1,0 +1,31 @@
+"""What may an operator set of the agent service?"""
+
+from pydantic import Field
+
+from kit import settings
+
+
+class Settings(settings.Settings):
+    """The agent service's own settings, beside those that every service has."""
+
+    agent_concurrency: int = Field(64, ge=1, le=256, description="Most turns that one agent process answers at a time")
+    agent_lease_seconds: float = Field(
+        30.0, ge=1, le=600, description="How long a turn stays with a process that fell silent, in seconds"
+    )
+    agent_poll_seconds: float = Field(20.0, ge=0, le=60, description="How long one call waits for turns, in seconds")
+    agent_drain_seconds: float = Field(
+        20.0, ge=0, le=600, description="How long turns may go on after SIGTERM before they are given back, in seconds"
+    )
+    agent_history: int = Field(20, ge=0, le=200, description="Most earlier messages that are shown to the model")
+    agent_reserve_tokens: int = Field(
+        512, ge=1, le=65_536, description="Tokens kept free for the answer, unless the agent says otherwise"
+    )
+    llm_timeout_seconds: float = Field(
+        25.0, gt=0, le=600, description="Longest wait for an answer of the model before the fallback text, in seconds"
+    )
+    fallback_text: str = Field(
+        "Sorry, I cannot answer right now. Please try again in a moment.",
+        min_length=1,
+        max_length=4096,
+        description="What a person is told when no answer can be made, unless the agent says otherwise",
+    )
