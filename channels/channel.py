@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
@@ -139,7 +140,7 @@ class Call:
 
     def __repr__(self) -> str:
         """The host at most."""
-        return f"Call({self.method} {self.url.split('/')[2:3]}, {len(self.body)} bytes)"
+        return f"Call({self.method} {urlsplit(self.url).hostname}, {len(self.body)} bytes)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

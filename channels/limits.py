@@ -63,7 +63,7 @@ def _fit_metadata(message: ChannelMessage, cut: list[str]) -> None:
     for name in sorted(message.metadata)[_MOST_METADATA - 1 :]:  # one place stays free for "cut"
         del message.metadata[name]
         cut.append("metadata")
-    for name, value in message.metadata.items():
+    for name, value in list(message.metadata.items()):
         if len(value) > MAX_METADATA_VALUE:
             message.metadata[name] = value[:MAX_METADATA_VALUE]
             cut.append(name)

@@ -1,0 +1,1 @@
+"""What channel code does without a provider, a gateway or a sender."""

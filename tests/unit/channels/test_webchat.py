@@ -1,0 +1,91 @@
+"""Is a web chat session worth what it says: this chat, this account, until then, from this page?"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+
+from channels.channel import BadSignature, Stale
+from channels.webchat import Session, issue_session, named_account, origin_allowed, verify_session
+
+KEY = "k" * 43
+NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
+SESSION = Session("t-1", "a-1", "c-1", NOW + timedelta(hours=1), "https://shop.example")
+
+
+def test_a_session_comes_back_as_it_was_given() -> None:
+    token = issue_session(SESSION, KEY)
+    assert verify_session(token, KEY, NOW) == SESSION
+    assert named_account(token) == "a-1"
+
+
+def test_a_session_ends() -> None:
+    token = issue_session(SESSION, KEY)
+    verify_session(token, KEY, SESSION.expires_at - timedelta(seconds=1))
+    with pytest.raises(Stale):
+        verify_session(token, KEY, SESSION.expires_at)
+
+
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "\xe9", "\ud800", "eyJhbGciOiJub25lIn0.e30.", "x" * 100_000])
+def test_what_is_no_session_is_refused_and_names_nobody(token: str) -> None:
+    with pytest.raises(BadSignature):
+        verify_session(token, KEY, NOW)
+    assert named_account(token) == ""
+
+
+def test_an_unsigned_or_otherwise_signed_session_is_refused() -> None:
+    claims = {"tenant": "t", "account": "a", "chat": "c", "origin": "", "exp": 4_000_000_000}
+    for token in (
+        jwt.encode(claims, "", algorithm="none"),
+        jwt.encode(claims, "z" * 43, algorithm="HS256"),
+        jwt.encode(claims, KEY * 2, algorithm="HS512"),
+    ):
+        with pytest.raises(BadSignature):
+            verify_session(token, KEY, NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"exp": None}, {"exp": "soon"}, {"exp": True}, {"exp": 10**30}, {"exp": -(10**30)}),
+        *({"chat": ""}, {"chat": 5}, {"account": None}),
+    ],
+)
+def test_a_session_with_a_claim_missing_or_wrong_is_refused(change: dict[str, object]) -> None:
+    claims = {"tenant": "t", "account": "a", "chat": "c", "origin": "", "exp": 4_000_000_000, **change}
+    with pytest.raises(BadSignature):
+        verify_session(jwt.encode(claims, KEY, algorithm="HS256"), KEY, NOW)
+
+
+@pytest.mark.parametrize("key", ["", " ", "short"])
+def test_a_key_too_short_neither_signs_nor_verifies(key: str) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        issue_session(SESSION, key)
+    with pytest.raises(BadSignature):
+        verify_session(issue_session(SESSION, KEY), key, NOW)
+
+
+def test_another_key_refuses() -> None:
+    with pytest.raises(BadSignature):
+        verify_session(issue_session(replace(SESSION, chat_id="c-2"), "z" * 43), KEY, NOW)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed", "expected"),
+    [
+        ("", "", True),
+        ("https://parley.example", "", True),
+        ("https://PARLEY.example", "", True),
+        ("https://shop.example", "", False),
+        ("https://shop.example", "https://shop.example", True),
+        ("https://shop.example", "https://a.example, https://shop.example/", True),
+        ("https://shop.example.evil", "https://shop.example", False),
+        ("https://evil", "https://shop.example", False),
+        ("http://shop.example", "https://shop.example", False),
+        ("null", "https://shop.example", False),
+        ("https://anyone", "*", True),
+    ],
+)
+def test_only_pages_on_the_list_and_our_own_may_ask(origin: str, allowed: str, expected: bool) -> None:
+    assert origin_allowed(origin, allowed, "https://parley.example/") is expected
