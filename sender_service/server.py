@@ -26,7 +26,7 @@ class SenderServicer(SenderServiceServicer):
         self._outbox = outbox
         self._channels = channels
 
-    async def Send(self, request: pb.SendRequest, _context: Context) -> pb.SendResponse:  # noqa: N802
+    async def Send(self, request: pb.SendRequest, _context: Context) -> pb.SendResponse:
         queued = QueueMessageRequest(
             tenant_id=request.tenant_id,
             request_id=request.request_id,
@@ -39,9 +39,7 @@ class SenderServicer(SenderServiceServicer):
             raise from_rpc(error) from None
         return pb.SendResponse(message_id=answer.message_id, delivery_id=answer.delivery_id, duplicate=answer.duplicate)
 
-    async def ListChannels(  # noqa: N802
-        self, _request: pb.ListChannelsRequest, _context: Context
-    ) -> pb.ListChannelsResponse:
+    async def ListChannels(self, _request: pb.ListChannelsRequest, _context: Context) -> pb.ListChannelsResponse:
         return pb.ListChannelsResponse(channels=[_capability(self._channels[name]) for name in sorted(self._channels)])
 
 

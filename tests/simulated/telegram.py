@@ -1,0 +1,110 @@
+"""What does Telegram's Bot API say when it is asked to send? sendMessage, getMe, and its ways to refuse.
+
+`python -m tests.simulated.telegram --port 8082 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection
+drops) · hang · down (502) · throttled:S · blocked · gone (chat not found) · moved (the group became a supergroup).
+"""
+
+import argparse
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
+
+BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
+WEBHOOK_SECRET = "telegram-webhook-secret-for-tests-only"
+LONGEST_TEXT = 4096  # UTF-16 units
+MOVED_TO = -1001234567890
+_PATH = re.compile(r"/bot(?P<token>[^/]+)/(?P<method>\w+)")
+_REFUSALS = {
+    "down": (502, "Bad Gateway"),
+    "blocked": (403, "Forbidden: bot was blocked by the user"),
+    "gone": (400, "Bad Request: chat not found"),
+}
+
+
+@dataclass
+class Telegram:
+    """One bot at Telegram."""
+
+    mode: str = "ok"
+    port: int = 0
+    log: Path | None = None
+    bot_token: str = BOT_TOKEN
+    requests: int = 0
+    refused: int = 0
+    sends: Sends = field(init=False)
+    server: HttpServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sends = Sends(self.log)
+        self.server = HttpServer(self._answer, self.port)
+
+    async def start(self) -> None:
+        await self.server.listen()
+
+    async def stop(self) -> None:
+        await self.server.refuse()
+
+    def _answer(self, request: Request) -> Reply:
+        self.requests += 1
+        word, number = mode_of(self.mode)
+        if word == "hang":
+            return Reply(0)
+        path = _PATH.fullmatch(request.path)
+        if not path or path["token"] != self.bot_token:
+            return self._refused(401, "Unauthorized")
+        if path["method"] == "getMe":
+            return answer(200, {"ok": True, "result": {"id": 123456789, "is_bot": True, "first_name": "Parley"}})
+        if path["method"] != "sendMessage":
+            return self._refused(404, "Not Found")
+        return self._send_message(json.loads(request.body), word, number)
+
+    def _send_message(self, asked: dict[str, Any], word: str, number: float) -> Reply:
+        if word in _REFUSALS:
+            return self._refused(*_REFUSALS[word])
+        if word == "throttled":
+            wait = {"retry_after": int(number)}
+            return self._refused(429, f"Too Many Requests: retry after {int(number)}", parameters=wait)
+        if word == "moved" and asked["chat_id"] != MOVED_TO:
+            moved = {"migrate_to_chat_id": MOVED_TO}
+            return self._refused(400, "Bad Request: group chat was upgraded to a supergroup chat", parameters=moved)
+        text = asked.get("text", "")
+        if not text:
+            return self._refused(400, "Bad Request: message text is empty")
+        if len(text.encode("utf-16-le")) // 2 > LONGEST_TEXT:
+            return self._refused(400, "Bad Request: message is too long")
+        number_of_message = len(self.sends.all) + 1
+        self.sends.add(Send(now(), str(asked["chat_id"]), "bot", text, str(number_of_message)))
+        if word == "lost":
+            return Reply(0, hangs_up=True)
+        chat = {"id": asked["chat_id"], "type": "private"}
+        result = {"message_id": number_of_message, "date": int(now()), "chat": chat, "text": text}
+        return answer(200, {"ok": True, "result": result}, after_seconds=number if word == "slow" else 0.0)
+
+    def _refused(self, code: int, description: str, **more: Any) -> Reply:
+        self.refused += 1
+        return answer(code, {"ok": False, "error_code": code, "description": description, **more})
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    telegram = Telegram(**vars(options))
+    await telegram.start()
+    print(f"simulated Telegram on {telegram.server.base_url}, mode {telegram.mode}", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.simulated.telegram", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", default="ok")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--bot-token", default=BOT_TOKEN)
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

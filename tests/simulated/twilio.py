@@ -1,0 +1,190 @@
+"""What does Twilio say when it is asked to send? POST Messages.json, and signed callbacks about what became of it.
+
+`python -m tests.simulated.twilio --port 8081 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
+crash (taken, then 500) · hang · down (503) · throttled:S (429 with Retry-After) · garbage (201 that is no JSON) ·
+or a Twilio code such as 21610, refused with it; `every:N` loses the answer to each Nth.
+"""
+
+import argparse
+import asyncio
+import base64
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import aiohttp
+from twilio.request_validator import RequestValidator
+
+from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
+
+ACCOUNT_SID = "AC" + "5" * 32
+AUTH_TOKEN = "twilio-auth-token-for-tests-only"
+LONGEST_BODY = 1600
+# https://www.twilio.com/docs/api/errors: (HTTP status, what it says)
+CODES = {
+    20003: (401, "Authenticate"),
+    20404: (404, "The requested resource was not found"),
+    20429: (429, "Too Many Requests"),
+    20500: (500, "Internal Server Error"),
+    20503: (503, "Service Unavailable"),
+    21211: (400, "The 'To' number is not a valid phone number."),
+    21602: (400, "Message body is required."),
+    21603: (400, "A 'From' phone number is required."),
+    21604: (400, "A 'To' phone number is required."),
+    21610: (400, "Attempt to send to unsubscribed recipient"),
+    21617: (400, "The concatenated message body exceeds the 1600 character limit."),
+    63016: (400, "Failed to send freeform message because you are outside the allowed window."),
+    63018: (429, "Rate limit exceeded for Channel"),
+}
+_PATH = re.compile(r"/2010-04-01/Accounts/(?P<sid>[^/]+)/Messages\.json")
+_ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{1,14}")
+# What is missing or wrong in a form -> Twilio's code, the first that applies.
+_CHECKS: tuple[tuple[Callable[[Mapping[str, str]], bool], int], ...] = (
+    (lambda form: not form.get("To"), 21604),
+    (lambda form: not _ADDRESS.fullmatch(form["To"]), 21211),
+    (lambda form: not (form.get("From") or form.get("MessagingServiceSid")), 21603),
+    (lambda form: not form.get("Body"), 21602),
+    (lambda form: len(form["Body"]) > LONGEST_BODY, 21617),
+)
+
+Post = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[None]]
+
+
+@dataclass
+class Twilio:
+    """One account at Twilio."""
+
+    mode: str = "ok"
+    port: int = 0
+    log: Path | None = None
+    account_sid: str = ACCOUNT_SID
+    auth_token: str = AUTH_TOKEN
+    statuses: tuple[str, ...] = ()  # posted to StatusCallback after each send, in this order
+    requests: int = 0
+    refused: int = 0
+    sends: Sends = field(init=False)
+    server: HttpServer = field(init=False)
+    _callbacks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.sends = Sends(self.log)
+        self.server = HttpServer(self._answer, self.port)
+        self._authorization = "Basic " + base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+
+    async def start(self) -> None:
+        await self.server.listen()
+
+    async def stop(self) -> None:
+        for task in self._callbacks:
+            task.cancel()
+        await self.server.refuse()
+
+    def _answer(self, request: Request) -> Reply:
+        self.requests += 1
+        word, number = mode_of(self.mode)
+        if word == "hang":
+            return Reply(0)
+        refusal = self._refusal(request, word)
+        if refusal:
+            self.refused += 1
+            return _refused(refusal, {"retry-after": f"{number:g}"} if word == "throttled" else None)
+        send = self._take(_form(request.body))
+        if word in ("lost", "crash") or (word == "every" and len(self.sends.all) % number == 0):
+            return _refused(20500) if word == "crash" else Reply(0, hangs_up=True)
+        if word == "garbage":
+            return Reply(201, b"<html>")
+        return answer(201, self._message(send), after_seconds=number if word == "slow" else 0.0)
+
+    def _refusal(self, request: Request, word: str) -> int:
+        path = _PATH.fullmatch(request.path)
+        if not path or path["sid"] != self.account_sid or request.method != "POST":
+            return 20404
+        if request.headers.get("authorization") != self._authorization:
+            return 20003
+        if word.isdigit():
+            return int(word)
+        if word in ("throttled", "down"):
+            return {"throttled": 20429, "down": 20503}[word]
+        form = _form(request.body)
+        return next((code for wrong, code in _CHECKS if wrong(form)), 0)
+
+    def _take(self, form: Mapping[str, str]) -> Send:
+        callback = form.get("StatusCallback", "")
+        sid = f"SM{len(self.sends.all) + 1:032x}"
+        send = Send(now(), form["To"], form.get("From", ""), form["Body"], sid, callback)
+        self.sends.add(send)
+        if callback and self.statuses:
+            task = asyncio.get_running_loop().create_task(self._call_back(send))
+            self._callbacks.add(task)
+            task.add_done_callback(self._callbacks.discard)
+        return send
+
+    def _message(self, send: Send) -> Mapping[str, object]:
+        return {
+            "account_sid": self.account_sid,
+            "api_version": "2010-04-01",
+            "body": send.text,
+            "direction": "outbound-api",
+            "error_code": None,
+            "from": send.sender,
+            "num_segments": "1",
+            "sid": send.id,
+            "status": "queued",
+            "to": send.to,
+        }
+
+    async def _call_back(self, send: Send) -> None:
+        async with aiohttp.ClientSession() as session:
+            for status in self.statuses:
+                await self.call_back(session, send, status)
+
+    async def call_back(self, session: aiohttp.ClientSession, send: Send, status: str) -> int:
+        """Posts one correctly signed status and gives the HTTP status of the answer."""
+        form = {
+            "MessageSid": send.id,
+            "SmsSid": send.id,
+            "MessageStatus": status,
+            "SmsStatus": status,
+            "AccountSid": self.account_sid,
+            "From": send.sender,
+            "To": send.to,
+            "ApiVersion": "2010-04-01",
+        }
+        signature = RequestValidator(self.auth_token).compute_signature(send.callback, form)
+        async with session.post(send.callback, data=form, headers={"X-Twilio-Signature": signature}) as done:
+            return done.status
+
+
+def _form(body: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(body.decode(), keep_blank_values=True))
+
+
+def _refused(code: int, headers: Mapping[str, str] | None = None) -> Reply:
+    status, message = CODES.get(code, (400, "Bad request"))
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return answer(status, {"code": code, "message": message, "more_info": more, "status": status}, headers)
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    given = {**vars(options), "statuses": tuple(filter(None, options.statuses.split(",")))}
+    twilio = Twilio(**given)
+    await twilio.start()
+    print(f"simulated Twilio on {twilio.server.base_url}, mode {twilio.mode}", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.simulated.twilio", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", default="ok")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--account-sid", default=ACCOUNT_SID)
+    parser.add_argument("--auth-token", default=AUTH_TOKEN)
+    parser.add_argument("--statuses", default="", help="for example sent,delivered,read")
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

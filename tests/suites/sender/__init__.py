@@ -1,0 +1,1 @@
+"""Does the sender keep its word over real sockets, towards storage and towards providers?"""
