@@ -6,7 +6,7 @@ holder any more is "returned" (people see WAITING); it keeps its place before th
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, Float, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -136,6 +136,7 @@ class Delivery(SQLModel, table=True):
     epoch: int = columns.number()
     worker_id: str = columns.text()
     expires_at: datetime | None = columns.moment(default=None, nullable=True)
+    lease_seconds: float = Field(default=60, sa_type=Float, sa_column_kwargs={"server_default": "60"})
     begun: bool = Field(default=False, sa_type=Boolean, sa_column_kwargs={"server_default": sql("false")})
     due_at: datetime = columns.moment()
     attempts: int = columns.number()
@@ -186,7 +187,17 @@ class Receipt(SQLModel, table=True):
 
     __tablename__ = "receipts"
     __table_args__ = (
-        Index("ix_receipts_provider_id", "tenant_id", "account_id", "provider_message_id"),
+        # The same receipt again says nothing new.
+        UniqueConstraint(
+            "tenant_id",
+            "account_id",
+            "provider_message_id",
+            "delivery_id",
+            "part",
+            "state",
+            "provider_code",
+            name="uq_receipts_said",
+        ),
         Index("ix_receipts_delivery", "tenant_id", "delivery_id"),
         Index(
             "ix_receipts_unmatched",

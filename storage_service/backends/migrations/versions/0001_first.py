@@ -14,4 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    SQLModel.metadata.drop_all(op.get_bind(), tables=[t for t in SQLModel.metadata.sorted_tables])
+    SQLModel.metadata.drop_all(op.get_bind(), tables=SQLModel.metadata.sorted_tables)

@@ -1,0 +1,190 @@
+"""What can hot work read and write within one transaction on SQLite? Nothing here waits: one thread does it all.
+
+The methods are coroutines because the rules are shared with Postgres; none of them ever suspends.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from parley.storage.v1.turn_requests_pb2 import TurnSetting
+from storage_service.backends import chats
+from storage_service.backends.sqlite.reading import maybe, reader
+from storage_service.backends.sqlite.writes import Writes
+from storage_service.backends.statements import Statements
+from storage_service.backends.tables.columns import from_micros, to_micros
+from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
+from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.database import Depths, Due
+from storage_service.domain.leased import Head, Said
+from storage_service.domain.receipts import Target
+from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.turn_work import MOST_MESSAGES, Wanted
+
+_lane = reader(Lane, LANES)
+_turn = reader(Turn, TURNS)
+_delivery = reader(Delivery, DELIVERIES)
+_attempt = reader(Attempt, ATTEMPTS)
+_receipt = reader(Receipt, RECEIPTS)
+_columns_of_a_delivery = len(DELIVERIES.columns)
+
+
+class SqliteRows:
+    """The rows of one transaction at one moment."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, statements: Statements, writes: Writes, *, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._writes = writes
+        self.now = now
+
+    async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
+        found = ((sitter, self._one("seat", sitter)) for sitter in sitters)
+        return {sitter: Seat(*row) for sitter, row in found if row}
+
+    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None:
+        people: dict[Sitter, str] = {}
+        chats_made: set[tuple[str, str, str]] = set()
+        now = to_micros(self.now)
+        for (tenant_id, account_id, chat_id, sender_id), seat in missing.items():
+            person = (tenant_id, account_id, "", sender_id)
+            contact_id = seat.contact_id or people.get(person)
+            if contact_id is None:
+                contact_id = people[person] = new_id()
+                self._run("add_contact", (tenant_id, contact_id, "", now))
+                self._run("add_identity", (tenant_id, account_id, sender_id, seat.channel, contact_id, now))
+            chat = (tenant_id, account_id, chat_id)
+            if seat.conversation_id is None and chat not in chats_made:
+                chats_made.add(chat)
+                row = (tenant_id, new_id(), account_id, seat.channel, chat_id, contact_id, seat.agent_id)
+                self._run("add_conversation", (*row, seat.prompt_version_id, now, now))
+
+    async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        return {key: _lane(row) for key, row in self._each("lane", keys)}
+
+    async def known(self, external: Sequence[External]) -> Mapping[External, Known]:
+        return {key: Known(*row[:5], from_micros(row[5])) for key, row in self._each("known", external)}
+
+    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+        return {digest for digest, _ in self._each("erased", digests)}
+
+    async def ready_turns(self, most: int) -> Sequence[Lane]:
+        return [_lane(row) for row in self._all("ready_turns", (to_micros(self.now), most))]
+
+    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        return _shared(self._each("lane_of_turn", keys))
+
+    async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]:
+        return {key: _turn(row) for key, row in self._each("turn", keys)}
+
+    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]:
+        return {key: chats.setting(row) for key, row in self._each("setting", keys)}
+
+    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
+        return {(each.tenant_id, each.conversation_id): self._said(each) for each in wanted}
+
+    async def ready_deliveries(self, most: int) -> Sequence[Lane]:
+        return [_lane(row) for row in self._all("ready_deliveries", (to_micros(self.now), most))]
+
+    async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]:
+        cut = _columns_of_a_delivery
+        return {key: chats.head(_delivery(row[:cut]), row[cut:]) for key, row in self._each("head", keys)}
+
+    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        return _shared(self._each("lane_of_delivery", keys))
+
+    async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]:
+        return {key: _delivery(row) for key, row in self._each("delivery", keys)}
+
+    async def attempts(self, keys: Sequence[Key]) -> Sequence[Attempt]:
+        return [_attempt(row) for key in keys for row in self._all("attempts", key)]
+
+    async def targets(self, receipts: Sequence[Receipt]) -> Sequence[Target]:
+        found: set[Target] = set()
+        for each in receipts:
+            by_id = ("target_by_id", (each.tenant_id, each.delivery_id, each.account_id))
+            by_provider = ("target_by_provider", (each.tenant_id, each.account_id, each.provider_message_id))
+            found.update(self._all(*(by_id if each.delivery_id else by_provider)))
+        return sorted(found)
+
+    async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]:
+        found = [row for key in keys for row in self._all("early_by_delivery", key)]
+        found += [row for each in provider_ids for row in self._all("early_by_provider", each)]
+        return list({receipt.id: receipt for receipt in map(_receipt, found)}.values())
+
+    async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
+        return {key: row[0] for key, row in self._each("policy", accounts)}
+
+    async def write(self, changes: Changes) -> None:
+        self._writes.write(self._connection, changes, self.now)
+
+    async def expired_turns(self, most: int) -> Sequence[Key]:
+        return self._all("expired_turns", (to_micros(self.now), most))
+
+    async def overdue_turns(self, most: int) -> Sequence[Key]:
+        return self._all("overdue_turns", (to_micros(self.now), most))
+
+    async def expired_deliveries(self, most: int) -> Sequence[Key]:
+        return self._all("expired_deliveries", (to_micros(self.now), most))
+
+    async def unmatched(self, since: datetime, most: int) -> Sequence[Receipt]:
+        return [_receipt(row) for row in self._all("unmatched", (to_micros(since), most))]
+
+    async def freed(self, most: int) -> Sequence[Lane]:
+        return [_lane(row) for row in self._all("freed", (most,))]
+
+    async def forget_raw(self, before: datetime, most: int) -> int:
+        return self._run("forget_raw", (to_micros(before), most)).rowcount
+
+    async def next_due(self) -> Due:
+        turn, delivery = self._one("next_turn", ()), self._one("next_delivery", ())
+        return Due(maybe(turn[0]), maybe(delivery[0]))
+
+    async def depths(self, most: int) -> Depths:
+        turns, oldest = self._one("open_turns", (most,))
+        (deliveries,) = self._one("open_deliveries", (most,))
+        return Depths(turns, deliveries, maybe(oldest), (await self.next_due()).delivery_at)
+
+    def _said(self, wanted: Wanted) -> list[Said]:
+        chat = (wanted.tenant_id, wanted.conversation_id)
+        own = self._all("own", (*chat, wanted.first_seq, wanted.turn_id, MOST_MESSAGES + 1))
+        last_seq = own[-1][1] if own else wanted.first_seq
+        history = self._all("history", (*chat, last_seq, wanted.turn_id, wanted.history))
+        if wanted.history and wanted.last_reply_seq > last_seq:
+            history = [*self._all("reply", (*chat, wanted.last_reply_seq)), *history][: wanted.history]
+        return [_as_said(row, chat[1], own=True) for row in own] + [
+            _as_said(row, chat[1], own=False) for row in history
+        ]
+
+    def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        return self._connection.execute(self._statements[name], values)
+
+    def _one(self, name: str, values: Sequence[Any]) -> Any:
+        return self._run(name, values).fetchone()
+
+    def _all(self, name: str, values: Sequence[Any]) -> list[Any]:
+        return self._run(name, values).fetchall()
+
+    def _each(self, name: str, keys: Iterable[Any]) -> list[tuple[Any, Any]]:
+        """Runs the statement for each key and keeps those that found a row."""
+        execute, sql = self._connection.execute, self._statements[name]
+        found = ((key, execute(sql, key).fetchone()) for key in keys)
+        return [(key, row) for key, row in found if row is not None]
+
+
+def _shared(found: Iterable[tuple[Key, Any]]) -> dict[Key, Lane]:
+    """Several items of one conversation share its lane, so that each sees what the one before changed."""
+    lanes: dict[Key, Lane] = {}
+    by_item: dict[Key, Lane] = {}
+    for key, row in found:
+        lane = _lane(row)
+        by_item[key] = lanes.setdefault(lane.key, lane)
+    return by_item
+
+
+def _as_said(row: Sequence[Any], conversation_id: str, *, own: bool) -> Said:
+    at = {"provider_at": from_micros(row[5]), "created_at": from_micros(row[6])}
+    return chats.said(row, own=own, conversation_id=conversation_id, **at)

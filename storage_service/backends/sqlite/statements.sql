@@ -1,0 +1,161 @@
+-- Hot statements on SQLite. Each touches one item; the whole group shares one transaction and one fsync.
+
+-- seat: account settings, and the rows of the chat and of the sender when they exist
+SELECT a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id
+FROM channel_accounts a
+JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
+LEFT JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
+LEFT JOIN conversations c ON c.tenant_id = a.tenant_id AND c.account_id = a.id AND c.chat_id = ?3
+LEFT JOIN identities i ON i.tenant_id = a.tenant_id AND i.account_id = a.id AND i.sender_id = ?4
+WHERE a.tenant_id = ?1 AND a.id = ?2;
+
+-- add_contact: a person, seen for the first time
+INSERT INTO contacts (tenant_id, id, name, created_at) VALUES (?, ?, ?, ?);
+
+-- add_identity: how an account knows them
+INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at) VALUES (?, ?, ?, ?, ?, ?);
+
+-- add_conversation: a chat, pinned to the prompt version that is live now
+INSERT INTO conversations
+  (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, prompt_version_id, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- lane: the moving part of a conversation
+SELECT {Lane c} FROM conversations c WHERE c.tenant_id = ? AND c.id = ?;
+
+-- known: a message that was accepted before
+SELECT id, conversation_id, seq, turn_id, text, created_at FROM messages
+WHERE tenant_id = ? AND account_id = ? AND chat_id = ? AND provider_message_id = ?;
+
+-- erased: whether a provider message was erased
+SELECT 1 FROM tombstones WHERE tenant_id = ? AND digest = ?;
+
+-- ready_turns: conversations whose turn may be leased, longest due first
+SELECT {Lane c} FROM conversations c
+WHERE c.turn_due_at IS NOT NULL AND c.turn_due_at <= ? ORDER BY c.turn_due_at LIMIT ?;
+
+-- lane_of_turn: the conversation of a turn
+SELECT {Lane c} FROM turns t JOIN conversations c ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id
+WHERE t.tenant_id = ? AND t.id = ?;
+
+-- turn: one turn
+SELECT {Turn t} FROM turns t WHERE t.tenant_id = ? AND t.id = ?;
+
+-- setting: who answers a conversation, and with what
+SELECT coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
+       coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
+FROM conversations c
+JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
+JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
+LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
+LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id
+WHERE c.tenant_id = ? AND c.id = ?;
+
+-- own: the messages that a turn is to answer, one more than it may take
+SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+       m.correlation_id, m.traceparent
+FROM messages m
+WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq >= ? AND m.turn_id = ? ORDER BY m.seq LIMIT ?;
+
+-- history: the last messages before a place, and the last reply when it came later
+SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+       m.correlation_id, m.traceparent
+FROM messages m
+WHERE m.tenant_id = ?1 AND m.conversation_id = ?2 AND m.seq < ?3 AND m.turn_id IS NOT ?4
+ORDER BY m.seq DESC LIMIT ?5;
+
+-- reply: one message by its place
+SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+       m.correlation_id, m.traceparent
+FROM messages m WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq = ?;
+
+-- ready_deliveries: conversations whose first delivery may be leased, longest due first
+SELECT {Lane c} FROM conversations c
+WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= ? ORDER BY c.delivery_due_at LIMIT ?;
+
+-- head: the first open delivery of a lane, its text, and the message that it answers
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata
+FROM deliveries d
+JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
+JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+LEFT JOIN messages r ON r.tenant_id = d.tenant_id AND r.conversation_id = d.conversation_id AND r.seq = d.reply_to_seq
+WHERE d.tenant_id = ? AND d.conversation_id = ? AND d.state IN ('queued', 'sending') ORDER BY d.seq LIMIT 1;
+
+-- lane_of_delivery: the conversation of a delivery
+SELECT {Lane c} FROM deliveries d JOIN conversations c ON c.tenant_id = d.tenant_id AND c.id = d.conversation_id
+WHERE d.tenant_id = ? AND d.id = ?;
+
+-- delivery: one delivery
+SELECT {Delivery d} FROM deliveries d WHERE d.tenant_id = ? AND d.id = ?;
+
+-- attempts: every call that was made for a delivery
+SELECT {Attempt t} FROM attempts t WHERE t.tenant_id = ? AND t.delivery_id = ? ORDER BY t.number;
+
+-- target_by_provider: the delivery that a provider's id belongs to
+SELECT d.tenant_id, d.id, d.conversation_id FROM attempts t
+JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.id = t.delivery_id
+WHERE t.tenant_id = ? AND t.account_id = ? AND t.provider_message_id = ? AND t.provider_message_id <> '';
+
+-- target_by_id: the delivery that our own id belongs to, on that account only
+SELECT d.tenant_id, d.id, d.conversation_id FROM deliveries d WHERE d.tenant_id = ? AND d.id = ? AND d.account_id = ?;
+
+-- early_by_provider: receipts that came before their attempt was recorded
+SELECT {Receipt r} FROM receipts r
+WHERE r.tenant_id = ? AND r.account_id = ? AND r.provider_message_id = ? AND r.provider_message_id <> '' AND NOT r.matched;
+
+-- early_by_delivery: the same, when the provider carries our id back
+SELECT {Receipt r} FROM receipts r WHERE r.tenant_id = ? AND r.delivery_id = ? AND r.delivery_id <> '' AND NOT r.matched;
+
+-- policy: what an account does with a send of which nobody knows
+SELECT unknown_policy FROM channel_accounts WHERE tenant_id = ? AND id = ?;
+
+-- move_messages: the first messages of a turn go into another
+UPDATE messages SET turn_id = ?4
+WHERE tenant_id = ?1 AND conversation_id = ?2 AND seq BETWEEN ?5 AND ?6 AND turn_id = ?3;
+
+-- grow_waiting: a turn that waits got another message, or the lane before it is free now
+UPDATE turns SET due_at = ?3, messages = ?4, last_seq = ?5,
+  deadline_at = max(deadline_at, max(?3, ?6) + deadline_seconds * 1000000)
+WHERE tenant_id = ?1 AND id = ?2;
+
+-- pause_account: its credentials were refused
+UPDATE channel_accounts SET state = 'paused', state_reason = ?3, version = version + 1, updated_at = ?4
+WHERE tenant_id = ?1 AND id = ?2 AND state = 'active';
+
+-- expired_turns: leases that ended without a word
+SELECT tenant_id, id FROM turns WHERE state = 'running' AND expires_at <= ? ORDER BY expires_at LIMIT ?;
+
+-- overdue_turns: open turns whose time is over
+SELECT tenant_id, id FROM turns
+WHERE state IN ('waiting', 'returned', 'running') AND deadline_at <= ? ORDER BY deadline_at LIMIT ?;
+
+-- expired_deliveries: leases of senders that are gone
+SELECT tenant_id, id FROM deliveries WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?;
+
+-- unmatched: receipts that still look for their delivery
+SELECT {Receipt r} FROM receipts r WHERE NOT r.matched AND r.created_at >= ? ORDER BY r.created_at DESC LIMIT ?;
+
+-- freed: lanes that were parked, of an account that is active again
+SELECT {Lane c} FROM channel_accounts a
+JOIN conversations c ON c.tenant_id = a.tenant_id AND c.account_id = a.id AND c.delivery_parked
+WHERE a.state = 'active' LIMIT ?;
+
+-- forget_raw: bodies that were kept long enough
+DELETE FROM raw_payloads WHERE rowid IN
+  (SELECT rowid FROM raw_payloads WHERE created_at < ? ORDER BY created_at LIMIT ?);
+
+-- next_turn: when the next turn is due
+SELECT min(turn_due_at) FROM conversations WHERE turn_due_at IS NOT NULL;
+
+-- next_delivery: when the next delivery is due
+SELECT min(delivery_due_at) FROM conversations WHERE delivery_due_at IS NOT NULL;
+
+-- open_turns: how many turns are open, counted no further than asked
+SELECT count(*), min(deadline_at - deadline_seconds * 1000000) FROM
+  (SELECT deadline_at, deadline_seconds FROM turns WHERE state IN ('waiting', 'returned', 'running')
+   ORDER BY deadline_at LIMIT ?);
+
+-- open_deliveries: how many deliveries are open, counted no further than asked
+SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending') LIMIT ?);

@@ -1,0 +1,139 @@
+"""Which rows does hot work write, and which of their columns ever change? The plain writes of both dialects follow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
+
+from storage_service.domain import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A table, the value that stands for its row, its key, and what an update sets."""
+
+    table: str
+    row: type
+    key: tuple[str, ...]
+    changing: tuple[str, ...] = ()
+    # A row that is there already says the same: leave it.
+    again: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(self.row))
+
+    @property
+    def whole(self) -> Callable[[Any], tuple[Any, ...]]:
+        return attrgetter(*self.columns)
+
+    @property
+    def changed(self) -> Callable[[Any], tuple[Any, ...]]:
+        return attrgetter(*self.changing, *self.key)
+
+    def kind(self, column: str) -> type:
+        hint = get_type_hints(self.row)[column]
+        options = [option for option in get_args(hint) if option is not type(None)]
+        kind: type = options[0] if options else hint
+        return kind
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """Where its times stand, for the dialect that has no type for them."""
+        return tuple(i for i, column in enumerate(self.columns) if self.kind(column) is datetime)
+
+
+LANES = Written(
+    "conversations",
+    rows.Lane,
+    key=("tenant_id", "id"),
+    changing=(
+        "owner",
+        "owner_epoch",
+        "next_seq",
+        "last_inbound_seq",
+        "last_inbound_at",
+        "last_reply_seq",
+        "waiting_turn_id",
+        "waiting_since",
+        "waiting_due_at",
+        "waiting_messages",
+        "running_turn_id",
+        "turn_due_at",
+        "open_deliveries",
+        "sending_delivery_id",
+        "delivery_due_at",
+        "delivery_parked",
+        "updated_at",
+    ),
+)
+MESSAGES = Written("messages", rows.Message, key=("tenant_id", "id"))
+TURNS = Written(
+    "turns",
+    rows.Turn,
+    key=("tenant_id", "id"),
+    changing=(
+        "state",
+        "reason",
+        "epoch",
+        "worker_id",
+        "expires_at",
+        "attempts",
+        "first_seq",
+        "last_seq",
+        "messages",
+        "reply_seq",
+        "replies",
+        "due_at",
+        "deadline_at",
+        "correlation_id",
+        "traceparent",
+        "model",
+        "backend",
+        "input_tokens",
+        "output_tokens",
+        "cost_micros",
+        "model_ms",
+        "ended_at",
+    ),
+)
+DELIVERIES = Written(
+    "deliveries",
+    rows.Delivery,
+    key=("tenant_id", "id"),
+    changing=(
+        "state",
+        "reason",
+        "provider_code",
+        "provider_message_id",
+        "epoch",
+        "worker_id",
+        "expires_at",
+        "lease_seconds",
+        "begun",
+        "due_at",
+        "attempts",
+        "part_attempts",
+        "parts",
+        "parts_sent",
+        "updated_at",
+    ),
+)
+ATTEMPTS = Written(
+    "attempts",
+    rows.Attempt,
+    key=("tenant_id", "delivery_id", "number"),
+    changing=("outcome", "provider_message_id", "provider_code", "reason", "receipt", "ended_at"),
+)
+RECEIPTS = Written(
+    "receipts",
+    rows.Receipt,
+    key=("tenant_id", "id"),
+    changing=("matched",),
+    again="tenant_id, account_id, provider_message_id, delivery_id, part, state, provider_code",
+)
+RAW_PAYLOADS = Written("raw_payloads", rows.RawPayload, key=("tenant_id", "id"))
+
+ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS)
+BY_ROW = {each.row.__name__: each for each in ALL}

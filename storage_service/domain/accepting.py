@@ -1,0 +1,271 @@
+"""What does an accepted webhook change? Each message gets its place, once, and a turn that answers it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import orjson
+
+from kit.errors import NotFound, ParleyError
+from kit.moments import moment, stamp
+from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
+from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
+from storage_service.domain import receipts
+from storage_service.domain.rows import (
+    GUARDED,
+    Changes,
+    Key,
+    Known,
+    Lane,
+    Message,
+    Mutations,
+    RawPayload,
+    Receipt,
+    Seat,
+    Turn,
+)
+from storage_service.domain.tombstones import Tombstones
+
+Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
+External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
+
+# A chatterbox is answered at the latest after this many quiet windows.
+LONGEST_BURST = 5
+
+
+class AcceptRows(receipts.ReceiptRows, Protocol):
+    """What accepting needs of a transaction."""
+
+    async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
+    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None: ...
+    async def known(self, external: Sequence[External]) -> Mapping[External, Known]: ...
+    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """How messages are accepted."""
+
+    new_id: Callable[[], str]
+    tombstones: Tombstones
+    mutations: Mutations = GUARDED
+
+    async def accept(self, rows: AcceptRows, submissions: Sequence[Submission]) -> list[SubmissionResult | ParleyError]:
+        """Everything in one transaction. Nothing is locked but conversations, in the order of their ids."""
+        seats = await self._seated(rows, submissions)
+        said = [receipt for each in submissions for receipt in self._receipts(each, rows.now)]
+        targets = await rows.targets(said) if said else []
+        chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
+        lanes = await rows.lanes(sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets}))
+        known = await self._known(rows, submissions)
+        changes = Changes()
+        arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
+        results = [arrival.take(each) for each in submissions]
+        await receipts.apply(rows, said, targets, changes)
+        await rows.write(changes)
+        return results
+
+    def _receipts(self, submission: Submission, now: datetime) -> list[Receipt]:
+        return receipts.rows_of(
+            submission.receipts,
+            tenant_id=submission.tenant_id,
+            account_id=submission.account_id,
+            now=now,
+            new_id=self.new_id,
+        )
+
+    async def _seated(self, rows: AcceptRows, submissions: Sequence[Submission]) -> Mapping[Sitter, Seat]:
+        sitters = sorted({sitter for each in submissions for sitter in _sitters(each)})
+        seats = await rows.seats(sitters)
+        missing = {s: seat for s, seat in seats.items() if s[2] and not (seat.conversation_id and seat.contact_id)}
+        missing = {s: seat for s, seat in missing.items() if seat.account_state != "disabled"}
+        if missing:
+            await rows.seat(missing, self.new_id)
+            seats = {**seats, **await rows.seats(sorted(missing))}
+        return seats
+
+    async def _known(self, rows: AcceptRows, submissions: Sequence[Submission]) -> dict[External, Known | None]:
+        external = [key for each in submissions for key in map(_external(each), each.messages)]
+        if not (external and self.mutations.dedupe):
+            return {}
+        found: dict[External, Known | None] = dict(await rows.known(external))
+        digests = {(key[0], digest): key for key in external if key not in found for digest in self._digests(key)}
+        for erased in await rows.erased(list(digests)) if digests else ():
+            found[digests[erased]] = None
+        return found
+
+    def _digests(self, key: External) -> list[bytes]:
+        return self.tombstones.to_find(key[0], key[1], chat_id=key[2], provider_message_id=key[3])
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """One group on its way in."""
+
+    how: Acceptance
+    now: datetime
+    seats: Mapping[Sitter, Seat]
+    lanes: Mapping[Key, Lane]
+    known: dict[External, Known | None]
+    changes: Changes
+
+    def take(self, submission: Submission) -> SubmissionResult | ParleyError:
+        account = self.seats.get((submission.tenant_id, submission.account_id, "", ""))
+        if account is None or account.account_state == "disabled":
+            return NotFound("no such channel account", metadata={"resource": "channel_account"})
+        accepted = [self._message(submission, message) for message in submission.messages]
+        if submission.raw_payload or submission.unreadable:
+            self._keep_raw(submission, accepted)
+        return SubmissionResult(messages=accepted)
+
+    def _message(self, submission: Submission, message: ChannelMessage) -> AcceptedMessage:
+        external = _external(submission)(message)
+        if external in self.known:
+            return _duplicate(self.known[external], message)
+        seat = self.seats[(*external[:3], message.sender_id)]
+        lane = self.lanes[(submission.tenant_id, seat.conversation_id or "")]
+        row = self._row(lane, message)
+        row.turn_id = self._turn(lane, seat, row) if lane.owner == "agent" else None
+        lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
+        self.changes.messages.append(row)
+        self.changes.touch(lane, self.now)
+        if self.how.mutations.dedupe:
+            self.known[external] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
+        return _accepted(row.id, lane.id, row.seq, row.turn_id, self.now)
+
+    def _row(self, lane: Lane, message: ChannelMessage) -> Message:
+        received_at = moment(message.received_at) if message.HasField("received_at") else self.now
+        return Message(
+            lane.tenant_id,
+            self.how.new_id(),
+            lane.id,
+            lane.take_seq(),
+            "contact",
+            message.text,
+            _attachments(message.attachments),
+            orjson.dumps(dict(message.metadata)).decode() if message.metadata else None,
+            lane.account_id,
+            lane.chat_id,
+            message.sender_id,
+            message.provider_message_id if self.how.mutations.dedupe else None,
+            message.reply_to_provider_message_id,
+            moment(message.provider_at) if message.HasField("provider_at") else received_at,
+            received_at,
+            self.now,
+            None,
+            None,
+            message.correlation_id,
+            message.traceparent,
+        )
+
+    def _turn(self, lane: Lane, seat: Seat, row: Message) -> str:
+        """The turn that waits, grown by one message, or a new one."""
+        if lane.waiting_turn_id is None:
+            return self._new_turn(lane, seat, row)
+        latest = (lane.waiting_since or self.now) + LONGEST_BURST * seat.quiet
+        due_at = max(lane.waiting_due_at or self.now, min(self.now + seat.quiet, latest))
+        lane.waiting_messages += 1
+        _set_due(lane, due_at)
+        turn_id = lane.waiting_turn_id
+        if new := self.changes.new_turns.get(turn_id):
+            new.messages, new.last_seq, new.due_at = lane.waiting_messages, row.seq, due_at
+            new.deadline_at = due_at + timedelta(seconds=new.deadline_seconds)
+        else:
+            grown = (lane.tenant_id, turn_id, due_at, lane.waiting_messages, row.seq, due_at)
+            self.changes.waiting[turn_id] = grown
+        return turn_id
+
+    def _new_turn(self, lane: Lane, seat: Seat, row: Message) -> str:
+        due_at = self.now + seat.quiet
+        turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=due_at, deadline_seconds=seat.deadline_seconds)
+        self.changes.new_turns[turn.id] = turn
+        lane.waiting_turn_id, lane.waiting_since, lane.waiting_messages = turn.id, self.now, 1
+        _set_due(lane, due_at)
+        return turn.id
+
+    def _keep_raw(self, submission: Submission, accepted: Sequence[AcceptedMessage]) -> None:
+        if accepted and all(each.duplicate for each in accepted):
+            return
+        conversation_id = accepted[0].conversation_id if accepted else ""
+        raw = RawPayload(
+            submission.tenant_id,
+            self.how.new_id(),
+            submission.account_id,
+            conversation_id,
+            submission.raw_payload,
+            submission.unreadable,
+            submission.correlation_id,
+            self.now,
+        )
+        self.changes.raw_payloads.append(raw)
+
+
+def new_turn(lane: Lane, first: Message, *, turn_id: str, due_at: datetime, deadline_seconds: int) -> Turn:
+    """A turn that waits with its first message."""
+    return Turn(
+        tenant_id=lane.tenant_id,
+        id=turn_id,
+        conversation_id=lane.id,
+        state="waiting",
+        reason="",
+        epoch=0,
+        worker_id="",
+        expires_at=None,
+        attempts=0,
+        first_seq=first.seq,
+        last_seq=first.seq,
+        messages=1,
+        reply_seq=0,
+        replies=0,
+        deadline_seconds=deadline_seconds,
+        due_at=due_at,
+        deadline_at=due_at + timedelta(seconds=deadline_seconds),
+        correlation_id=first.correlation_id,
+        traceparent=first.traceparent,
+        model="",
+        backend="",
+        input_tokens=0,
+        output_tokens=0,
+        cost_micros=0,
+        model_ms=0,
+        created_at=first.created_at,
+        ended_at=None,
+    )
+
+
+def _set_due(lane: Lane, due_at: datetime) -> None:
+    lane.waiting_due_at = due_at
+    if lane.running_turn_id is None:
+        lane.turn_due_at = due_at
+
+
+def _sitters(submission: Submission) -> list[Sitter]:
+    account = (submission.tenant_id, submission.account_id)
+    return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
+
+
+def _external(submission: Submission) -> Callable[[ChannelMessage], External]:
+    account = (submission.tenant_id, submission.account_id)
+    return lambda message: (*account, message.chat_id, message.provider_message_id)
+
+
+def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:
+    if known is None:  # Erased: acknowledged, so that the provider stops, and nothing else.
+        return AcceptedMessage(duplicate=True)
+    accepted = _accepted(known.id, known.conversation_id, known.seq, known.turn_id, known.created_at)
+    accepted.duplicate = True
+    accepted.differs = known.text != message.text
+    return accepted
+
+
+def _accepted(message_id: str, conversation_id: str, seq: int, turn_id: str | None, at: datetime) -> AcceptedMessage:
+    return AcceptedMessage(
+        message_id=message_id, conversation_id=conversation_id, seq=seq, turn_id=turn_id or "", created_at=stamp(at)
+    )
+
+
+def _attachments(attachments: Sequence[Attachment]) -> str | None:
+    if not attachments:
+        return None
+    return orjson.dumps([{f.name: value for f, value in each.ListFields()} for each in attachments]).decode()

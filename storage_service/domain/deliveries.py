@@ -1,0 +1,228 @@
+"""How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from kit.errors import LeaseLost, StateConflict
+from kit.moments import seconds
+from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
+from storage_service.domain import receipts
+from storage_service.domain.rows import GUARDED, Attempt, Changes, Delivery, Key, Lane, Mutations, Receipt
+from storage_service.domain.turns import Done
+from storage_service.domain.words import OUTCOME
+
+Move = Callable[["Deliveries", Lane, Delivery, AttemptRecord], Done]
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """The moves of one transaction. Lanes are locked; early receipts and policies are read; changes are gathered."""
+
+    now: datetime
+    changes: Changes
+    policies: Mapping[Key, str]
+    attempts: Mapping[Key, list[Attempt]]
+    early: Sequence[Receipt]
+    mutations: Mutations = GUARDED
+
+    moves: ClassVar[Mapping[str, Move]]
+
+    def lease(self, lane: Lane, delivery: Delivery, *, worker_id: str, lease: timedelta) -> None:
+        delivery.worker_id, delivery.expires_at = worker_id, self.now + lease
+        delivery.lease_seconds = lease.total_seconds()
+        delivery.epoch += 1
+        lane.hold_delivery(delivery.id)
+        self._touch(lane, delivery)
+
+    def record(self, lane: Lane, delivery: Delivery, item: AttemptRecord, *, worker_id: str) -> Done:
+        outcome = OUTCOME[item.outcome]
+        if self._seen_before(delivery, item, outcome, worker_id):
+            return Done(duplicate=True)
+        held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
+        if self.mutations.fencing and not held:
+            return Done(error=LeaseLost())
+        return self.moves[outcome](self, lane, delivery, item)
+
+    def begin(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        if delivery.begun or item.part != delivery.parts_sent:
+            return Done(error=StateConflict("another part is next"))
+        self._begin(delivery, item.part, item.parts)
+        self._touch(lane, delivery)
+        return Done()
+
+    def sent(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        attempt = self._close(delivery, item, "sent")
+        delivery.parts_sent, delivery.part_attempts = item.part + 1, 0
+        delivery.parts, delivery.provider_message_id = item.parts, item.provider_message_id
+        if delivery.parts_sent >= delivery.parts:
+            self._leave(lane, delivery, "sent")
+        elif item.begin_next:
+            self._begin(delivery, item.part + 1, item.parts)
+        self._touch(lane, delivery)
+        self._join_early(delivery, attempt)
+        return Done()
+
+    def retry(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        self._close(delivery, item, "retry")
+        self._requeue(delivery, self.now + timedelta(seconds=seconds(item.retry_after)))
+        lane.return_delivery(delivery.due_at)
+        self._touch(lane, delivery)
+        return Done()
+
+    def rejected(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        self._close(delivery, item, "rejected")
+        self._leave(lane, delivery, "failed", item.reason or "rejected")
+        self._touch(lane, delivery)
+        return Done()
+
+    def unknown(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        attempt = self._close(delivery, item, "unknown")
+        self.doubt(lane, delivery, attempt, item.reason or "unknown")
+        return Done()
+
+    def doubt(self, lane: Lane, delivery: Delivery, attempt: Attempt | None, reason: str) -> None:
+        """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
+        if self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend":
+            self._requeue(delivery, self.now)
+            lane.return_delivery(self.now)
+        else:
+            self._leave(lane, delivery, "unknown", reason)
+        self._touch(lane, delivery)
+        self._join_early(delivery, attempt)
+
+    def unauthorized(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+        self._close(delivery, item, "unauthorized")
+        self._requeue(delivery, self.now)
+        lane.park()
+        self.changes.paused[delivery.tenant_id, delivery.account_id] = "unauthorized"
+        self._touch(lane, delivery)
+        return Done()
+
+    def released(self, lane: Lane, delivery: Delivery, _item: AttemptRecord) -> Done:
+        if delivery.begun:
+            return Done(error=StateConflict("an attempt has begun"))
+        self._requeue(delivery, self.now)
+        lane.return_delivery(self.now)
+        self._touch(lane, delivery)
+        return Done()
+
+    def expire(self, lane: Lane, delivery: Delivery) -> None:
+        """Its sender is gone. An attempt that had begun may have reached the provider; else nothing happened."""
+        if not delivery.begun:
+            self._requeue(delivery, self.now)
+            lane.return_delivery(self.now)
+            self._touch(lane, delivery)
+            return
+        attempt = self._current(delivery)
+        if attempt:
+            attempt.outcome, attempt.reason, attempt.ended_at = "unknown", "lease_expired", self.now
+            self.changes.attempts[delivery.id, attempt.number] = attempt
+        self.doubt(lane, delivery, attempt, "lease_expired")
+
+    def again(self, lane: Lane, delivery: Delivery) -> None:
+        """A person wants a failed or unknown delivery sent after all, as the next of its lane."""
+        if delivery.state not in {"failed", "unknown"}:
+            raise StateConflict(f"the delivery is {delivery.state}")
+        delivery.part_attempts = 0
+        self._requeue(delivery, self.now)
+        lane.queue_delivery(self.now)
+        self._touch(lane, delivery)
+
+    def _begin(self, delivery: Delivery, part: int, parts: int) -> None:
+        delivery.expires_at = self.now + timedelta(seconds=delivery.lease_seconds)
+        delivery.parts = parts
+        if not self.mutations.attempt_record:
+            return
+        delivery.state, delivery.begun = "sending", True
+        delivery.attempts += 1
+        delivery.part_attempts += 1
+        self.changes.new_attempts.append(_attempt(delivery, part, self.now))
+
+    def _close(self, delivery: Delivery, item: AttemptRecord, outcome: str) -> Attempt | None:
+        delivery.begun = False
+        attempt = self._current(delivery)
+        if attempt is None:
+            return None
+        attempt.outcome, attempt.ended_at = outcome, self.now
+        attempt.provider_message_id, attempt.provider_code = item.provider_message_id, item.provider_code
+        attempt.reason = item.reason
+        delivery.provider_code = item.provider_code
+        self.changes.attempts[delivery.id, attempt.number] = attempt
+        return attempt
+
+    def _current(self, delivery: Delivery) -> Attempt | None:
+        fresh = (each for each in reversed(self.changes.new_attempts) if each.delivery_id == delivery.id)
+        stored = reversed(self.attempts.get(delivery.key, []))
+        return next((each for each in (*fresh, *stored) if each.number == delivery.attempts), None)
+
+    def _join_early(self, delivery: Delivery, attempt: Attempt | None) -> None:
+        if attempt is None or not self.early:
+            return
+        known = [*self.attempts.get(delivery.key, [])]
+        if attempt not in known:
+            known.append(attempt)
+        for receipt in self.early:
+            if receipt.matched or not receipts.join(
+                receipt, {delivery.key: delivery}, known, self.changes, now=self.now
+            ):
+                continue
+            receipt.matched = True
+            self.changes.matched.append(receipt)
+
+    def _seen_before(self, delivery: Delivery, item: AttemptRecord, outcome: str, worker_id: str) -> bool:
+        """The record of a call that was answered but whose answer was lost."""
+        if not self.mutations.fencing or delivery.worker_id != worker_id or delivery.epoch != item.epoch:
+            return False
+        if outcome == "released":
+            return not delivery.leased and delivery.state == "queued"
+        known = [
+            each for each in self.attempts.get(delivery.key, []) if (each.epoch, each.part) == (item.epoch, item.part)
+        ]
+        return any(each.outcome == outcome for each in known)
+
+    def _requeue(self, delivery: Delivery, due_at: datetime) -> None:
+        delivery.state, delivery.due_at = "queued", due_at
+        delivery.expires_at, delivery.begun = None, False
+        delivery.reason = ""
+
+    def _leave(self, lane: Lane, delivery: Delivery, state: str, reason: str = "") -> None:
+        """The delivery has ended and its lane goes on."""
+        delivery.state, delivery.reason = state, reason
+        delivery.expires_at, delivery.begun = None, False
+        lane.end_delivery(self.now)
+
+    def _touch(self, lane: Lane, delivery: Delivery) -> None:
+        delivery.updated_at = self.now
+        self.changes.deliveries[delivery.id] = delivery
+        self.changes.lanes[lane.id] = lane
+
+
+Deliveries.moves = {
+    "begun": Deliveries.begin,
+    "sent": Deliveries.sent,
+    "retry": Deliveries.retry,
+    "rejected": Deliveries.rejected,
+    "unknown": Deliveries.unknown,
+    "unauthorized": Deliveries.unauthorized,
+    "released": Deliveries.released,
+}
+
+
+def _attempt(delivery: Delivery, part: int, now: datetime) -> Attempt:
+    return Attempt(
+        tenant_id=delivery.tenant_id,
+        delivery_id=delivery.id,
+        number=delivery.attempts,
+        account_id=delivery.account_id,
+        part=part,
+        epoch=delivery.epoch,
+        outcome="begun",
+        provider_message_id="",
+        provider_code="",
+        reason="",
+        receipt="",
+        begun_at=now,
+        ended_at=None,
+    )

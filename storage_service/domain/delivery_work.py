@@ -1,0 +1,120 @@
+"""How do senders take deliveries and say what became of them? One transaction for all that ask at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import NotFound, as_item
+from parley.storage.v1.delivery_requests_pb2 import (
+    ATTEMPT_OUTCOME_SENT,
+    ATTEMPT_OUTCOME_UNKNOWN,
+    AttemptRecord,
+    AttemptResult,
+    LeasedDelivery,
+)
+from storage_service.domain import leased, receipts
+from storage_service.domain.deliveries import Deliveries
+from storage_service.domain.leased import Head
+from storage_service.domain.rows import GUARDED, Attempt, Changes, Delivery, Key, Lane, Mutations, Receipt
+from storage_service.domain.turn_work import Ask, share
+from storage_service.domain.words import DELIVERY_STATE
+
+
+class DeliveryRows(receipts.ReceiptRows, Protocol):
+    """What delivery work needs of a transaction."""
+
+    async def ready_deliveries(self, most: int) -> Sequence[Lane]: ...
+    async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]: ...
+    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]: ...
+    async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]: ...
+    async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWork:
+    """The rules of a batch."""
+
+    new_id: Callable[[], str]
+    mutations: Mutations = GUARDED
+
+    async def lease(self, rows: DeliveryRows, asks: Sequence[Ask]) -> list[list[LeasedDelivery]]:
+        lanes = await rows.ready_deliveries(sum(ask.most for ask in asks))
+        if not lanes:
+            return [[] for _ in asks]
+        heads = await rows.heads([lane.key for lane in lanes])
+        moves = Deliveries(rows.now, Changes(), {}, {}, [], self.mutations)
+        filled: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
+        for lane, ask in share(lanes, asks):
+            head = heads.get(lane.key)
+            if _settled(moves, lane, head) or head is None:
+                continue
+            moves.lease(lane, head.delivery, worker_id=ask.worker_id, lease=ask.lease)
+            filled[id(ask)].append(leased.delivery(lane, head))
+        await rows.write(moves.changes)
+        return [filled[id(ask)] for ask in asks]
+
+    async def record(self, rows: DeliveryRows, records: Sequence[tuple[str, AttemptRecord]]) -> list[AttemptResult]:
+        """Each with the worker that brings it, applied in their order."""
+        keys = sorted({(item.tenant_id, item.delivery_id) for _, item in records})
+        lanes = await rows.lanes_of_deliveries(keys)
+        deliveries = await rows.deliveries(keys)
+        moves = await self._moves(rows, deliveries, records)
+        results = [self._record(moves, lanes, deliveries, worker_id, item) for worker_id, item in records]
+        await rows.write(moves.changes)
+        return results
+
+    def _record(
+        self,
+        moves: Deliveries,
+        lanes: Mapping[Key, Lane],
+        deliveries: Mapping[Key, Delivery],
+        worker_id: str,
+        item: AttemptRecord,
+    ) -> AttemptResult:
+        key = (item.tenant_id, item.delivery_id)
+        delivery, lane = deliveries.get(key), lanes.get(key)
+        if delivery is None or lane is None:
+            return AttemptResult(error=as_item(NotFound("no such delivery", metadata={"resource": "delivery"})))
+        done = moves.record(lane, delivery, item, worker_id=worker_id)
+        error = as_item(done.error) if done.error else None
+        return AttemptResult(error=error, duplicate=done.duplicate, state=DELIVERY_STATE[delivery.state])
+
+    async def _moves(
+        self, rows: DeliveryRows, deliveries: Mapping[Key, Delivery], records: Sequence[tuple[str, AttemptRecord]]
+    ) -> Deliveries:
+        """Reads the attempts only of those that have some, receipts only when something may have been taken."""
+        tried = [key for key, delivery in deliveries.items() if delivery.attempts]
+        attempts = by_delivery(await rows.attempts(tried)) if tried else {}
+        known = [(item, deliveries.get((item.tenant_id, item.delivery_id))) for _, item in records]
+        taken = [(item, delivery) for item, delivery in known if delivery and _may_be_taken(item)]
+        named = [(d.tenant_id, d.account_id, item.provider_message_id) for item, d in taken]
+        early = await rows.early([d.key for _, d in taken], named) if taken else []
+        doubtful = sorted({(d.tenant_id, d.account_id) for item, d in taken if item.outcome == ATTEMPT_OUTCOME_UNKNOWN})
+        policies = await rows.policies(doubtful) if doubtful else {}
+        return Deliveries(rows.now, Changes(), policies, attempts, early, self.mutations)
+
+
+def by_delivery(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
+    """Attempts of each delivery in the order they were made."""
+    grouped: dict[Key, list[Attempt]] = {}
+    for each in sorted(attempts, key=lambda attempt: attempt.number):
+        grouped.setdefault((each.tenant_id, each.delivery_id), []).append(each)
+    return grouped
+
+
+def _settled(moves: Deliveries, lane: Lane, head: Head | None) -> bool:
+    """True when there is nothing to lease now: no delivery, one that waits for its retry, or a paused account."""
+    if head is None:
+        lane.open_deliveries, lane.delivery_due_at = 0, None
+    elif head.account_state != "active":
+        lane.park()
+    elif head.delivery.due_at > moves.now:
+        lane.delivery_due_at = head.delivery.due_at
+    else:
+        return False
+    moves.changes.lanes[lane.id] = lane
+    return True
+
+
+def _may_be_taken(item: AttemptRecord) -> bool:
+    return item.outcome in {ATTEMPT_OUTCOME_SENT, ATTEMPT_OUTCOME_UNKNOWN}

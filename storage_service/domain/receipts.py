@@ -1,0 +1,150 @@
+"""What does a receipt change? Its delivery's status, upwards only; one that comes too early waits.
+
+A receipt finds its attempt by our delivery id, when the provider carries it back, or by the provider's own id.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from kit.moments import moment
+from parley.chat.v1 import message_pb2 as chat
+from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
+from storage_service.domain.words import DELIVERY_WORD, RANK
+
+Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id
+
+LADDER = ("", "queued", "sending", "sent", "delivered", "read")
+TAKEN = {"sent", "delivered", "read"}
+OPEN = {"queued", "sending"}
+
+
+class ReceiptRows(Protocol):
+    """What joining receipts needs of a transaction."""
+
+    now: datetime
+
+    async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]: ...
+    async def targets(self, receipts: Sequence[Receipt]) -> Sequence[Target]: ...
+    async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]: ...
+    async def attempts(self, keys: Sequence[Key]) -> Sequence[Attempt]: ...
+    async def write(self, changes: Changes) -> None: ...
+
+
+def rows_of(
+    receipts: Iterable[chat.Receipt], *, tenant_id: str, account_id: str, now: datetime, new_id: Callable[[], str]
+) -> list[Receipt]:
+    """The receipts of one webhook, as they are kept. What says nothing of a sent message is left out."""
+    return [
+        Receipt(
+            tenant_id=tenant_id,
+            id=new_id(),
+            account_id=account_id,
+            provider_message_id=each.provider_message_id,
+            delivery_id=each.delivery_id,
+            part=each.part,
+            state=DELIVERY_WORD[each.state],
+            provider_code=each.provider_code,
+            provider_at=moment(each.provider_at) if each.HasField("provider_at") else None,
+            matched=False,
+            created_at=now,
+        )
+        for each in receipts
+        if DELIVERY_WORD.get(each.state) in TAKEN | {"failed"}
+    ]
+
+
+async def record(rows: ReceiptRows, said: Sequence[Receipt]) -> None:
+    """Keeps receipts that came by themselves, and applies those whose delivery is known."""
+    targets = await rows.targets(said)
+    await rows.lanes(sorted({(tenant_id, conversation_id) for tenant_id, _, conversation_id in targets}))
+    changes = Changes()
+    await apply(rows, said, targets, changes)
+    await rows.write(changes)
+
+
+async def apply(rows: ReceiptRows, said: Sequence[Receipt], targets: Sequence[Target], changes: Changes) -> None:
+    """Under the locks of the conversations. New receipts are written; known ones are marked when they join now."""
+    keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
+    deliveries = await rows.deliveries(keys) if keys else {}
+    attempts = await rows.attempts(keys) if keys else []
+    for receipt in said:
+        receipt.matched = join(receipt, deliveries, attempts, changes, now=rows.now)
+        changes.receipts.append(receipt)
+
+
+def join(
+    receipt: Receipt,
+    deliveries: Mapping[Key, Delivery],
+    attempts: Sequence[Attempt],
+    changes: Changes,
+    *,
+    now: datetime,
+) -> bool:
+    """Applies the receipt to its attempt and delivery; False when what it is about is not known yet."""
+    attempt = next((each for each in reversed(attempts) if _about(receipt, each)), None)
+    delivery = deliveries.get((receipt.tenant_id, attempt.delivery_id)) if attempt else None
+    if attempt is None or delivery is None or attempt.outcome not in {"sent", "unknown"}:
+        return False
+    if _rises(attempt.receipt, receipt.state):
+        attempt.receipt = receipt.state
+        attempt.provider_code = receipt.provider_code or attempt.provider_code
+        changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
+    own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
+    if settle(delivery, own, now=now):
+        changes.deliveries[delivery.id] = delivery
+    return True
+
+
+def settle(delivery: Delivery, attempts: Sequence[Attempt], *, now: datetime) -> bool:
+    """Raises the delivery to what its attempts and their receipts say. True when it moved."""
+    best = _best_of_parts(attempts)
+    before = (delivery.state, delivery.parts_sent)
+    delivery.parts_sent = max(delivery.parts_sent, _unbroken(best))
+    if delivery.state in OPEN or delivery.state == "failed":
+        return delivery.parts_sent != before[1]
+    if failed := next((each for each in attempts if each.receipt == "failed"), None):
+        if RANK.get(delivery.state, 0) < RANK["delivered"]:
+            delivery.state, delivery.reason, delivery.provider_code = "failed", "receipt", failed.provider_code
+    elif delivery.parts and delivery.parts_sent >= delivery.parts:
+        state = LADDER[min(best[part] for part in range(delivery.parts))]
+        if RANK[state] > RANK.get(delivery.state, 0):
+            delivery.state, delivery.reason = state, ""
+    if (delivery.state, delivery.parts_sent) == before:
+        return False
+    delivery.updated_at = now
+    return True
+
+
+def _best_of_parts(attempts: Sequence[Attempt]) -> dict[int, int]:
+    best: dict[int, int] = {}
+    for each in attempts:
+        if each.outcome == "sent" or each.receipt in TAKEN:
+            rank = max(RANK["sent"], RANK.get(each.receipt, 0))
+            best[each.part] = max(best.get(each.part, 0), rank)
+    return best
+
+
+def _unbroken(best: Mapping[int, int]) -> int:
+    part = 0
+    while part in best:
+        part += 1
+    return part
+
+
+def _about(receipt: Receipt, attempt: Attempt) -> bool:
+    if (attempt.tenant_id, attempt.account_id) != (receipt.tenant_id, receipt.account_id):
+        return False
+    if receipt.delivery_id:
+        open_or_taken = attempt.outcome in {"begun", "sent", "unknown"}
+        return (attempt.delivery_id, attempt.part) == (receipt.delivery_id, receipt.part) and open_or_taken
+    return bool(receipt.provider_message_id) and attempt.provider_message_id == receipt.provider_message_id
+
+
+def _rises(before: str, after: str) -> bool:
+    """Failed beats what did not reach the person; what reached them is never taken back."""
+    if before == "failed":
+        return False
+    if after == "failed":
+        return RANK[before] < RANK["delivered"]
+    return RANK[after] > RANK[before]

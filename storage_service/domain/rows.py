@@ -1,0 +1,307 @@
+"""What do the rules work on? The hot rows as plain values: the same names and order as the columns that are read."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+Key = tuple[str, str]  # tenant_id, id
+
+
+@dataclass(slots=True)
+class Lane:
+    """The moving part of a conversation, held under its row's lock while anybody changes it."""
+
+    tenant_id: str
+    id: str
+    account_id: str
+    chat_id: str
+    channel: str
+    agent_id: str
+    owner: str
+    owner_epoch: int
+    next_seq: int
+    last_inbound_seq: int
+    last_inbound_at: datetime | None
+    last_reply_seq: int
+    waiting_turn_id: str | None
+    waiting_since: datetime | None
+    waiting_due_at: datetime | None
+    waiting_messages: int
+    running_turn_id: str | None
+    turn_due_at: datetime | None
+    open_deliveries: int
+    sending_delivery_id: str | None
+    delivery_due_at: datetime | None
+    delivery_parked: bool
+    updated_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.tenant_id, self.id
+
+    def take_seq(self) -> int:
+        seq = self.next_seq
+        self.next_seq += 1
+        return seq
+
+    def hold_turn(self, turn_id: str) -> None:
+        """A worker has the turn: nothing of the conversation may be leased meanwhile."""
+        if self.waiting_turn_id == turn_id:
+            self.forget_waiting()
+        self.running_turn_id = turn_id
+        self.turn_due_at = None
+
+    def return_turn(self, due_at: datetime) -> None:
+        """The running turn lost its worker and keeps its place before the one that waits."""
+        self.turn_due_at = due_at
+
+    def end_turn(self, turn_id: str) -> None:
+        if self.waiting_turn_id == turn_id:
+            self.forget_waiting()
+        if self.running_turn_id == turn_id:
+            self.running_turn_id = None
+        if self.running_turn_id is None:
+            self.turn_due_at = self.waiting_due_at
+
+    def forget_waiting(self) -> None:
+        self.waiting_turn_id = self.waiting_since = self.waiting_due_at = None
+        self.waiting_messages = 0
+
+    def queue_delivery(self, due_at: datetime) -> None:
+        self.open_deliveries += 1
+        if self.sending_delivery_id is None and not self.delivery_parked:
+            self.delivery_due_at = min(self.delivery_due_at or due_at, due_at)
+
+    def hold_delivery(self, delivery_id: str) -> None:
+        self.sending_delivery_id = delivery_id
+        self.delivery_due_at = None
+
+    def return_delivery(self, due_at: datetime) -> None:
+        self.sending_delivery_id = None
+        self.delivery_due_at = due_at
+
+    def park(self) -> None:
+        """Its account is paused: nothing is due until the account is active again."""
+        self.sending_delivery_id = self.delivery_due_at = None
+        self.delivery_parked = True
+
+    def end_delivery(self, now: datetime) -> None:
+        self.open_deliveries = max(0, self.open_deliveries - 1)
+        self.sending_delivery_id = None
+        self.delivery_due_at = now if self.open_deliveries and not self.delivery_parked else None
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn as it is kept."""
+
+    tenant_id: str
+    id: str
+    conversation_id: str
+    state: str
+    reason: str
+    epoch: int
+    worker_id: str
+    expires_at: datetime | None
+    attempts: int
+    first_seq: int
+    last_seq: int
+    messages: int
+    reply_seq: int
+    replies: int
+    deadline_seconds: int
+    due_at: datetime
+    deadline_at: datetime
+    correlation_id: str
+    traceparent: str
+    model: str
+    backend: str
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int
+    model_ms: int
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(slots=True)
+class Message:
+    """An entry of the history, about to be written."""
+
+    tenant_id: str
+    id: str
+    conversation_id: str
+    seq: int
+    role: str
+    text: str
+    attachments: str | None
+    message_metadata: str | None
+    account_id: str
+    chat_id: str
+    sender_id: str
+    provider_message_id: str | None
+    reply_to_provider_message_id: str
+    provider_at: datetime
+    received_at: datetime | None
+    created_at: datetime
+    turn_id: str | None
+    delivery_id: str | None
+    correlation_id: str
+    traceparent: str
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A delivery as it is kept."""
+
+    tenant_id: str
+    id: str
+    conversation_id: str
+    message_id: str
+    account_id: str
+    turn_id: str | None
+    seq: int
+    reply_to_seq: int
+    state: str
+    reason: str
+    provider_code: str
+    provider_message_id: str
+    epoch: int
+    worker_id: str
+    expires_at: datetime | None
+    lease_seconds: float
+    begun: bool
+    due_at: datetime
+    attempts: int
+    part_attempts: int
+    parts: int
+    parts_sent: int
+    correlation_id: str
+    traceparent: str
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.tenant_id, self.id
+
+    @property
+    def leased(self) -> bool:
+        return self.expires_at is not None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One call to a provider for one part."""
+
+    tenant_id: str
+    delivery_id: str
+    number: int
+    account_id: str
+    part: int
+    epoch: int
+    outcome: str
+    provider_message_id: str
+    provider_code: str
+    reason: str
+    receipt: str
+    begun_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What a provider said later."""
+
+    tenant_id: str
+    id: str
+    account_id: str
+    provider_message_id: str
+    delivery_id: str
+    part: int
+    state: str
+    provider_code: str
+    provider_at: datetime | None
+    matched: bool
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class RawPayload:
+    """A webhook's body as it came."""
+
+    tenant_id: str
+    id: str
+    account_id: str
+    conversation_id: str
+    payload: bytes
+    unreadable: str
+    correlation_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message that was accepted before."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    turn_id: str | None
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a message of one sender in one chat belongs: account settings, and rows that exist already."""
+
+    channel: str
+    account_state: str
+    agent_id: str
+    quiet_ms: int
+    deadline_seconds: int
+    prompt_version_id: str | None
+    conversation_id: str | None
+    contact_id: str | None
+
+    @property
+    def quiet(self) -> timedelta:
+        return timedelta(milliseconds=self.quiet_ms)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one transaction writes. The backends write it in this order."""
+
+    messages: list[Message] = field(default_factory=list)
+    new_turns: dict[str, Turn] = field(default_factory=dict)
+    turns: dict[str, Turn] = field(default_factory=dict)
+    # A waiting turn that grew, or that may be leased now: tenant_id, turn_id, due_at, messages, last_seq, free_at
+    waiting: dict[str, tuple[str, str, datetime, int, int, datetime]] = field(default_factory=dict)
+    # tenant_id, conversation_id, from turn, to turn, first seq, last seq
+    moved: list[tuple[str, str, str, str, int, int]] = field(default_factory=list)
+    new_deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    new_attempts: list[Attempt] = field(default_factory=list)
+    attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
+    receipts: list[Receipt] = field(default_factory=list)
+    matched: list[Receipt] = field(default_factory=list)
+    raw_payloads: list[RawPayload] = field(default_factory=list)
+    paused: dict[Key, str] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+
+    def touch(self, lane: Lane, now: datetime) -> None:
+        lane.updated_at = now
+        self.lanes[lane.id] = lane
+
+
+@dataclass(frozen=True, slots=True)
+class Mutations:
+    """Which guard is taken out, so that a test can show that it is found. All stand in every real process."""
+
+    fencing: bool = True
+    dedupe: bool = True
+    attempt_record: bool = True
+
+
+GUARDED = Mutations()

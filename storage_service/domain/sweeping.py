@@ -1,0 +1,121 @@
+"""What is left over when a process dies, and who tidies it? Any replica, once a second, in small bites."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from storage_service.domain import receipts
+from storage_service.domain.deliveries import Deliveries
+from storage_service.domain.delivery_work import DeliveryRows, by_delivery
+from storage_service.domain.rows import GUARDED, Changes, Key, Lane, Mutations, Receipt
+from storage_service.domain.turn_work import TurnRows
+from storage_service.domain.turns import Turns
+from storage_service.domain.words import OPEN_TURN
+
+# A receipt whose delivery is not known after this time is about something that we did not send.
+LATEST_RECEIPT = timedelta(minutes=10)
+
+
+class SweepRows(TurnRows, DeliveryRows, Protocol):
+    """What sweeping needs of a transaction. Each gives at most `most`, oldest first."""
+
+    async def expired_turns(self, most: int) -> Sequence[Key]: ...
+    async def overdue_turns(self, most: int) -> Sequence[Key]: ...
+    async def expired_deliveries(self, most: int) -> Sequence[Key]: ...
+    async def unmatched(self, since: datetime, most: int) -> Sequence[Receipt]: ...
+    async def freed(self, most: int) -> Sequence[Lane]: ...
+    async def forget_raw(self, before: datetime, most: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """One bite of each kind; returns how much it found, so that a full bite is followed by another."""
+
+    new_id: Callable[[], str]
+    fallback_text: str
+    most_leases: int = 5
+    keep_raw: timedelta = timedelta(days=7)
+    bite: int = 200
+    mutations: Mutations = GUARDED
+
+    async def expired_turns(self, rows: SweepRows) -> int:
+        """A lease without its worker: back to the head of its lane, or ended when that happened too often."""
+        keys = sorted(await rows.expired_turns(self.bite))
+        lanes, tell = await self._locked(rows, keys)
+        moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
+        for key, turn in (await rows.turns(keys) if keys else {}).items():
+            lane = lanes[key]
+            if turn.state != "running" or turn.expires_at is None or turn.expires_at > rows.now:
+                continue
+            if turn.attempts >= self.most_leases:
+                moves.fail(lane, turn, "turn_exhausted", tell=tell[lane.key])
+            else:
+                moves.take_back(lane, turn, rows.now)
+        await rows.write(moves.changes)
+        return len(keys)
+
+    async def overdue_turns(self, rows: SweepRows) -> int:
+        """No silence: the person is told, whoever still works on it."""
+        keys = sorted(await rows.overdue_turns(self.bite))
+        lanes, tell = await self._locked(rows, keys)
+        moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
+        for key, turn in (await rows.turns(keys) if keys else {}).items():
+            if turn.state in OPEN_TURN and turn.deadline_at <= rows.now:
+                moves.fail(lanes[key], turn, "turn_deadline", tell=tell[lanes[key].key])
+        await rows.write(moves.changes)
+        return len(keys)
+
+    async def expired_deliveries(self, rows: SweepRows) -> int:
+        keys = sorted(await rows.expired_deliveries(self.bite))
+        if not keys:
+            return 0
+        lanes = await rows.lanes_of_deliveries(keys)
+        deliveries = await rows.deliveries(keys)
+        attempts = by_delivery(await rows.attempts(keys))
+        policies = await rows.policies(sorted({(d.tenant_id, d.account_id) for d in deliveries.values()}))
+        early = await rows.early(keys, [])
+        moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.mutations)
+        for key, delivery in deliveries.items():
+            if delivery.expires_at is not None and delivery.expires_at <= rows.now:
+                moves.expire(lanes[key], delivery)
+        await rows.write(moves.changes)
+        return len(keys)
+
+    async def unmatched_receipts(self, rows: SweepRows) -> int:
+        """A receipt and the record of its send may be written at the same moment, neither seeing the other."""
+        waiting = await rows.unmatched(rows.now - LATEST_RECEIPT, self.bite)
+        targets = await rows.targets(waiting) if waiting else []
+        if not targets:
+            return 0
+        await rows.lanes(sorted({(tenant_id, chat) for tenant_id, _, chat in targets}))
+        keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
+        deliveries = await rows.deliveries(keys)
+        attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number)
+        changes = Changes()
+        for receipt in waiting:
+            receipt.matched = receipts.join(receipt, deliveries, attempts, changes, now=rows.now)
+            if receipt.matched:
+                changes.matched.append(receipt)
+        await rows.write(changes)
+        return len(changes.matched)
+
+    async def freed_lanes(self, rows: SweepRows) -> int:
+        """Lanes of an account that is active again."""
+        lanes = await rows.freed(self.bite)
+        changes = Changes()
+        for lane in lanes:
+            lane.delivery_parked = False
+            lane.delivery_due_at = rows.now if lane.open_deliveries and not lane.sending_delivery_id else None
+            changes.lanes[lane.id] = lane
+        await rows.write(changes)
+        return len(lanes)
+
+    async def old_raw_payloads(self, rows: SweepRows) -> int:
+        return await rows.forget_raw(rows.now - self.keep_raw, self.bite)
+
+    async def _locked(self, rows: SweepRows, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], dict[Key, str]]:
+        lanes = await rows.lanes_of_turns(keys) if keys else {}
+        unique = sorted({lane.key for lane in lanes.values()})
+        settings = await rows.settings(unique) if unique else {}
+        return lanes, {key: settings[key].fallback_text or self.fallback_text for key in unique}

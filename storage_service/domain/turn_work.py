@@ -1,0 +1,189 @@
+"""How do workers take turns and bring them back? One transaction for all that ask at the same moment."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from kit.errors import LeaseLost
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
+from storage_service.domain import leased
+from storage_service.domain.leased import Said
+from storage_service.domain.rows import GUARDED, Changes, Key, Lane, Mutations, Turn
+from storage_service.domain.turns import Done, Turns
+
+# More messages than this in one go are the next turn's.
+MOST_MESSAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A worker's wish for work."""
+
+    worker_id: str
+    most: int
+    lease: timedelta
+    history: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whose messages to read: those of the turn from its first one on, and the last few before."""
+
+    tenant_id: str
+    conversation_id: str
+    turn_id: str
+    first_seq: int
+    last_reply_seq: int
+    history: int
+
+
+class TurnRows(Protocol):
+    """What turn work needs of a transaction."""
+
+    now: datetime
+
+    async def ready_turns(self, most: int) -> Sequence[Lane]: ...
+    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]: ...
+    async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
+    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
+    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
+    async def write(self, changes: Changes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TurnWork:
+    """The rules of a batch."""
+
+    new_id: Callable[[], str]
+    mutations: Mutations = GUARDED
+    fallback_text: str = "Sorry, I cannot answer right now. Please try again in a moment."
+
+    async def lease(self, rows: TurnRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]]:
+        """Work for each ask, longest waiting first. Lanes first, locked; what hangs on them is read afterwards."""
+        lanes = await rows.ready_turns(sum(ask.most for ask in asks))
+        if not lanes:
+            return [[] for _ in asks]
+        chosen = share(lanes, asks)
+        keys = [(lane.tenant_id, _head(lane)) for lane in lanes]
+        turns = await rows.turns(keys)
+        settings = await rows.settings([lane.key for lane in lanes])
+        wanted = [_wanted(lane, turns[lane.tenant_id, _head(lane)], ask) for lane, ask in chosen]
+        said = await rows.said(wanted)
+        moves = self._moves(rows.now)
+        filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
+        for lane, ask in chosen:
+            turn = turns[lane.tenant_id, _head(lane)]
+            given = self._give(moves, lane, turn, settings[lane.key], said[lane.key], ask)
+            if given is not None:
+                filled[id(ask)].append(given)
+        await rows.write(moves.changes)
+        return [filled[id(ask)] for ask in asks]
+
+    async def extend(
+        self, rows: TurnRows, leases: Sequence[TurnLease], *, worker_id: str, lease: timedelta
+    ) -> list[Done]:
+        lanes, turns = await self._load(rows, [(each.tenant_id, each.turn_id) for each in leases])
+        moves = self._moves(rows.now)
+        results = [
+            moves.extend(turns.get((each.tenant_id, each.turn_id)), worker_id=worker_id, epoch=each.epoch, lease=lease)
+            for each in leases
+        ]
+        del lanes  # Locked for the order's sake only.
+        await rows.write(moves.changes)
+        return results
+
+    async def give_back(
+        self, rows: TurnRows, leases: Sequence[TurnLease], *, worker_id: str, delay: timedelta
+    ) -> list[Done]:
+        lanes, turns = await self._load(rows, [(each.tenant_id, each.turn_id) for each in leases])
+        moves = self._moves(rows.now)
+        results = []
+        for each in leases:
+            key = (each.tenant_id, each.turn_id)
+            lane = lanes.get(key)
+            if lane is None:
+                results.append(Done(error=LeaseLost()))
+                continue
+            turn = turns.get(key)
+            results.append(moves.give_back(lane, turn, worker_id=worker_id, epoch=each.epoch, delay=delay))
+        await rows.write(moves.changes)
+        return results
+
+    async def commit(self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]]) -> list[Done]:
+        """Each with the worker that brings it."""
+        lanes, turns = await self._load(rows, [(item.tenant_id, item.turn_id) for _, item in commits])
+        moves = self._moves(rows.now)
+        results = []
+        for worker_id, item in commits:
+            key = (item.tenant_id, item.turn_id)
+            if (lane := lanes.get(key)) is None:
+                results.append(Done(error=LeaseLost()))
+                continue
+            results.append(moves.commit(lane, turns.get(key), item, worker_id=worker_id))
+        await rows.write(moves.changes)
+        return results
+
+    def _moves(self, now: datetime) -> Turns:
+        return Turns(now, self.new_id, Changes(), self.mutations)
+
+    async def _load(self, rows: TurnRows, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]:
+        unique = sorted(set(keys))
+        return await rows.lanes_of_turns(unique), await rows.turns(unique)
+
+    def _give(
+        self, moves: Turns, lane: Lane, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
+    ) -> LeasedTurn | None:
+        """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
+        if lane.owner != "agent":
+            moves.end(lane, turn, "suppressed", f"owner_{lane.owner}")
+            return None
+        if turn.deadline_at <= moves.now:
+            moves.fail(lane, turn, "turn_deadline", tell=setting.fallback_text or self.fallback_text)
+            return None
+        own = [each for each in said if each.own]
+        if not own:
+            moves.end(lane, turn, "suppressed", "erased")
+            return None
+        if len(own) > MOST_MESSAGES:
+            turn = self._split(moves, lane, turn, own)
+        own = own[:MOST_MESSAGES]
+        turn.messages, turn.last_seq = len(own), own[-1].message.seq
+        moves.lease(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
+        return leased.turn(lane, turn, setting, own, [each for each in said if not each.own])
+
+    def _split(self, moves: Turns, lane: Lane, turn: Turn, own: Sequence[Said]) -> Turn:
+        """The first messages go into a turn of their own; what is left waits on. Moving the few is what stays cheap."""
+        rest = own[MOST_MESSAGES]
+        taken = replace(turn, id=self.new_id(), epoch=0, attempts=0, state="waiting")
+        last_seq = own[MOST_MESSAGES - 1].message.seq
+        moves.changes.moved.append((lane.tenant_id, lane.id, turn.id, taken.id, turn.first_seq, last_seq))
+        moves.changes.new_turns[taken.id] = taken
+        turn.first_seq = rest.message.seq
+        turn.correlation_id, turn.traceparent = rest.message.correlation_id, rest.traceparent
+        turn.messages = lane.waiting_messages = max(1, lane.waiting_messages - MOST_MESSAGES)
+        turn.deadline_at = moves.now + timedelta(seconds=turn.deadline_seconds)
+        lane.waiting_since = lane.waiting_due_at = turn.due_at = moves.now
+        moves.changes.turns[turn.id] = turn
+        return taken
+
+
+def share(lanes: Sequence[Lane], asks: Sequence[Ask]) -> list[tuple[Lane, Ask]]:
+    """One lane to each ask in turn, until each has its fill: two hungry workers get half each."""
+    room = {id(ask): ask.most for ask in asks}
+    chosen: list[tuple[Lane, Ask]] = []
+    waiting = list(lanes)
+    while waiting and any(room.values()):
+        for ask in asks:
+            if waiting and room[id(ask)]:
+                room[id(ask)] -= 1
+                chosen.append((waiting.pop(0), ask))
+    return chosen
+
+
+def _head(lane: Lane) -> str:
+    return lane.running_turn_id or lane.waiting_turn_id or ""
+
+
+def _wanted(lane: Lane, turn: Turn, ask: Ask) -> Wanted:
+    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history)

@@ -1,0 +1,214 @@
+"""How does a turn move? Leased, extended, committed, given back; each step checked against the fence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
+from kit.moments import seconds
+from parley.storage.v1.turn_requests_pb2 import TurnCommit
+from storage_service.domain.rows import GUARDED, Changes, Delivery, Lane, Message, Mutations, Turn
+from storage_service.domain.words import OPEN_TURN, TERMINAL
+
+MUST_SPEAK = {"replied", "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one item: `moved` says that something was written."""
+
+    duplicate: bool = False
+    error: ParleyError | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Turns:
+    """The moves of one transaction. The lanes they name are locked, and what changed is gathered."""
+
+    now: datetime
+    new_id: Callable[[], str]
+    changes: Changes
+    mutations: Mutations = GUARDED
+
+    def lease(self, lane: Lane, turn: Turn, *, worker_id: str, lease: timedelta) -> None:
+        lane.hold_turn(turn.id)
+        turn.state, turn.worker_id, turn.expires_at = "running", worker_id, self.now + lease
+        turn.epoch += 1
+        turn.attempts += 1
+        self._touch(lane, turn)
+
+    def extend(self, turn: Turn | None, *, worker_id: str, epoch: int, lease: timedelta) -> Done:
+        if turn is None or not self._held(turn, worker_id, epoch):
+            return Done(error=LeaseLost())
+        turn.expires_at = self.now + lease
+        self.changes.turns[turn.id] = turn
+        return Done(expires_at=turn.expires_at)
+
+    def give_back(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int, delay: timedelta) -> Done:
+        if turn is not None and (turn.state, turn.epoch, turn.worker_id) == ("returned", epoch, worker_id):
+            return Done(duplicate=True)
+        if turn is None or not self._held(turn, worker_id, epoch):
+            return Done(error=LeaseLost())
+        self.take_back(lane, turn, self.now + delay)
+        return Done()
+
+    def take_back(self, lane: Lane, turn: Turn, due_at: datetime) -> None:
+        turn.state, turn.expires_at = "returned", None
+        turn.due_at = due_at
+        lane.return_turn(due_at)
+        self._touch(lane, turn)
+
+    def commit(self, lane: Lane, turn: Turn | None, item: TurnCommit, *, worker_id: str) -> Done:
+        state = TERMINAL.get(item.state)
+        replies = [text for text in item.replies if text.strip()]
+        if state is None or (state in MUST_SPEAK and not replies):
+            return Done(error=_malformed(state))
+        if turn is None:
+            return Done(error=LeaseLost())
+        if not self._held(turn, worker_id, item.epoch):
+            return _seen_before(turn, worker_id, item.epoch)
+        _note_usage(turn, item)
+        if lane.owner != "agent" or lane.owner_epoch != item.owner_epoch:
+            self.end(lane, turn, "suppressed", "owner_changed")
+            return Done(error=OwnerChanged())
+        self.end(lane, turn, state, item.reason, replies=replies)
+        if state == "handed_off":
+            lane.owner, lane.owner_epoch = "queue", lane.owner_epoch + 1
+        return Done()
+
+    def fail(self, lane: Lane, turn: Turn, reason: str, *, tell: str) -> None:
+        """Ends a turn that nobody will answer any more. Whoever still works on it finds another epoch."""
+        turn.epoch += 1
+        turn.worker_id = ""
+        if lane.owner != "agent":
+            self.end(lane, turn, "suppressed", f"owner_{lane.owner}")
+        else:
+            self.end(lane, turn, "failed", reason, replies=[tell])
+
+    def end(self, lane: Lane, turn: Turn, state: str, reason: str = "", *, replies: Sequence[str] = ()) -> None:
+        waited = lane.waiting_turn_id == turn.id
+        lane.end_turn(turn.id)
+        turn.state, turn.reason = state, reason
+        turn.expires_at, turn.ended_at = None, self.now
+        if replies:
+            turn.reply_seq, turn.replies = lane.next_seq, len(replies)
+        for text in replies:
+            message = self.say(lane, "agent", text, turn=turn)
+            lane.last_reply_seq = message.seq
+        if lane.waiting_turn_id and not waited:
+            self._now_first(lane)
+        self._touch(lane, turn)
+
+    def say(self, lane: Lane, role: str, text: str, *, turn: Turn | None = None, correlation_id: str = "") -> Message:
+        """Adds a message to the history and its delivery to the lane."""
+        message = _spoken(lane, role, text, message_id=self.new_id(), delivery_id=self.new_id(), now=self.now)
+        message.correlation_id = turn.correlation_id if turn else correlation_id
+        message.traceparent = turn.traceparent if turn else ""
+        message.turn_id = turn.id if turn else None
+        reply_to_seq = turn.last_seq if turn else lane.last_inbound_seq
+        self.changes.messages.append(message)
+        self.changes.new_deliveries.append(_delivery(message, reply_to_seq))
+        lane.queue_delivery(self.now)
+        self.changes.touch(lane, self.now)
+        return message
+
+    def _now_first(self, lane: Lane) -> None:
+        """The turn that waited behind gets its whole time from here."""
+        due_at = lane.waiting_due_at or self.now
+        row = (
+            lane.tenant_id,
+            lane.waiting_turn_id or "",
+            due_at,
+            lane.waiting_messages,
+            lane.last_inbound_seq,
+            self.now,
+        )
+        self.changes.waiting[row[1]] = row
+
+    def _held(self, turn: Turn, worker_id: str, epoch: int) -> bool:
+        if not self.mutations.fencing:
+            return True
+        return (turn.state, turn.worker_id, turn.epoch) == ("running", worker_id, epoch)
+
+    def _touch(self, lane: Lane, turn: Turn) -> None:
+        self.changes.turns[turn.id] = turn
+        self.changes.touch(lane, self.now)
+
+
+def _malformed(state: str | None) -> ParleyError:
+    if state is None:
+        return InvalidField([("state", "must be a terminal state")])
+    return InvalidField([("replies", f"a turn that ends as {state} needs at least one that is not blank")])
+
+
+def _seen_before(turn: Turn, worker_id: str, epoch: int) -> Done:
+    if turn.state in OPEN_TURN or (turn.worker_id, turn.epoch) != (worker_id, epoch):
+        return Done(error=LeaseLost())
+    if turn.reason == "owner_changed":
+        return Done(error=OwnerChanged(), duplicate=True)
+    return Done(duplicate=True)
+
+
+def _note_usage(turn: Turn, item: TurnCommit) -> None:
+    usage = item.usage
+    turn.model, turn.backend = usage.model, usage.backend
+    turn.input_tokens, turn.output_tokens = usage.input_tokens, usage.output_tokens
+    turn.cost_micros = usage.cost_micros
+    turn.model_ms = round(seconds(usage.model_time) * 1000)
+
+
+def _spoken(lane: Lane, role: str, text: str, *, message_id: str, delivery_id: str, now: datetime) -> Message:
+    return Message(
+        tenant_id=lane.tenant_id,
+        id=message_id,
+        conversation_id=lane.id,
+        seq=lane.take_seq(),
+        role=role,
+        text=text,
+        attachments=None,
+        message_metadata=None,
+        account_id=lane.account_id,
+        chat_id=lane.chat_id,
+        sender_id="",
+        provider_message_id=None,
+        reply_to_provider_message_id="",
+        provider_at=now,
+        received_at=None,
+        created_at=now,
+        turn_id=None,
+        delivery_id=delivery_id,
+        correlation_id="",
+        traceparent="",
+    )
+
+
+def _delivery(message: Message, reply_to_seq: int) -> Delivery:
+    return Delivery(
+        tenant_id=message.tenant_id,
+        id=message.delivery_id or "",
+        conversation_id=message.conversation_id,
+        message_id=message.id,
+        account_id=message.account_id,
+        turn_id=message.turn_id,
+        seq=message.seq,
+        reply_to_seq=reply_to_seq,
+        state="queued",
+        reason="",
+        provider_code="",
+        provider_message_id="",
+        epoch=0,
+        worker_id="",
+        expires_at=None,
+        lease_seconds=0,
+        begun=False,
+        due_at=message.created_at,
+        attempts=0,
+        part_attempts=0,
+        parts=0,
+        parts_sent=0,
+        correlation_id=message.correlation_id,
+        traceparent=message.traceparent,
+        created_at=message.created_at,
+        updated_at=message.created_at,
+    )
