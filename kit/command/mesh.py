@@ -15,6 +15,7 @@ from kit import logs
 from kit.command import services
 from kit.command.services import SERVICES, Service
 from kit.lifetime import Lifetime
+from kit.monitoring import Monitoring
 
 DRAIN_SECONDS = 20.0  # for one rank of services; what is not done by then is done again after the next start
 FIRST_BACKOFF_SECONDS = 0.5
@@ -31,6 +32,8 @@ async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
         each.name: asyncio.create_task(services.serve_of(each)(settings[each.name], lifetimes[each.name]))
         for each in SERVICES
     }
+    monitoring = Monitoring(lifetimes["gateway"], "gateway")  # the last of the arrows: ready when it is
+    await monitoring.start(settings["gateway"].metrics_host, settings["gateway"].metrics_port)
     stopping = _stop_on_signals()
     ready = asyncio.create_task(_when_all_ready(lifetimes, when_ready))
     waiting = asyncio.create_task(stopping.wait())
@@ -39,6 +42,7 @@ async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
     for task in (ready, waiting):
         task.cancel()
     await _drain((lifetimes[each.name].stop, running[each.name], each) for each in SERVICES)
+    await monitoring.close()
     return _report(running, fallen)
 
 

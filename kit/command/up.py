@@ -30,7 +30,9 @@ def up(*, processes: bool, **overrides: Any) -> int:
         await _say_when_ready(settings["gateway"], began)
 
     logs.configure(settings["gateway"], "mesh")
-    tracing.configure(settings["gateway"].otel_exporter_otlp_endpoint, "parley", sampled=1.0)
+    tracing.configure(
+        settings["gateway"].otel_exporter_otlp_endpoint, "parley", sampled=settings["gateway"].otel_traces_sampler_arg
+    )
     if processes:
         return uvloop.run(mesh.run_apart(_options(settings, overrides), when_ready))
     return uvloop.run(mesh.run_here(settings, when_ready))

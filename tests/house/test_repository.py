@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,14 @@ def test_decision_records_are_short_and_complete(record: Path) -> None:
     text = record.read_text()
     assert len(text.splitlines()) <= RECORD_LINES
     assert [each for each in ("Context", "Decision", "Consequences", "Alternatives") if f"## {each}" not in text] == []
+
+
+def test_every_dependency_has_its_reason_on_record() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    record = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
+    names = [re.split(r"[<>=; ]", each)[0] for each in wanted]
+    assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", record)] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
