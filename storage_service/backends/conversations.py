@@ -1,0 +1,133 @@
+"""What was said in a conversation, and where do its turns stand?"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel import col
+
+from kit.errors import InvalidField
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_service_pb2 as pb
+from storage_service.backends import mapping
+from storage_service.backends.rows import Rows, after
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Conversation, Delivery, Message, Turn
+from storage_service.backends.tables.work import OPEN_TURN
+from storage_service.domain import paging, words
+from storage_service.domain.watching import News, Outcome
+
+HISTORY_SIZE = 100
+
+
+class Conversations:
+    """Reads of conversations."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def get(self, request: pb.GetConversationRequest) -> pb.GetConversationResponse:
+        async with self._sessions.read(request.tenant_id) as rows:
+            statement = rows.select(Conversation)
+            if request.conversation_id:
+                statement = statement.where(col(Conversation.id) == request.conversation_id)
+            elif request.account_id and request.chat_id:
+                account, chat_id = col(Conversation.account_id), col(Conversation.chat_id)
+                statement = statement.where(account == request.account_id, chat_id == request.chat_id)
+            else:
+                raise InvalidField([("conversation_id", "is required, or else account_id and chat_id")])
+            row = await rows.only(statement, kind="conversation")
+        return pb.GetConversationResponse(conversation=mapping.conversation(row))
+
+    async def list(self, request: pb.ListConversationsRequest) -> pb.ListConversationsResponse:
+        query = (request.tenant_id, "conversations", request.owner, request.account_id)
+        most, order = paging.size(request.page_size), (Conversation.updated_at, Conversation.id)
+        before = paging.place(request.page_token, [datetime, str], query=query)
+        async with self._sessions.read(request.tenant_id) as rows:
+            statement = rows.select(Conversation).order_by(*(col(each).desc() for each in order)).limit(most + 1)
+            if request.owner:
+                statement = statement.where(col(Conversation.owner).in_(owner_words(request.owner)))
+            if request.account_id:
+                statement = statement.where(col(Conversation.account_id) == request.account_id)
+            if before:
+                statement = statement.where(after(order, before, descending=True))
+            found = await rows.all(statement)
+        page, following = paging.cut(found, most, key=lambda row: (row.updated_at, row.id), query=query)
+        return pb.ListConversationsResponse(conversations=map(mapping.conversation, page), next_page_token=following)
+
+    async def messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
+        most = paging.size(request.page_size, HISTORY_SIZE)
+        async with self._sessions.read(request.tenant_id) as rows:
+            await rows.named(Conversation, request.conversation_id)
+            found = await _history(rows, request.conversation_id, after_seq=request.after_seq, most=most + 1)
+            shown = await _shown(rows, found[:most])
+        return pb.ListMessagesResponse(messages=shown, more=len(found) > most)
+
+    async def turns(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
+        query = (request.tenant_id, "turns", *request.states, request.conversation_id)
+        most = paging.size(request.page_size)
+        async with self._sessions.read(request.tenant_id) as rows:
+            statement = rows.select(Turn).order_by(col(Turn.id)).limit(most + 1)
+            # The literal lets both databases use the partial index of open turns.
+            wanted = col(Turn.state).in_(turn_words(request.states)) if request.states else text(OPEN_TURN)
+            statement = statement.where(wanted)
+            if request.conversation_id:
+                statement = statement.where(col(Turn.conversation_id) == request.conversation_id)
+            if place := paging.place(request.page_token, [str], query=query):
+                statement = statement.where(col(Turn.id) > place[0])
+            found = await rows.all(statement)
+        page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
+        return pb.ListTurnsResponse(turns=map(mapping.turn, page), next_page_token=following)
+
+    async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News:
+        """What a watcher has not seen yet, as domain.watching asks."""
+        async with self._sessions.read(tenant_id) as rows:
+            lane = await rows.named(Conversation, conversation_id)
+            found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
+            return News(await _shown(rows, found), thinking=await _thinking(rows, lane))
+
+    async def outcome(self, tenant_id: str, message_id: str) -> Outcome:
+        """The turn of a message and, once it has ended, what it said. A turn that was split is read anew each time."""
+        async with self._sessions.read(tenant_id) as rows:
+            message = await rows.named(Message, message_id)
+            if message.turn_id is None:
+                return Outcome(message.conversation_id, None, ())
+            turn = await rows.named(Turn, message.turn_id)
+            said = await _replies(rows, turn) if turn.state not in words.OPEN_TURN else ()
+            return Outcome(message.conversation_id, mapping.turn(turn), await _shown(rows, said))
+
+
+def owner_words(owner: int) -> list[str]:
+    return [word for word, value in words.OWNER.items() if value == owner]
+
+
+def turn_words(states: Sequence[int]) -> list[str]:
+    return [word for word, value in words.TURN_STATE.items() if value in states]
+
+
+async def _history(rows: Rows, conversation_id: str, *, after_seq: int, most: int) -> Sequence[Message]:
+    statement = rows.select(Message).where(col(Message.conversation_id) == conversation_id)
+    return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(most))
+
+
+async def _replies(rows: Rows, turn: Turn) -> Sequence[Message]:
+    """By its place in the conversation, which is indexed."""
+    statement = rows.select(Message).where(col(Message.conversation_id) == turn.conversation_id)
+    place = col(Message.seq).between(turn.reply_seq, turn.reply_seq + turn.replies - 1)
+    return await rows.all(statement.where(place, col(Message.turn_id) == turn.id).order_by(col(Message.seq)))
+
+
+async def _thinking(rows: Rows, lane: Conversation) -> bool:
+    """A turn that was given back still stands as the running one in the lane; nobody thinks about it."""
+    if lane.running_turn_id is None:
+        return False
+    turn = await rows.first(rows.select(Turn).where(col(Turn.id) == lane.running_turn_id))
+    return turn is not None and turn.state == "running"
+
+
+async def _shown(rows: Rows, messages: Sequence[Message]) -> list[chat.Message]:
+    """The messages with the state of their deliveries, which most do not have."""
+    ids = [message.delivery_id for message in messages if message.delivery_id]
+    found = await rows.all(rows.select(Delivery).where(col(Delivery.id).in_(ids))) if ids else ()
+    states = {delivery.id: delivery.state for delivery in found}
+    return [mapping.message(each, delivery_state=states.get(each.delivery_id or "")) for each in messages]

@@ -1,0 +1,143 @@
+"""How is a person forgotten, for good? In one transaction; counts and states stay, nothing that names them does.
+
+Of each message a keyed hash remains, so that a webhook that is delivered late does not bring it back.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlmodel import col
+
+from kit.moments import stamp
+from parley.storage.v1 import privacy_service_pb2 as pb
+from storage_service.backends import footprint, lanes
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.rows import Rows, Who
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import (
+    Attempt,
+    Contact,
+    Conversation,
+    Delivery,
+    Identity,
+    Message,
+    RawPayload,
+    Receipt,
+    Tombstone,
+)
+from storage_service.domain.tombstones import Tombstones
+from storage_service.domain.wakeups import Wakeups
+
+REASON = "erased"
+# What a message's row says of the person. The rest is ours: ids, states, times.
+NOTHING_SAID = {"text": "", "attachments": None, "message_metadata": None}
+NOBODY = {**NOTHING_SAID, "sender_id": "", "provider_message_id": None, "reply_to_provider_message_id": ""}
+
+
+class Erasure:
+    """Forgets contacts."""
+
+    def __init__(self, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, wakeups: Wakeups) -> None:
+        self._sessions = sessions
+        self._repeats = repeats
+        self._tombstones = tombstones
+        self._wakeups = wakeups
+
+    async def erase(self, request: pb.EraseContactRequest, actor: str) -> pb.EraseContactResponse:
+        """Removes a contact: names, identities, texts, attachments, raw payloads, the providers' ids."""
+        moved: list[str] = []
+
+        async def work(rows: Rows) -> pb.EraseContactResponse:
+            contact = await rows.named(Contact, request.contact_id, lock=True)
+            if contact.erased_at is not None:
+                return pb.EraseContactResponse(erased_at=stamp(contact.erased_at), duplicate=True)
+            place = await footprint.find(rows, contact.id)
+            messages = await self._messages_elsewhere(rows, place.elsewhere)
+            for conversation in place.conversations:
+                messages += await self._conversation(rows, conversation.id)
+                moved.append(conversation.id)
+            await self._contact(rows, contact)
+            await rows.note("contact.erase", "contact", row_id=contact.id, messages=messages)
+            return pb.EraseContactResponse(messages=messages, erased_at=stamp(rows.now))
+
+        again = pb.EraseContactResponse(duplicate=True)
+        response = await self._repeats.write(Who(request.tenant_id, actor), request, work=work, again=again)
+        self._wakeups.moved(moved)
+        await self._sessions.shed()
+        return response
+
+    async def _contact(self, rows: Rows, contact: Contact) -> None:
+        await rows.change(rows.delete(Identity).where(col(Identity.contact_id) == contact.id))
+        contact.name, contact.model, contact.erased_at = "", "", rows.now
+        await rows.flush()
+
+    async def _conversation(self, rows: Rows, conversation_id: str) -> int:
+        """Ends its work, buries its messages, and takes away the chat that it was held in. Nobody answers it again."""
+        lane = await rows.named(Conversation, conversation_id, lock=True)
+        lane.owner, lane.owner_epoch = "none", lane.owner_epoch + 1
+        await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+        await lanes.drop_deliveries(rows, lane, reason=REASON)
+        await self._bury(rows, lane)
+        gone = f"erased:{lane.id}"
+        theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
+        emptied = await rows.change(theirs.values(**NOBODY, chat_id=gone))
+        lane.chat_id, lane.summary, lane.summary_seq, lane.updated_at = gone, "", 0, rows.now
+        await rows.flush()
+        await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
+        return emptied
+
+    async def _bury(self, rows: Rows, lane: Conversation) -> None:
+        """Page by page: hashes of what came in, the bodies it came in, the providers' names of what went out."""
+        after_seq = 0
+        while page := await footprint.page_of(rows, lane.id, after_seq=after_seq):
+            await self._tombstone(rows, page)
+            await _forget_payloads(rows, page)
+            await _forget_provider_ids(rows, [message.delivery_id for message in page if message.delivery_id])
+            after_seq = page[-1].seq
+
+    async def _messages_elsewhere(self, rows: Rows, message_ids: Sequence[str]) -> int:
+        emptied = 0
+        for ids in _chunks(message_ids):
+            page = await rows.all(rows.select(Message).where(col(Message.id).in_(ids)))
+            await self._tombstone(rows, page)
+            await _forget_payloads(rows, page)
+            emptied += await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOBODY))
+        return emptied
+
+    async def _tombstone(self, rows: Rows, messages: Sequence[Message]) -> None:
+        stones = [
+            Tombstone(tenant_id=rows.tenant_id, digest=self._digest(message), created_at=rows.now)
+            for message in messages
+            if message.provider_message_id is not None
+        ]
+        await rows.add(*stones)
+
+    def _digest(self, message: Message) -> bytes:
+        return self._tombstones.to_write(
+            message.tenant_id,
+            message.account_id,
+            chat_id=message.chat_id,
+            provider_message_id=message.provider_message_id or "",
+        )
+
+
+async def _forget_payloads(rows: Rows, messages: Sequence[Message]) -> None:
+    """A raw body names one conversation, and may carry messages of several: it was written when they were."""
+    written: set[datetime] = {message.created_at for message in messages}
+    correlated = {message.correlation_id for message in messages if message.correlation_id}
+    theirs = rows.delete(RawPayload).where(
+        col(RawPayload.created_at).in_(written), col(RawPayload.correlation_id).in_(correlated)
+    )
+    await rows.change(theirs)
+
+
+async def _forget_provider_ids(rows: Rows, delivery_ids: Sequence[str]) -> None:
+    """Some providers write the phone number into the ids of messages."""
+    nameless = {"provider_message_id": ""}
+    await rows.change(rows.update(Delivery).where(col(Delivery.id).in_(delivery_ids)).values(**nameless))
+    await rows.change(rows.update(Attempt).where(col(Attempt.delivery_id).in_(delivery_ids)).values(**nameless))
+    await rows.change(rows.update(Receipt).where(col(Receipt.delivery_id).in_(delivery_ids)).values(**nameless))
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + footprint.PAGE] for start in range(0, len(ids), footprint.PAGE))

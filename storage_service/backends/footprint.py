@@ -1,0 +1,63 @@
+"""Where does a contact stand in the rows? One list for export and erasure, so that neither forgets a place."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import col
+
+from storage_service.backends.rows import Rows
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Contact, Conversation, Identity, Message
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """A contact, the channels that know them, their conversations, and what they wrote in conversations of others."""
+
+    contact: Contact
+    identities: Sequence[Identity]
+    conversations: Sequence[Conversation]
+    elsewhere: Sequence[str]
+
+
+async def find(rows: Rows, contact_id: str) -> Footprint:
+    """NotFound when the tenant does not know the contact."""
+    contact = await rows.named(Contact, contact_id)
+    identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
+    theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
+    conversations = await rows.all(theirs.order_by(col(Conversation.id)))
+    elsewhere = await _elsewhere(rows, identities, [each.id for each in conversations])
+    return Footprint(contact, identities, conversations, elsewhere)
+
+
+async def messages(sessions: Sessions, tenant_id: str, conversation_id: str) -> AsyncIterator[Sequence[Message]]:
+    """A conversation's messages page by page: nobody holds ten thousand of them in memory."""
+    after_seq = 0
+    while True:
+        async with sessions.read(tenant_id) as rows:
+            page = await page_of(rows, conversation_id, after_seq=after_seq)
+        if not page:
+            return
+        yield page
+        after_seq = page[-1].seq
+
+
+async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequence[Message]:
+    """The next messages of a conversation."""
+    statement = rows.select(Message).where(col(Message.conversation_id) == conversation_id)
+    return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(PAGE))
+
+
+async def _elsewhere(rows: Rows, identities: Sequence[Identity], conversation_ids: Sequence[str]) -> list[str]:
+    """In a group chat a person writes in a conversation that began with somebody else."""
+    found: list[str] = []
+    for identity in identities:
+        written = rows.select(Message).where(
+            col(Message.account_id) == identity.account_id,
+            col(Message.sender_id) == identity.sender_id,
+            col(Message.conversation_id).not_in(conversation_ids),
+        )
+        found.extend(message.id for message in await rows.all(written))
+    return found

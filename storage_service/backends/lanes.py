@@ -1,0 +1,72 @@
+"""What happens to conversations' lanes when something else than a message moves: an owner, an account, an erasure?
+
+Whoever changes a lane holds its conversation's row; several are taken in the order of their ids, as everywhere.
+"""
+
+from sqlalchemy import text
+from sqlmodel import col
+
+from storage_service.backends.rows import Rows
+from storage_service.backends.tables import Conversation, Delivery, Message, Turn
+from storage_service.backends.tables.work import OPEN_DELIVERY
+
+# The literal lets both databases use the partial index of the lane.
+_open = text(OPEN_DELIVERY)
+FREED_AT_ONCE = 500
+
+
+async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> None:
+    """Ends the turn that no worker holds: the one that waits, and the one that was given back."""
+    unheld = rows.select(Turn).where(col(Turn.conversation_id) == lane.id, col(Turn.state).in_(["waiting", "returned"]))
+    for turn in await rows.all(unheld):
+        turn.state, turn.reason, turn.ended_at = "suppressed", reason, rows.now
+        if lane.running_turn_id == turn.id:
+            lane.running_turn_id = None
+    lane.waiting_turn_id = lane.waiting_since = lane.waiting_due_at = lane.turn_due_at = None
+    lane.waiting_messages = 0
+    await rows.flush()
+
+
+async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, role: str = "") -> int:
+    """Fails what has not begun to go out, of one speaker or of all.
+
+    The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on.
+    """
+    waiting = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open, ~col(Delivery.begun))
+    found = await rows.all(waiting)
+    spoken = rows.select(Message).where(col(Message.id).in_([each.message_id for each in found]))
+    chosen = {each.id for each in await rows.all(spoken) if role in {"", each.role}}
+    dropped = [each for each in found if each.message_id in chosen]
+    for delivery in dropped:
+        if lane.sending_delivery_id == delivery.id:
+            lane.sending_delivery_id = None
+        delivery.state, delivery.reason, delivery.updated_at = "failed", reason, rows.now
+        delivery.epoch, delivery.expires_at, delivery.worker_id = delivery.epoch + 1, None, ""
+    lane.open_deliveries = max(0, lane.open_deliveries - len(dropped))
+    await rows.flush()
+    await _set_delivery_due(rows, lane)
+    return len(dropped)
+
+
+async def free_account(rows: Rows, account_id: str) -> int:
+    """Makes due again what waited for a paused account. Returns how many conversations moved."""
+    freed = 0
+    parked = rows.select(Conversation).where(col(Conversation.account_id) == account_id, text("delivery_parked"))
+    page = parked.order_by(col(Conversation.id)).limit(FREED_AT_ONCE)
+    while lanes := await rows.all(page, lock=True):
+        for lane in lanes:
+            lane.delivery_parked = False
+            await _set_delivery_due(rows, lane)
+        await rows.flush()
+        freed += len(lanes)
+    return freed
+
+
+async def _set_delivery_due(rows: Rows, lane: Conversation) -> None:
+    """The head of the lane is due when it says; nothing is while one is out or the account is paused."""
+    if lane.sending_delivery_id or lane.delivery_parked or not lane.open_deliveries:
+        lane.delivery_due_at = None
+        return
+    heads = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open).order_by(col(Delivery.seq))
+    head = await rows.first(heads.limit(1))
+    lane.delivery_due_at = head.due_at if head else None

@@ -1,0 +1,63 @@
+"""Who answers a conversation? A change of owner is one transaction, and from its end the model is silent.
+
+The raised epoch makes the commit of a running turn fail; what waits is ended here; what the agent said and nobody has
+begun to send is not sent.
+"""
+
+from kit.errors import InvalidField
+from parley.storage.v1 import conversation_service_pb2 as pb
+from storage_service.backends import lanes, mapping
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.rows import Rows, Who
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Conversation
+from storage_service.domain import words
+from storage_service.domain.wakeups import Wakeups
+
+REASON = "owner_changed"
+
+
+class Ownership:
+    """Changes of who answers."""
+
+    def __init__(self, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups) -> None:
+        self._sessions = sessions
+        self._repeats = repeats
+        self._wakeups = wakeups
+
+    async def set_owner(self, request: pb.SetOwnerRequest, actor: str) -> pb.SetOwnerResponse:
+        """Takes a conversation over or hands it back. Asked again, it shows the conversation as it is by then."""
+        owner = _word(request.owner)
+
+        async def work(rows: Rows) -> pb.SetOwnerResponse:
+            lane = await rows.named(Conversation, request.conversation_id, lock=True)
+            repeated = await self._repeats.first(rows, request) is not None
+            if not repeated:
+                await _change(rows, lane, owner)
+                await self._repeats.keep(rows, request, b"")
+            return pb.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
+
+        response = await self._sessions.write(Who(request.tenant_id, actor), work)
+        self._wakeups.moved([request.conversation_id])
+        self._wakeups.deliveries.ring()
+        return response
+
+
+async def _change(rows: Rows, lane: Conversation, owner: str) -> None:
+    """Naming the owner that it has already changes nothing, so that no running answer is thrown away."""
+    before = lane.owner
+    if owner == before:
+        return
+    lane.owner, lane.owner_epoch, lane.updated_at = owner, lane.owner_epoch + 1, rows.now
+    await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+    if before == "agent":
+        await lanes.drop_deliveries(rows, lane, reason=REASON, role="agent")
+    await rows.flush()
+    await rows.note("conversation.owner", "conversation", row_id=lane.id, before=before, after=owner)
+
+
+def _word(owner: int) -> str:
+    for word, value in words.OWNER.items():
+        if value == owner:
+            return word
+    raise InvalidField([("owner", "is not a known value")])

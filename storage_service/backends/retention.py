@@ -1,0 +1,95 @@
+"""What is kept too long? Raw payloads, and message texts when asked, go when they are older than they may be."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import or_
+from sqlmodel import col
+from sqlmodel.sql.expression import SelectOfScalar
+
+from kit.moments import seconds
+from parley.storage.v1 import privacy_service_pb2 as pb
+from storage_service.backends.erasure import NOTHING_SAID
+from storage_service.backends.rows import Rows, Who
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Conversation, Delivery, Message, RawPayload, Turn
+from storage_service.domain.words import OPEN_TURN
+
+# Each transaction is short, so that what comes in meanwhile does not wait for it.
+AT_ONCE = 1000
+
+
+class Retention:
+    """Ends what is kept too long."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def apply(self, request: pb.ApplyRetentionRequest, actor: str) -> pb.ApplyRetentionResponse:
+        who, now = Who(request.tenant_id, actor), self._sessions.now()
+        payloads = messages = 0
+        if request.HasField("raw_payloads"):
+            payloads = await self._payloads(who, now - timedelta(seconds=seconds(request.raw_payloads)))
+        if request.HasField("messages"):
+            messages = await self._messages(who, now - timedelta(seconds=seconds(request.messages)))
+        if payloads or messages:
+            await self._note(who, payloads=payloads, messages=messages)
+            await self._sessions.shed()
+        return pb.ApplyRetentionResponse(raw_payloads=payloads, messages=messages)
+
+    async def _payloads(self, who: Who, before: datetime) -> int:
+        async def work(rows: Rows) -> int:
+            old = rows.select(RawPayload).where(col(RawPayload.created_at) < before)
+            ids = await rows.ids(old.order_by(col(RawPayload.created_at)).limit(AT_ONCE), RawPayload)
+            return await rows.change(rows.delete(RawPayload).where(col(RawPayload.id).in_(ids)))
+
+        gone = await self._sessions.write(who, work)
+        total = gone
+        while gone:
+            gone = await self._sessions.write(who, work)
+            total += gone
+        return total
+
+    async def _messages(self, who: Who, before: datetime) -> int:
+        """Page by page in the order of ids, which is the order of time. Summaries of conversations that rest go too."""
+        last, total = "", 0
+        while True:
+            async with self._sessions.read(who.tenant_id) as rows:
+                old = _old_texts(rows, before).where(col(Message.id) > last)
+                ids = await rows.ids(old.order_by(col(Message.id)).limit(AT_ONCE), Message)
+            if not ids:
+                break
+            total += await self._sessions.write(who, partial(_empty, ids=ids))
+            last = ids[-1]
+        await self._sessions.write(who, partial(_forget_summaries, before=before))
+        return total
+
+    async def _note(self, who: Who, **removed: int) -> None:
+        async def work(rows: Rows) -> None:
+            await rows.note("retention.apply", "tenant", row_id=who.tenant_id, **removed)
+
+        await self._sessions.write(who, work)
+
+
+async def _empty(rows: Rows, *, ids: Sequence[str]) -> int:
+    return await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOTHING_SAID))
+
+
+async def _forget_summaries(rows: Rows, *, before: datetime) -> int:
+    resting = rows.update(Conversation).where(col(Conversation.updated_at) < before, col(Conversation.summary) != "")
+    return await rows.change(resting.values(summary="", summary_seq=0))
+
+
+def _old_texts(rows: Rows, before: datetime) -> SelectOfScalar[Message]:
+    """Texts that nobody needs any more: what is being answered or sent is not touched, however old."""
+    something = or_(
+        col(Message.text) != "", col(Message.attachments).is_not(None), col(Message.message_metadata).is_not(None)
+    )
+    answering = rows.select(Turn).where(col(Turn.id) == col(Message.turn_id), col(Turn.state).in_(OPEN_TURN))
+    sending = rows.select(Delivery).where(
+        col(Delivery.id) == col(Message.delivery_id), col(Delivery.state).in_(["queued", "sending"])
+    )
+    return rows.select(Message).where(
+        col(Message.created_at) < before, something, ~answering.exists(), ~sending.exists()
+    )

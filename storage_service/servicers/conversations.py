@@ -1,0 +1,61 @@
+"""ConversationService's front door: what was said, and who answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from kit import deadlines
+from kit.access import caller
+from kit.moments import seconds
+from parley.storage.v1 import conversation_service_pb2 as pb
+from parley.storage.v1 import conversation_service_pb2_grpc as grpc_pb
+from storage_service.backends.conversations import Conversations
+from storage_service.backends.ownership import Ownership
+from storage_service.domain.watching import Watching
+
+SERVICE = "parley.storage.v1.ConversationService"
+
+# What an answer needs to get back before the caller's deadline.
+WAY_BACK_SECONDS = 0.25
+
+
+class ConversationServicer(grpc_pb.ConversationServiceServicer):
+    """Answers for conversations."""
+
+    def __init__(self, conversations: Conversations, ownership: Ownership, *, watching: Watching) -> None:
+        self._conversations = conversations
+        self._ownership = ownership
+        self._watching = watching
+
+    async def GetConversation(self, request: pb.GetConversationRequest, _context: Any) -> pb.GetConversationResponse:
+        return await self._conversations.get(request)
+
+    async def ListConversations(
+        self, request: pb.ListConversationsRequest, _context: Any
+    ) -> pb.ListConversationsResponse:
+        return await self._conversations.list(request)
+
+    async def ListMessages(self, request: pb.ListMessagesRequest, _context: Any) -> pb.ListMessagesResponse:
+        return await self._conversations.messages(request)
+
+    async def WatchMessages(
+        self, request: pb.WatchMessagesRequest, _context: Any
+    ) -> AsyncIterator[pb.WatchMessagesResponse]:
+        watch = self._watching.watch(request.tenant_id, request.conversation_id, after_seq=request.after_seq)
+        async with aclosing(watch) as news:
+            async for each in news:
+                yield each
+
+    async def AwaitTurn(self, request: pb.AwaitTurnRequest, _context: Any) -> pb.AwaitTurnResponse:
+        left = deadlines.remaining()
+        wait_seconds = seconds(request.wait)
+        if left is not None:
+            wait_seconds = min(wait_seconds, left - WAY_BACK_SECONDS)
+        outcome = await self._watching.settled(request.tenant_id, request.message_id, wait_seconds=wait_seconds)
+        return pb.AwaitTurnResponse(turn=outcome.turn, replies=outcome.replies)
+
+    async def ListTurns(self, request: pb.ListTurnsRequest, _context: Any) -> pb.ListTurnsResponse:
+        return await self._conversations.turns(request)
+
+    async def SetOwner(self, request: pb.SetOwnerRequest, _context: Any) -> pb.SetOwnerResponse:
+        return await self._ownership.set_owner(request, caller().name)
