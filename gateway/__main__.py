@@ -1,6 +1,7 @@
 """Constructs the gateway and runs it: the only place that makes what the rooms need."""
 
 import asyncio
+import socket
 import time
 from datetime import timedelta
 
@@ -30,9 +31,9 @@ STREAMS_PER_SESSION = 5
 log = logs.get("gateway")
 
 
-async def serve(settings: Settings, lifetime: Lifetime) -> None:
-    """Runs the gateway until the process stops."""
-    listening = bind(settings.http_host, settings.http_port)
+async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.socket | None = None) -> None:
+    """Runs the gateway until the process stops, on a socket that is open already or on one that the settings name."""
+    listening = listening or bind(settings.http_host, settings.http_port)
     mesh = Mesh(settings)
     await mesh.open()
     inbox = Inbox(mesh.channel("storage"), timeout=_patience(settings))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import grpc
 
+from gateway.backends.failures import why
 from kit import errors
 from parley.storage.v1 import conversation_service_pb2, conversation_service_pb2_grpc
 
@@ -27,7 +28,7 @@ class Conversations:
         try:
             response = await self._stub.GetConversation(request, timeout=self._timeout)
         except grpc.aio.AioRpcError as failure:
-            error = errors.from_rpc(failure, unavailable=errors.StorageUnavailable)
+            error = why(failure)
             if isinstance(error, errors.NotFound):
                 return ""
             raise error from None
@@ -43,7 +44,7 @@ class Conversations:
         try:
             return await self._stub.ListMessages(request, timeout=self._timeout)
         except grpc.aio.AioRpcError as failure:
-            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+            raise why(failure) from None
 
     async def watch(
         self, tenant_id: str, conversation_id: str, *, after_seq: int, most_seconds: float
@@ -57,8 +58,7 @@ class Conversations:
             async for response in call:
                 yield response
         except grpc.aio.AioRpcError as failure:
-            error = errors.from_rpc(failure, unavailable=errors.StorageUnavailable)
-            if not isinstance(error, errors.DeadlineExceeded):
-                raise error from None
+            if failure.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:  # the time that we set ourselves
+                raise why(failure) from None
         finally:
             call.cancel()

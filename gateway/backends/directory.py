@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import grpc
 
+from gateway.backends.failures import why
 from kit import errors
 from kit.ids import new_id
 from parley.storage.v1 import directory_pb2, directory_service_pb2, directory_service_pb2_grpc
@@ -24,9 +25,9 @@ class Directory:
         """The account of a webhook's URL, with its credentials. Raises NotFound."""
         request = directory_service_pb2.ResolveChannelAccountRequest(channel=channel, account_key=account_key)
         try:
-            response = await self._stub.ResolveChannelAccount(request, timeout=self._timeout)
+            response = await self._stub.ResolveChannelAccount(request, timeout=self._timeout, wait_for_ready=True)
         except grpc.aio.AioRpcError as failure:
-            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+            raise why(failure) from None
         return response.account
 
     async def accounts(self, channel: str) -> Sequence[directory_pb2.ChannelAccount]:
@@ -37,7 +38,7 @@ class Directory:
         try:
             response = await self._stub.ListChannelAccounts(request, timeout=self._timeout)
         except grpc.aio.AioRpcError as failure:
-            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+            raise why(failure) from None
         return response.accounts
 
     async def put(self, account: directory_pb2.ChannelAccount, credentials: Mapping[str, str]) -> None:
@@ -49,4 +50,4 @@ class Directory:
         try:
             await self._stub.PutChannelAccount(request, timeout=self._timeout)
         except grpc.aio.AioRpcError as failure:
-            raise errors.from_rpc(failure, unavailable=errors.StorageUnavailable) from None
+            raise why(failure) from None

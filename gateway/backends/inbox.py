@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import grpc
 
+from gateway.backends.failures import why
 from kit import errors
 from kit.frames import Frames
 from parley.storage.v1 import inbox_service_pb2, inbox_service_pb2_grpc
@@ -41,9 +42,10 @@ class Inbox:
     async def _accept(self, frame: list[Submission]) -> Sequence[SubmissionResult | Exception]:
         request = inbox_service_pb2.AcceptRequest(submissions=frame)
         try:
-            response = await self._stub.Accept(request, timeout=self._timeout)
+            # Waits for a storage that restarts: most providers never repeat a webhook that was answered 503.
+            response = await self._stub.Accept(request, timeout=self._timeout, wait_for_ready=True)
         except grpc.aio.AioRpcError as failure:
-            return await self._failed(frame, errors.from_rpc(failure, unavailable=errors.StorageUnavailable))
+            return await self._failed(frame, why(failure))
         return [_result(result) for result in response.results]
 
     async def _failed(

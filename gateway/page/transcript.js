@@ -30,6 +30,7 @@ export class Transcript {
   /** From here on entries arrive one by one: they are shown moving, and read out. */
   settle() {
     this.settled = true;
+    this.mark();
     this.follow(true);
   }
 
@@ -93,6 +94,7 @@ export class Transcript {
 
   /** Days apart, and entries of one speaker close together. */
   mark() {
+    if (!this.settled) return;
     this.log.querySelectorAll(".day").forEach((each) => each.remove());
     let before = null;
     for (const item of [...this.log.querySelectorAll(".entry")]) {

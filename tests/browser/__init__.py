@@ -1,0 +1,1 @@
+"""The web chat page in a real browser."""

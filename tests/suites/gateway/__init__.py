@@ -1,0 +1,1 @@
+"""The gateway over real sockets, with a loopback storage that speaks the contract."""

@@ -1,0 +1,105 @@
+"""A running gateway on a free port, with its storage beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from channels.channel import Credentials, Imitation, Webhook
+from channels.registry import CHANNELS
+from gateway import listening
+from gateway.__main__ import serve
+from gateway.settings import Settings
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.serving import Server
+from tests.suites.gateway import peer as peers
+
+CREDENTIALS = {
+    "whatsapp": {"account_sid": "AC" + "1" * 32, "auth_token": "whatsapp-token-0123456789abcdef"},
+    "sms": {"account_sid": "AC" + "1" * 32, "auth_token": "sms-token-0123456789abcdef"},
+    "telegram": {"bot_token": "123456:telegram-bot-token", "webhook_secret": "telegram-webhook-secret"},
+    "webchat": {"session_key": "k" * 48},
+}
+ADDRESSES = {"whatsapp": "whatsapp:+14155238886", "sms": "+14155550100", "telegram": "telegram", "webchat": "web"}
+SENDERS = {"whatsapp": "+14155550123", "sms": "+14155550123", "telegram": "424242", "webchat": "visitor"}
+
+
+@dataclass
+class World:
+    """A gateway, its storage, and what is needed to talk to both."""
+
+    peer: peers.Peer
+    storage: Server
+    lifetime: Lifetime
+    settings: Settings
+    port: int
+    client: httpx.AsyncClient
+
+    def webhook(self, channel: str, text: str, message_id: str = "", sender: str = "") -> Webhook:
+        """What the provider would post, correctly signed."""
+        address = ADDRESSES[channel]
+        secrets = self.peer.accounts[f"{channel}/{address}"]
+        numbers = {"telegram": str(abs(hash(message_id or new_id())) % 10**9), "webchat": message_id or new_id()}
+        imitation = Imitation(
+            text=text,
+            sender=sender or SENDERS[channel],
+            address=secrets.account.id if channel == "webchat" else address,
+            url=f"http://127.0.0.1:{self.port}/webhook/{channel}/{secrets.account.account_key}",
+            message_id=numbers.get(channel) or message_id or "SM" + new_id().replace("-", ""),
+            now=datetime.now(UTC),
+        )
+        return CHANNELS[channel].imitate(imitation, Credentials(dict(secrets.credentials)))
+
+    async def post(self, webhook: Webhook) -> httpx.Response:
+        """Posts it."""
+        return await self.client.post(webhook.url, content=webhook.body, headers=dict(webhook.headers))
+
+    async def restart_storage(self) -> None:
+        """The same rows behind the same address."""
+        self.storage, _ = await peers.start(self.peer, self.settings, self.settings.storage_address)
+
+    async def session(self) -> dict[str, str]:
+        """Headers of a new web chat session."""
+        answer = await self.client.post("/v1/chat/sessions", json={})
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+@asynccontextmanager
+async def running(folder: Path, **more: object) -> AsyncIterator[World]:
+    """Starts both and stops them."""
+    peer = peers.Peer()
+    for channel, credentials in CREDENTIALS.items():
+        peer.add_account(channel, ADDRESSES[channel], credentials)
+    settings = Settings(data_dir=folder)
+    storage, storage_port = await peers.start(peer, settings)
+    given = {"data_dir": folder, "storage_address": f"127.0.0.1:{storage_port}", "http_drain_seconds": 2, **more}
+    lifetime = Lifetime()
+    socket = listening.bind("127.0.0.1", 0)
+    port = socket.getsockname()[1]
+    settings = Settings(**given)
+    serving = asyncio.create_task(serve(settings, lifetime, listening=socket))
+    assert await asyncio.wait_for(lifetime.wait_ready(["gateway"]), 10)
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=20) as client:
+        try:
+            started = World(peer, storage, lifetime, settings, port, client)
+            yield started
+        finally:
+            peer.hold.set()
+            lifetime.stop()
+            await asyncio.wait_for(serving, 15)
+            await started.storage.drain(0.1)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """One for a test."""
+    async with running(tmp_path) as started:
+        yield started

@@ -1,0 +1,244 @@
+"""A storage on loopback that keeps the contract's promises in memory, so that the gateway is tested by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+from kit import errors
+from kit.ids import new_id
+from kit.moments import stamp, utc_now
+from kit.serving import Server
+from kit.settings import Settings
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import (
+    conversation_service_pb2,
+    conversation_service_pb2_grpc,
+    directory_pb2,
+    directory_service_pb2,
+    directory_service_pb2_grpc,
+    inbox_service_pb2,
+    inbox_service_pb2_grpc,
+)
+
+Place = tuple[str, str]
+
+
+class Peer:
+    """Its rows, and the switches by which a test breaks it."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, directory_pb2.AccountSecrets] = {}
+        self.submissions: list[inbox_service_pb2.Submission] = []
+        self.conversations: dict[Place, str] = {}
+        self.messages: dict[str, list[chat.Message]] = {}
+        self.thinking: set[str] = set()
+        self.frames: list[int] = []
+        self.resolved = 0
+        self.away = False
+        self.full = False
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.changed = asyncio.Condition()
+        self.answer: Callable[[str], str] | None = None
+
+    def check(self) -> None:
+        """Fails as a storage fails that cannot write, or that has too much already."""
+        if self.away:
+            raise errors.StorageUnavailable(retry_after=timedelta(seconds=1))
+        if self.full:
+            raise errors.QueueFull(retry_after=timedelta(seconds=5))
+
+    def add_account(self, channel: str, address: str, credentials: dict[str, str], **more: object) -> str:
+        """An account of the tenant default; gives its key."""
+        key = f"{channel}-key"
+        account = directory_pb2.ChannelAccount(
+            id=new_id(), tenant_id="default", channel=channel, account_key=key, address=address
+        )
+        account.options.update(more.get("options") or {})
+        self.accounts[f"{channel}/{address}"] = directory_pb2.AccountSecrets(account=account, credentials=credentials)
+        return key
+
+    def texts(self) -> list[str]:
+        """Everything that was stored of what came in."""
+        return [each.text for rows in self.messages.values() for each in rows if each.role == chat.ROLE_CONTACT]
+
+    async def say(self, conversation_id: str, role: chat.Role, text: str, provider_id: str = "") -> chat.Message:
+        """One more message, at the next place."""
+        async with self.changed:
+            rows = self.messages.setdefault(conversation_id, [])
+            row = chat.Message(
+                id=new_id(), seq=len(rows) + 1, role=role, text=text, created_at=stamp(utc_now()),
+                provider_message_id=provider_id, conversation_id=conversation_id,
+            )  # fmt: skip
+            rows.append(row)
+            self.changed.notify_all()
+        return row
+
+    async def think(self, conversation_id: str, thinking: bool) -> None:
+        """The agent begins, or ends, to think."""
+        async with self.changed:
+            (self.thinking.add if thinking else self.thinking.discard)(conversation_id)
+            self.changed.notify_all()
+
+
+class Partial:
+    """Serves some rpcs of a service; whoever calls another one is told."""
+
+    def __getattr__(self, name: str) -> Callable[[object, object], Awaitable[object]]:
+        async def refused(_request: object, _context: object) -> object:
+            raise errors.StateConflict(f"{name} is not served here")
+
+        return refused
+
+
+class Inbox(Partial):
+    """InboxService."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def Accept(  # noqa: N802
+        self, request: inbox_service_pb2.AcceptRequest, _context: object
+    ) -> inbox_service_pb2.AcceptResponse:
+        await self._peer.hold.wait()
+        self._peer.check()
+        self._peer.frames.append(len(request.submissions))
+        return inbox_service_pb2.AcceptResponse(results=[await self._accept(each) for each in request.submissions])
+
+    async def _accept(self, submission: inbox_service_pb2.Submission) -> inbox_service_pb2.SubmissionResult:
+        self._peer.submissions.append(submission)
+        messages = [await self._store(each) for each in submission.messages]
+        return inbox_service_pb2.SubmissionResult(messages=messages)
+
+    async def _store(self, message: chat.ChannelMessage) -> inbox_service_pb2.AcceptedMessage:
+        place = (message.account_id, message.chat_id)
+        conversation_id = self._peer.conversations.setdefault(place, new_id())
+        for row in self._peer.messages.get(conversation_id, []):
+            if row.provider_message_id == message.provider_message_id:
+                return _accepted(row, duplicate=True, differs=row.text != message.text)
+        row = await self._peer.say(conversation_id, chat.ROLE_CONTACT, message.text, message.provider_message_id)
+        if self._peer.answer is not None:
+            task = asyncio.create_task(self._answer(conversation_id, self._peer.answer(message.text)))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+        return _accepted(row)
+
+    async def _answer(self, conversation_id: str, text: str) -> None:
+        await self._peer.think(conversation_id, True)
+        await asyncio.sleep(0.3)
+        await self._peer.say(conversation_id, chat.ROLE_AGENT, text)
+        await self._peer.think(conversation_id, False)
+
+
+class Directory(Partial):
+    """DirectoryService, three rpcs of it."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def ResolveChannelAccount(  # noqa: N802
+        self, request: directory_service_pb2.ResolveChannelAccountRequest, _context: object
+    ) -> directory_service_pb2.ResolveChannelAccountResponse:
+        self._peer.check()
+        self._peer.resolved += 1
+        found = [each for each in self._peer.accounts.values() if each.account.channel == request.channel]
+        found = [each for each in found if request.account_key in {"", each.account.account_key}]
+        if len(found) != 1:
+            raise errors.NotFound(metadata={"resource": "account"})
+        return directory_service_pb2.ResolveChannelAccountResponse(account=found[0])
+
+    async def ListChannelAccounts(  # noqa: N802
+        self, request: directory_service_pb2.ListChannelAccountsRequest, _context: object
+    ) -> directory_service_pb2.ListChannelAccountsResponse:
+        self._peer.check()
+        accounts = [each.account for each in self._peer.accounts.values() if each.account.channel == request.channel]
+        return directory_service_pb2.ListChannelAccountsResponse(accounts=accounts)
+
+    async def PutChannelAccount(  # noqa: N802
+        self, request: directory_service_pb2.PutChannelAccountRequest, _context: object
+    ) -> directory_service_pb2.PutChannelAccountResponse:
+        self._peer.check()
+        account = request.account
+        account.id = account.id or new_id()
+        account.tenant_id = request.tenant_id
+        account.account_key = account.account_key or f"{account.channel}-key"
+        secrets = directory_pb2.AccountSecrets(account=account, credentials=request.credentials)
+        self._peer.accounts[f"{account.channel}/{account.address}"] = secrets
+        return directory_service_pb2.PutChannelAccountResponse(account=account)
+
+
+class Conversations(Partial):
+    """ConversationService, what the web chat reads."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def GetConversation(  # noqa: N802
+        self, request: conversation_service_pb2.GetConversationRequest, _context: object
+    ) -> conversation_service_pb2.GetConversationResponse:
+        self._peer.check()
+        found = self._peer.conversations.get((request.account_id, request.chat_id))
+        if found is None:
+            raise errors.NotFound
+        conversation = conversation_service_pb2.Conversation(id=found, tenant_id=request.tenant_id)
+        return conversation_service_pb2.GetConversationResponse(conversation=conversation)
+
+    async def ListMessages(  # noqa: N802
+        self, request: conversation_service_pb2.ListMessagesRequest, _context: object
+    ) -> conversation_service_pb2.ListMessagesResponse:
+        self._peer.check()
+        rows = self._peer.messages[request.conversation_id][request.after_seq :]
+        size = request.page_size or 100
+        return conversation_service_pb2.ListMessagesResponse(messages=rows[:size], more=len(rows) > size)
+
+    async def WatchMessages(  # noqa: N802
+        self, request: conversation_service_pb2.WatchMessagesRequest, _context: object
+    ) -> AsyncIterator[conversation_service_pb2.WatchMessagesResponse]:
+        self._peer.check()
+        last, told = request.after_seq, False
+        while True:
+            async with self._peer.changed:
+                while len(self._rows(request)) <= last and self._thinks(request) == told:
+                    await self._peer.changed.wait()
+                rows, told = self._rows(request)[last:], self._thinks(request)
+            last += len(rows)
+            yield conversation_service_pb2.WatchMessagesResponse(messages=rows, thinking=told)
+
+    def _rows(self, request: conversation_service_pb2.WatchMessagesRequest) -> list[chat.Message]:
+        return self._peer.messages[request.conversation_id]
+
+    def _thinks(self, request: conversation_service_pb2.WatchMessagesRequest) -> bool:
+        return request.conversation_id in self._peer.thinking
+
+
+async def start(peer: Peer, settings: Settings, address: str = "127.0.0.1:0") -> tuple[Server, int]:
+    """Serves it."""
+    server = Server("storage", address, settings)
+    server.add(inbox_service_pb2_grpc.add_InboxServiceServicer_to_server, Inbox(peer), "parley.storage.v1.InboxService")
+    server.add(
+        directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server,
+        Directory(peer),
+        "parley.storage.v1.DirectoryService",
+    )
+    server.add(
+        conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server,
+        Conversations(peer),
+        "parley.storage.v1.ConversationService",
+    )
+    port = await server.start()
+    await server.set_serving(True)
+    return server, port
+
+
+def _accepted(
+    row: chat.Message, *, duplicate: bool = False, differs: bool = False
+) -> inbox_service_pb2.AcceptedMessage:
+    return inbox_service_pb2.AcceptedMessage(
+        message_id=row.id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        duplicate=duplicate,
+        differs=differs,
+        created_at=row.created_at,
+    )
