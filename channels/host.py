@@ -6,6 +6,7 @@ signature is unreadable, answered as the provider expects so that it does not re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
@@ -46,24 +47,24 @@ class Received:
 
 def receive(channel: Channel, webhook: Webhook, account: Account) -> Received:
     """Verifies, decodes, checks the account and fits everything to the contract. Never raises."""
-    refusal = _refusal(channel, webhook, account)
+    refusal = _refusal(channel, webhook, credentials=account.credentials)
     if refusal:
         return _refused(401, refusal)
     try:
         decoded = channel.decode(webhook)
-        if not _addressed(channel, decoded, account):
+        if not _addressed(decoded, account, prefix=f"{channel.name}:"):
             return _refused(403, "account")
-        return _received(decoded, webhook, account)
+        return _received(decoded, account.id, received_at=webhook.received_at)
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 
 
-def _refusal(channel: Channel, webhook: Webhook, account: Account) -> str:
+def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> str:
     """Why it is not believed; "" when it is."""
-    if any(spec.verifies and spec.name not in account.credentials for spec in channel.credential_fields):
+    if any(spec.verifies and spec.name not in credentials for spec in channel.credential_fields):
         return "secret_missing"
     try:
-        channel.authenticate(webhook, account.credentials)
+        channel.authenticate(webhook, credentials)
     except Stale:
         return "stale"
     except BadSignature:
@@ -78,20 +79,19 @@ def _refused(status: int, reason: str) -> Received:
     return Received(verdict=Verdict.REFUSED, answer=answer, reason=reason)
 
 
-def _addressed(channel: Channel, decoded: Decoded, account: Account) -> bool:
+def _addressed(decoded: Decoded, account: Account, *, prefix: str) -> bool:
     """True when the body names this account, or none. An address may be written with the channel's name before it."""
     named = decoded.addressed_to
     if named is None or named == account.id:
         return True
-    prefix = f"{channel.name}:"
     return named.removeprefix(prefix) == account.address.removeprefix(prefix)
 
 
-def _received(decoded: Decoded, webhook: Webhook, account: Account) -> Received:
+def _received(decoded: Decoded, account_id: str, *, received_at: datetime) -> Received:
     for message in decoded.messages:
         fit_message(message)
-        message.account_id = account.id
-        message.received_at.FromDatetime(webhook.received_at)
+        message.account_id = account_id
+        message.received_at.FromDatetime(received_at)
     for receipt in decoded.receipts:
         fit_receipt(receipt)
     return Received(verdict=Verdict.READ, answer=decoded.answer, messages=decoded.messages, receipts=decoded.receipts)

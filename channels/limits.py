@@ -69,7 +69,7 @@ def _fit_metadata(message: ChannelMessage, cut: list[str]) -> None:
             cut.append(name)
 
 
-def _declared(message: type[Message], name: str, limit: str) -> int:
+def _declared(message: type[Message], name: str, *, limit: str) -> int:
     options = message.DESCRIPTOR.fields_by_name[name].GetOptions()
     for option, value in options.ListFields():
         if option.name == "limits":
@@ -78,12 +78,12 @@ def _declared(message: type[Message], name: str, limit: str) -> int:
 
 
 def _lengths(message: type[Message]) -> tuple[tuple[str, int], ...]:
-    declared = ((name, _declared(message, name, "max_length")) for name in message.DESCRIPTOR.fields_by_name)
+    declared = ((name, _declared(message, name, limit="max_length")) for name in message.DESCRIPTOR.fields_by_name)
     return tuple((name, longest) for name, longest in declared if longest)
 
 
 _MESSAGE_LENGTHS = _lengths(ChannelMessage)
 _ATTACHMENT_LENGTHS = _lengths(Attachment)
 _RECEIPT_LENGTHS = _lengths(Receipt)
-_MOST_ATTACHMENTS = _declared(ChannelMessage, "attachments", "max_items")
-_MOST_METADATA = _declared(ChannelMessage, "metadata", "max_items")
+_MOST_ATTACHMENTS = _declared(ChannelMessage, "attachments", limit="max_items")
+_MOST_METADATA = _declared(ChannelMessage, "metadata", limit="max_items")

@@ -114,10 +114,10 @@ class Telegram:
             raise Unauthorized("the bot token is not one")
         if not chat:
             raise error("recipient", provider_code="chat_id")
-        answer = yield _call(outgoing, token, chat[1], chat[2])
+        answer = yield _call(outgoing, token, chat_id=chat[1], thread_id=chat[2])
         moved_to = _migrated(answer)
         if moved_to:
-            answer = yield _call(outgoing, token, moved_to, None)
+            answer = yield _call(outgoing, token, chat_id=moved_to)
         return Sent(_message_id(answer))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
@@ -127,7 +127,7 @@ class Telegram:
         return Webhook("POST", imitation.url, headers, body, imitation.now)
 
 
-def _call(outgoing: Outgoing, token: str, chat_id: str, thread_id: str | None) -> Call:
+def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None = None) -> Call:
     """Plain text, no parse_mode: nothing that a model writes can make Telegram refuse it."""
     body: dict[str, object] = {
         "chat_id": chat_id if chat_id.startswith("@") else int(chat_id),

@@ -114,7 +114,7 @@ class TwilioChannel:
         form = webhook.parsed.get("form") or parse_form(webhook.body)
         status = form.first("MessageStatus")
         if status and status != "received":
-            return self._status(form, webhook.url, status)
+            return self._status(form, webhook.url, state=_STATES.get(status))
         message = self._message(form, webhook)
         return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")))
 
@@ -146,7 +146,7 @@ class TwilioChannel:
             "ApiVersion": "2010-04-01",
         }
         form = Form({name: [value] for name, value in fields.items()})
-        signature = twilio_signature.sign(imitation.url, form, credentials.get("auth_token", ""))
+        signature = twilio_signature.sign(imitation.url, form, token=credentials.get("auth_token", ""))
         headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
         return Webhook("POST", imitation.url, headers, urlencode(fields).encode(), imitation.now)
 
@@ -167,11 +167,10 @@ class TwilioChannel:
         self.extend(message, form)
         return message
 
-    def _status(self, form: Form, url: str, status: str) -> Decoded:
+    def _status(self, form: Form, url: str, *, state: chat.DeliveryState | None) -> Decoded:
         sid = form.first("MessageSid")
         if not sid:
             raise Unreadable("no MessageSid")
-        state = _STATES.get(status)
         if state is None:
             return Decoded(answer=STATUS_ANSWER)
         # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.

@@ -29,12 +29,12 @@ def verify(webhook: Webhook, credentials: Credentials) -> None:
     form = _signed_form(webhook)
     for name in TOKENS:  # two while a token is rotated
         token = credentials.get(name, "")
-        if token and _signed(signature, webhook.url, form, token):
+        if token and _signed(webhook.url, form, token=token, signature=signature):
             return
     raise BadSignature
 
 
-def sign(url: str, form: Form, token: str) -> str:
+def sign(url: str, form: Form, *, token: str) -> str:
     """The signature that Twilio would send."""
     return str(RequestValidator(token).compute_signature(url, form))
 
@@ -55,7 +55,7 @@ def _signed_form(webhook: Webhook) -> Form:
     return Form()
 
 
-def _signed(signature: bytes, url: str, form: Form, token: str) -> bool:
+def _signed(url: str, form: Form, *, token: str, signature: bytes) -> bool:
     """Compares bytes: on non-ASCII text compare_digest raises, and the validator's own compare takes varying time."""
     validator = RequestValidator(token)
     return any(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -36,10 +37,10 @@ class Door(Api):
         return self.content
 
 
-def message(**fields: object) -> chat.ChannelMessage:
+def message(**fields: Any) -> chat.ChannelMessage:
     """The least that a message must have, and these."""
-    least: dict[str, object] = {"channel": "x", "chat_id": "c", "sender_id": "s", "provider_message_id": "m"}
-    return chat.ChannelMessage(**{**least, **fields})  # type: ignore[arg-type]
+    least: dict[str, Any] = {"channel": "x", "chat_id": "c", "sender_id": "s", "provider_message_id": "m"}
+    return chat.ChannelMessage(**{**least, **fields})
 
 
 @dataclass(frozen=True, slots=True)

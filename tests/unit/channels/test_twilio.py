@@ -68,8 +68,9 @@ def test_both_port_forms_are_accepted(requested: str, signed_as: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "signed_as", ["https://parley.example/x?Y", "https://parley.example/x", "https://evil.example/x?y", "http://parley.example/x?y"]
-)  # fmt: skip
+    "signed_as",
+    ["https://parley.example/x?Y", "https://parley.example/x", "https://evil.example/x?y", "http://parley.example/x?y"],
+)
 def test_another_url_is_refused(signed_as: str) -> None:
     with pytest.raises(BadSignature):
         verify(signed("https://parley.example/x?y", b"Body=x", signed_as), CREDENTIALS)
