@@ -35,7 +35,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = Server(service="llm", address=settings.llm_address, settings=settings)
     server.add(rpc.add_LlmServiceServicer_to_server, LlmServer(calls, choice), SERVICE)
     await server.start()
-    looking = asyncio.create_task(choice.watch(lifetime.stopping))
+    looking = asyncio.create_task(choice.watch())
     server.set_serving(True)
     lifetime.ready("llm")
     try:

@@ -60,7 +60,7 @@ class LlmServer(rpc.LlmServiceServicer):
         _request: llm.ListModelsRequest,
         _context: grpc.aio.ServicerContext[llm.ListModelsRequest, llm.ListModelsResponse],
     ) -> llm.ListModelsResponse:
-        listing = self._choice.listing()
+        listing = await self._choice.listing()
         models = [
             llm.Model(name=each.name, backend=each.backend, window_tokens=each.window_tokens, available=available)
             for each, available in listing.models

@@ -64,7 +64,7 @@ class Calls:
         with self._watched(record):
             try:
                 async with asyncio.timeout_at(ends_at):
-                    route = self._route(prompt, record)
+                    route = await self._route(prompt, record)
                     with self._bulkheads.place(route.backend.name):
                         answer = await self._repeated(partial(self._ask, route, prompt, record), ends_at)
             except TimeoutError:
@@ -76,7 +76,7 @@ class Calls:
         """The answer as it comes, and an Answer at the end. Nothing is asked again once a piece has gone out."""
         ends_at = asyncio.get_running_loop().time() + seconds
         with self._watched(record):
-            route = self._route(prompt, record)
+            route = await self._route(prompt, record)
             with self._bulkheads.place(route.backend.name):
                 piece, pieces = await self._repeated(partial(self._open, route, prompt, record, ends_at), ends_at)
                 async with aclosing(pieces):
@@ -90,8 +90,8 @@ class Calls:
         self._answered(record, piece)
         yield piece
 
-    def _route(self, prompt: llm.Prompt, record: Record) -> Route:
-        route = self._choice.route(prompt.model)
+    async def _route(self, prompt: llm.Prompt, record: Record) -> Route:
+        route = await self._choice.route(prompt.model)
         record.model, record.backend = route.model.name, route.backend.name
         return route
 

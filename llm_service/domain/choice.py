@@ -52,11 +52,40 @@ class Choice:
         self._wishes = wishes
         self._models: dict[str, Model] = {}
         self._reachable = False
+        self._looked = asyncio.Event()
         self._said = ""
         self._log = logs.get("llm")
 
-    def route(self, name: str) -> Route:
-        """Who answers to this name; the default's when it is empty."""
+    async def route(self, name: str) -> Route:
+        """Who answers to this name; the default's when it is empty. Nobody is chosen before the first look."""
+        await self._looked.wait()
+        return self._route(name)
+
+    async def look(self) -> None:
+        """Asks the model server what it has. What was seen once stays known while it is away."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                models = await self._server.models()
+            self._reachable = True
+            self._models = {model.name: model for model in models}
+        except Exception as error:  # A backend is foreign code that reads what strangers wrote.
+            self._log.debug("llm.away", backend=self._server.name, error_type=type(error).__name__)
+            self._reachable = False
+        self._looked.set()
+        self._say()
+
+    async def watch(self) -> None:
+        """Looks now and again every few seconds, so that a server started later is picked up. Ends when cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._wishes.recheck_seconds)
+
+    async def listing(self) -> Listing:
+        """All models with their state."""
+        await self._looked.wait()
+        return self._listing()
+
+    def _route(self, name: str) -> Route:
         wanted = name or self._default_name()
         if wanted == self._echo.model.name:
             return self._echo
@@ -70,32 +99,10 @@ class Choice:
         window = self._wishes.window_tokens or 4096
         return Route(self._server, Model(wanted, self._server.name, window))
 
-    async def look(self) -> None:
-        """Asks the model server what it has. What was seen once stays known while it is away."""
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                models = await self._server.models()
-            self._reachable = True
-            self._models = {model.name: model for model in models}
-        except Exception as error:  # A backend is foreign code that reads what strangers wrote.
-            self._log.debug("llm.away", backend=self._server.name, error_type=type(error).__name__)
-            self._reachable = False
-        self._say()
-
-    async def watch(self, stopping: asyncio.Event) -> None:
-        """Looks again every few seconds, so that a server started later is picked up."""
-        while not stopping.is_set():
-            try:
-                async with asyncio.timeout(self._wishes.recheck_seconds):
-                    await stopping.wait()
-            except TimeoutError:
-                await self.look()
-
-    def listing(self) -> Listing:
-        """All models with their state."""
+    def _listing(self) -> Listing:
         served = [(model, self._reachable) for _, model in sorted(self._models.items())]
         try:
-            default = self.route("")
+            default = self._route("")
             name, backend = default.model.name, default.backend.name
         except ParleyError:
             name, backend = self._wishes.default_model, self._server.name
@@ -109,7 +116,7 @@ class Choice:
 
     def _say(self) -> None:
         """One line at start, and one whenever it becomes something else."""
-        listing = self.listing()
+        listing = self._listing()
         if listing.note == self._said:
             return
         self._said = listing.note

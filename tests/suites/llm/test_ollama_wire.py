@@ -1,0 +1,67 @@
+"""What exactly do we ask an Ollama server, and what do we read from what it tells about its models?"""
+
+import pytest
+
+from kit.errors import ModelUnknown
+from llm_service.backends.ollama import Ollama
+from llm_service.domain.backend import Model
+from parley.chat.v1.message_pb2 import Role
+from parley.llm.v1 import llm_service_pb2 as llm
+from tests.simulated import ollama as simulated
+from tests.suites.llm.service import a_prompt, wired
+
+
+async def test_the_prompt_travels_as_the_documented_chat_request() -> None:
+    roles = (Role.ROLE_SYSTEM, Role.ROLE_CONTACT, Role.ROLE_AGENT, Role.ROLE_OPERATOR, Role.ROLE_CONTACT)
+    messages = [llm.PromptMessage(role=role, text=f"text {number}") for number, role in enumerate(roles)]
+    prompt = llm.Prompt(messages=messages, max_output_tokens=99, temperature=0.0)
+
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        await Ollama(wire, window_tokens=4096).answer(prompt, Model("llama3.2:latest", "ollama", 2048))
+
+    assert server.chats[0].body == {
+        "model": "llama3.2:latest",
+        "stream": False,
+        "options": {"num_ctx": 2048, "num_predict": 99, "temperature": 0.0},
+        "messages": [
+            {"role": "system", "content": "text 0"},
+            {"role": "user", "content": "text 1"},
+            {"role": "assistant", "content": "text 2"},
+            {"role": "assistant", "content": "text 3"},
+            {"role": "user", "content": "text 4"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "able", "most", "window"),
+    [
+        ("", 131_072, 4096, 4096),
+        ("", 2048, 4096, 2048),
+        ("", 131_072, 0, 131_072),
+        ('stop   "<|end|>"\nnum_ctx                        16384\n', 131_072, 4096, 16_384),
+        ("", 0, 0, 4096),
+    ],
+)
+async def test_the_window_is_what_the_modelfile_sets_else_what_the_model_can_within_our_limit(
+    parameters: str, able: int, most: int, window: int
+) -> None:
+    async with simulated.running(parameters=parameters, context_length=able) as server, wired(server.base_url) as wire:
+        (model,) = await Ollama(wire, window_tokens=most).models()
+
+    assert model.window_tokens == window
+
+
+async def test_the_window_of_a_model_is_asked_for_once() -> None:
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        for _ in range(3):
+            await backend.models()
+
+    assert [seen.path for seen in server.requests].count("/api/show") == 1
+
+
+async def test_a_model_that_the_server_does_not_have_is_unknown() -> None:
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        with pytest.raises(ModelUnknown):
+            await Ollama(wire, window_tokens=4096).answer(a_prompt(), Model("mistral", "ollama", 4096))
