@@ -11,7 +11,7 @@ import grpc
 
 from kit import credentials, tracing, transport
 from kit.outgoing import Channel, Outgoing
-from kit.settings import Settings
+from kit.settings import Settings, SettingsError
 
 _ROTATION_SECONDS = 30.0
 
@@ -29,7 +29,7 @@ class Mesh:
         """Reads the credential. With mTLS, watches the certificates."""
         self._outgoing = Outgoing(credentials.mesh_token(self._settings))
         if credentials.uses_tls(self._settings):
-            self._rotation = asyncio.create_task(self._rotate())
+            self._rotation = asyncio.create_task(self._rotate(credentials.changed_at(self._settings)))
 
     def channel(self, service: str) -> grpc.aio.Channel:
         """The channel to "storage", "agent", "llm" or "sender"; one per service, made when first asked for."""
@@ -59,12 +59,11 @@ class Mesh:
             return grpc.aio.secure_channel(target, secured, options=options, interceptors=interceptors)
         return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
-    async def _rotate(self) -> None:
+    async def _rotate(self, seen: tuple[int, ...]) -> None:
         """gRPC in Python never reads a client certificate again (grpc/grpc#41779): new files, new channels."""
-        seen = credentials.changed_at(self._settings)
         while True:
             await asyncio.sleep(_ROTATION_SECONDS)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(SettingsError):  # Half-written files: look again later.
                 now = credentials.changed_at(self._settings)
                 if now != seen:
                     for each in list(self._channels.values()):

@@ -57,7 +57,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials:
             if now == seen[0]:
                 return None
             fresh = configuration()
-        except (OSError, SettingsError):
+        except SettingsError:
             return None  # Half-written files: keep the old ones, look again at the next handshake.
         seen[0] = now
         return fresh
@@ -73,7 +73,10 @@ def channel_credentials(settings: Settings) -> grpc.ChannelCredentials:
 
 def changed_at(settings: Settings) -> tuple[int, ...]:
     """When the certificate files were written last."""
-    return tuple(path.stat().st_mtime_ns for path in _paths(settings))
+    try:
+        return tuple(path.stat().st_mtime_ns for path in _paths(settings))
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
 def _paths(settings: Settings) -> list[Path]:
@@ -86,10 +89,14 @@ def _reader(settings: Settings) -> Callable[[], tuple[bytes, bytes, bytes]]:
         try:
             key, chain, ca = (path.read_bytes() for path in _paths(settings))
         except OSError as error:
-            raise SettingsError(f"MESH_TLS_*: cannot read {error.filename}: {error.strerror}") from error
+            raise _unreadable(error) from error
         return key, chain, ca
 
     return read
+
+
+def _unreadable(error: OSError) -> SettingsError:
+    return SettingsError(f"MESH_TLS_CA, _CERT or _KEY: cannot read {error.filename}: {error.strerror}")
 
 
 def _create(path: Path, token: str) -> None:

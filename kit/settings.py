@@ -124,7 +124,8 @@ def load(
     except ValidationError as error:
         raise _wrong(cls, error, given, chosen) from None
     except UndecodableError as error:
-        raise SettingsError(f"{str(error).split(' from source')[0]}: not valid JSON") from None
+        name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
+        raise SettingsError(f"{name} ({given[name].source}): not valid JSON") from None
 
 
 def describe(cls: type[Settings]) -> list[SettingRow]:
@@ -151,7 +152,9 @@ def _read(path: Path) -> Iterator[tuple[str, _Given]]:
         return
     with path.open(encoding="utf-8") as stream:
         for binding in parse_stream(stream):
-            source = f"{path.name} line {binding.original.line}"
+            text = binding.original.string  # Comes with the empty lines above it.
+            line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            source = f"{path.name} line {line}"
             if binding.error:
                 raise SettingsError(f"{source}: not of the form NAME=value")
             if binding.key is not None:

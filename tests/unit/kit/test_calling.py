@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from kit import correlation, deadlines, errors
+from kit import correlation, deadlines, errors, transport
 from kit.calling import Mesh
 from kit.serving import Server
 from parley.agent.v1 import agent_service_pb2, agent_service_pb2_grpc
@@ -230,3 +230,10 @@ async def test_a_drain_under_load_fails_no_call(tmp_path: Path) -> None:
 async def test_a_mesh_must_be_opened(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="open"):
         Mesh(settings(tmp_path)).channel("storage")
+
+
+def test_a_server_allows_the_pings_that_our_channels_send(tmp_path: Path) -> None:
+    of = settings(tmp_path)
+    sent = dict(transport.channel_options(of))["grpc.keepalive_time_ms"]
+    # Twice as often as allowed, and gRPC closes the connection: "Too many pings".
+    assert dict(transport.server_options(of))["grpc.http2.min_ping_interval_without_data_ms"] * 2 <= sent

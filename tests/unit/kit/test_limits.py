@@ -1,0 +1,85 @@
+"""Does a message stay within what the contract says of each field?"""
+
+from datetime import timedelta
+
+import pytest
+
+from kit import contract
+from kit.errors import InvalidField
+from kit.limits import validator
+from kit.moments import span
+from kit.statuses import MOST_VIOLATIONS
+from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
+from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.llm.v1.llm_service_pb2 import GenerateRequest, Prompt, PromptMessage
+from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
+from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
+from parley.storage.v1.turn_requests_pb2 import LeaseTurnsRequest
+
+
+def violations(message: object) -> dict[str, str]:
+    """What is wrong with it."""
+    validate = validator(message.DESCRIPTOR)  # type: ignore[attr-defined]
+    assert validate is not None
+    try:
+        validate(message)  # type: ignore[arg-type]
+    except InvalidField as error:
+        return dict(error.violations)
+    return {}
+
+
+def said(**more: object) -> HandleMessageRequest:
+    """A valid request, and what the test changes."""
+    fields = {"tenant_id": "t", "request_id": "r", "chat_id": "c", "text": "hello", **more}
+    return HandleMessageRequest(**fields)  # type: ignore[arg-type]
+
+
+def test_a_message_within_its_limits_passes() -> None:
+    assert violations(said()) == {}
+    assert violations(said(text="é" * 65536)) == {}
+
+
+def test_each_field_out_of_its_limits_is_named() -> None:
+    assert violations(said(text="é" * 65537, chat_id="")) == {
+        "text": "is longer than 65536",
+        "chat_id": "is required",
+    }
+
+
+def test_numbers_messages_and_durations_have_limits() -> None:
+    assert violations(GenerateRequest(tenant_id="t")) == {"prompt": "is required"}
+    prompt = Prompt(max_output_tokens=131073, messages=[PromptMessage(text="x")])
+    assert violations(GenerateRequest(tenant_id="t", prompt=prompt)) == {
+        "prompt.max_output_tokens": "is more than 131072",
+        "prompt.messages[0].role": "is required",
+    }
+    for wait in (timedelta(seconds=-1), timedelta(days=1)):
+        lease = LeaseTurnsRequest(worker_id="w", max_turns=1, wait=span(wait), lease=span(timedelta(seconds=30)))
+        assert list(violations(lease)) == ["wait"]
+
+
+def test_repeated_fields_have_limits_for_the_list_and_for_each_item() -> None:
+    assert violations(AcceptRequest()) == {"submissions": "is required"}
+    key = CreateApiKeyRequest(tenant_id="t", request_id="r", name="n", scopes=["x" * 65])
+    assert violations(key) == {"scopes": "has an item longer than 64"}
+    key.scopes[:] = ["x"] * 33
+    assert violations(key) == {"scopes": "has more than 32 items"}
+
+
+def test_a_field_deep_inside_is_named_by_its_path() -> None:
+    submission = Submission(tenant_id="t", account_id="a", messages=[ChannelMessage()])
+    assert "submissions[0].messages[0].chat_id" in violations(AcceptRequest(submissions=[submission]))
+
+
+def test_not_more_violations_are_reported_than_fit() -> None:
+    submissions = [Submission() for _ in range(200)]
+    assert len(violations(AcceptRequest(submissions=submissions))) == MOST_VIOLATIONS
+
+
+def test_a_type_without_limits_costs_nothing() -> None:
+    assert validator(HandleMessageResponse.DESCRIPTOR) is None
+
+
+@pytest.mark.parametrize("rpc", list(contract.rpcs()), ids=lambda rpc: rpc.path)
+def test_every_request_of_the_contract_can_be_checked(rpc: contract.Rpc) -> None:
+    validator(rpc.request)

@@ -1,0 +1,118 @@
+"""Does a log line show what an operator needs, and nothing that it must not?"""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from kit import correlation, logs
+from kit.errors import QueueFull
+from kit.settings import Settings
+
+CANARY = "canary-7f3a"
+
+
+class Lines(io.StringIO):
+    """What was logged."""
+
+    def read_all(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    stream = Lines()
+    logs.configure(Settings(log_level="debug"), "probe", stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = before[0]
+    logging.getLogger().setLevel(before[1])
+
+
+async def test_a_line_is_one_object_that_names_the_request(lines: Lines) -> None:
+    correlation.bind("request-1", tenant="default")
+    logs.get("turns").info("turn.ended", turn_id="t1", outcome="replied", took_seconds=0.5, seq=3)
+    (line,) = lines.read_all()
+    assert list(line)[:3] == ["timestamp", "level", "event"]
+    assert line["timestamp"].endswith("Z")
+    assert {
+        key: line[key] for key in ("level", "event", "component", "correlation_id", "tenant", "turn_id", "seq")
+    } == {
+        "level": "info",
+        "event": "turn.ended",
+        "component": "turns",
+        "correlation_id": "request-1",
+        "tenant": "default",
+        "turn_id": "t1",
+        "seq": 3,
+    }
+
+
+def test_a_field_that_is_not_on_the_list_is_hidden(lines: Lines) -> None:
+    names = (
+        "text",
+        "body",
+        "password",
+        "token",
+        "url",
+        "headers",
+        "credentials",
+        "message",
+        "sender",
+        "chat_id",
+        "sql",
+    )
+    logs.get("probe").warning("probe.tried", **{name: f"{name} {CANARY}x" for name in names})
+    assert CANARY not in lines.getvalue()
+
+
+def test_a_phone_number_is_masked_wherever_it_stands(lines: Lines) -> None:
+    logs.get("probe").info("probe.tried", reason="no route to +491701234567", chat_id="whatsapp:+491701234567")
+    assert "4917012345" not in lines.getvalue()
+    assert logs.masked("+491701234567") == "…67"
+    assert logs.masked("123") == "…"
+
+
+def test_an_exception_is_told_without_its_text_unless_the_text_is_ours(lines: Lines) -> None:
+    log = logs.get("probe")
+    try:
+        raise ValueError(f"statement with {CANARY}")
+    except ValueError as error:
+        log.error("probe.failed", exc_info=error)
+        log.exception("probe.failed")
+    log.error("probe.failed", exc_info=QueueFull("full up"))
+    first, second, third = lines.read_all()
+    assert CANARY not in lines.getvalue()
+    assert first["exception"].startswith("ValueError at kit/test_logs.py:")
+    assert second["exception"].startswith("ValueError at kit/test_logs.py:")
+    assert third["exception"] == "QueueFull: full up"
+
+
+def test_what_libraries_say_is_told_without_its_values(lines: Lines) -> None:
+    foreign = logging.getLogger("httpx")
+    foreign.warning("GET %s", f"https://api.example/bot{CANARY}/send")
+    foreign.warning(f"GET https://api.example/bot{CANARY}/send")
+    foreign.info("below warning")
+    first, second = lines.read_all()
+    assert CANARY not in lines.getvalue()
+    assert first["template"] == "GET %s"
+    assert (second["component"], second["event"]) == ("httpx", "library.said")
+
+
+def test_lines_for_people_hide_the_same(lines: Lines) -> None:
+    logs.configure(Settings(log_format="console"), "probe", lines)
+    logs.get("probe").info("probe.tried", text=CANARY, outcome="fine")
+    assert CANARY not in lines.getvalue()
+    assert "fine" in lines.getvalue()
+
+
+def test_the_level_is_kept(lines: Lines) -> None:
+    logs.configure(Settings(log_level="warning"), "probe", lines)
+    logs.get("probe").info("probe.tried")
+    logs.get("probe").warning("probe.failed")
+    assert [line["event"] for line in lines.read_all()] == ["probe.failed"]

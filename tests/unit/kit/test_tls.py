@@ -1,0 +1,120 @@
+"""Do services with certificates know each other, and take up new certificates without dropping a call?"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+
+from kit import credentials
+from kit.settings import Settings, SettingsError
+from tests.unit.kit.probe import SECONDS, Probe, ProbeRequest, ProbeStub, opened, seen, served, settings
+
+
+def name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def write(folder: Path, ca: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
+    """A certificate for 127.0.0.1 by the CA, or by a new CA; returns the CA."""
+    folder.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+
+    def issue(subject: str, key: Any, issuer: str, signer: Any, *, is_ca: bool) -> Any:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name(subject))
+            .issuer_name(name(issuer))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=5))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        )
+        return builder.sign(signer, hashes.SHA256())
+
+    if ca is None:
+        ca_key = ec.generate_private_key(ec.SECP256R1())
+        ca = ca_key, issue("mesh ca", ca_key, "mesh ca", ca_key, is_ca=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = issue("service", key, "mesh ca", ca[0], is_ca=False)
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "ca.pem").write_bytes(ca[1].public_bytes(pem))
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(private)
+    return ca
+
+
+def tls(folder: Path) -> dict[str, Any]:
+    """The settings that name the files."""
+    files = {"mesh_tls_ca": "ca.pem", "mesh_tls_cert": "cert.pem", "mesh_tls_key": "key.pem"}
+    return {setting: folder / file for setting, file in files.items()} | {"mesh_token": SecretStr("")}
+
+
+async def test_a_certificate_of_the_mesh_is_a_credential(tmp_path: Path) -> None:
+    write(tmp_path / "pki")
+    async with served(tmp_path, **tls(tmp_path / "pki")) as (_, port):
+        of = settings(tmp_path, storage_address=f"127.0.0.1:{port}", **tls(tmp_path / "pki"))
+        async with opened(of) as mesh:
+            answer = await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(text="x"), timeout=SECONDS)
+    assert answer.caller == "mesh"
+
+
+async def test_a_certificate_of_somebody_else_is_not_let_in(tmp_path: Path) -> None:
+    write(tmp_path / "pki")
+    write(tmp_path / "other")
+    ca = tmp_path / "pki" / "ca.pem"
+    async with served(tmp_path, **tls(tmp_path / "pki")) as (_, port):
+        stranger = tls(tmp_path / "other") | {"mesh_tls_ca": ca}
+        async with opened(settings(tmp_path, storage_address=f"127.0.0.1:{port}", **stranger)) as mesh:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(), timeout=SECONDS)
+        anonymous = grpc.ssl_channel_credentials(ca.read_bytes())
+        async with grpc.aio.secure_channel(f"127.0.0.1:{port}", anonymous) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await ProbeStub(channel).Say(ProbeRequest(), timeout=SECONDS)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_new_certificates_are_taken_up_and_no_call_is_dropped(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    write(pki)
+
+    async def work(request: Any, context: Any) -> Any:
+        await asyncio.sleep(0.3 if request.text == "slow" else 0)
+        return seen(request)
+
+    async with served(tmp_path, Probe(work), **tls(pki)) as (_, port):
+        of = settings(tmp_path, storage_address=f"127.0.0.1:{port}", **tls(pki))
+        async with opened(of) as mesh:
+            channel: Any = mesh.channel("storage")
+            stub = ProbeStub(channel)
+            await stub.Say(ProbeRequest(), timeout=SECONDS)
+            slow = asyncio.ensure_future(stub.Say(ProbeRequest(text="slow"), timeout=SECONDS))
+            await asyncio.sleep(0.05)
+            before = credentials.changed_at(of)
+            write(pki)  # A new CA: only somebody who read both new files can connect.
+            assert credentials.changed_at(of) != before
+            await channel.reconnect()
+            assert (await stub.Say(ProbeRequest(text="new"), timeout=SECONDS)).text == "new"
+            assert (await slow).text == "slow"
+
+
+def test_half_of_the_tls_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="must be set together"):
+        credentials.uses_tls(Settings(mesh_tls_ca=tmp_path / "ca.pem"))
+
+
+def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot read"):
+        credentials.server_credentials(settings(tmp_path, **tls(tmp_path)))
