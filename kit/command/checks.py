@@ -125,10 +125,10 @@ async def _model(settings: Any) -> Finding:
 
 
 def _channels(gateway: Any) -> list[Finding]:
-    return [finding for name in sorted(accounts.channels()) for finding in _channel(name, gateway)]
+    return [finding for name in sorted(accounts.channels()) for finding in channel(name, gateway)]
 
 
-def _channel(name: str, gateway: Any) -> list[Finding]:
+def channel(name: str, gateway: Any) -> list[Finding]:
     """A channel of which nothing is set is no finding: nobody wants it."""
     account = accounts.account(name)
     if not account.wanted:

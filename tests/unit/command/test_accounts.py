@@ -1,0 +1,66 @@
+"""Does the command see which channel account is set, which is half set, and which nobody wants?"""
+
+from pathlib import Path
+
+import pytest
+
+from kit.command import accounts, checks
+from kit.command.findings import Level
+from kit.command.settings import values_of
+
+SID, TOKEN = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, {"TWILIO_AUTH_TOKEN": "canary-token"}
+WHATSAPP = {"TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886"}
+
+
+class Gateway:
+    """The settings that a check of a channel looks at."""
+
+    public_base_url = ""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in (*SID, *TOKEN, *WHATSAPP, "TWILIO_PHONE_NUMBER", "TELEGRAM_BOT_TOKEN", "TELEGRAM_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def _write(folder: Path, values: dict[str, str]) -> None:
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+
+
+def test_a_sid_without_a_token_is_broken_and_says_what_is_missing(folder: Path) -> None:
+    _write(folder, SID | WHATSAPP)
+    found = checks.channel("whatsapp", Gateway())
+    assert [each.level for each in found] == [Level.BROKEN]
+    assert "TWILIO_AUTH_TOKEN" in found[0].found
+    assert found[0].fix
+
+
+def test_a_twilio_account_without_a_public_address_deserves_a_look(folder: Path) -> None:
+    _write(folder, SID | TOKEN | WHATSAPP)
+    found = checks.channel("whatsapp", Gateway())
+    assert [each.level for each in found] == [Level.LOOK]
+    assert "PUBLIC_BASE_URL" in found[0].found
+
+
+def test_a_channel_that_shares_credentials_with_a_complete_one_is_not_missed(folder: Path) -> None:
+    _write(folder, SID | TOKEN | WHATSAPP)
+    assert checks.channel("sms", Gateway()) == []
+
+
+def test_a_channel_of_which_nothing_is_set_is_no_finding(folder: Path) -> None:
+    assert checks.channel("telegram", Gateway()) == []
+
+
+def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(folder, TOKEN)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "other")
+    assert values_of(["TWILIO_AUTH_TOKEN"]) == {"TWILIO_AUTH_TOKEN": "other"}
+
+
+def test_no_secret_is_shown_by_repr_or_finding(folder: Path) -> None:
+    _write(folder, SID | TOKEN | WHATSAPP)
+    shown = repr(accounts.account("whatsapp")) + repr(checks.channel("whatsapp", Gateway()))
+    assert "canary" not in shown

@@ -1,0 +1,71 @@
+"""Is the command quick to ask, and does it answer a mistake with one line and its fix?"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kit.command.main import app
+from tests.running import bare_environment
+
+HEAVY = ("grpc", "httpx", "pydantic", "fastapi", "sqlalchemy", "structlog", "uvloop")
+
+
+def parley(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = bare_environment(folder) | settings
+    command = [sys.executable, "-m", "kit.command", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    script = f"import sys, kit.command.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    for name in ("up", "serve", "chat", "send", "doctor", "migrate", "deliveries", "turns", "keys", "version"):
+        assert f" {name} " in shown
+
+
+@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns"])
+def test_help_of_a_command_shows_an_example(name: str) -> None:
+    assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "storrage"), "there is no service 'storrage'"),
+        (("send", "fax", "hello"), "there is no channel 'fax'"),
+        (("deliveries", "--state", "lost"), "there is no state 'lost'"),
+        (("turns", "--state", "lost"), "there is no state 'lost'"),
+        (("send", "whatsapp", "hello"), "not set: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_WHATSAPP_NUMBER"),
+        (("send", "api", "hello"), "no webhooks"),
+        (("keys", "list"), "no mesh has run with the data folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = parley(tmp_path, *words)
+    assert done.returncode in {1, 2}
+    lines = done.stderr.splitlines()
+    assert said in lines[0]
+    assert lines[1].strip().startswith("fix: ")
+    assert len(lines) == 2
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> None:
+    done = parley(tmp_path, "up", HTTP_PORT="canary-4711")
+    assert done.returncode == 2
+    assert "HTTP_PORT" in done.stderr
+    assert "canary" not in done.stderr + done.stdout
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_color_is_respected_and_pipes_get_none(tmp_path: Path) -> None:
+    assert "\x1b[" not in parley(tmp_path, "doctor", NO_COLOR="1", FORCE_COLOR="").stdout
+    assert "\x1b[" not in parley(tmp_path, "doctor").stdout

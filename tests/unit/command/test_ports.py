@@ -1,0 +1,41 @@
+"""Does a taken port end in one line that names it and what to do?"""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from kit.command.ports import Port, is_open, require_free
+from kit.command.screen import Mistake
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_taken_port_is_named_with_its_fix(taken: int) -> None:
+    with pytest.raises(Mistake) as caught:
+        require_free([Port("127.0.0.1", taken, "web", "parley up --http-port 8081")])
+    assert f"port {taken}" in str(caught.value)
+    assert "in use" in str(caught.value)
+    assert caught.value.fix == "parley up --http-port 8081"
+
+
+def test_a_free_port_and_port_zero_pass(taken: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    require_free([Port("127.0.0.1", free, "web", ""), Port("127.0.0.1", 0, "web", "")])
+    assert is_open("127.0.0.1", taken)
+    assert not is_open("127.0.0.1", free)
+
+
+def test_an_address_of_another_machine_is_said_to_be_so() -> None:
+    with pytest.raises(Mistake, match="is not an address of this machine"):
+        require_free([Port("192.0.2.1", 8080, "web", "")])
+
+
+def test_a_name_that_nobody_knows_is_a_mistake_and_no_traceback() -> None:
+    with pytest.raises(Mistake, match="cannot be used"):
+        require_free([Port("no-such-host.invalid", 8080, "web", "")])
