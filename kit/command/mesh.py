@@ -17,7 +17,7 @@ from kit.command.services import SERVICES, Service
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
 
-DRAIN_SECONDS = 20.0  # for one rank of services; what is not done by then is done again after the next start
+DRAIN_SECONDS = 25.0  # for one rank of services; what is not done by then is done again after the next start
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 15.0
 STEADY_SECONDS = 10.0  # a process that lived this long starts again with the first backoff

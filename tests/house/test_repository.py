@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
@@ -128,7 +129,8 @@ def _rpcs() -> list[MethodDescriptor]:
 
 
 def _scope(method: MethodDescriptor) -> str:
-    scope: str = method.GetOptions().Extensions[options_pb2.access].scope
+    access: Any = options_pb2.access
+    scope: str = method.GetOptions().Extensions[access].scope
     return scope
 
 
