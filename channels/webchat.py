@@ -78,14 +78,6 @@ def verify_session(token: str, key: str, now: datetime) -> Session:
     return session
 
 
-def named_account(token: str) -> str:
-    """The account whose key should verify the token; "" when it names none. Not proven: look up, then verify."""
-    try:
-        return string(_unverified(token).get("account"))
-    except Unreadable:
-        return ""
-
-
 def origin_allowed(origin: str, allowed_origins: str, own_origin: str) -> bool:
     """True for our own page, for the account's `allowed_origins` (separated by commas or spaces; "*" for all), and
     for programs, which send no Origin and hold a token all the same."""

@@ -34,6 +34,7 @@ def test_userinfo_of_a_proxy_url_is_not_shown() -> None:
         b'{"ok":false,"error_code":99999999999999999999,"description":{}}',
         b'{"ok":true,"result":{"message_id":true}}',
         b"[" * 100_000,
+        b'{"\\ud800":' * 100_000,
         b"\xff",
         b"",
     ],

@@ -56,6 +56,7 @@ def test_a_text_that_fits_is_left_as_it_is(text: str) -> None:
         ("One sentence. Another is here", 20, ["One sentence.", "Another is here"]),
         ('He said "no." Then he left', 20, ['He said "no."', "Then he left"]),
         ("これは文です。つぎの文です", 10, ["これは文です。", "つぎの文です"]),
+        ("これは。\ufe01つぎの文です", 6, ["これは。\ufe01つ", "ぎの文です"]),
         ("many words without an end", 12, ["many words", "without an", "end"]),
         ("exactly ten and more", 11, ["exactly ten", "and more"]),
         ("x" * 25, 10, ["x" * 10, "x" * 10, "x" * 5]),
