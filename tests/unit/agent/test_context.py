@@ -1,0 +1,114 @@
+"""Does the context fit, and is the newest message in it, whatever was said?"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_service.domain.context import Budget, build, cost
+from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+
+ROLES = (Role.ROLE_CONTACT, Role.ROLE_AGENT, Role.ROLE_OPERATOR)
+BUDGET = Budget(window_tokens=4096, reserve_tokens=512)
+
+texts = st.text(max_size=60) | st.integers(1, 5000).map(lambda size: "x" * size)
+messages = st.lists(st.builds(Message, role=st.sampled_from(ROLES), text=texts), max_size=60)
+
+
+def a_turn(
+    *new: str, history: tuple[str, ...] = (), system: str = "", summary: str = "", covers: int = 0
+) -> LeasedTurn:
+    before = [Message(seq=seq, role=ROLES[(seq - 1) % 2], text=text) for seq, text in enumerate(history, 1)]
+    now = [Message(seq=len(before) + 1 + place, role=Role.ROLE_CONTACT, text=text) for place, text in enumerate(new)]
+    setting = TurnSetting(system_prompt=system, summary=summary, summary_seq=covers)
+    return LeasedTurn(messages=now, history=before, setting=setting)
+
+
+def texts_of(turn: LeasedTurn, budget: Budget = BUDGET) -> list[str]:
+    return [message.text for message in build(turn, budget).messages]
+
+
+@given(
+    history=messages,
+    new=st.lists(texts, min_size=1, max_size=50),
+    system=texts,
+    summary=texts,
+    window=st.integers(512, 40_000),
+    reserve=st.integers(1, 40_000),
+)
+def test_any_conversation_fits_any_window_and_keeps_the_newest_message(
+    history: list[Message], new: list[str], system: str, summary: str, window: int, reserve: int
+) -> None:
+    turn = a_turn(*new, system=system, summary=summary)
+    turn.history.extend(history)
+    budget = Budget(window, reserve)
+
+    prompt = build(turn, budget)
+
+    used = sum(cost(message) for message in prompt.messages)
+    assert used <= budget.room_tokens
+    assert used + prompt.max_output_tokens <= window
+    assert prompt.max_output_tokens >= min(reserve, window // 2)
+    newest, kept = new[-1] or "[nothing]", prompt.messages[-1].text
+    assert kept == newest or (len(kept) >= 400 and kept.endswith(" […]") and newest.startswith(kept[:-4]))
+
+
+@given(history=messages, window=st.integers(512, 4096))
+def test_what_is_kept_of_the_history_is_its_newest_part_without_a_gap_in_the_order_it_came(
+    history: list[Message], window: int
+) -> None:
+    turn = a_turn("now")
+    turn.history.extend(history)
+
+    kept = texts_of(turn, Budget(window, 100))[:-1]
+
+    said = [message.text or "[nothing]" for message in history]
+    assert kept == said[len(said) - len(kept) :]
+
+
+def test_the_order_is_system_prompt_then_summary_then_history_then_what_is_new() -> None:
+    turn = a_turn("d", "e", history=("a", "b", "c"), system="Be kind.", summary="They met.", covers=1)
+
+    prompt = build(turn, BUDGET)
+
+    assert [(message.role, message.text) for message in prompt.messages] == [
+        (Role.ROLE_SYSTEM, "Be kind."),
+        (Role.ROLE_SYSTEM, "What was said before, in short: They met."),
+        (Role.ROLE_AGENT, "b"),
+        (Role.ROLE_CONTACT, "c"),
+        (Role.ROLE_CONTACT, "d"),
+        (Role.ROLE_CONTACT, "e"),
+    ]
+
+
+def test_the_oldest_goes_first_and_the_system_prompt_stays() -> None:
+    turn = a_turn("now", history=("a" * 400, "b" * 400, "c" * 400), system="Be kind.")
+
+    kept = texts_of(turn, Budget(window_tokens=512, reserve_tokens=256))
+
+    assert kept == ["Be kind.", "b" * 400, "c" * 400, "now"]
+
+
+def test_a_summary_without_room_is_left_out_and_the_history_that_it_covered_is_looked_at_again() -> None:
+    turn = a_turn("now", history=("a", "b"), summary="s" * 4000, covers=2)
+
+    assert texts_of(turn, Budget(window_tokens=512, reserve_tokens=256)) == ["a", "b", "now"]
+
+
+def test_a_system_prompt_longer_than_the_window_leaves_half_of_the_room_to_the_person() -> None:
+    turn = a_turn("y" * 9000, system="x" * 9000)
+
+    system, newest = texts_of(turn, Budget(window_tokens=1024, reserve_tokens=24))
+
+    assert abs(len(system) - len(newest)) < 50
+
+
+def test_what_came_without_words_is_described() -> None:
+    turn = a_turn("")
+    turn.messages[0].attachments.extend(
+        [
+            Attachment(kind=AttachmentKind.ATTACHMENT_KIND_IMAGE, caption="my broken chair"),
+            Attachment(kind=AttachmentKind.ATTACHMENT_KIND_AUDIO),
+        ]
+    )
+
+    assert texts_of(turn) == ["[image: my broken chair]\n[audio]"]

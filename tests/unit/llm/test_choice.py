@@ -1,0 +1,142 @@
+"""Which backend answers, and what is said about it?"""
+
+import pytest
+
+from kit.errors import ModelUnavailable, ModelUnknown
+from llm_service.backends import echo
+from llm_service.domain.backend import Model
+from llm_service.domain.choice import Choice, Wishes
+
+URL = "http://127.0.0.1:11434"
+LLAMA = Model("llama3.2:latest", "ollama", 4096)
+TINY = Model("tiny:1b", "ollama", 2048)
+
+
+class Server:
+    """A model server that is there, or not."""
+
+    name = "ollama"
+
+    def __init__(self, *models: Model, away: bool = False, foreign: Exception | None = None) -> None:
+        self.has, self.away, self.foreign = models, away, foreign
+
+    async def models(self) -> tuple[Model, ...]:
+        if self.foreign is not None:
+            raise self.foreign
+        if self.away:
+            raise ModelUnavailable
+        return self.has
+
+
+def a_choice(server: Server, *, named: bool = False, default_model: str = "") -> Choice:
+    return Choice(server, echo.Echo(), echo.MODEL, Wishes(URL, named, default_model, 4096, 5.0))  # type: ignore[arg-type]
+
+
+async def test_a_server_that_answers_is_used_with_its_first_model() -> None:
+    choice = a_choice(Server(LLAMA, TINY))
+    await choice.look()
+
+    route, listing = await choice.route(""), await choice.listing()
+
+    assert (route.backend.name, route.model) == ("ollama", LLAMA)
+    assert (listing.default_model, listing.default_backend) == ("llama3.2:latest", "ollama")
+    assert listing.note == f"Ollama at {URL} answers with llama3.2:latest."
+
+
+async def test_echo_answers_when_nobody_named_a_server_and_none_is_found_and_the_note_says_how_to_change_that() -> None:
+    choice = a_choice(Server(away=True))
+    await choice.look()
+
+    assert (await choice.route("")).backend.name == "echo"
+    note = (await choice.listing()).note
+    assert "echo" in note
+    assert URL in note
+    assert "OLLAMA_BASE_URL" in note
+
+
+async def test_a_server_that_was_started_later_is_picked_up() -> None:
+    server = Server(away=True)
+    choice = a_choice(server)
+    await choice.look()
+
+    server.away, server.has = False, (LLAMA,)
+    await choice.look()
+
+    assert (await choice.route("")).model == LLAMA
+
+
+async def test_echo_never_stands_in_for_a_server_that_the_operator_named() -> None:
+    choice = a_choice(Server(away=True), named=True)
+    await choice.look()
+
+    with pytest.raises(ModelUnavailable):
+        await choice.route("")
+    listing = await choice.listing()
+    assert listing.default_backend == "ollama"
+    assert "fallback" in listing.note
+
+
+async def test_echo_never_stands_in_for_a_server_that_answered_before() -> None:
+    server = Server(LLAMA)
+    choice = a_choice(server)
+    await choice.look()
+
+    server.away = True
+    await choice.look()
+
+    assert (await choice.route("")).model == LLAMA
+    listing = await choice.listing()
+    assert [(model.name, available) for model, available in listing.models] == [
+        ("llama3.2:latest", False),
+        ("echo", True),
+    ]
+    assert "does not answer" in listing.note
+
+
+async def test_a_model_that_an_agent_names_is_never_answered_by_echo() -> None:
+    choice = a_choice(Server(away=True))
+    await choice.look()
+
+    assert (await choice.route("llama3.2")).backend.name == "ollama"
+
+
+async def test_a_name_without_a_tag_means_the_latest() -> None:
+    choice = a_choice(Server(LLAMA, TINY), default_model="llama3.2")
+    await choice.look()
+
+    assert (await choice.route("")).model == LLAMA
+    assert (await choice.route("tiny:1b")).model == TINY
+
+
+async def test_an_unknown_model_is_refused_by_name() -> None:
+    choice = a_choice(Server(LLAMA))
+    await choice.look()
+
+    with pytest.raises(ModelUnknown) as raised:
+        await choice.route("gpt-9")
+    assert raised.value.metadata == {"model": "gpt-9"}
+
+
+async def test_echo_can_be_asked_for_by_name_and_be_the_default_on_purpose() -> None:
+    choice = a_choice(Server(LLAMA), named=True, default_model="echo")
+    await choice.look()
+
+    assert (await choice.route("")).backend.name == "echo"
+    assert "DEFAULT_MODEL" in (await choice.listing()).note
+
+
+async def test_a_default_model_that_the_server_does_not_have_is_said_in_the_note() -> None:
+    choice = a_choice(Server(LLAMA), default_model="mistral")
+    await choice.look()
+
+    assert "ollama pull mistral" in (await choice.listing()).note
+    with pytest.raises(ModelUnknown):
+        await choice.route("")
+
+
+async def test_a_look_that_breaks_in_an_unforeseen_way_counts_as_away() -> None:
+    choice = a_choice(Server(foreign=KeyError("surprise")))
+
+    await choice.look()
+
+    assert (await choice.route("")).backend.name == "echo"
