@@ -44,7 +44,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), SERVICE)
     await server.start()
     async with Provider(settings.sender_concurrency) as provider:
-        deliveries = _deliveries(settings, outbox, provider)
+        deliveries = _deliveries(settings, outbox, provider=provider)
         running = asyncio.create_task(deliveries.run(lifetime.stopping))
         server.set_serving(True)
         lifetime.ready("sender")
@@ -55,7 +55,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     await mesh.close()
 
 
-def _deliveries(settings: Settings, outbox: Outbox, provider: Provider) -> Deliveries:
+def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider) -> Deliveries:
     courier = Courier(
         channels=CHANNELS,
         record=outbox.record,

@@ -37,12 +37,19 @@ class Clocks:
     monotonic: Callable[[], float]
 
 
-@dataclass(slots=True)
-class Trip:
-    """One leased delivery on its way."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One leased delivery, and the account that it is sent from."""
 
     leased: LeasedDelivery
     secrets: AccountSecrets
+
+
+@dataclass(slots=True)
+class Trip:
+    """A load on its way."""
+
+    load: Load
     channel: Channel
     texts: list[str]
     part: int
@@ -62,24 +69,26 @@ class Courier:
     clocks: Clocks
     lease_seconds: float
 
-    async def deliver(self, leased: LeasedDelivery, secrets: AccountSecrets, stopping: asyncio.Event) -> None:
+    async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
+        leased, channel = load.leased, load.secrets.account.channel
         correlation.bind(leased.correlation_id, tenant=leased.tenant_id)
-        with tracing.linked_span("delivery", leased.traceparent, channel=secrets.account.channel):
+        with tracing.linked_span("delivery", leased.traceparent, channel=channel):
             try:
-                await self._carry(leased, secrets, stopping)
+                await self._carry(load, stopping)
             except LeaseLost:
                 log.warning("delivery.lease_lost", delivery_id=leased.delivery_id, epoch=leased.epoch)
             except ParleyError as error:
                 # Nothing more can be said to storage. Its own clock ends the lease, and it knows what had begun.
                 log.error("delivery.unrecorded", delivery_id=leased.delivery_id, error_reason=error.name)
 
-    async def _carry(self, leased: LeasedDelivery, secrets: AccountSecrets, stopping: asyncio.Event) -> None:
-        channel = self.channels.get(secrets.account.channel)
+    async def _carry(self, load: Load, stopping: asyncio.Event) -> None:
+        leased = load.leased
+        channel = self.channels.get(load.secrets.account.channel)
         texts = split(leased.text, channel.max_text) if channel else []
         if channel is None or leased.next_part >= len(texts):
-            return await self._refuse(leased, secrets, "text_empty" if channel else "channel_unknown")
-        trip = Trip(leased, secrets, channel, texts, leased.next_part, leased.attempts)
+            return await self._refuse(load, "text_empty" if channel else "channel_unknown")
+        trip = Trip(load, channel, texts, leased.next_part, leased.attempts)
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
@@ -107,13 +116,13 @@ class Courier:
         return await parts.send(
             trip.channel,
             self._outgoing(trip),
-            credentials=Credentials(trip.secrets.credentials),
+            credentials=Credentials(trip.load.secrets.credentials),
             provider=self.provider,
             within_seconds=left,
         )
 
     def _outgoing(self, trip: Trip) -> Outgoing:
-        leased, account = trip.leased, trip.secrets.account
+        leased, account = trip.load.leased, trip.load.secrets.account
         return Outgoing(
             delivery_id=leased.delivery_id,
             part=trip.part,
@@ -132,22 +141,25 @@ class Courier:
     ) -> None:
         """Records, and starts the clock of the lease when that renews it: from before the call, to be safe."""
         asked_at = self.clocks.monotonic()
-        record = _record(trip.leased, trip.part, len(trip.texts), outcome)
+        record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.texts))
         record.begin_next = begin_next
         # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
         await self.record(record, patience if within_seconds is None else within_seconds)
         trip.usable_until = asked_at + self.lease_seconds * USABLE
 
-    async def _refuse(self, leased: LeasedDelivery, secrets: AccountSecrets, reason: str) -> None:
+    async def _refuse(self, load: Load, reason: str) -> None:
         """Nothing can be sent: no call is made, and a person sees why."""
+        leased = load.leased
         for outcome in (Outcome(pb.ATTEMPT_OUTCOME_BEGUN), outcomes.rejected(reason)):
-            await self.record(_record(leased, leased.next_part, leased.next_part + 1, outcome), self.lease_seconds)
-        metrics.deliveries.labels(channel=secrets.account.channel, outcome="failed").inc()
+            await self.record(
+                _record(leased, outcome, part=leased.next_part, parts=leased.next_part + 1), self.lease_seconds
+            )
+        metrics.deliveries.labels(channel=load.secrets.account.channel, outcome="failed").inc()
         log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=reason)
 
     def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
-        channel, leased = trip.channel.name, trip.leased
+        channel, leased = trip.channel.name, trip.load.leased
         metrics.attempts.labels(channel=channel, outcome=outcome.name).inc()
         log.info(
             "attempt.ended",
@@ -182,13 +194,13 @@ _ENDS: dict[AttemptOutcome, tuple[str, str]] = {
 }
 
 
-def _record(leased: LeasedDelivery, part: int, part_count: int, outcome: Outcome) -> AttemptRecord:
+def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) -> AttemptRecord:
     return AttemptRecord(
         tenant_id=leased.tenant_id,
         delivery_id=leased.delivery_id,
         epoch=leased.epoch,
         part=part,
-        parts=part_count,
+        parts=parts,
         outcome=outcome.kind,
         provider_message_id=outcome.provider_message_id,
         provider_code=outcome.provider_code,

@@ -6,13 +6,14 @@ from typing import Any
 
 from kit import logs
 from kit.errors import ParleyError
-from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, LeaseDeliveriesResponse
+from parley.storage.v1.delivery_requests_pb2 import LeaseDeliveriesResponse
 from parley.storage.v1.directory_pb2 import AccountSecrets
+from sender_service.domain.courier import Load
 
 # Leases at most so many deliveries, waiting for some when there are none.
 Lease = Callable[[int], Awaitable[LeaseDeliveriesResponse]]
 # Carries one of them as far as it gets; begins nothing once the event is set.
-Carry = Callable[[LeasedDelivery, AccountSecrets, asyncio.Event], Coroutine[Any, Any, None]]
+Carry = Callable[[Load, asyncio.Event], Coroutine[Any, Any, None]]
 
 CUT_OFF_SECONDS = 3.0  # for calls that were cut off to be recorded as unknown
 LONGEST_PAUSE_SECONDS = 1.0  # between tries while storage is away: it is found again within this
@@ -38,7 +39,7 @@ class Deliveries:
         try:
             while not stopping.is_set():
                 if free := self._concurrency - len(self._running):
-                    await self._fetch(free, stop, stopping)
+                    await self._fetch(free, stop, stopping=stopping)
                 else:
                     await self._wait_for_a_hand(stop)
         finally:
@@ -54,7 +55,7 @@ class Deliveries:
             log.warning("drain.cut_off", deliveries=len(self._running))
             await asyncio.wait(self._running, timeout=CUT_OFF_SECONDS)
 
-    async def _fetch(self, free: int, stop: asyncio.Task[bool], stopping: asyncio.Event) -> None:
+    async def _fetch(self, free: int, stop: asyncio.Task[bool], *, stopping: asyncio.Event) -> None:
         """One lease, unless we are told to stop first: then storage takes back what it was about to give."""
         call = asyncio.ensure_future(self._lease(free))
         try:
@@ -73,8 +74,8 @@ class Deliveries:
     def _start(self, leased: LeaseDeliveriesResponse, stopping: asyncio.Event) -> None:
         secrets = {each.account.id: each for each in leased.accounts}
         for delivery in leased.deliveries:
-            account = secrets.get(delivery.account_id, AccountSecrets())
-            task = asyncio.create_task(self._carry(delivery, account, stopping))
+            load = Load(delivery, secrets.get(delivery.account_id, AccountSecrets()))
+            task = asyncio.create_task(self._carry(load, stopping))
             self._running.add(task)
             task.add_done_callback(self._ended)
 

@@ -27,7 +27,7 @@ async def send(
 
     try:
         async with asyncio.timeout(within_seconds):
-            return outcomes.sent(await _run(channel, outgoing, credentials, observed))
+            return outcomes.sent(await _run(channel, outgoing, credentials=credentials, provider=observed))
     except DeliveryError as error:
         return outcomes.failed(error)
     except TimeoutError:
@@ -37,7 +37,7 @@ async def send(
         return outcomes.unknown("channel_fault") if called else outcomes.rejected("channel_fault")
 
 
-async def _run(channel: Channel, outgoing: Outgoing, credentials: Credentials, provider: Provider) -> Sent:
+async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials, provider: Provider) -> Sent:
     flow = channel.deliver(outgoing, credentials)
     try:
         call = next(flow)

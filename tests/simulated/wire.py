@@ -5,6 +5,7 @@ A mode is a word, `slow:0.2` one with a number. What a mode means beyond HTTP is
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,14 @@ class Sends:
 
     def texts(self, address: str) -> list[str]:
         return [send.text for send in self.to(address)]
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def mode_of(spoken: str) -> tuple[str, float]:

@@ -19,8 +19,8 @@ from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import add_OutboxServiceServicer_to_server
 from sender_service.__main__ import serve
 from sender_service.settings import Settings
-from tests.postgres import _free_port as free_port
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
+from tests.simulated.wire import free_port
 from tests.suites.sender.outbox import MemoryOutbox, whatsapp_account
 
 TOKEN = "mesh-token-of-the-tests-only"

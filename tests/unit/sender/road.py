@@ -21,7 +21,7 @@ from kit.errors import ParleyError
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
-from sender_service.domain.courier import Clocks, Courier
+from sender_service.domain.courier import Clocks, Courier, Load
 from sender_service.domain.retries import Retries
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -111,7 +111,7 @@ class Road:
             next_part=next_part,
             attempts=attempts,
         )
-        await self.courier().deliver(leased, AccountSecrets(account=account), self.stopping)
+        await self.courier().deliver(Load(leased, AccountSecrets(account=account)), self.stopping)
 
 
 def road(*answers: Answer | DeliveryError | Exception, refusals: Iterable[ParleyError | None] = ()) -> Road:

@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import StorageUnavailable
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, LeaseDeliveriesResponse
+from sender_service.domain.courier import Load
 from sender_service.domain.deliveries import Deliveries
 
 
@@ -19,12 +20,12 @@ class Hands:
         self.cut: list[str] = []
         self.let_go = asyncio.Event()
 
-    async def deliver(self, leased: LeasedDelivery, _secrets: object, _stopping: asyncio.Event) -> None:
-        self.carried.append(leased.delivery_id)
+    async def deliver(self, load: Load, _stopping: asyncio.Event) -> None:
+        self.carried.append(load.leased.delivery_id)
         try:
             await self.let_go.wait()
         except asyncio.CancelledError:
-            self.cut.append(leased.delivery_id)
+            self.cut.append(load.leased.delivery_id)
             raise
 
 

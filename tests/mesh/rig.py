@@ -1,0 +1,206 @@
+"""How does a test get a real mesh? Five processes or one, SQLite or Postgres, free ports, a folder of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import grpc
+import httpx
+
+from parley.storage.v1 import directory_service_pb2 as directory
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from tests.simulated.wire import free_port
+
+TENANT = "default"
+TOKEN = "mesh-token-of-the-mesh-tests"
+WHATSAPP = "whatsapp:+14155238886"
+SMS = "+14155550100"
+TELEGRAM_SECRET = "telegram-webhook-secret-for-tests-only"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+ONE = "parley"  # the process of `parley up`
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "storage": ("-m", "storage_service"),
+    "llm": ("-m", "llm_service"),
+    "agent": ("-m", "agent_service"),
+    "sender": ("-m", "sender_service"),
+    "gateway": ("-m", "gateway"),
+    ONE: ("-m", "kit.command", "up"),
+}
+FIVE = ("storage", "llm", "agent", "sender", "gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What mesh is wanted."""
+
+    folder: Path
+    database_url: str
+    processes: bool  # five, or one
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Mesh:
+    """A running mesh. A second gateway is a process of its own in either topology."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.ports = {name: free_port() for name in ("storage", "agent", "llm", "sender", "gateway", "gateway2")}
+        self.metrics = {name: free_port() for name in ("storage", "agent", "llm", "sender")}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.base_url = f"http://127.0.0.1:{self.ports['gateway']}"
+        self.second_url = f"http://127.0.0.1:{self.ports['gateway2']}"
+        self.services = FIVE if plan.processes else (ONE,)
+
+    def __enter__(self) -> Self:
+        for name in self.services:
+            self.start(name)
+        try:
+            self.wait_ready(self.base_url)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in reversed(list(self.running)):
+            self.running[name].send_signal(signal.SIGCONT)
+            self.running[name].terminate()
+        for name in list(self.running):
+            self._reap(name)
+
+    def start(self, name: str) -> None:
+        """Starts one process; its log goes on where the one before ended."""
+        command = [sys.executable, *COMMANDS["gateway" if name == "gateway2" else name]]
+        with self.log_path(name).open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command,
+                env=self._environment(name),
+                cwd=self.plan.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        self.running[name].kill()
+        self.running.pop(name).wait(10)
+
+    def pause(self, name: str) -> None:
+        self.running[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self.running[name].send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def second_gateway(self) -> Iterator[str]:
+        """One more gateway of the same mesh."""
+        self.start("gateway2")
+        try:
+            self.wait_ready(self.second_url)
+            yield self.second_url
+        finally:
+            self.running["gateway2"].terminate()
+            self._reap("gateway2")
+
+    def wait_ready(self, base_url: str, within_seconds: float = START_SECONDS) -> None:
+        """Waits until every dependency serves; a process that died meanwhile is shown."""
+        deadline = time.monotonic() + within_seconds
+        with httpx.Client(timeout=2, trust_env=False) as client:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    answer = client.get(f"{base_url}/readyz?verbose")
+                    if answer.status_code == 200 and answer.json()["status"] == "ready":
+                        return
+                dead = [name for name, process in self.running.items() if process.poll() is not None]
+                assert not dead, f"{dead[0]} died:\n{self.log(dead[0])[-3000:]}"
+                assert time.monotonic() < deadline, f"not ready in time:\n{self._last_lines()}"
+                time.sleep(0.05)
+
+    def log_path(self, name: str) -> Path:
+        return self.plan.folder / f"{name}.log"
+
+    def log(self, name: str) -> str:
+        return self.log_path(name).read_text(errors="replace")
+
+    def logs(self) -> dict[str, str]:
+        """What every process said so far."""
+        return {path.stem: path.read_text(errors="replace") for path in self.plan.folder.glob("*.log")}
+
+    def storage(self) -> "Storage":
+        """Storage's own contract, as an operator's program would use it."""
+        return Storage(f"127.0.0.1:{self.ports['storage']}")
+
+    def _environment(self, name: str) -> dict[str, str]:
+        ports = self.ports
+        inherited = {
+            key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if key in os.environ
+        }
+        own = {
+            "DATA_DIR": str(self.plan.folder / "data"),
+            "DATABASE_URL": self.plan.database_url,
+            "HTTP_PORT": str(ports["gateway2" if name == "gateway2" else "gateway"]),
+            "PUBLIC_BASE_URL": self.base_url,
+            "MESH_TOKEN": TOKEN,
+            "TWILIO_WHATSAPP_NUMBER": WHATSAPP,
+            "TWILIO_PHONE_NUMBER": SMS,
+            "TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
+            "MESH_DRAIN_DELAY_SECONDS": "0",
+            "CHAT_SESSIONS_PER_MINUTE": "600",
+        }
+        addresses = {
+            f"{each}_ADDRESS".upper(): f"127.0.0.1:{ports[each]}" for each in ("storage", "agent", "llm", "sender")
+        }
+        watched = {"METRICS_PORT": str(self.metrics[name])} if name in self.metrics else {}
+        return {**inherited, **own, **addresses, **watched, **self.plan.environment}
+
+    def _reap(self, name: str) -> None:
+        process = self.running.pop(name)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+    def _last_lines(self) -> str:
+        return "\n".join(f"--- {name}\n{text[-800:]}" for name, text in self.logs().items())
+
+
+class Storage:
+    """A caller with the mesh's credential."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.metadata = (("authorization", f"Bearer {TOKEN}"),)
+
+    async def __aenter__(self) -> Self:
+        options = [("grpc.max_reconnect_backoff_ms", 500), ("grpc.initial_reconnect_backoff_ms", 100)]
+        self._channel = grpc.aio.insecure_channel(self._address, options=options)
+        self.directory = DirectoryServiceStub(self._channel)
+        self.outbox = OutboxServiceStub(self._channel)
+        self.conversations = ConversationServiceStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    async def set_quiet_window(self, milliseconds: int) -> None:
+        """Of every account of the tenant: bursts are one thing to test, single turns another."""
+        listing = directory.ListChannelAccountsRequest(tenant_id=TENANT, page_size=100)
+        listed = await self.directory.ListChannelAccounts(listing, metadata=self.metadata, timeout=10)
+        for account in listed.accounts:
+            account.quiet_window_ms = milliseconds
+            request_id = f"quiet-{milliseconds}-{account.version}-{account.id}"
+            put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id[:64], account=account)
+            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)

@@ -1,0 +1,54 @@
+"""What is around the mesh? Twilio, Telegram and a model server, in a thread with a loop of their own."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Self, TypeVar
+
+from tests.simulated.ollama import Ollama
+from tests.simulated.telegram import Telegram
+from tests.simulated.twilio import Twilio
+
+Result = TypeVar("Result")
+
+
+class World:
+    """Outlives any test's loop. Its parts are read from tests and changed through `run`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="world", daemon=True)
+        self.twilio = Twilio(statuses=("sent", "delivered"))
+        self.telegram = Telegram()
+        self.ollama = Ollama()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        for part in (self.twilio, self.telegram, self.ollama):
+            self.run(part.start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in (self.twilio, self.telegram, self.ollama):
+            self.run(part.stop())
+        self.run(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Does something on the world's loop, from a test's."""
+        future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(30)
+
+    def environment(self) -> dict[str, str]:
+        """What a mesh must know of it."""
+        return {
+            "OLLAMA_BASE_URL": self.ollama.base_url,
+            "TWILIO_API_BASE_URL": self.twilio.server.base_url,
+            "TWILIO_ACCOUNT_SID": self.twilio.account_sid,
+            "TWILIO_AUTH_TOKEN": self.twilio.auth_token,
+            "TELEGRAM_API_BASE_URL": self.telegram.server.base_url,
+            "TELEGRAM_BOT_TOKEN": self.telegram.bot_token,
+        }
