@@ -30,16 +30,18 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     storage = mesh.channel("storage")
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=Keys(storage))
-    door = Door(inbox, Accounts(storage), utc_now)
+    door = Door(inbox, Accounts(storage), now=utc_now)
     server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), SERVICE)
     await server.start()
     fresh = asyncio.create_task(model.keep_fresh())
     server.set_serving(True)
     lifetime.ready("agent")
     try:
-        worker = Worker(inbox, Story(model, _rules(settings), utc_now), _terms(settings))
+        worker = Worker(inbox, Story(model, _rules(settings), now=utc_now), terms=_terms(settings))
         # Callers of the door wait for turns that this process may hold: both end within the same grace.
-        await asyncio.gather(worker.run(lifetime.stopping), _drained(server, settings, lifetime))
+        await asyncio.gather(
+            worker.run(lifetime.stopping), _drained(server, lifetime, grace_seconds=settings.agent_drain_seconds)
+        )
     finally:
         fresh.cancel()
         await asyncio.gather(fresh, return_exceptions=True)
@@ -47,9 +49,9 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         await mesh.close()
 
 
-async def _drained(server: Server, settings: Settings, lifetime: Lifetime) -> None:
+async def _drained(server: Server, lifetime: Lifetime, *, grace_seconds: float) -> None:
     await lifetime.wait_stopping()
-    await server.drain(settings.agent_drain_seconds)
+    await server.drain(grace_seconds)
 
 
 def _habits(settings: Settings) -> Habits:

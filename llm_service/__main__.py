@@ -4,34 +4,32 @@ import asyncio
 import random
 from urllib.parse import urlsplit
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
-
 from kit import process
 from kit.lifetime import Lifetime
 from kit.serving import Server
 from llm_service.backends import echo
 from llm_service.backends.ollama import Ollama
-from llm_service.backends.wire import Wire
+from llm_service.backends.wire import Wire, connected
 from llm_service.domain.bulkhead import Bulkheads
 from llm_service.domain.calls import Calls, Patience
-from llm_service.domain.choice import Choice, Wishes
+from llm_service.domain.choice import Choice, Route, Wishes
 from llm_service.server import LlmServer
 from llm_service.settings import Settings
 from parley.llm.v1 import llm_service_pb2_grpc as rpc
 
 SERVICE = "parley.llm.v1.LlmService"
-KEPT_ALIVE_SECONDS = 30.0
 # A call that is under way at the stop may take what the caller still has, but no longer than this.
 DRAIN_SECONDS = 25.0
 
 
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Answers until the process is told to stop. Readiness never waits for a model server."""
-    wire = _wire(settings)
+    # Room for the looks beside the calls; the rest would wait for a connection.
+    connections = settings.llm_concurrency + 8
+    wire = connected(settings.ollama_base_url, connections=connections, most_bytes=settings.llm_answer_bytes)
     choice = _choice(settings, wire)
     patience = Patience(silence_seconds=settings.llm_silence_seconds, random=random.random)
-    calls = Calls(choice, Bulkheads(settings.llm_concurrency), patience)
+    calls = Calls(choice, Bulkheads(settings.llm_concurrency), patience=patience)
     server = Server(service="llm", address=settings.llm_address, settings=settings)
     server.add(rpc.add_LlmServiceServicer_to_server, LlmServer(calls, choice), SERVICE)
     await server.start()
@@ -47,14 +45,6 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         await wire.aclose()
 
 
-def _wire(settings: Settings) -> Wire:
-    # Room for the looks beside the calls; aiohttp would let the rest wait for a connection.
-    most = settings.llm_concurrency + 8
-    limits = httpx.Limits(max_connections=most, keepalive_expiry=KEPT_ALIVE_SECONDS)
-    transport = AiohttpTransport(limits=limits)
-    return Wire(transport, settings.ollama_base_url, most_bytes=settings.llm_answer_bytes)
-
-
 def _choice(settings: Settings, wire: Wire) -> Choice:
     url = urlsplit(settings.ollama_base_url)
     wishes = Wishes(
@@ -66,7 +56,7 @@ def _choice(settings: Settings, wire: Wire) -> Choice:
         recheck_seconds=settings.llm_recheck_seconds,
     )
     ollama = Ollama(wire, window_tokens=settings.llm_window_tokens)
-    return Choice(ollama, echo.Echo(), echo.MODEL, wishes)
+    return Choice(ollama, Route(echo.Echo(), echo.MODEL), wishes=wishes)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ class LlmServer(rpc.LlmServiceServicer):
         except errors.ParleyError as error:
             if not request.fallback_text:
                 raise
-            return _fallback(request.fallback_text, record, error)
+            return _fallback(request.fallback_text, record, error=error)
         return llm.GenerateResponse(text=answer.text, completion=_completion(record, answer))
 
     async def GenerateStream(
@@ -93,7 +93,7 @@ def _completion(record: Record, answer: Answer) -> llm.Completion:
     )
 
 
-def _fallback(text: str, record: Record, error: errors.ParleyError) -> llm.GenerateResponse:
+def _fallback(text: str, record: Record, *, error: errors.ParleyError) -> llm.GenerateResponse:
     completion = _completion(record, Answer("", llm.FINISH_REASON_FALLBACK))
     completion.fallback = True
     completion.failure.CopyFrom(errors.as_item(error))

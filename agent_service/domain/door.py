@@ -47,7 +47,7 @@ class Accounts(Protocol):
 class Door:
     """Takes in one thing said and gives back the answer."""
 
-    def __init__(self, conversations: Conversations, accounts: Accounts, now: Callable[[], datetime]) -> None:
+    def __init__(self, conversations: Conversations, accounts: Accounts, *, now: Callable[[], datetime]) -> None:
         self._conversations = conversations
         self._accounts = accounts
         self._now = now

@@ -66,7 +66,7 @@ Step = Callable[[Draft], Awaitable[Ending | None]]
 class Story:
     """Tells turns, one call each."""
 
-    def __init__(self, model: Model, rules: Rules, now: Callable[[], datetime]) -> None:
+    def __init__(self, model: Model, rules: Rules, *, now: Callable[[], datetime]) -> None:
         self._model = model
         self._rules = rules
         self._now = now
@@ -86,7 +86,7 @@ class Story:
                 return ending
         return Ending(TurnState.TURN_STATE_REPLIED, "", (draft.answer.text,), _usage(draft.answer.completion))
 
-    def failed(self, turn: LeasedTurn, reason: str, usage: Usage | None = None) -> Ending:
+    def failed(self, turn: LeasedTurn, reason: str, *, usage: Usage | None = None) -> Ending:
         """No answer could be made, and the person is told."""
         text = turn.setting.fallback_text or self._rules.fallback_text
         return Ending(TurnState.TURN_STATE_FAILED, reason, (text,), usage or Usage())
@@ -123,9 +123,9 @@ class Story:
         completion = draft.answer.completion
         usage = _usage(completion)
         if completion.fallback:
-            return self.failed(draft.turn, kind_of(completion.failure.reason)().name.lower(), usage)
+            return self.failed(draft.turn, kind_of(completion.failure.reason)().name.lower(), usage=usage)
         if not draft.answer.text.strip():
-            return self.failed(draft.turn, "model_empty", usage)
+            return self.failed(draft.turn, "model_empty", usage=usage)
         draft.answer.text = draft.answer.text[:MOST_CHARACTERS]
         return None
 

@@ -62,7 +62,7 @@ class Held:
 class Worker:
     """Answers turns until it is told to stop."""
 
-    def __init__(self, inbox: Inbox, story: Story, terms: Terms) -> None:
+    def __init__(self, inbox: Inbox, story: Story, *, terms: Terms) -> None:
         self._inbox = inbox
         self._story = story
         self._terms = terms

@@ -23,10 +23,10 @@ class Echo:
     async def models(self) -> tuple[Model, ...]:
         return (MODEL,)
 
-    async def answer(self, prompt: llm.Prompt, model: Model) -> Answer:  # noqa: ARG002 - the protocol's
+    async def answer(self, prompt: llm.Prompt, model: Model) -> Answer:  # noqa: ARG002 - named by the protocol
         return _answer(prompt)
 
-    async def stream(self, prompt: llm.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:  # noqa: ARG002
+    async def stream(self, prompt: llm.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:  # noqa: ARG002 - as well
         answer = _answer(prompt)
         for word in answer.text.split(" "):
             yield word if word == "echo:" else f" {word}"

@@ -10,10 +10,12 @@ from contextlib import aclosing
 
 import httpx
 import orjson
+from httpx_aiohttp import AiohttpTransport
 
 from kit.errors import ModelBusy, ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
 
 CONNECT_SECONDS = 3.0
+KEPT_ALIVE_SECONDS = 30.0
 HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
 
 # A status without a line here is a refusal that asking again does not change.
@@ -86,6 +88,12 @@ class Wire:
         finally:
             await parts.aclose()
             await response.aclose()
+
+
+def connected(base_url: str, *, connections: int, most_bytes: int) -> Wire:
+    """A wire with its own connections: one per process, not one per call."""
+    limits = httpx.Limits(max_connections=connections, keepalive_expiry=KEPT_ALIVE_SECONDS)
+    return Wire(AiohttpTransport(limits=limits), base_url, most_bytes=most_bytes)
 
 
 def _refused(status: int) -> ParleyError:

@@ -52,7 +52,7 @@ class Patience:
 class Calls:
     """Asks the backend that the choice names, within its bulkhead, as often as the deadline allows."""
 
-    def __init__(self, choice: Choice, bulkheads: Bulkheads, patience: Patience) -> None:
+    def __init__(self, choice: Choice, bulkheads: Bulkheads, *, patience: Patience) -> None:
         self._choice = choice
         self._bulkheads = bulkheads
         self._patience = patience
@@ -66,7 +66,7 @@ class Calls:
                 async with asyncio.timeout_at(ends_at):
                     route = await self._route(prompt, record)
                     with self._bulkheads.place(route.backend.name):
-                        answer = await self._repeated(partial(self._ask, route, prompt, record), ends_at)
+                        answer = await self._repeated(partial(self._ask, route, prompt, record=record), ends_at)
             except TimeoutError:
                 raise ModelTimeout from None
         self._answered(record, answer)
@@ -78,13 +78,15 @@ class Calls:
         with self._watched(record):
             route = await self._route(prompt, record)
             with self._bulkheads.place(route.backend.name):
-                piece, pieces = await self._repeated(partial(self._open, route, prompt, record, ends_at), ends_at)
+                piece, pieces = await self._repeated(
+                    partial(self._open, route, prompt, record=record, ends_at=ends_at), ends_at
+                )
                 async with aclosing(pieces):
                     said = False
                     while isinstance(piece, str):
                         said = said or not piece.isspace()
                         yield piece
-                        piece = await self._next(pieces, record, self._silent_until(ends_at))
+                        piece = await self._next(pieces, record, until=self._silent_until(ends_at))
             if not said:
                 raise ModelEmpty
         self._answered(record, piece)
@@ -118,7 +120,7 @@ class Calls:
     def _jitter(self, state: RetryCallState) -> float:
         return self._patience.random() * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
 
-    async def _ask(self, route: Route, prompt: llm.Prompt, record: Record) -> Answer:
+    async def _ask(self, route: Route, prompt: llm.Prompt, *, record: Record) -> Answer:
         record.attempts += 1
         with self._hosted(record):
             answer = await route.backend.answer(prompt, route.model)
@@ -127,16 +129,16 @@ class Calls:
             raise ModelEmpty
         return replace(answer, text=text)
 
-    async def _open(self, route: Route, prompt: llm.Prompt, record: Record, ends_at: float) -> Opened:
+    async def _open(self, route: Route, prompt: llm.Prompt, *, record: Record, ends_at: float) -> Opened:
         record.attempts += 1
         pieces = route.backend.stream(prompt, route.model)
         try:
-            return await self._next(pieces, record, ends_at), pieces
+            return await self._next(pieces, record, until=ends_at), pieces
         except BaseException:
             await pieces.aclose()
             raise
 
-    async def _next(self, pieces: Pieces, record: Record, until: float) -> str | Answer:
+    async def _next(self, pieces: Pieces, record: Record, *, until: float) -> str | Answer:
         """The next piece with text in it, or the Answer at the end."""
         try:
             async with asyncio.timeout_at(until):

@@ -46,9 +46,9 @@ class Wishes:
 class Choice:
     """Knows the model server as of the last look, and echo always."""
 
-    def __init__(self, server: Backend, echo: Backend, echo_model: Model, wishes: Wishes) -> None:
+    def __init__(self, server: Backend, echo: Route, *, wishes: Wishes) -> None:
         self._server = server
-        self._echo = Route(echo, echo_model)
+        self._echo = echo
         self._wishes = wishes
         self._models: dict[str, Model] = {}
         self._reachable = False

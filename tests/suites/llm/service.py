@@ -6,18 +6,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
-
 from kit import logs
 from kit.calling import Mesh
 from kit.serving import Server
 from llm_service.backends import echo
 from llm_service.backends.ollama import Ollama
-from llm_service.backends.wire import Wire
+from llm_service.backends.wire import Wire, connected
 from llm_service.domain.bulkhead import Bulkheads
 from llm_service.domain.calls import Calls, Patience
-from llm_service.domain.choice import Choice, Wishes
+from llm_service.domain.choice import Choice, Route, Wishes
 from llm_service.server import LlmServer
 from llm_service.settings import Settings
 from parley.chat.v1.message_pb2 import Role
@@ -33,8 +30,7 @@ MOST_BYTES = 1024 * 1024
 @asynccontextmanager
 async def wired(base_url: str) -> AsyncIterator[Wire]:
     """The wire to a model server, as the service has it."""
-    transport = AiohttpTransport(limits=httpx.Limits(max_connections=72))
-    wire = Wire(transport, base_url, most_bytes=MOST_BYTES)
+    wire = connected(base_url, connections=72, most_bytes=MOST_BYTES)
     try:
         yield wire
     finally:
@@ -48,8 +44,8 @@ async def serving(
     """A caller of a running model service whose model server is at the URL."""
     async with wired(base_url) as wire:
         wishes = Wishes(base_url, named, "", 4096, 0.1)
-        choice = Choice(Ollama(wire, window_tokens=4096), echo.Echo(), echo.MODEL, wishes)
-        calls = Calls(choice, Bulkheads(places), Patience(silence_seconds, random=lambda: 0.1))
+        choice = Choice(Ollama(wire, window_tokens=4096), Route(echo.Echo(), echo.MODEL), wishes=wishes)
+        calls = Calls(choice, Bulkheads(places), patience=Patience(silence_seconds, random=lambda: 0.1))
         settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0, log_level="error")
         logs.configure(settings, "llm")
         server = Server("llm", "127.0.0.1:0", settings)

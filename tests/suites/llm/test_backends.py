@@ -55,7 +55,7 @@ async def test_carries_every_character_there_and_back(backend: Backend) -> None:
     assert FAR in (await backend.answer(a_prompt(FAR), await _model(backend))).text
 
 
-async def test_counts_tokens(backend: Backend) -> None:
+async def test_says_how_many_tokens_it_read_and_wrote(backend: Backend) -> None:
     answer = await backend.answer(a_prompt("a question of some length"), await _model(backend))
 
     assert answer.input_tokens > 0

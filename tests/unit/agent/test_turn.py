@@ -56,7 +56,7 @@ def a_fallback(error: ParleyError) -> GenerateResponse:
 
 
 async def told(model: Model, turn: LeasedTurn | None = None, now: datetime = NOW) -> Ending:
-    return await Story(model, RULES, lambda: now).tell(turn or a_turn())
+    return await Story(model, RULES, now=lambda: now).tell(turn or a_turn())
 
 
 async def test_an_answer_ends_the_turn_as_replied_with_what_it_took() -> None:

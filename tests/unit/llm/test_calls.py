@@ -66,7 +66,7 @@ class Slept(list[float]):
 
 def calls_of(backend: Scripted, sleep: Slept, *, random: float = 1.0, places: int = 8) -> Calls:
     patience = Patience(silence_seconds=0.05, random=lambda: random, sleep=sleep)
-    return Calls(Only(backend), Bulkheads(places), patience)  # type: ignore[arg-type]
+    return Calls(Only(backend), Bulkheads(places), patience=patience)  # type: ignore[arg-type]
 
 
 async def test_a_server_that_is_away_is_asked_three_times_more_with_growing_jittered_pauses() -> None:

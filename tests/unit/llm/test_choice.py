@@ -5,7 +5,7 @@ import pytest
 from kit.errors import ModelUnavailable, ModelUnknown
 from llm_service.backends import echo
 from llm_service.domain.backend import Model
-from llm_service.domain.choice import Choice, Wishes
+from llm_service.domain.choice import Choice, Route, Wishes
 
 URL = "http://127.0.0.1:11434"
 LLAMA = Model("llama3.2:latest", "ollama", 4096)
@@ -29,7 +29,7 @@ class Server:
 
 
 def a_choice(server: Server, *, named: bool = False, default_model: str = "") -> Choice:
-    return Choice(server, echo.Echo(), echo.MODEL, Wishes(URL, named, default_model, 4096, 5.0))  # type: ignore[arg-type]
+    return Choice(server, Route(echo.Echo(), echo.MODEL), wishes=Wishes(URL, named, default_model, 4096, 5.0))  # type: ignore[arg-type]
 
 
 async def test_a_server_that_answers_is_used_with_its_first_model() -> None:

@@ -1,0 +1,142 @@
+"""Does every turn that is leased end once, or come back?"""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kit.errors import InvalidField, OwnerChanged
+from parley.chat.v1.message_pb2 import TurnState
+from tests.unit.agent.desk import working
+
+
+async def test_every_turn_is_answered_and_committed_with_its_fence(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.add(*(f"u{number}" for number in range(20)))
+        await scene.until(lambda: len(scene.desk.committed) == 20)
+
+    commit = scene.desk.committed["u7"]
+    assert (commit.tenant_id, commit.epoch, commit.owner_epoch) == ("t1", 1, 7)
+    assert (commit.state, list(commit.replies)) == (TurnState.TURN_STATE_REPLIED, ["re: u7"])
+
+
+async def test_only_free_slots_are_asked_for_by_one_call_at_a_time(tmp_path: Path) -> None:
+    async with working(tmp_path, slots=3, waits=True) as scene:
+        scene.desk.add("a", "b", "c", "d", "e")
+        await scene.until(lambda: scene.thinker.thinking == 3)
+        await asyncio.sleep(0.05)
+        assert scene.desk.waiting == ["d", "e"]
+
+        scene.thinker.go.set()
+        await scene.until(lambda: len(scene.desk.committed) == 5)
+
+    assert scene.thinker.most_thinking == 3
+    assert scene.desk.most_leasing == 1
+    assert max(scene.desk.asked_for) == 3
+
+
+async def test_a_turn_that_runs_long_is_kept_by_the_heartbeat_in_one_call_for_all(tmp_path: Path) -> None:
+    async with working(tmp_path, lease_seconds=0.3, waits=True) as scene:
+        scene.desk.add("a", "b")
+        await scene.until(lambda: len(scene.desk.extended) >= 3)
+        scene.thinker.go.set()
+        await scene.until(lambda: len(scene.desk.committed) == 2)
+
+    assert {tuple(sorted(beat)) for beat in scene.desk.extended} == {("a", "b")}
+
+
+async def test_a_lost_lease_cancels_the_work_and_frees_the_slot(tmp_path: Path) -> None:
+    async with working(tmp_path, slots=1, lease_seconds=0.3, waits=True) as scene:
+        scene.desk.add("a", "b")
+        await scene.until(lambda: scene.thinker.thinking == 1)
+
+        scene.desk.expire("a")
+        await scene.until(lambda: scene.thinker.cancelled == ["a"])
+        scene.thinker.go.set()
+        await scene.until(lambda: "b" in scene.desk.committed)
+
+    assert "a" not in scene.desk.committed
+
+
+async def test_a_stale_commit_is_refused_for_that_turn_alone(tmp_path: Path) -> None:
+    async with working(tmp_path, waits=True) as scene:
+        scene.desk.add("a", "b")
+        await scene.until(lambda: scene.thinker.thinking == 2)
+        scene.desk.expire("a")
+        scene.thinker.go.set()
+        await scene.until(lambda: "b" in scene.desk.committed)
+        scene.desk.add("c")
+        await scene.until(lambda: "c" in scene.desk.committed)
+
+    assert "a" not in scene.desk.committed
+
+
+async def test_an_answer_outlives_an_outage_of_storage(tmp_path: Path) -> None:
+    async with working(tmp_path, waits=True) as scene:
+        scene.desk.add("a")
+        await scene.until(lambda: scene.thinker.thinking == 1)
+
+        scene.desk.away = True
+        scene.thinker.go.set()
+        await asyncio.sleep(0.3)
+        assert not scene.desk.committed
+        scene.desk.away = False
+        await scene.until(lambda: "a" in scene.desk.committed)
+
+
+async def test_leasing_goes_on_when_storage_is_back(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.away = True
+        scene.desk.changed.set()
+        await asyncio.sleep(0.3)
+
+        scene.desk.away = False
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+
+
+async def test_at_the_stop_what_can_end_ends_and_nothing_new_is_begun(tmp_path: Path) -> None:
+    async with working(tmp_path, drain_seconds=5, waits=True) as scene:
+        scene.desk.add("a")
+        await scene.until(lambda: scene.thinker.thinking == 1)
+        scene.stopping.set()
+        await scene.until(lambda: scene.desk.leasing == 0)
+        scene.desk.add("b")
+        scene.thinker.go.set()
+        await scene.stop()
+
+    assert list(scene.desk.committed) == ["a"]
+    assert scene.desk.waiting == ["b"]
+    assert scene.desk.abandoned == []
+
+
+async def test_at_the_end_of_the_grace_the_rest_is_given_back(tmp_path: Path) -> None:
+    async with working(tmp_path, drain_seconds=0.1, waits=True) as scene:
+        scene.desk.add("a", "b")
+        await scene.until(lambda: scene.thinker.thinking == 2)
+        await scene.stop()
+
+    assert sorted(scene.desk.abandoned) == ["a", "b"]
+    assert sorted(scene.thinker.cancelled) == ["a", "b"]
+    assert not scene.desk.committed
+
+
+async def test_a_fault_of_our_own_in_one_turn_is_told_to_its_person_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.thinker.breaks.add("a")
+        scene.desk.add("a", "b")
+        await scene.until(lambda: len(scene.desk.committed) == 2)
+
+    broken = scene.desk.committed["a"]
+    assert (broken.state, broken.reason, list(broken.replies)) == (TurnState.TURN_STATE_FAILED, "internal", ["sorry"])
+    assert scene.desk.committed["b"].state == TurnState.TURN_STATE_REPLIED
+
+
+@pytest.mark.parametrize("refusal", [OwnerChanged(), InvalidField([("turns[0]", "never")])])
+async def test_a_commit_that_is_refused_for_good_is_not_repeated(refusal: Exception, tmp_path: Path) -> None:
+    async with working(tmp_path, slots=1) as scene:
+        scene.desk.refusals["a"] = refusal  # type: ignore[assignment]
+        scene.desk.add("a", "b")
+        await scene.until(lambda: "b" in scene.desk.committed)
+
+    assert "a" not in scene.desk.committed
