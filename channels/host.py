@@ -45,7 +45,7 @@ class Received:
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
 
 
-def receive(channel: Channel, webhook: Webhook, account: Account) -> Received:
+def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
     """Verifies, decodes, checks the account and fits everything to the contract. Never raises."""
     refusal = _refusal(channel, webhook, credentials=account.credentials)
     if refusal:

@@ -64,7 +64,7 @@ def issue_session(session: Session, key: str) -> str:
     return jwt.encode(claims, key, algorithm=_ALGORITHM)
 
 
-def verify_session(token: str, key: str, now: datetime) -> Session:
+def verify_session(token: str, key: str, *, now: datetime) -> Session:
     """The session that the token proves. Raises BadSignature, or Stale when it has ended."""
     if len(key.encode()) < SHORTEST_KEY_BYTES:
         raise BadSignature("no session key")
@@ -78,7 +78,7 @@ def verify_session(token: str, key: str, now: datetime) -> Session:
     return session
 
 
-def origin_allowed(origin: str, allowed_origins: str, own_origin: str) -> bool:
+def origin_allowed(origin: str, allowed_origins: str, *, own_origin: str) -> bool:
     """True for our own page, for the account's `allowed_origins` (separated by commas or spaces; "*" for all), and
     for programs, which send no Origin and hold a token all the same."""
     if not origin:
@@ -110,7 +110,7 @@ class Webchat:
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """The session must be signed by the account's key, live, and used from the page that it was made for."""
-        session = verify_session(_token(webhook), credentials.get("session_key", ""), webhook.received_at)
+        session = verify_session(_token(webhook), credentials.get("session_key", ""), now=webhook.received_at)
         webhook.parsed["session"] = session
         origin = webhook.headers.get("origin", "")
         if origin and session.origin and origin.lower() != session.origin.lower():

@@ -44,7 +44,7 @@ class Reception:
         try:
             async with asyncio.timeout(self._patience):
                 account = await self._accounts.find(channel.name, account_key)
-                received = host.receive(channel, webhook, account.known)
+                received = host.receive(channel, webhook, account=account.known)
                 if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
                     return Outcome(account, received)
                 self._check_limit(channel, received)

@@ -56,7 +56,7 @@ class Sessions:
         """A session in a chat of its own, or in the chat of the session that it renews."""
         account = await self._accounts.find(CHANNEL, site)
         allowed = account.known.options.get("allowed_origins", "")
-        if not any(webchat.origin_allowed(origin, allowed, own) for own in own_origins):
+        if not any(webchat.origin_allowed(origin, allowed, own_origin=own) for own in own_origins):
             raise errors.ScopeMissing("This site may not use the chat")
         expires_at = self._now() + LIFE
         session = webchat.Session(
@@ -73,7 +73,7 @@ class Sessions:
         site, signed = split(token)
         account = await self._accounts.find(CHANNEL, site)
         try:
-            session = webchat.verify_session(signed, _key(account), self._now())
+            session = webchat.verify_session(signed, _key(account), now=self._now())
         except (BadSignature, Stale):
             raise errors.CredentialMissing("The session is not valid, or has ended") from None
         foreign = bool(origin and session.origin) and origin.lower() != session.origin.lower()
@@ -84,7 +84,7 @@ class Sessions:
     def _chat_of(self, account: Account, renewed: str) -> str:
         """The chat of an older session of this account; "" when it proves none."""
         try:
-            session = webchat.verify_session(split(renewed)[1], _key(account), self._now() - RENEWABLE)
+            session = webchat.verify_session(split(renewed)[1], _key(account), now=self._now() - RENEWABLE)
         except (BadSignature, Stale):
             return ""
         return session.chat_id if session.account_id == account.known.id else ""

@@ -20,7 +20,7 @@ DELIVERIES = [pytest.param(name, each, id=f"{name}-{case}") for name in CHANNELS
 
 @pytest.mark.parametrize("capture", CAPTURES)
 def test_a_captured_body_means_what_is_written_beside_it(capture: Capture) -> None:
-    received = receive(CHANNELS[capture.channel], capture.webhook, account(capture.channel))
+    received = receive(CHANNELS[capture.channel], capture.webhook, account=account(capture.channel))
 
     assert received.verdict.value == capture.expect["verdict"]
     assert received.answer.status == capture.expect["status"]

@@ -51,7 +51,7 @@ FORGERIES: Mapping[str, Forge] = {
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_forged_webhook_is_refused_with_the_same_short_answer(name: str, forge: Forge) -> None:
     for capture in captures(name):
-        received = receive(CHANNELS[name], forge(capture.webhook), account(name))
+        received = receive(CHANNELS[name], forge(capture.webhook), account=account(name))
         _assert_refused(received)
 
 
@@ -62,19 +62,19 @@ def test_an_account_without_its_secret_refuses_what_the_empty_secret_signs(name:
     blank = Credentials({**account(name).credentials, **dict.fromkeys(_verifying(channel), value)})
     nobody = replace(account(name), credentials=blank)
     for capture in captures(name):
-        _assert_refused(receive(channel, capture.webhook, nobody))
+        _assert_refused(receive(channel, capture.webhook, account=nobody))
     try:
         forged = channel.imitate(_imitation(name), blank)
     except ValueError:
         return  # it will not even sign with that
-    _assert_refused(receive(channel, forged, nobody))
+    _assert_refused(receive(channel, forged, account=nobody))
 
 
 @pytest.mark.parametrize("name", OPEN)
 def test_an_account_with_no_credentials_at_all_refuses_everything(name: str) -> None:
     nobody = replace(account(name), credentials=Credentials({}))
     for capture in captures(name):
-        _assert_refused(receive(CHANNELS[name], capture.webhook, nobody))
+        _assert_refused(receive(CHANNELS[name], capture.webhook, account=nobody))
 
 
 @pytest.mark.parametrize("name", OPEN)
@@ -91,23 +91,25 @@ def test_a_webhook_signed_with_another_secret_is_refused(name: str) -> None:
     for secret in _verifying(CHANNELS[name]):
         other = Credentials({**mine.credentials, secret: mine.credentials[secret][::-1]})
         for capture in AUTHENTIC[name]:
-            _assert_refused(receive(CHANNELS[name], capture.webhook, replace(mine, credentials=other)))
+            _assert_refused(receive(CHANNELS[name], capture.webhook, account=replace(mine, credentials=other)))
 
 
 @pytest.mark.parametrize("name", OPEN)
 def test_an_imitated_webhook_is_believed_and_says_what_was_said(name: str) -> None:
     said = _imitation(name)
     mine = account(name)
-    received = receive(CHANNELS[name], CHANNELS[name].imitate(said, mine.credentials), mine)
+    received = receive(CHANNELS[name], CHANNELS[name].imitate(said, mine.credentials), account=mine)
 
     assert received.verdict is Verdict.READ
     (message,) = received.messages
     assert message.text == said.text
     assert message.account_id == mine.id
     assert message.received_at.ToDatetime(UTC) == NOW
-    again = receive(CHANNELS[name], CHANNELS[name].imitate(said, mine.credentials), mine)
+    again = receive(CHANNELS[name], CHANNELS[name].imitate(said, mine.credentials), account=mine)
     assert again.messages[0].provider_message_id == message.provider_message_id
-    other = receive(CHANNELS[name], CHANNELS[name].imitate(replace(said, message_id="2"), mine.credentials), mine)
+    other = receive(
+        CHANNELS[name], CHANNELS[name].imitate(replace(said, message_id="2"), mine.credentials), account=mine
+    )
     assert other.messages[0].provider_message_id != message.provider_message_id
     assert other.messages[0].chat_id == message.chat_id
 
@@ -116,7 +118,7 @@ def test_an_imitated_webhook_is_believed_and_says_what_was_said(name: str) -> No
 def test_a_signed_webhook_replayed_at_another_url_is_refused(name: str) -> None:
     for capture in AUTHENTIC[name]:
         moved = replace(capture.webhook, url=capture.webhook.url.replace("/k3y", "/0ther"))
-        _assert_refused(receive(CHANNELS[name], moved, account(name)))
+        _assert_refused(receive(CHANNELS[name], moved, account=account(name)))
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -127,8 +129,8 @@ def test_a_hostile_body_is_refused_or_unreadable_and_quickly(name: str, body: by
         headers = {**captures(name)[0].webhook.headers, "content-type": content_type}
         webhook = Webhook("POST", URL, headers, body, NOW)
         started = time.perf_counter()
-        signed = receive(channel, webhook, account(name))
-        behind = receive(Trusting(channel), webhook, account(name))
+        signed = receive(channel, webhook, account=account(name))
+        behind = receive(Trusting(channel), webhook, account=account(name))
         assert time.perf_counter() - started < 1.0
         assert signed.answer.status in {200, 202, 400, 401, 403}
         assert behind.answer.status in {200, 202, 400, 403, 404}
@@ -139,9 +141,9 @@ def test_a_hostile_body_is_refused_or_unreadable_and_quickly(name: str, body: by
 @pytest.mark.parametrize("capture", READABLE)
 def test_fields_that_a_provider_adds_change_nothing(capture: Capture) -> None:
     channel = Trusting(CHANNELS[capture.channel])
-    plain = receive(channel, capture.webhook, account(capture.channel))
+    plain = receive(channel, capture.webhook, account=account(capture.channel))
     extended = replace(capture.webhook, body=with_unknown_fields(capture.webhook.body))
-    received = receive(channel, extended, account(capture.channel))
+    received = receive(channel, extended, account=account(capture.channel))
 
     assert received.verdict is Verdict.READ
     assert received.messages == plain.messages
@@ -152,7 +154,7 @@ def test_fields_that_a_provider_adds_change_nothing(capture: Capture) -> None:
 def test_a_mutated_body_is_read_or_unreadable_and_always_fits_the_contract(capture: Capture) -> None:
     channel = Trusting(CHANNELS[capture.channel])
     for body in mutations(capture.webhook.body, seed=7, number=60):
-        received = receive(channel, replace(capture.webhook, body=body), account(capture.channel))
+        received = receive(channel, replace(capture.webhook, body=body), account=account(capture.channel))
         assert received.verdict in {Verdict.READ, Verdict.UNREADABLE} or received.reason == "account"
         _assert_fits(received)
 
@@ -161,14 +163,14 @@ def test_a_mutated_body_is_read_or_unreadable_and_always_fits_the_contract(captu
 def test_a_body_changed_behind_its_signature_is_refused(name: str) -> None:
     for capture in AUTHENTIC[name]:
         changed = replace(capture.webhook, body=capture.webhook.body + b"&Body=more")
-        _assert_refused(receive(CHANNELS[name], changed, account(name)))
+        _assert_refused(receive(CHANNELS[name], changed, account=account(name)))
 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_nothing_that_may_be_logged_shows_a_secret_or_a_text(name: str) -> None:
     mine = account(name)
     for capture in captures(name):
-        received = receive(CHANNELS[name], capture.webhook, mine)
+        received = receive(CHANNELS[name], capture.webhook, account=mine)
         shown = f"{capture.webhook!r} {mine!r} {received!r} {mine.credentials!r}"
         for secret in (spec.name for spec in CHANNELS[name].credential_fields if spec.secret):
             assert mine.credentials.get(secret, "absent") not in shown
@@ -218,7 +220,7 @@ def test_an_account_is_matched_by_address_or_id_only() -> None:
     mine = account("whatsapp")
     webhook = CHANNELS["whatsapp"].imitate(_imitation("whatsapp"), mine.credentials)
     for address in ("+14155238886", "whatsapp:+14155238886"):
-        assert receive(CHANNELS["whatsapp"], webhook, replace(mine, address=address)).verdict is Verdict.READ
+        assert receive(CHANNELS["whatsapp"], webhook, account=replace(mine, address=address)).verdict is Verdict.READ
     for address in ("", "+1415523888", "+141552388860"):
         other: Account = replace(mine, address=address)
-        assert receive(CHANNELS["whatsapp"], webhook, other).answer.status == 403
+        assert receive(CHANNELS["whatsapp"], webhook, account=other).answer.status == 403

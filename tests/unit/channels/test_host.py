@@ -60,13 +60,13 @@ class Strange(Exception):
     ],
 )
 def test_whatever_authenticate_raises_refuses(proof: Exception, reason: str) -> None:
-    received = receive(Door(proof, Decoded(HttpAnswer(200, "", b""))), WEBHOOK, ACCOUNT)
+    received = receive(Door(proof, Decoded(HttpAnswer(200, "", b""))), WEBHOOK, account=ACCOUNT)
     assert (received.verdict, received.answer.status, received.reason) == (Verdict.REFUSED, 401, reason)
 
 
 @pytest.mark.parametrize("trouble", [Unreadable(), KeyError("x"), RecursionError(), MemoryError(), Strange()])
 def test_whatever_decode_raises_is_unreadable_and_answered_as_the_provider_expects(trouble: Exception) -> None:
-    received = receive(Door(None, trouble), WEBHOOK, ACCOUNT)
+    received = receive(Door(None, trouble), WEBHOOK, account=ACCOUNT)
     assert (received.verdict, received.answer) == (Verdict.UNREADABLE, Door.unreadable)
 
 
@@ -75,14 +75,14 @@ def test_whatever_decode_raises_is_unreadable_and_answered_as_the_provider_expec
 )
 def test_a_webhook_for_another_account_is_refused(named: str | None, status: int) -> None:
     decoded = Decoded(HttpAnswer(200, "", b""), messages=(message(),), addressed_to=named)
-    received = receive(Door(None, decoded), WEBHOOK, ACCOUNT)
+    received = receive(Door(None, decoded), WEBHOOK, account=ACCOUNT)
     assert received.answer.status == status
     assert len(received.messages) == (status == 200)
 
 
 def test_a_message_in_a_batch_without_an_id_makes_the_webhook_unreadable() -> None:
     decoded = Decoded(HttpAnswer(200, "", b""), messages=(message(), message(provider_message_id="")))
-    assert receive(Door(None, decoded), WEBHOOK, ACCOUNT).verdict is Verdict.UNREADABLE
+    assert receive(Door(None, decoded), WEBHOOK, account=ACCOUNT).verdict is Verdict.UNREADABLE
 
 
 def test_what_is_too_long_is_cut_and_marked() -> None:

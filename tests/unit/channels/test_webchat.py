@@ -16,20 +16,20 @@ SESSION = Session("t-1", "a-1", "c-1", NOW + timedelta(hours=1), "https://shop.e
 
 def test_a_session_comes_back_as_it_was_given() -> None:
     token = issue_session(SESSION, KEY)
-    assert verify_session(token, KEY, NOW) == SESSION
+    assert verify_session(token, KEY, now=NOW) == SESSION
 
 
 def test_a_session_ends() -> None:
     token = issue_session(SESSION, KEY)
-    verify_session(token, KEY, SESSION.expires_at - timedelta(seconds=1))
+    verify_session(token, KEY, now=SESSION.expires_at - timedelta(seconds=1))
     with pytest.raises(Stale):
-        verify_session(token, KEY, SESSION.expires_at)
+        verify_session(token, KEY, now=SESSION.expires_at)
 
 
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "\xe9", "\ud800", "eyJhbGciOiJub25lIn0.e30.", "x" * 100_000])
 def test_what_is_no_session_is_refused(token: str) -> None:
     with pytest.raises(BadSignature):
-        verify_session(token, KEY, NOW)
+        verify_session(token, KEY, now=NOW)
 
 
 def test_an_unsigned_or_otherwise_signed_session_is_refused() -> None:
@@ -40,7 +40,7 @@ def test_an_unsigned_or_otherwise_signed_session_is_refused() -> None:
         jwt.encode(claims, KEY * 2, algorithm="HS512"),
     ):
         with pytest.raises(BadSignature):
-            verify_session(token, KEY, NOW)
+            verify_session(token, KEY, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_unsigned_or_otherwise_signed_session_is_refused() -> None:
 def test_a_session_with_a_claim_missing_or_wrong_is_refused(change: dict[str, object]) -> None:
     claims = {"tenant": "t", "account": "a", "chat": "c", "origin": "", "exp": 4_000_000_000, **change}
     with pytest.raises(BadSignature):
-        verify_session(jwt.encode(claims, KEY, algorithm="HS256"), KEY, NOW)
+        verify_session(jwt.encode(claims, KEY, algorithm="HS256"), KEY, now=NOW)
 
 
 @pytest.mark.parametrize("key", ["", " ", "short"])
@@ -61,12 +61,12 @@ def test_a_key_too_short_neither_signs_nor_verifies(key: str) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         issue_session(SESSION, key)
     with pytest.raises(BadSignature):
-        verify_session(issue_session(SESSION, KEY), key, NOW)
+        verify_session(issue_session(SESSION, KEY), key, now=NOW)
 
 
 def test_another_key_refuses() -> None:
     with pytest.raises(BadSignature):
-        verify_session(issue_session(replace(SESSION, chat_id="c-2"), "z" * 43), KEY, NOW)
+        verify_session(issue_session(replace(SESSION, chat_id="c-2"), "z" * 43), KEY, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_another_key_refuses() -> None:
     ],
 )
 def test_only_pages_on_the_list_and_our_own_may_ask(origin: str, allowed: str, expected: bool) -> None:
-    assert origin_allowed(origin, allowed, "https://parley.example/") is expected
+    assert origin_allowed(origin, allowed, own_origin="https://parley.example/") is expected
