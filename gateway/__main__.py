@@ -17,9 +17,10 @@ from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.listening import Listener, bind, listener
 from gateway.opening import Opening
+from gateway.reporting import UNKNOWN_CHANNEL, Reports
 from gateway.server import Rooms, application
 from gateway.settings import Settings
-from kit import logs, metrics, process
+from kit import logs, process
 from kit.calling import Mesh
 from kit.ids import new_id
 from kit.lifetime import Lifetime
@@ -72,6 +73,7 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         session_limit=RateLimit(settings.chat_sessions_per_minute, MINUTE, clock=time.monotonic),
         places=Places(settings.chat_max_streams, STREAMS_PER_SESSION),
         stopping=lifetime.stopping,
+        reports=Reports(clock=time.monotonic),
         now=utc_now,
         most_body_bytes=settings.http_max_body_bytes,
         most_stream_seconds=settings.chat_stream_seconds,
@@ -84,7 +86,7 @@ def _listener(settings: Settings, rooms: Rooms) -> Listener:
         receive_seconds=settings.http_receive_seconds,
         most_bytes=16 * settings.http_max_body_bytes,
         drain_seconds=settings.http_drain_seconds,
-        on_refused=lambda status: metrics.webhooks.labels(channel="unknown", status=str(status)).inc(),
+        on_refused=lambda status: rooms.reports.turned_away(UNKNOWN_CHANNEL, status),
     )
 
 

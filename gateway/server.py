@@ -20,6 +20,7 @@ from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.front import Front
+from gateway.reporting import Reports
 from gateway.routes import chat, described, page, probes
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
@@ -46,6 +47,7 @@ class Rooms:
     session_limit: RateLimit
     places: Places
     stopping: asyncio.Event
+    reports: Reports
     now: Callable[[], datetime]
     most_body_bytes: int
     most_stream_seconds: float
@@ -82,6 +84,7 @@ def _webhooks(rooms: Rooms) -> list[BaseRoute]:
             addresses=rooms.addresses,
             most_body_bytes=rooms.most_body_bytes,
             now=rooms.now,
+            reports=rooms.reports,
             kind=kind,
         )
         for _, kind in WEBHOOKS
@@ -90,7 +93,7 @@ def _webhooks(rooms: Rooms) -> list[BaseRoute]:
 
 
 def _chat(rooms: Rooms) -> chat.Chat:
-    return chat.Chat(_door(rooms), rooms.channels["webchat"], rooms.conversations, rooms.neighbours)
+    return chat.Chat(_door(rooms), rooms.channels["webchat"], rooms.conversations, rooms.neighbours, rooms.reports)
 
 
 def _events(rooms: Rooms) -> Route:

@@ -6,7 +6,6 @@ from datetime import timedelta
 import grpc
 
 from gateway.backends.failures import why
-from kit import errors
 from kit.ids import new_id
 from parley.storage.v1 import directory_pb2, directory_service_pb2, directory_service_pb2_grpc
 

@@ -19,8 +19,8 @@ from gateway.domain import spoken
 from gateway.domain.reception import Outcome
 from gateway.domain.sessions import split
 from gateway.envelope import ApiError
+from gateway.reporting import Reports
 from gateway.routes.visitors import Door, stated_token
-from gateway.routes.webhooks import report
 from kit import correlation, errors, moments
 
 MOST_BODY_BYTES = 64 * 1024
@@ -73,6 +73,7 @@ class Chat:
     channel: Channel
     conversations: Conversations
     neighbours: Neighbours
+    reports: Reports
 
     async def begin_session(self, request: Request) -> Response:
         """Begins a session, or renews the one whose token is shown."""
@@ -86,7 +87,7 @@ class Chat:
         webhook = await self._webhook(request, signed)
         correlation_id = correlation.correlation_id.get()
         outcome = await self.door.reception.take(self.channel, site, webhook, correlation_id=correlation_id)
-        report(self.channel, outcome)
+        self.reports.taken(outcome)
         return _json(_stored(outcome))
 
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:

@@ -10,18 +10,16 @@ from datetime import datetime
 from starlette.types import Receive, Scope, Send
 
 from channels.channel import Channel, HttpAnswer, Webhook, WebhookKind
-from channels.host import REFUSED, Verdict
+from channels.host import REFUSED
 from gateway import body as bodies
 from gateway import envelope
 from gateway.addresses import Addresses
-from gateway.domain.reception import Outcome, Reception
-from kit import correlation, errors, logs, metrics, tracing
+from gateway.domain.reception import Reception
+from gateway.reporting import UNKNOWN_CHANNEL, Reports
+from kit import correlation, errors, tracing
 from kit.ids import new_id
 
 BODY_TYPES = frozenset({b"application/json", b"application/x-www-form-urlencoded"})
-UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
-
-log = logs.get("gateway")
 
 
 class Webhooks:
@@ -35,6 +33,7 @@ class Webhooks:
         addresses: Addresses,
         most_body_bytes: int,
         now: Callable[[], datetime],
+        reports: Reports,
         kind: WebhookKind = "message",
     ) -> None:
         self._reception = reception
@@ -42,6 +41,7 @@ class Webhooks:
         self._addresses = addresses
         self._most_body_bytes = most_body_bytes
         self._now = now
+        self._reports = reports
         self._kind: WebhookKind = kind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,13 +63,11 @@ class Webhooks:
             await self._refuse_unread(channel, 413, receive, send)
             return
         except bodies.Gone:
-            metrics.webhooks.labels(channel=channel.name, status="gone").inc()
             return
         began = time.perf_counter()
         answer, headers = await self._answered(channel, scope, self._webhook(scope, body))
         await bodies.answer(send, answer.status, answer.content_type, answer.body, headers)
-        metrics.webhooks.labels(channel=channel.name, status=str(answer.status)).inc()
-        metrics.webhook_seconds.labels(channel=channel.name).observe(time.perf_counter() - began)
+        self._reports.answered(channel.name, answer.status, time.perf_counter() - began)
 
     async def _answered(
         self, channel: Channel, scope: Scope, webhook: Webhook
@@ -81,8 +79,9 @@ class Webhooks:
             correlation_id = correlation.correlation_id.get()
             outcome = await self._reception.take(channel, key, webhook, correlation_id=correlation_id)
         except errors.ParleyError as error:
-            return _not_taken(channel, error)
-        report(channel, outcome)
+            self._reports.not_taken(channel.name, error)
+            return _not_taken(error)
+        self._reports.taken(outcome)
         return outcome.received.answer, ()
 
     def _webhook(self, scope: Scope, body: bytes) -> Webhook:
@@ -96,31 +95,8 @@ class Webhooks:
         )
 
     async def _refuse_unread(self, channel: Channel | None, status: int, receive: Receive, send: Send) -> None:
-        name = channel.name if channel else UNKNOWN_CHANNEL
-        metrics.webhooks.labels(channel=name, status=str(status)).inc()
-        log.info("webhook.refused", status=status, reason="request")
+        self._reports.turned_away(channel.name if channel else UNKNOWN_CHANNEL, status)
         await bodies.answer_unread(receive, send, status, "application/json", REFUSED)
-
-
-def report(channel: Channel, outcome: Outcome) -> None:
-    """Says what became of a webhook, in metrics and log."""
-    received, account = outcome.received, outcome.account
-    if received.verdict is not Verdict.READ:
-        result = "unreadable" if received.verdict is Verdict.UNREADABLE else "rejected"
-        metrics.messages_accepted.labels(channel=channel.name, result=result).inc()
-        log.warning(f"webhook.{received.verdict.value}", reason=received.reason, tenant=account.tenant_id)
-        return
-    for stored in outcome.stored:
-        result = "duplicate" if stored.duplicate else "accepted"
-        metrics.messages_accepted.labels(channel=channel.name, result=result).inc()
-        log.info(
-            f"message.{result}",
-            tenant=account.tenant_id,
-            account_id=account.known.id,
-            conversation_id=stored.conversation_id,
-            message_id=stored.message_id,
-            turn_id=stored.turn_id,
-        )
 
 
 def _refusal(channel: Channel | None, scope: Scope) -> int:
@@ -136,10 +112,8 @@ def _refusal(channel: Channel | None, scope: Scope) -> int:
     return 415 if compressed or media_type not in BODY_TYPES else 0
 
 
-def _not_taken(channel: Channel, error: errors.ParleyError) -> tuple[HttpAnswer, tuple[tuple[bytes, bytes], ...]]:
+def _not_taken(error: errors.ParleyError) -> tuple[HttpAnswer, tuple[tuple[bytes, bytes], ...]]:
     """Unknown, too often, or not now; nothing was stored, so a provider that repeats it does well."""
     status = error.http_status if isinstance(error, errors.NotFound | errors.RateLimited) else 503
-    log.warning("webhook.not_taken", reason=error.name, status=status)
-    metrics.messages_accepted.labels(channel=channel.name, result="rejected").inc()
     answer = HttpAnswer(status=status, content_type="application/json", body=REFUSED)
     return answer, () if status == 404 else ((b"retry-after", envelope.retry_seconds(error).encode()),)

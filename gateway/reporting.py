@@ -1,0 +1,67 @@
+"""What is said about webhooks? Everything is counted; refusals are logged now and then, since anyone can cause them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from channels.host import Verdict
+from gateway.domain.limits import RateLimit
+from gateway.domain.reception import Outcome
+from kit import errors, logs, metrics
+
+UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
+REFUSALS_A_MINUTE = 20  # per channel and reason
+
+log = logs.get("gateway")
+
+
+class Reports:
+    """Metrics and log lines of what came in."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._refusals = RateLimit(REFUSALS_A_MINUTE, timedelta(minutes=1), clock=clock)
+
+    def answered(self, channel: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        metrics.webhooks.labels(channel=channel, status=str(status)).inc()
+        metrics.webhook_seconds.labels(channel=channel).observe(seconds)
+
+    def turned_away(self, channel: str, status: int) -> None:
+        """A request was answered, or its connection closed, without being read."""
+        metrics.webhooks.labels(channel=channel, status=str(status)).inc()
+        self._refused(channel, reason="request", status=status)
+
+    def not_taken(self, channel: str, error: errors.ParleyError) -> None:
+        """Nothing was stored, for a reason of ours or because nobody knows the account."""
+        metrics.messages_accepted.labels(channel=channel, result="rejected").inc()
+        self._refused(channel, reason=error.name, status=error.http_status)
+
+    def taken(self, outcome: Outcome) -> None:
+        """It was understood; what became of each message."""
+        received, account = outcome.received, outcome.account
+        if received.verdict is Verdict.REFUSED:
+            metrics.messages_accepted.labels(channel=account.channel, result="rejected").inc()
+            self._refused(account.channel, reason=received.reason, status=received.answer.status)
+        elif received.verdict is Verdict.UNREADABLE:
+            metrics.messages_accepted.labels(channel=account.channel, result="unreadable").inc()
+            log.warning("webhook.unreadable", channel=account.channel, tenant=account.tenant_id, reason=received.reason)
+        else:
+            self._stored(outcome)
+
+    def _stored(self, outcome: Outcome) -> None:
+        account = outcome.account
+        for stored in outcome.stored:
+            result = "duplicate" if stored.duplicate else "accepted"
+            metrics.messages_accepted.labels(channel=account.channel, result=result).inc()
+            log.info(
+                f"message.{result}",
+                channel=account.channel,
+                tenant=account.tenant_id,
+                account_id=account.known.id,
+                conversation_id=stored.conversation_id,
+                message_id=stored.message_id,
+                turn_id=stored.turn_id,
+            )
+
+    def _refused(self, channel: str, *, reason: str, status: int) -> None:
+        if self._refusals.take(f"{channel}/{reason}") is None:
+            log.warning("webhook.refused", channel=channel, reason=reason, status=status)

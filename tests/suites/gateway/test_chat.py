@@ -1,0 +1,241 @@
+"""What can a page, or a program, do with the web chat?"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parley.chat.v1 import message_pb2 as chat
+from tests.suites.gateway.conftest import World, running
+
+Event = tuple[str, int, dict[str, object]]
+
+
+async def say(world: World, session: dict[str, str], text: str, key: str) -> httpx.Response:
+    return await world.client.post(
+        "/v1/chat/messages", json={"text": text}, headers={**session, "Idempotency-Key": key}
+    )
+
+
+def conversation(world: World) -> str:
+    [only] = world.peer.conversations.values()
+    return only
+
+
+@asynccontextmanager
+async def events(world: World, session: dict[str, str], **more: str) -> AsyncIterator[AsyncIterator[Event]]:
+    """The events of a session, as a page reads them."""
+    async with world.client.stream("GET", "/v1/chat/events", headers={**session, **more}) as answer:
+        assert answer.status_code == 200
+        yield _parsed(answer)
+
+
+async def _parsed(answer: httpx.Response) -> AsyncIterator[Event]:
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        name, _, value = line.partition(": ")
+        fields[name] = value
+        if not line:
+            if "event" in fields:
+                yield fields["event"], int(fields.get("id", 0)), json.loads(fields["data"])
+            fields = {}
+
+
+async def test_the_same_key_and_text_give_the_same_answer_and_one_message(world: World) -> None:
+    session = await world.session()
+    answers = await asyncio.gather(*(say(world, session, "hello", "key-1") for _ in range(50)))
+    assert {each.status_code for each in answers} <= {200, 429}
+    kept = [each for each in answers if each.status_code == 200]
+    assert len({each.content for each in kept}) == 1
+    assert kept[0].json()["seq"] == 1
+    assert world.peer.texts() == ["hello"]
+
+
+async def test_the_same_key_with_another_text_is_a_conflict(world: World) -> None:
+    session = await world.session()
+    assert (await say(world, session, "hello", "key-1")).status_code == 200
+    answer = await say(world, session, "goodbye", "key-1")
+    assert answer.status_code == 409
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message", "details", "timestamp", "request_id"}
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert world.peer.texts() == ["hello"]
+
+
+async def test_history_is_read_after_a_place(world: World) -> None:
+    session = await world.session()
+    for number in range(3):
+        await say(world, session, f"message {number}", f"key-{number}")
+    await world.peer.say(conversation(world), chat.ROLE_SYSTEM, "never shown")
+    await world.peer.say(conversation(world), chat.ROLE_AGENT, "an answer")
+    answer = await world.client.get("/v1/chat/messages?after_seq=1", headers=session)
+    messages = answer.json()["messages"]
+    assert [(each["seq"], each["role"], each["text"]) for each in messages] == [
+        (2, "contact", "message 1"),
+        (3, "contact", "message 2"),
+        (5, "agent", "an answer"),
+    ]
+    assert messages[0]["client_id"] == "key-1"
+
+
+async def test_a_new_session_has_no_history(world: World) -> None:
+    await say(world, await world.session(), "of somebody else", "key")
+    answer = await world.client.get("/v1/chat/messages", headers=await world.session())
+    assert answer.json() == {"messages": [], "more": False}
+
+
+async def test_events_resume_without_a_gap_and_without_a_repetition(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key")
+    seen: list[int] = []
+    async with events(world, session) as stream:
+        async for name, seq, _ in stream:
+            if name == "message":
+                seen.append(seq)
+                break
+    for number in range(5):
+        await world.peer.say(conversation(world), chat.ROLE_AGENT, f"while away {number}")
+    async with events(world, session, **{"Last-Event-ID": str(seen[-1])}) as stream:
+        later = asyncio.create_task(world.peer.say(conversation(world), chat.ROLE_AGENT, "now"))
+        async for name, seq, message in stream:
+            if name == "message":
+                seen.append(seq)
+                if message["text"] == "now":
+                    break
+        await later
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_stream_opened_before_anything_was_said_hears_the_first_message(world: World) -> None:
+    session = await world.session()
+    async with events(world, session) as stream, asyncio.timeout(5):
+        await say(world, session, "hello", "key")
+        name, seq, message = await anext(stream)
+    assert (name, seq, message["text"]) == ("message", 1, "hello")
+
+
+async def test_a_stream_shows_that_the_agent_thinks(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key-1")
+    world.peer.answer = lambda text: f"you said {text}"
+    heard = []
+    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(5):
+        await say(world, session, "again", "key-2")
+        async for name, _, data in stream:
+            heard.append(data.get("text", data.get("thinking")))
+            if heard[-1] is False:
+                break
+    assert heard == ["again", True, "you said again", False]
+
+
+async def test_a_stream_ends_cleanly_when_the_gateway_drains(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        session = await world.session()
+        await say(world, session, "hello", "key")
+        async with events(world, session) as stream, asyncio.timeout(5):
+            await anext(stream)
+            world.lifetime.stop()
+            assert [each async for each in stream] == []  # ended, not broken off
+
+
+async def test_a_session_has_a_bounded_number_of_streams(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key")
+    async with asyncio.timeout(10):
+        opened = [world.client.stream("GET", "/v1/chat/events", headers=session) for _ in range(6)]
+        answers = [await each.__aenter__() for each in opened]
+        assert [each.status_code for each in answers] == [200] * 5 + [429]
+        for each in opened:
+            await each.__aexit__(None, None, None)
+        await asyncio.sleep(0.2)
+        async with events(world, session) as stream:
+            assert await anext(stream)
+
+
+async def test_the_thirty_first_message_of_a_minute_has_to_wait(world: World) -> None:
+    session = await world.session()
+    answers = [await say(world, session, f"message {number}", f"key-{number}") for number in range(31)]
+    assert [each.status_code for each in answers] == [200] * 30 + [429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert (await say(world, await world.session(), "another visitor", "key")).status_code == 200
+
+
+async def test_sessions_are_limited_by_address(tmp_path: Path) -> None:
+    async with running(tmp_path, chat_sessions_per_minute=3) as world:
+        statuses = [(await world.client.post("/v1/chat/sessions", json={})).status_code for _ in range(4)]
+        assert statuses == [201, 201, 201, 429]
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [("https://shop.example", 201), ("https://evil.example", 403), ("null", 403), ("https://shop.example.evil", 403)],
+)
+async def test_only_pages_that_may_get_a_session(world: World, origin: str, expected: int) -> None:
+    world.peer.accounts["webchat/web"].account.options["allowed_origins"] = "https://shop.example"
+    answer = await world.client.post("/v1/chat/sessions", json={"site": "webchat-key"}, headers={"Origin": origin})
+    assert answer.status_code == expected
+
+
+async def test_our_own_page_may_always(world: World) -> None:
+    answer = await world.client.post("/v1/chat/sessions", json={}, headers={"Origin": f"http://127.0.0.1:{world.port}"})
+    assert answer.status_code == 201
+
+
+async def test_a_session_is_bound_to_its_page(world: World) -> None:
+    world.peer.accounts["webchat/web"].account.options["allowed_origins"] = "https://a.example https://b.example"
+    begun = await world.client.post("/v1/chat/sessions", json={}, headers={"Origin": "https://a.example"})
+    headers = {"Authorization": f"Bearer {begun.json()['token']}", "Origin": "https://b.example"}
+    assert (await world.client.get("/v1/chat/messages", headers=headers)).status_code == 401
+    assert (await say(world, headers, "hello", "key")).status_code == 401
+
+
+async def test_a_renewed_session_goes_on_in_the_same_chat(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key")
+    answer = await world.client.post("/v1/chat/sessions", json={}, headers=session)
+    renewed = {"Authorization": f"Bearer {answer.json()['token']}"}
+    history = (await world.client.get("/v1/chat/messages", headers=renewed)).json()["messages"]
+    assert [each["text"] for each in history] == ["hello"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "key.a.b.c", "Bearer", "\xff.\xfe.\xfd"])
+async def test_nothing_is_shown_without_a_session(world: World, token: str) -> None:
+    headers = {b"Authorization": b"Bearer " + token.encode("latin-1")} if token else {}
+    for method, path in (("GET", "/v1/chat/messages"), ("GET", "/v1/chat/events"), ("POST", "/v1/chat/messages")):
+        answer = await world.client.request(method, path, headers=headers, content=b"{}")
+        assert answer.status_code in {401, 404}, (method, path)
+        assert set(answer.json()["error"]) == {"code", "message", "details", "timestamp", "request_id"}
+    in_url = (await world.session())["Authorization"].removeprefix("Bearer ")
+    assert (await world.client.get(f"/v1/chat/messages?token={in_url}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"text":""}', b'{"text":5}', b'{"text":"' + b"x" * 8001 + b'"}', b"[" * 60_000, b"\xff"]
+)
+async def test_what_is_no_message_is_refused_with_a_reason(world: World, body: bytes) -> None:
+    session = await world.session()
+    headers = {**session, "Idempotency-Key": "key", "Content-Type": "application/json"}
+    answer = await world.client.post("/v1/chat/messages", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "INVALID_FIELD"
+    assert not world.peer.submissions
+
+
+async def test_a_message_of_more_than_64_kib_is_too_large(world: World) -> None:
+    answer = await world.client.post(
+        "/v1/chat/messages", content=b"x" * 65_537, headers={**await world.session(), "Idempotency-Key": "key"}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
+
+
+async def test_while_storage_is_away_a_message_is_asked_to_come_again(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key")
+    world.peer.away = True
+    answer = await say(world, session, "again", "key-2")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
