@@ -9,7 +9,7 @@ import contextlib
 
 import grpc
 
-from kit import credentials, tracing, transport
+from kit import credentials, local, tracing, transport
 from kit.outgoing import Channel, Outgoing
 from kit.settings import Settings, SettingsError
 
@@ -21,6 +21,7 @@ class Mesh:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._neighbours = local.shared()
         self._channels: dict[str, Channel] = {}
         self._outgoing: Outgoing | None = None
         self._rotation: asyncio.Task[None] | None = None
@@ -51,6 +52,8 @@ class Mesh:
 
     def _connect(self, service: str) -> grpc.aio.Channel:
         settings = self._settings
+        if self._neighbours is not None and not credentials.uses_tls(settings):
+            return local.LocalChannel(self._neighbours, service)
         target = transport.target(getattr(settings, f"{service}_address"))
         options = transport.channel_options(settings)
         interceptors = tracing.client_interceptors()

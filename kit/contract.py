@@ -58,6 +58,15 @@ def services() -> tuple[ServiceDescriptor, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def rpc(path: str) -> Rpc | None:
+    """The rpc that gRPC calls "/service/Method"; None when its stubs are not imported."""
+    _, name, method = path.split("/")
+    try:
+        return rpcs_of(service(name)).get(method)
+    except KeyError:
+        return None
+
+
 def rpcs() -> Iterator[Rpc]:
     """Every rpc of the contract."""
     for descriptor in services():

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import grpc
 
-from kit import correlation, deadlines, metrics
+from kit import contract, correlation, deadlines, metrics
 from kit.ids import new_id
 
 Pairs = tuple[tuple[str, str | bytes], ...]
@@ -50,7 +51,7 @@ class Channel(grpc.aio.Channel):
         return self._method("unary_stream", _Stream, method, coders, named)
 
     def stream_unary(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method("stream_unary", _Unary, method, coders, named)
+        return self._method("stream_unary", _Collecting, method, coders, named)
 
     def stream_stream(self, method: str, *coders: Any, **named: Any) -> Any:
         return self._method("stream_stream", _Stream, method, coders, named)
@@ -87,7 +88,7 @@ class Channel(grpc.aio.Channel):
             made: Callable[..., Any] = getattr(inner, kind)(path, *coders, **named)
             return made
 
-        method = _Method(make, call, self._outgoing, _observer(path))
+        method = _Method(make, path, call, self._outgoing)
         method.bind(self._inner)
         self._methods.append(method)
         return method
@@ -96,15 +97,17 @@ class Channel(grpc.aio.Channel):
 class _Method:
     """What a stub calls."""
 
-    __slots__ = ("_call", "_invoke", "_make", "_observe", "_outgoing")
+    __slots__ = ("_call", "_invoke", "_make", "_observe", "_outgoing", "_repeatable")
 
     def __init__(
-        self, make: Callable[[grpc.aio.Channel], Callable[..., Any]], call: Any, outgoing: Outgoing, observe: Observe
+        self, make: Callable[[grpc.aio.Channel], Callable[..., Any]], path: str, call: Any, outgoing: Outgoing
     ) -> None:
+        rpc = contract.rpc(path) if call is _Unary else None
         self._make = make
         self._call = call
         self._outgoing = outgoing
-        self._observe = observe
+        self._observe = _observer(path)
+        self._repeatable = rpc is not None and rpc.idempotent
         self._invoke: Callable[..., Any] = make
 
     def bind(self, inner: grpc.aio.Channel) -> None:
@@ -124,19 +127,22 @@ class _Method:
             self._observe("DEADLINE_EXCEEDED", 0.0)
             raise expired("no time is left for this call")
         carried = self._outgoing.metadata(metadata)
-        call = self._invoke(request, timeout=left, metadata=carried, wait_for_ready=wait_for_ready, **more)
-        return self._call(call, self._observe)
+        invoke = partial(self._invoke, request, metadata=carried, wait_for_ready=wait_for_ready, **more)
+        return self._call(invoke, left, self._observe, self._repeatable)
 
 
 class _Measured:
     """A call that is measured where its result is taken; everything else is the call's own."""
 
-    __slots__ = ("_call", "_observe", "_started")
+    __slots__ = ("_call", "_invoke", "_observe", "_repeatable", "_started", "_timeout")
 
-    def __init__(self, call: Any, observe: Observe) -> None:
-        self._call = call
-        self._observe = observe
+    def __init__(self, invoke: Callable[..., Any], timeout: float | None, observe: Observe, repeatable: bool) -> None:
         self._started = time.perf_counter()
+        self._invoke = invoke
+        self._timeout = timeout
+        self._observe = observe
+        self._repeatable = repeatable
+        self._call = invoke(timeout=timeout)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -152,6 +158,8 @@ class _Unary(_Measured):
         try:
             response = yield from self._call.__await__()
         except grpc.aio.AioRpcError as error:
+            if self._repeatable and error.code() is grpc.StatusCode.CANCELLED:
+                return (yield from self._repeated().__await__())
             self._ended(error.code().name)
             raise
         except asyncio.CancelledError:
@@ -159,6 +167,21 @@ class _Unary(_Measured):
             raise
         self._ended("OK")
         return response
+
+    def _repeated(self) -> "_Unary":
+        """The same call, once more.
+
+        A call that reaches a server in the moment it stops is cancelled by gRPC there, before any handler saw it; no
+        handler of ours says CANCELLED. gRPC itself repeats UNAVAILABLE only, so this is where a drain stays unnoticed.
+        """
+        left = None if self._timeout is None else self._timeout - (time.perf_counter() - self._started)
+        return _Unary(self._invoke, left, self._observe, False)
+
+
+class _Collecting(_Unary):
+    """Its requests are an iterator, and cannot be sent twice."""
+
+    __slots__ = ()
 
 
 class _Stream(_Measured):

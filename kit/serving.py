@@ -8,10 +8,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from kit import contract, credentials, logs, tracing, transport
+from kit import contract, credentials, local, logs, tracing, transport
 from kit.access import KeyVerifier
 from kit.authentication import Authentication
 from kit.guarding import Guard
+from kit.local_calls import Door
 from kit.settings import Settings, SettingsError
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
@@ -34,6 +35,12 @@ class Server:
         self._services: dict[str, Handlers] = {}
         self._server: grpc.aio.Server | None = None
         self._changes: set[asyncio.Task[None]] = set()
+        self._neighbours = local.shared()
+        self._door = Door(
+            self.handler,
+            most_bytes=settings.mesh_max_message_bytes,
+            most_calls=settings.mesh_max_concurrent_calls,
+        )
         self._log = logs.get(service)
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object, service: str) -> None:
@@ -67,6 +74,8 @@ class Server:
         port = self._bind(server)
         await server.start()
         self._server = server
+        if self._neighbours is not None:
+            self._neighbours.join(self.service, self._door)
         self._log.info(
             "service.listening", listening=f"{self._address.rpartition(':')[0]}:{port}", service=self.service
         )
@@ -86,7 +95,9 @@ class Server:
             return
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.mesh_drain_delay_seconds)
-        await self._server.stop(grace_seconds)
+        if self._neighbours is not None:
+            self._neighbours.leave(self.service)
+        await asyncio.gather(self._server.stop(grace_seconds), self._door.close(grace_seconds))
         self._server = None
 
     async def _report(self, status: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from kit import access, correlation, deadlines
+from kit import access, correlation, deadlines, local
 from kit.access import Caller, KeyVerifier
 from kit.calling import Mesh
 from kit.errors import CredentialMissing
@@ -188,11 +188,11 @@ def settings(folder: Path, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def served(
-    folder: Path, probe: Any = None, *, keys: KeyVerifier | None = None, **more: Any
+    folder: Path, probe: Any = None, *, keys: KeyVerifier | None = None, add: Any = None, **more: Any
 ) -> AsyncIterator[tuple[Server, int]]:
     """A running server of the probe and its port."""
     server = Server(service="storage", address="127.0.0.1:0", settings=settings(folder, **more), keys=keys)
-    server.add(add_to_server, probe or Probe(), SERVICE)
+    server.add(add or add_to_server, probe or Probe(), SERVICE)
     port = await server.start()
     server.set_serving(True)
     try:
@@ -202,12 +202,16 @@ async def served(
 
 
 @asynccontextmanager
-async def meshed(folder: Path, probe: Any = None, **more: Any) -> AsyncIterator[ProbeStub]:
-    """The stub of a running probe, through kit's own channel."""
+async def meshed(folder: Path, probe: Any = None, *, way: str = "wire", **more: Any) -> AsyncIterator[Any]:
+    """The stub of a running probe, through kit's own channel: over the wire, or within the process."""
     async with AsyncExitStack() as stack:
-        _, port = await stack.enter_async_context(served(folder, probe, **more))
+        if way == "local":
+            stack.enter_context(local.share())
+        server, port = await stack.enter_async_context(served(folder, probe, **more))
         mesh = await stack.enter_async_context(opened(settings(folder, storage_address=f"127.0.0.1:{port}")))
-        yield ProbeStub(mesh.channel("storage"))
+        stub: Any = ProbeStub(mesh.channel("storage"))
+        stub.server = server
+        yield stub
 
 
 @asynccontextmanager

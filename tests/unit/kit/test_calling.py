@@ -32,8 +32,8 @@ from tests.unit.kit.probe import (
 Code = grpc.StatusCode
 
 
-async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(tmp_path: Path) -> None:
-    async with meshed(tmp_path) as stub:
+async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(tmp_path: Path, way: str) -> None:
+    async with meshed(tmp_path, way=way) as stub:
         correlation.bind("request-1")
         deadlines.bind(3.0)
         answers = {
@@ -44,24 +44,24 @@ async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(
         }
     for kind, answer in answers.items():
         assert (answer.caller, answer.correlation_id) == ("mesh", "request-1"), kind
-        assert 0 < float(answer.left) <= 3.0, kind
+        assert 0 < float(answer.left) < 3.5, kind
     assert answers["stream_unary"].text == "a+b"
 
 
-async def test_the_shorter_deadline_wins_over_two_hops(tmp_path: Path) -> None:
+async def test_the_shorter_deadline_wins_over_two_hops(tmp_path: Path, way: str) -> None:
     async with AsyncExitStack() as stack:
-        far = await stack.enter_async_context(meshed(tmp_path))
+        far = await stack.enter_async_context(meshed(tmp_path, way=way))
 
         async def forward(request: Any, _context: Any) -> Any:
             return await far.Say(request, timeout=60)
 
-        near = await stack.enter_async_context(meshed(tmp_path, Probe(forward)))
+        near = await stack.enter_async_context(meshed(tmp_path, Probe(forward), way=way))
         answer = await near.Say(ProbeRequest(), timeout=2.0)
-    assert 0 < float(answer.left) <= 2.0
+    assert 0 < float(answer.left) < 2.5  # gRPC rounds up what it sends
 
 
-async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path) -> None:
-    async with meshed(tmp_path) as stub:
+async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path, way: str) -> None:
+    async with meshed(tmp_path, way=way) as stub:
         deadlines.bind(-0.1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Say(ProbeRequest(), timeout=SECONDS)
@@ -69,7 +69,7 @@ async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["cancel", "wait_for", "deadline"])
-async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, how: str) -> None:
+async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, way: str, how: str) -> None:
     started, stopped = asyncio.Event(), asyncio.Event()
 
     async def linger(_request: Any, _context: Any) -> Any:
@@ -82,7 +82,7 @@ async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, how: str
     async def ask(stub: Any) -> None:
         await stub.Say(ProbeRequest(), timeout=0.3 if how == "deadline" else SECONDS)
 
-    async with meshed(tmp_path, Probe(linger)) as stub:
+    async with meshed(tmp_path, Probe(linger), way=way) as stub:
         asked = asyncio.create_task(asyncio.wait_for(ask(stub), 0.3 if how == "wait_for" else SECONDS))
         await asyncio.wait_for(started.wait(), SECONDS)
         if how == "cancel":
@@ -93,7 +93,7 @@ async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, how: str
     assert isinstance(outcome, expected[how])
 
 
-async def test_a_stream_that_the_client_leaves_stops_its_handler(tmp_path: Path) -> None:
+async def test_a_stream_that_the_client_leaves_stops_its_handler(tmp_path: Path, way: str) -> None:
     stopped = asyncio.Event()
 
     class Endless(Probe):
@@ -105,7 +105,7 @@ async def test_a_stream_that_the_client_leaves_stops_its_handler(tmp_path: Path)
             finally:
                 stopped.set()
 
-    async with meshed(tmp_path, Endless()) as stub:
+    async with meshed(tmp_path, Endless(), way=way) as stub:
         call = stub.Watch(ProbeRequest(), timeout=SECONDS)
         assert [await anext(aiter(call)) for _ in range(1)]
         call.cancel()

@@ -53,8 +53,8 @@ def test_every_rpc_of_the_contract_says_who_may_call_it() -> None:
     assert [rpc.path for rpc in rpcs if not rpc.scope] == []
 
 
-async def test_an_rpc_that_does_not_say_who_may_call_it_is_refused_even_to_the_mesh(tmp_path: Path) -> None:
-    async with meshed(tmp_path) as stub:
+async def test_an_rpc_that_does_not_say_who_may_call_it_is_refused_even_to_the_mesh(tmp_path: Path, way: str) -> None:
+    async with meshed(tmp_path, way=way) as stub:
         failure = await refused(stub.Nobody(ProbeRequest(), timeout=SECONDS))
     assert isinstance(failure, errors.ScopeMissing)
 
@@ -108,14 +108,14 @@ async def test_the_verdict_on_a_key_is_remembered_for_a_moment_and_a_refusal_is_
         assert keys.asked == 3
 
 
-async def test_a_call_without_a_deadline_is_refused(tmp_path: Path) -> None:
-    async with meshed(tmp_path) as stub:
+async def test_a_call_without_a_deadline_is_refused(tmp_path: Path, way: str) -> None:
+    async with meshed(tmp_path, way=way) as stub:
         failure = await refused(stub.Say(ProbeRequest()))
     assert isinstance(failure, errors.DeadlineMissing)
 
 
-async def test_a_field_beyond_its_limit_is_named(tmp_path: Path) -> None:
-    async with meshed(tmp_path) as stub:
+async def test_a_field_beyond_its_limit_is_named(tmp_path: Path, way: str) -> None:
+    async with meshed(tmp_path, way=way) as stub:
         failure = await refused(stub.Say(ProbeRequest(tenant_id="x" * 17), timeout=SECONDS))
         in_stream = await refused(stub.Collect(iter([ProbeRequest(tenant_id="x" * 17)]), timeout=SECONDS))
     assert isinstance(failure, errors.InvalidField)
@@ -124,35 +124,35 @@ async def test_a_field_beyond_its_limit_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rpc", ["Say", "Watch"])
-async def test_an_unhandled_exception_tells_the_client_nothing(tmp_path: Path, rpc: str) -> None:
+async def test_an_unhandled_exception_tells_the_client_nothing(tmp_path: Path, way: str, rpc: str) -> None:
     async def fall(_request: Any, _context: Any) -> Any:
         raise ValueError("a canary that nobody may see")
 
-    async with meshed(tmp_path, Probe(fall)) as stub:
+    async with meshed(tmp_path, Probe(fall), way=way) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await taken(getattr(stub, rpc)(ProbeRequest(), timeout=SECONDS))
     assert "canary" not in repr(caught.value) + str(caught.value.trailing_metadata())
     assert isinstance(errors.from_rpc(caught.value), errors.Internal)
 
 
-async def test_what_a_handler_raises_arrives_whole(tmp_path: Path) -> None:
+async def test_what_a_handler_raises_arrives_whole(tmp_path: Path, way: str) -> None:
     async def full(_request: Any, _context: Any) -> Any:
         raise errors.QueueFull(retry_after=errors.timedelta(seconds=5), metadata={"queue": "turns"})
 
-    async with meshed(tmp_path, Probe(full)) as stub:
+    async with meshed(tmp_path, Probe(full), way=way) as stub:
         failure = await refused(stub.Say(ProbeRequest(), timeout=SECONDS))
     assert isinstance(failure, errors.QueueFull)
     assert failure.retry_after == errors.timedelta(seconds=5)
     assert failure.metadata == {"queue": "turns"}
 
 
-async def test_a_cancelled_error_of_the_handler_itself_does_not_hang_the_client(tmp_path: Path) -> None:
+async def test_a_cancelled_error_of_the_handler_itself_does_not_hang_the_client(tmp_path: Path, way: str) -> None:
     async def cancelled_inside(_request: Any, _context: Any) -> Any:
         inner = asyncio.get_running_loop().create_future()
         inner.cancel()
         await inner
 
-    async with meshed(tmp_path, Probe(cancelled_inside)) as stub:
+    async with meshed(tmp_path, Probe(cancelled_inside), way=way) as stub:
         failure = await refused(stub.Say(ProbeRequest(), timeout=60))
     assert isinstance(failure, errors.Internal)
 
@@ -221,14 +221,14 @@ async def test_an_oversized_message_is_refused_as_exhausted(tmp_path: Path) -> N
     assert isinstance(failure, errors.TooLarge)
 
 
-async def test_calls_beyond_the_limit_are_refused(tmp_path: Path) -> None:
+async def test_calls_beyond_the_limit_are_refused(tmp_path: Path, way: str) -> None:
     release = asyncio.Event()
 
     async def wait(request: Any, _context: Any) -> Any:
         await release.wait()
         return seen(request)
 
-    async with meshed(tmp_path, Probe(wait), mesh_max_concurrent_calls=1) as stub:
+    async with meshed(tmp_path, Probe(wait), mesh_max_concurrent_calls=1, way=way) as stub:
         first = stub.Say(ProbeRequest(), timeout=SECONDS)
         await asyncio.sleep(0.1)
         failure = await refused(stub.Say(ProbeRequest(), timeout=SECONDS))
