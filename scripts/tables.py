@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from prometheus_client import Counter
+
 from channels.registry import CHANNELS
 from kit import metrics as known_metrics
 from kit.settings import SERVICES, SettingRow, Settings, describe
@@ -89,7 +91,8 @@ def metrics(_argument: str) -> str:
     for each in vars(known_metrics).values():
         if hasattr(each, "_labelnames") and hasattr(each, "describe"):
             labels = ", ".join(f"`{label}`" for label in each._labelnames)
-            rows += [(f"`{family.name}`", labels, family.documentation) for family in each.describe()]
+            ending = "_total" if isinstance(each, Counter) else ""
+            rows += [(f"`{family.name}{ending}`", labels, family.documentation) for family in each.describe()]
     return _table(("metric", "labels", "what"), rows)
 
 
@@ -117,12 +120,12 @@ def command_help(argument: str) -> str:
 
 
 def _settings_by_owner() -> list[tuple[str, list[SettingRow]]]:
-    shared = describe(Settings)
-    names = {row.name for row in shared}
-    owners = [(EVERY_SERVICE, shared)]
+    """Each setting once, where it is met first: several services may read the same one."""
+    owners = [(EVERY_SERVICE, describe(Settings))]
     for service in SERVICES:
+        met = {row.name for _owner, rows in owners for row in rows}
         own = describe(importlib.import_module(f"{service}.settings").Settings)
-        owners.append((service.removesuffix("_service"), [row for row in own if row.name not in names]))
+        owners.append((service.removesuffix("_service"), [row for row in own if row.name not in met]))
     return owners
 
 
