@@ -1,11 +1,15 @@
 """How does a database get its tables? Alembic, at every start and by `parley migrate`."""
 
+import asyncio
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
+from kit import logs
 from storage_service.backends.engines import is_postgres, open_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,6 +27,21 @@ async def migrate(url: str, revision: str = "head") -> None:
             await connection.run_sync(_run, revision)
     finally:
         await engine.dispose()
+
+
+async def migrate_when_possible(url: str, stopping: asyncio.Event) -> bool:
+    """The same, as soon as the database answers: start order does not matter. False when told to stop before."""
+    wait_seconds = 0.1
+    while not stopping.is_set():
+        try:
+            await migrate(url)
+        except (OSError, TimeoutError, OperationalError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logs.get("storage").warning("database.away", error=type(error).__name__)
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(1.0, wait_seconds * 2)
+        else:
+            return True
+    return False
 
 
 def configuration(connection: Connection) -> Config:

@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from storage_service.domain.accepting import AcceptRows
+from storage_service.domain.rows import Changes
 from storage_service.domain.sweeping import SweepRows
 
 Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "sweep"]
 Result = TypeVar("Result")
+
+# Told of everything that is durable now, on the loop.
+Committed = Callable[[Changes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +45,7 @@ class Database(Protocol):
     """Runs work in transactions, one after the other for each kind. The work may run twice, and must not mind."""
 
     async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Result]]) -> Result: ...
+    async def beat(self) -> None: ...
+    def now(self) -> datetime: ...
+    async def open(self) -> None: ...
     async def close(self) -> None: ...

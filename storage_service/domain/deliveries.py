@@ -164,12 +164,11 @@ class Deliveries:
         if attempt not in known:
             known.append(attempt)
         for receipt in self.early:
-            if receipt.matched or not receipts.join(
-                receipt, {delivery.key: delivery}, known, self.changes, now=self.now
-            ):
+            if receipt.matched:
                 continue
-            receipt.matched = True
-            self.changes.matched.append(receipt)
+            receipt.matched = receipts.join(receipt, {delivery.key: delivery}, known, self.changes, now=self.now)
+            if receipt.matched:
+                self.changes.matched.append(receipt)
 
     def _seen_before(self, delivery: Delivery, item: AttemptRecord, outcome: str, worker_id: str) -> bool:
         """The record of a call that was answered but whose answer was lost."""
@@ -177,10 +176,8 @@ class Deliveries:
             return False
         if outcome == "released":
             return not delivery.leased and delivery.state == "queued"
-        known = [
-            each for each in self.attempts.get(delivery.key, []) if (each.epoch, each.part) == (item.epoch, item.part)
-        ]
-        return any(each.outcome == outcome for each in known)
+        same = (item.epoch, item.part, outcome)
+        return any((each.epoch, each.part, each.outcome) == same for each in self.attempts.get(delivery.key, []))
 
     def _requeue(self, delivery: Delivery, due_at: datetime) -> None:
         delivery.state, delivery.due_at = "queued", due_at

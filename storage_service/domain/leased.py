@@ -43,8 +43,8 @@ def turn(lane: Lane, turn: Turn, setting: TurnSetting, own: Sequence[Said], hist
         epoch=turn.epoch,
         expires_at=_stamp(turn.expires_at),
         deadline_at=stamp(turn.deadline_at),
-        messages=sorted((each.message for each in own), key=_spoken_at),
-        history=sorted((each.message for each in history), key=lambda message: message.seq),
+        messages=[each.message for each in sorted(own, key=_spoken_at)],
+        history=[each.message for each in sorted(history, key=_place)],
         setting=setting,
         attempts=turn.attempts - 1,
         correlation_id=turn.correlation_id,
@@ -76,8 +76,13 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
     )
 
 
-def _spoken_at(message: ChatMessage) -> tuple[int, int, int]:
+def _spoken_at(said: Said) -> tuple[int, int, int]:
+    message = said.message
     return message.provider_at.seconds, message.provider_at.nanos, message.seq
+
+
+def _place(said: Said) -> int:
+    return said.message.seq
 
 
 def _stamp(when: datetime | None) -> Timestamp | None:

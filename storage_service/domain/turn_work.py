@@ -74,7 +74,7 @@ class TurnWork:
         filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
         for lane, ask in chosen:
             turn = turns[lane.tenant_id, _head(lane)]
-            given = self._give(moves, lane, turn, settings[lane.key], said[lane.key], ask)
+            given = self._give(moves, lane, turn, setting=settings[lane.key], said=said[lane.key], ask=ask)
             if given is not None:
                 filled[id(ask)].append(given)
         await rows.write(moves.changes)
@@ -110,6 +110,15 @@ class TurnWork:
         await rows.write(moves.changes)
         return results
 
+    async def unlease(self, rows: TurnRows, given: Sequence[LeasedTurn], *, worker_id: str) -> None:
+        keys = [(each.tenant_id, each.turn_id) for each in given]
+        lanes, turns = await self._load(rows, keys)
+        moves = self._moves(rows.now)
+        for each, key in zip(given, keys, strict=True):
+            if key in lanes:
+                moves.unlease(lanes[key], turns.get(key), worker_id=worker_id, epoch=each.epoch)
+        await rows.write(moves.changes)
+
     async def commit(self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]]) -> list[Done]:
         """Each with the worker that brings it."""
         lanes, turns = await self._load(rows, [(item.tenant_id, item.turn_id) for _, item in commits])
@@ -132,7 +141,7 @@ class TurnWork:
         return await rows.lanes_of_turns(unique), await rows.turns(unique)
 
     def _give(
-        self, moves: Turns, lane: Lane, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
+        self, moves: Turns, lane: Lane, turn: Turn, *, setting: TurnSetting, said: Sequence[Said], ask: Ask
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
         if lane.owner != "agent":

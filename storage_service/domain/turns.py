@@ -53,6 +53,12 @@ class Turns:
         self.take_back(lane, turn, self.now + delay)
         return Done()
 
+    def unlease(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int) -> None:
+        """A lease that never reached its worker counts for nothing."""
+        if turn is not None and self._held(turn, worker_id, epoch):
+            turn.attempts -= 1
+            self.take_back(lane, turn, self.now)
+
     def take_back(self, lane: Lane, turn: Turn, due_at: datetime) -> None:
         turn.state, turn.expires_at = "returned", None
         turn.due_at = due_at
@@ -116,15 +122,9 @@ class Turns:
     def _now_first(self, lane: Lane) -> None:
         """The turn that waited behind gets its whole time from here."""
         due_at = lane.waiting_due_at or self.now
-        row = (
-            lane.tenant_id,
-            lane.waiting_turn_id or "",
-            due_at,
-            lane.waiting_messages,
-            lane.last_inbound_seq,
-            self.now,
-        )
-        self.changes.waiting[row[1]] = row
+        turn_id = lane.waiting_turn_id or ""
+        grown = (lane.tenant_id, turn_id, due_at, lane.waiting_messages, lane.last_inbound_seq, self.now)
+        self.changes.waiting[turn_id] = grown
 
     def _held(self, turn: Turn, worker_id: str, epoch: int) -> bool:
         if not self.mutations.fencing:

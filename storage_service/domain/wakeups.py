@@ -19,6 +19,10 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
+    def hush(self) -> None:
+        """Forgets that it rang."""
+        self._rung.clear()
+
     async def wait(self, timeout_seconds: float) -> bool:
         """True when it rang since the last wait, at once if it did already; False after the time."""
         try:

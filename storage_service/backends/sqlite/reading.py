@@ -14,13 +14,7 @@ Row = TypeVar("Row")
 def connect(path: str) -> sqlite3.Connection:
     """A connection whose commits are durable. Transactions are begun and ended by hand."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=5)
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=OFF",
-        "temp_store=MEMORY",
-        "cache_size=-65536",
-    ):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-65536"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 

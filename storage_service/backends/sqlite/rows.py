@@ -40,6 +40,7 @@ class SqliteRows:
         self._statements = statements
         self._writes = writes
         self.now = now
+        self.written: list[Changes] = []
 
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
         found = ((sitter, self._one("seat", sitter)) for sitter in sitters)
@@ -66,7 +67,7 @@ class SqliteRows:
         return {key: _lane(row) for key, row in self._each("lane", keys)}
 
     async def known(self, external: Sequence[External]) -> Mapping[External, Known]:
-        return {key: Known(*row[:5], from_micros(row[5])) for key, row in self._each("known", external)}
+        return {key: _known(row) for key, row in self._each("known", external)}
 
     async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
         return {digest for digest, _ in self._each("erased", digests)}
@@ -120,6 +121,7 @@ class SqliteRows:
 
     async def write(self, changes: Changes) -> None:
         self._writes.write(self._connection, changes, self.now)
+        self.written.append(changes)
 
     async def expired_turns(self, most: int) -> Sequence[Key]:
         return self._all("expired_turns", (to_micros(self.now), most))
@@ -155,9 +157,8 @@ class SqliteRows:
         history = self._all("history", (*chat, last_seq, wanted.turn_id, wanted.history))
         if wanted.history and wanted.last_reply_seq > last_seq:
             history = [*self._all("reply", (*chat, wanted.last_reply_seq)), *history][: wanted.history]
-        return [_as_said(row, chat[1], own=True) for row in own] + [
-            _as_said(row, chat[1], own=False) for row in history
-        ]
+        mine, before = ((True, row) for row in own), ((False, row) for row in history)
+        return [_as_said(row, chat[1], own=is_own) for is_own, row in (*mine, *before)]
 
     def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(self._statements[name], values)
@@ -188,3 +189,7 @@ def _shared(found: Iterable[tuple[Key, Any]]) -> dict[Key, Lane]:
 def _as_said(row: Sequence[Any], conversation_id: str, *, own: bool) -> Said:
     at = {"provider_at": from_micros(row[5]), "created_at": from_micros(row[6])}
     return chats.said(row, own=own, conversation_id=conversation_id, **at)
+
+
+def _known(row: Sequence[Any]) -> Known:
+    return Known(row[0], row[1], row[2], row[3], row[4], from_micros(row[5]))

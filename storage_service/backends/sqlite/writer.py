@@ -7,7 +7,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,16 @@ from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.rows import SqliteRows
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
-from storage_service.domain.database import HotRows, Kind
+from storage_service.domain.database import Committed, HotRows, Kind
+from storage_service.domain.rows import Changes
 
 Result = TypeVar("Result")
 Work = Callable[[HotRows], Awaitable[Any]]
 
 RETRY_AFTER = timedelta(seconds=1)
 MOST_IN_A_COMMIT = 256
+# What is wrong with a row; everything else is wrong with the file, its disk or its lock.
+OF_THE_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
 @dataclass(slots=True)
@@ -34,13 +37,15 @@ class _Call:
     future: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
+    written: Sequence[Changes] = ()
 
 
 class SqliteDatabase:
     """The hot side of an SQLite file."""
 
-    def __init__(self, path: str, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, path: str, *, committed: Committed, clock: Callable[[], datetime]) -> None:
         self._path = path
+        self._committed = committed
         self._clock = clock
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes = Writes(self._statements)
@@ -49,6 +54,12 @@ class SqliteDatabase:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._size = metrics.commit_group_size.labels(kind="sqlite")
+
+    async def beat(self) -> None:
+        """One process has the file, and its clock: there is nobody to tell."""
+
+    def now(self) -> datetime:
+        return self._clock()
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -77,7 +88,9 @@ class SqliteDatabase:
                 connection = connection or connect(self._path)
                 self._commit(connection, calls)
             except sqlite3.Error as error:
-                connection = _abandon(connection)
+                if connection is not None:
+                    connection.close()
+                connection = None
                 for call in calls:
                     call.error = _meaning(error)
             self._answer(calls)
@@ -86,14 +99,15 @@ class SqliteDatabase:
 
     def _take(self) -> list[_Call]:
         """What waits now; waits for the first. Nothing when the database is closed and all is done."""
-        self._arrived.acquire()
         calls: list[_Call] = []
-        while self._waiting and len(calls) < MOST_IN_A_COMMIT:
-            calls.append(self._waiting.popleft())
+        while not calls:
+            self._arrived.acquire()
+            while self._waiting and len(calls) < MOST_IN_A_COMMIT:
+                calls.append(self._waiting.popleft())
+            if self._thread is None:
+                break
         for _ in range(len(calls) - 1):
             self._arrived.acquire(blocking=False)
-        if not calls and self._thread is not None:
-            return self._take()
         return calls
 
     def _commit(self, connection: sqlite3.Connection, calls: list[_Call]) -> None:
@@ -113,14 +127,10 @@ class SqliteDatabase:
             rows = SqliteRows(connection, self._statements, self._writes, now=self._clock())
             try:
                 call.result = _driven(call.work(rows))
-            except (
-                ParleyError,
-                sqlite3.IntegrityError,
-                sqlite3.DataError,
-                ValueError,
-                TypeError,
-                LookupError,
-            ) as error:
+                call.written = rows.written
+            except Exception as error:  # Whatever it is belongs to its caller: the thread serves the others.
+                if isinstance(error, sqlite3.Error) and not isinstance(error, OF_THE_ROW):
+                    raise
                 call.error = _meaning(error)
                 failed = call
                 break
@@ -129,7 +139,19 @@ class SqliteDatabase:
 
     def _answer(self, calls: list[_Call]) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_settle, calls)
+            self._loop.call_soon_threadsafe(self._settle, calls)
+
+    def _settle(self, calls: list[_Call]) -> None:
+        for call in calls:
+            if call.error is None:
+                for changes in call.written:
+                    self._committed(changes)
+            if call.future.done():
+                continue
+            if call.error is not None:
+                call.future.set_exception(call.error)
+            else:
+                call.future.set_result(call.result)
 
 
 def _driven(work: Awaitable[Any]) -> Any:
@@ -142,28 +164,11 @@ def _driven(work: Awaitable[Any]) -> Any:
     raise RuntimeError("work on SQLite waited for something")
 
 
-def _settle(calls: list[_Call]) -> None:
-    for call in calls:
-        if call.future.done():
-            continue
-        if call.error is not None:
-            call.future.set_exception(call.error)
-        else:
-            call.future.set_result(call.result)
-
-
-def _abandon(connection: sqlite3.Connection | None) -> None:
-    if connection is not None:
-        connection.close()
-
-
 def _meaning(error: Exception) -> Exception:
     """A database's own words may quote a row, so they go no further."""
     if isinstance(error, ParleyError):
         return error
-    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.IntegrityError | sqlite3.DataError
-    ):
+    if isinstance(error, sqlite3.Error) and not isinstance(error, OF_THE_ROW):
         return StorageUnavailable(retry_after=RETRY_AFTER)
     if isinstance(error, UnicodeEncodeError | sqlite3.DataError):
         return InvalidField([("request", "holds a character that cannot be stored")])

@@ -1,0 +1,205 @@
+"""Constructs the storage and runs it: `python -m storage_service`."""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kit import process
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.moments import utc_now
+from kit.serving import Server
+from kit.settings import SettingsError
+from storage_service.backends.accounts import Accounts
+from storage_service.backends.agents import Agents
+from storage_service.backends.api_keys import ApiKeys, StoredKeys
+from storage_service.backends.contacts import Contacts
+from storage_service.backends.conversations import Conversations
+from storage_service.backends.engines import open_engine
+from storage_service.backends.erasure import Erasure
+from storage_service.backends.export import Export
+from storage_service.backends.hot import Hot, open_hot
+from storage_service.backends.ownership import Ownership
+from storage_service.backends.prompts import Prompts
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.retention import Retention
+from storage_service.backends.schema import migrate_when_possible
+from storage_service.backends.secret_key import read_keys
+from storage_service.backends.seeding import ensure_default
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tenants import Tenants
+from storage_service.backends.vault import Vault
+from storage_service.backends.wishes import Wishes
+from storage_service.domain.accepting import Acceptance
+from storage_service.domain.delivery_work import DeliveryWork
+from storage_service.domain.events import Events
+from storage_service.domain.housekeeping import Housekeeping
+from storage_service.domain.inbox import Inbox
+from storage_service.domain.outbox import Outbox
+from storage_service.domain.pressure import Pressure
+from storage_service.domain.rows import Mutations
+from storage_service.domain.sealing import BadKeys, Keyring
+from storage_service.domain.sweeping import Sweeper
+from storage_service.domain.tombstones import Tombstones
+from storage_service.domain.turn_work import TurnWork
+from storage_service.domain.wakeups import Wakeups
+from storage_service.domain.watching import Watching
+from storage_service.server import Servicers, mount
+from storage_service.servicers.conversations import ConversationServicer
+from storage_service.servicers.directory import Directory, DirectoryServicer
+from storage_service.servicers.inbox import InboxServicer
+from storage_service.servicers.outbox import OutboxServicer
+from storage_service.servicers.privacy import PrivacyServicer
+from storage_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is constructed first and used by several."""
+
+    settings: Settings
+    url: str
+    lifetime: Lifetime
+    wakeups: Wakeups
+    events: Events
+    keyring: Keyring
+    sessions: Sessions
+    repeats: Repeats
+    vault: Vault
+
+
+async def serve(settings: Settings, lifetime: Lifetime) -> None:
+    """Keeps what must not be lost until the process is told to stop."""
+    parts = _parts(settings, lifetime)
+    if not await migrate_when_possible(parts.url, lifetime.stopping):
+        return
+    accounts = Accounts(
+        parts.sessions, parts.repeats, vault=parts.vault, wakeups=parts.wakeups, random_bytes=secrets.token_bytes
+    )
+    api_keys = ApiKeys(parts.sessions, parts.repeats, random_bytes=secrets.token_bytes)
+    await ensure_default(parts.sessions, accounts)
+    hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
+    await hot.database.open()
+    pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
+    inbox, outbox = _inbox(parts, hot, pressure), _outbox(parts, hot)
+    server = Server("storage", settings.storage_address, settings, keys=StoredKeys(api_keys))
+    mount(server, _servicers(parts, inbox, outbox, accounts=accounts, api_keys=api_keys))
+    await server.start()
+    await _run(parts, hot, inbox, outbox, server=server, housekeeping=_housekeeping(parts, hot, pressure))
+    await hot.database.close()
+    await parts.sessions.close()
+
+
+async def _run(
+    parts: Parts, hot: Hot, inbox: Inbox, outbox: Outbox, *, server: Server, housekeeping: Housekeeping
+) -> None:
+    """Serves until told to stop. A fault of ours in one of the loops ends the process instead of leaving it idle."""
+    settings, lifetime = parts.settings, parts.lifetime
+    async with asyncio.TaskGroup() as group:
+        group.create_task(inbox.turns.run())
+        group.create_task(outbox.deliveries.run())
+        group.create_task(housekeeping.run(lifetime.stopping))
+        crying = group.create_task(hot.crier.run()) if hot.crier else None
+        server.set_serving(True)
+        lifetime.ready("storage")
+        await lifetime.wait_stopping()
+        await inbox.turns.stop()
+        await outbox.deliveries.stop()
+        await server.drain(settings.storage_drain_seconds)
+        await inbox.close()
+        await outbox.close()
+        if crying:
+            crying.cancel()
+
+
+def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
+    if settings.parley_test_mutation and settings.parley_env != "test":
+        raise SettingsError("PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = settings.database_url or f"sqlite:///{settings.data_dir / 'parley.db'}"
+    keyring = _keyring(settings)
+    sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
+    wakeups = Wakeups()
+    return Parts(
+        settings=settings,
+        url=url,
+        lifetime=lifetime,
+        wakeups=wakeups,
+        events=Events(wakeups),
+        keyring=keyring,
+        sessions=sessions,
+        repeats=Repeats(sessions, keyring),
+        vault=Vault(sessions, keyring, monotonic=time.monotonic),
+    )
+
+
+def _keyring(settings: Settings) -> Keyring:
+    listed = settings.secret_keys.get_secret_value()
+    try:
+        keys = read_keys(listed, settings.data_dir, random_bytes=secrets.token_bytes)
+    except BadKeys as wrong:
+        raise SettingsError(f"SECRET_KEYS: {wrong}") from None
+    return Keyring(keys, random_bytes=secrets.token_bytes)
+
+
+def _mutations(settings: Settings) -> Mutations:
+    return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
+
+
+def _inbox(parts: Parts, hot: Hot, pressure: Pressure) -> Inbox:
+    mutations = _mutations(parts.settings)
+    acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations)
+    work = TurnWork(new_id, mutations, parts.settings.fallback_text)
+    return Inbox(hot.database, acceptance, work=work, pressure=pressure, wakeups=parts.wakeups)
+
+
+def _outbox(parts: Parts, hot: Hot) -> Outbox:
+    work = DeliveryWork(new_id, _mutations(parts.settings))
+    return Outbox(hot.database, work, wakeups=parts.wakeups, new_id=new_id)
+
+
+def _housekeeping(parts: Parts, hot: Hot, pressure: Pressure) -> Housekeeping:
+    settings = parts.settings
+    sweeper = Sweeper(
+        new_id,
+        settings.fallback_text,
+        most_leases=settings.turn_max_leases,
+        keep_raw=timedelta(seconds=settings.raw_payload_retention_seconds),
+        mutations=_mutations(settings),
+    )
+    return Housekeeping(hot.database, sweeper, pressure=pressure, every_seconds=settings.storage_sweep_seconds)
+
+
+def _servicers(parts: Parts, inbox: Inbox, outbox: Outbox, *, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
+    sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
+    reads = Conversations(sessions)
+    watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
+    erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), wakeups=wakeups)
+    directory = Directory(
+        tenants=Tenants(sessions),
+        accounts=accounts,
+        vault=parts.vault,
+        agents=Agents(sessions, repeats),
+        prompts=Prompts(sessions, repeats),
+        contacts=Contacts(sessions),
+        api_keys=api_keys,
+    )
+    wishes = Wishes(sessions, repeats, events=parts.events)
+    return Servicers(
+        inbox=InboxServicer(inbox),
+        outbox=OutboxServicer(outbox, wishes, secrets=parts.vault.secrets),
+        conversations=ConversationServicer(reads, Ownership(sessions, repeats, wakeups=wakeups), watching=watching),
+        directory=DirectoryServicer(directory),
+        privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
+    )
+
+
+def main() -> None:
+    """One process."""
+    process.run("storage", Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""How do replicas wake each other? NOTIFY, once for all commits of a moment, and only while another replica lives.
+
+A cry that is lost costs a waiter the slow poll, nothing more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS
+from storage_service.domain.events import News
+
+CHANNEL = "parley"
+# Postgres takes 8,000 bytes in a payload; an id has 36.
+MOST_IDS = 200
+
+
+class Crier:
+    """One connection that listens, and cries the news of this process."""
+
+    def __init__(self, dsn: str, *, replica_id: str, others: Callable[[], int], heard: Callable[[News], None]) -> None:
+        self._dsn = dsn
+        self._replica_id = replica_id
+        self._others = others
+        self._heard = heard
+        self._news: list[News] = []
+        self._something = asyncio.Event()
+
+    def cry(self, news: News) -> None:
+        """Is taken note of; run() sends it."""
+        if self._others():
+            self._news.append(news)
+            self._something.set()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._serve()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(LONGEST_WAIT_SECONDS)
+
+    async def _serve(self) -> None:
+        connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
+        try:
+            await connection.add_listener(CHANNEL, self._listen)
+            while not connection.is_closed():
+                await self._something.wait()
+                self._something.clear()
+                news, self._news = self._news, []
+                for payload in self._payloads(news):
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+        finally:
+            connection.terminate()
+
+    def _payloads(self, news: list[News]) -> list[str]:
+        """`replica kinds id,id,…`, as many as the ids need."""
+        kinds = "t" * any(each.turns for each in news) + "d" * any(each.deliveries for each in news)
+        ids = sorted({conversation_id for each in news for conversation_id in each.conversations})
+        cuts = range(0, max(1, len(ids)), MOST_IDS)
+        return [f"{self._replica_id} {kinds or '-'} {','.join(ids[cut : cut + MOST_IDS])}" for cut in cuts]
+
+    def _listen(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+        replica_id, kinds, ids = payload.split(" ", 2)
+        if replica_id != self._replica_id:
+            self._heard(News("t" in kinds, "d" in kinds, ids.split(",") if ids else ()))

@@ -1,0 +1,92 @@
+"""How is hot work made durable on Postgres? Each kind of work has a connection; each piece is one transaction."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import asyncpg
+
+from kit.errors import Internal, InvalidField, ParleyError
+from kit.moments import utc_now
+from storage_service.backends.postgres.link import OF_THE_ROW, Link
+from storage_service.backends.postgres.rows import PostgresRows
+from storage_service.backends.postgres.writes import Writes
+from storage_service.backends.statements import Statements
+from storage_service.domain.database import Committed, HotRows, Kind
+
+Result = TypeVar("Result")
+
+KINDS: tuple[Kind, ...] = ("accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "sweep")
+
+
+class PostgresDatabase:
+    """The hot side of a Postgres database."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        replica_id: str,
+        committed: Committed,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._links = {kind: Link(dsn) for kind in KINDS}
+        self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
+        self._writes = Writes(self._statements)
+        self._replica_id = replica_id
+        self._committed = committed
+        self._given_clock = clock
+        self._zero = utc_now() - timedelta(seconds=monotonic())
+        self._others = 0
+
+    async def open(self) -> None:
+        """Nothing is needed: each connection is made when it is first used, and again when it was lost."""
+
+    async def close(self) -> None:
+        for link in self._links.values():
+            await link.close()
+
+    async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Result]]) -> Result:
+        async def transaction(connection: "asyncpg.Connection[Any]") -> Result:
+            rows = PostgresRows(connection, self._statements, self._writes, now=self.now())
+            try:
+                result = await work(rows)
+            except (ParleyError, *OF_THE_ROW):
+                await rows.rollback()
+                raise
+            await rows.commit()
+            for changes in rows.written:
+                self._committed(changes)
+            return result
+
+        try:
+            return await self._links[kind].use(transaction)
+        except OF_THE_ROW as error:
+            raise _meaning(error) from None
+
+    def now(self) -> datetime:
+        """The database's clock, read once a second and carried on by ours: replicas agree, whatever their own say."""
+        return self._given_clock() if self._given_clock else self._zero + timedelta(seconds=monotonic())
+
+    def living_others(self) -> int:
+        """How many other replicas were seen a moment ago."""
+        return self._others
+
+    async def beat(self) -> None:
+        """Says that this replica lives, looks for others, and sets the clock."""
+        sent = monotonic()
+
+        async def alive(connection: "asyncpg.Connection[Any]") -> Any:
+            return await connection.fetchrow(self._statements["alive"], self._replica_id)
+
+        there, self._others = await self._links["sweep"].use(alive)
+        self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
+
+
+def _meaning(error: Exception) -> ParleyError:
+    """A database's own words may quote a row, so they go no further."""
+    if isinstance(error, asyncpg.DataError):
+        return InvalidField([("request", "holds a character that cannot be stored")])
+    return Internal(f"the database refused a row ({type(error).__name__})")

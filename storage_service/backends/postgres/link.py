@@ -1,0 +1,103 @@
+"""How is a connection kept, lost and found again? Every wait is bounded: a frozen server is a lost one.
+
+Plans are made once and use indexes only: a plan made while a table was empty must still be right at a million rows.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+
+from kit import logs
+from kit.errors import ParleyError, StorageUnavailable
+
+Result = TypeVar("Result")
+Connection = "asyncpg.Connection[Any]"
+
+CONNECT_SECONDS = 3
+WORK_SECONDS = 10
+RETRY_AFTER = timedelta(seconds=1)
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
+
+SESSION = {
+    "application_name": "parley-storage",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "5s",
+}
+
+# What is wrong with a row or a rule; everything else is wrong with the server or the way to it.
+OF_THE_ROW = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
+class Link:
+    """One connection, for one piece of work at a time."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._lock = asyncio.Lock()
+        self._not_before = 0.0
+        self._wait_seconds = FIRST_WAIT_SECONDS
+
+    async def use(self, work: Callable[["asyncpg.Connection[Any]"], Awaitable[Result]]) -> Result:
+        """Runs the work. StorageUnavailable when the server is away; then nothing is known to be durable."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(WORK_SECONDS):
+                    connection = await self._connected()
+                    result = await work(connection)
+            except (ParleyError, *OF_THE_ROW):
+                raise
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._lose(error)
+                raise StorageUnavailable(retry_after=RETRY_AFTER) from None
+            except BaseException:
+                # Cancelled, or a fault of ours, in the middle of something: a new connection knows nothing of it.
+                self._drop()
+                raise
+            self._wait_seconds = FIRST_WAIT_SECONDS
+            return result
+
+    async def close(self) -> None:
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await connection.close(timeout=CONNECT_SECONDS)
+
+    async def _connected(self) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            if asyncio.get_running_loop().time() < self._not_before:
+                raise OSError("the server was away a moment ago")
+            self._connection = await asyncpg.connect(
+                self._dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=WORK_SECONDS,
+                server_settings=SESSION,
+                statement_cache_size=256,
+                max_cached_statement_lifetime=0,
+            )
+        return self._connection
+
+    def _lose(self, error: Exception) -> None:
+        """Away: others are refused at once for a moment, twice as long each time, so that nobody storms the server."""
+        self._drop()
+        self._not_before = asyncio.get_running_loop().time() + self._wait_seconds
+        self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
+        logs.get("storage").warning("database.lost", error=type(error).__name__)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

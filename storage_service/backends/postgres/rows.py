@@ -1,0 +1,193 @@
+"""What can hot work read and write within one transaction on Postgres? Every method takes a whole group.
+
+The transaction begins with the first lock. What comes before, new chats and contacts, commits by itself: it waits for
+others that make the same chat, and whoever waits there must not hold a lock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from parley.storage.v1.turn_requests_pb2 import TurnSetting
+from storage_service.backends import chats
+from storage_service.backends.postgres.writes import Writes, columns
+from storage_service.backends.statements import Statements
+from storage_service.backends.written import DELIVERIES
+from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.database import Depths, Due
+from storage_service.domain.leased import Head, Said
+from storage_service.domain.receipts import Target
+from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.turn_work import MOST_MESSAGES, Wanted
+
+_columns_of_a_delivery = len(DELIVERIES.columns)
+
+
+class PostgresRows:
+    """The rows of one transaction at one moment."""
+
+    def __init__(
+        self, connection: "asyncpg.Connection[Any]", statements: Statements, writes: Writes, *, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._writes = writes
+        self._begun = False
+        self.now = now
+        self.written: list[Changes] = []
+
+    async def begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            await self._connection.execute("BEGIN")
+
+    async def commit(self) -> None:
+        if self._begun:
+            await self._connection.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        if self._begun:
+            await self._connection.execute("ROLLBACK")
+
+    async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
+        found = await self._fetch("seats", *columns(sitters)) if sitters else []
+        return {tuple(row[:4]): Seat(*row[4:]) for row in found}
+
+    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None:
+        people = {(s[0], s[1], s[3], seat.channel) for s, seat in missing.items() if seat.contact_id is None}
+        if people:
+            await self._fetch("add_contacts", *columns([(*each, new_id(), self.now) for each in sorted(people)]))
+        chats_missing = {
+            s[:3]: (s, seat) for s, seat in sorted(missing.items(), reverse=True) if not seat.conversation_id
+        }
+        if chats_missing:
+            rows = [
+                (*sitter, new_id(), seat.channel, seat.agent_id, seat.prompt_version_id, self.now)
+                for _, (sitter, seat) in sorted(chats_missing.items())
+            ]
+            await self._fetch("add_conversations", *columns(rows))
+
+    async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        await self.begin()
+        lanes = (Lane(*row) for row in await self._by_keys("lanes", keys))
+        return {lane.key: lane for lane in lanes}
+
+    async def known(self, external: Sequence[External]) -> Mapping[External, Known]:
+        return {tuple(row[:4]): Known(*row[4:]) for row in await self._by_keys("known", external)}
+
+    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+        return {(row[0], row[1]) for row in await self._by_keys("erased", digests)}
+
+    async def ready_turns(self, most: int) -> Sequence[Lane]:
+        await self.begin()
+        return [Lane(*row) for row in await self._fetch("ready_turns", self.now, most)]
+
+    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        return await self._lanes_of("lanes_of_turns", keys)
+
+    async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]:
+        turns = (Turn(*row) for row in await self._by_keys("turns", keys))
+        return {(turn.tenant_id, turn.id): turn for turn in turns}
+
+    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]:
+        return {(row[0], row[1]): chats.setting(row[2:]) for row in await self._by_keys("settings", keys)}
+
+    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
+        asked = [
+            (each.tenant_id, each.conversation_id, each.turn_id, each.first_seq, each.last_reply_seq, each.history)
+            for each in wanted
+        ]
+        found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
+        for row in await self._fetch("said", *columns(asked), MOST_MESSAGES + 1):
+            key, said = (row[0], row[1]), row[2:]
+            at = {"provider_at": said[5], "created_at": said[6]}
+            found[key].append(chats.said(said, own=said[chats.SAID], conversation_id=key[1], **at))
+        return found
+
+    async def ready_deliveries(self, most: int) -> Sequence[Lane]:
+        await self.begin()
+        return [Lane(*row) for row in await self._fetch("ready_deliveries", self.now, most)]
+
+    async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]:
+        cut = _columns_of_a_delivery
+        found = [chats.head(Delivery(*row[:cut]), row[cut:]) for row in await self._by_keys("heads", keys)]
+        return {(head.delivery.tenant_id, head.delivery.conversation_id): head for head in found}
+
+    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        return await self._lanes_of("lanes_of_deliveries", keys)
+
+    async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]:
+        deliveries = (Delivery(*row) for row in await self._by_keys("deliveries", keys))
+        return {delivery.key: delivery for delivery in deliveries}
+
+    async def attempts(self, keys: Sequence[Key]) -> Sequence[Attempt]:
+        return [Attempt(*row) for row in await self._by_keys("attempts", keys)]
+
+    async def targets(self, receipts: Sequence[Receipt]) -> Sequence[Target]:
+        asked = [(each.tenant_id, each.account_id, *_name(each)) for each in receipts]
+        return [(row[0], row[1], row[2]) for row in await self._by_keys("targets", asked)]
+
+    async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]:
+        found = [*await self._by_keys("early_by_delivery", keys)]
+        found += await self._by_keys("early_by_provider", [each for each in provider_ids if each[2]])
+        return list({receipt.id: receipt for receipt in (Receipt(*row) for row in found)}.values())
+
+    async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
+        return {(row[0], row[1]): row[2] for row in await self._by_keys("policies", accounts)}
+
+    async def write(self, changes: Changes) -> None:
+        await self.begin()
+        await self._writes.write(self._connection.execute, changes, self.now)
+        self.written.append(changes)
+
+    async def expired_turns(self, most: int) -> Sequence[Key]:
+        return [(row[0], row[1]) for row in await self._fetch("expired_turns", self.now, most)]
+
+    async def overdue_turns(self, most: int) -> Sequence[Key]:
+        return [(row[0], row[1]) for row in await self._fetch("overdue_turns", self.now, most)]
+
+    async def expired_deliveries(self, most: int) -> Sequence[Key]:
+        return [(row[0], row[1]) for row in await self._fetch("expired_deliveries", self.now, most)]
+
+    async def unmatched(self, since: datetime, most: int) -> Sequence[Receipt]:
+        return [Receipt(*row) for row in await self._fetch("unmatched", since, most)]
+
+    async def freed(self, most: int) -> Sequence[Lane]:
+        await self.begin()
+        return [Lane(*row) for row in await self._fetch("freed", most)]
+
+    async def forget_raw(self, before: datetime, most: int) -> int:
+        status: str = await self._connection.execute(self._statements["forget_raw"], before, most)
+        return int(status.rpartition(" ")[2])
+
+    async def next_due(self) -> Due:
+        (row,) = await self._fetch("next_due")
+        return Due(row[0], row[1])
+
+    async def depths(self, most: int) -> Depths:
+        (row,) = await self._fetch("depths", most)
+        return Depths(*row)
+
+    async def _lanes_of(self, name: str, keys: Sequence[Key]) -> Mapping[Key, Lane]:
+        """Several items of one conversation share its lane, so that each sees what the one before changed."""
+        await self.begin()
+        lanes: dict[Key, Lane] = {}
+        by_item: dict[Key, Lane] = {}
+        for row in await self._by_keys(name, keys):
+            lane = Lane(*row[2:])
+            by_item[row[0], row[1]] = lanes.setdefault(lane.key, lane)
+        return by_item
+
+    async def _by_keys(self, name: str, keys: Sequence[Sequence[Any]]) -> list[Any]:
+        return await self._fetch(name, *columns(keys)) if keys else []
+
+    async def _fetch(self, name: str, *values: Any) -> list[Any]:
+        found: list[Any] = await self._connection.fetch(self._statements[name], *values)
+        return found
+
+
+def _name(receipt: Receipt) -> tuple[str, str]:
+    """Our own id wins: the provider's may not be known yet."""
+    return (receipt.delivery_id, "") if receipt.delivery_id else ("", receipt.provider_message_id)

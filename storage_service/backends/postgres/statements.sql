@@ -1,0 +1,228 @@
+-- Hot statements on Postgres. Each takes a whole group as arrays and costs one round trip.
+-- Locks: conversations first, in the order of their ids. What hangs on a locked row is read by a later statement,
+-- because the statement that locks still sees the other tables as they were before it waited.
+
+-- seats: account settings, and the rows of the chats and of the senders when they exist
+SELECT k.tenant_id, k.account_id, k.chat_id, k.sender_id,
+       a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, account_id, chat_id, sender_id)
+JOIN channel_accounts a ON a.tenant_id = k.tenant_id AND a.id = k.account_id
+JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
+LEFT JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
+LEFT JOIN conversations c ON c.tenant_id = k.tenant_id AND c.account_id = k.account_id AND c.chat_id = k.chat_id
+LEFT JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id;
+
+-- add_contacts: people seen for the first time, each with how the account knows them; whoever came first stays
+WITH new AS (
+  INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+  ON CONFLICT DO NOTHING RETURNING tenant_id, contact_id, created_at)
+INSERT INTO contacts (tenant_id, id, name, created_at) SELECT tenant_id, contact_id, '', created_at FROM new;
+
+-- add_conversations: chats seen for the first time, pinned to the prompt version that is live now
+INSERT INTO conversations
+  (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, prompt_version_id, created_at, updated_at)
+SELECT k.tenant_id, k.id, k.account_id, k.channel, k.chat_id, i.contact_id, k.agent_id, k.prompt_version_id, k.at, k.at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::timestamptz[])
+  AS k (tenant_id, account_id, chat_id, sender_id, id, channel, agent_id, prompt_version_id, at)
+JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id
+ON CONFLICT DO NOTHING;
+
+-- lanes: locks conversations
+SELECT {Lane c} FROM conversations c
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON c.tenant_id = k.tenant_id AND c.id = k.id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+
+-- known: messages that were accepted before
+SELECT k.tenant_id, k.account_id, k.chat_id, k.provider_message_id,
+       m.id, m.conversation_id, m.seq, m.turn_id, m.text, m.created_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, account_id, chat_id, provider_message_id)
+JOIN messages m ON m.tenant_id = k.tenant_id AND m.account_id = k.account_id AND m.chat_id = k.chat_id
+               AND m.provider_message_id = k.provider_message_id;
+
+-- erased: which of these provider messages were erased
+SELECT t.tenant_id, t.digest FROM tombstones t
+JOIN unnest($1::text[], $2::bytea[]) AS k (tenant_id, digest) ON t.tenant_id = k.tenant_id AND t.digest = k.digest;
+
+-- ready_turns: locks conversations whose turn may be leased, longest due first; what others hold is skipped
+SELECT {Lane c} FROM conversations c
+WHERE c.turn_due_at IS NOT NULL AND c.turn_due_at <= $1 ORDER BY c.turn_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
+
+-- lanes_of_turns: locks the conversations of turns
+SELECT k.tenant_id, k.id, {Lane c} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN turns t ON t.tenant_id = k.tenant_id AND t.id = k.id
+JOIN conversations c ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+
+-- turns: turns as they are now
+SELECT {Turn t} FROM turns t
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON t.tenant_id = k.tenant_id AND t.id = k.id;
+
+-- settings: who answers each conversation, and with what
+SELECT c.tenant_id, c.id, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
+       coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
+JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
+JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
+LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
+LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id;
+
+-- said: for each turn its messages, one more than it may take, the last few before, and a reply that came later
+SELECT k.tenant_id, k.conversation_id, m.* FROM
+unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+  AS k (tenant_id, conversation_id, turn_id, first_seq, last_reply_seq, history)
+CROSS JOIN LATERAL (
+  WITH own AS MATERIALIZED (
+    SELECT o.id, o.seq, o.role, o.text, o.attachments, o.provider_at, o.created_at, o.turn_id, o.provider_message_id,
+           o.correlation_id, o.traceparent
+    FROM messages o
+    WHERE o.tenant_id = k.tenant_id AND o.conversation_id = k.conversation_id AND o.seq >= k.first_seq
+      AND o.turn_id = k.turn_id
+    ORDER BY o.seq LIMIT $7)
+  SELECT own.*, true AS own FROM own
+  UNION ALL
+  (SELECT h.id, h.seq, h.role, h.text, h.attachments, h.provider_at, h.created_at, h.turn_id, h.provider_message_id,
+          h.correlation_id, h.traceparent, false
+   FROM messages h
+   WHERE h.tenant_id = k.tenant_id AND h.conversation_id = k.conversation_id
+     AND h.seq < (SELECT max(own.seq) FROM own) AND h.turn_id IS DISTINCT FROM k.turn_id
+   ORDER BY h.seq DESC LIMIT k.history)
+  UNION ALL
+  SELECT r.id, r.seq, r.role, r.text, r.attachments, r.provider_at, r.created_at, r.turn_id, r.provider_message_id,
+         r.correlation_id, r.traceparent, false
+  FROM messages r
+  WHERE r.tenant_id = k.tenant_id AND r.conversation_id = k.conversation_id AND r.seq = k.last_reply_seq
+    AND r.seq > (SELECT max(own.seq) FROM own) AND k.history > 0
+) AS m;
+
+-- ready_deliveries: locks conversations whose first delivery may be leased, longest due first
+SELECT {Lane c} FROM conversations c
+WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= $1
+ORDER BY c.delivery_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
+
+-- heads: the first open delivery of each lane, its text, and the message that it answers
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM deliveries f
+  WHERE f.tenant_id = k.tenant_id AND f.conversation_id = k.conversation_id AND f.state IN ('queued', 'sending')
+  ORDER BY f.seq LIMIT 1) AS d
+JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
+JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+LEFT JOIN messages r ON r.tenant_id = d.tenant_id AND r.conversation_id = d.conversation_id AND r.seq = d.reply_to_seq;
+
+-- lanes_of_deliveries: locks the conversations of deliveries
+SELECT k.tenant_id, k.id, {Lane c} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.id = k.id
+JOIN conversations c ON c.tenant_id = d.tenant_id AND c.id = d.conversation_id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+
+-- deliveries: deliveries as they are now
+SELECT {Delivery d} FROM deliveries d
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON d.tenant_id = k.tenant_id AND d.id = k.id;
+
+-- attempts: every call that was made for these deliveries
+SELECT {Attempt t} FROM attempts t
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON t.tenant_id = k.tenant_id AND t.delivery_id = k.id
+ORDER BY t.number;
+
+-- targets: the deliveries that receipts are about, by our own id or by the provider's, on that account only
+SELECT d.tenant_id, d.id, d.conversation_id
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, account_id, delivery_id)
+JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.id = k.delivery_id AND d.account_id = k.account_id
+UNION
+SELECT d.tenant_id, d.id, d.conversation_id
+FROM unnest($1::text[], $2::text[], $4::text[]) AS k (tenant_id, account_id, provider_message_id)
+JOIN attempts t ON t.tenant_id = k.tenant_id AND t.account_id = k.account_id
+               AND t.provider_message_id = k.provider_message_id AND t.provider_message_id <> ''
+JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.id = t.delivery_id;
+
+-- early_by_delivery: receipts that came before their attempt was recorded, when the provider carries our id back
+SELECT {Receipt r} FROM receipts r
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON r.tenant_id = k.tenant_id AND r.delivery_id = k.id
+WHERE r.delivery_id <> '' AND NOT r.matched;
+
+-- early_by_provider: the same, by the provider's id
+SELECT {Receipt r} FROM receipts r
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, account_id, provider_message_id)
+  ON r.tenant_id = k.tenant_id AND r.account_id = k.account_id AND r.provider_message_id = k.provider_message_id
+WHERE r.provider_message_id <> '' AND NOT r.matched;
+
+-- policies: what accounts do with a send of which nobody knows
+SELECT a.tenant_id, a.id, a.unknown_policy FROM channel_accounts a
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON a.tenant_id = k.tenant_id AND a.id = k.id;
+
+-- move_messages: the first messages of a turn go into another
+UPDATE messages m SET turn_id = k.to_turn
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+  AS k (tenant_id, conversation_id, from_turn, to_turn, first_seq, last_seq)
+WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
+  AND m.seq BETWEEN k.first_seq AND k.last_seq AND m.turn_id = k.from_turn;
+
+-- grow_waiting: turns that wait got another message, or the lane before them is free now
+UPDATE turns t SET due_at = k.due_at, messages = k.messages, last_seq = k.last_seq,
+  deadline_at = greatest(t.deadline_at, greatest(k.due_at, k.free_at) + make_interval(secs => t.deadline_seconds))
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+  AS k (tenant_id, id, due_at, messages, last_seq, free_at)
+WHERE t.tenant_id = k.tenant_id AND t.id = k.id;
+
+-- pause_accounts: their credentials were refused
+UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = $4
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, reason)
+WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'active';
+
+-- expired_turns: leases that ended without a word
+SELECT tenant_id, id FROM turns WHERE state = 'running' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
+
+-- overdue_turns: open turns whose time is over
+SELECT tenant_id, id FROM turns
+WHERE state IN ('waiting', 'returned', 'running') AND deadline_at <= $1 ORDER BY deadline_at LIMIT $2;
+
+-- expired_deliveries: leases of senders that are gone
+SELECT tenant_id, id FROM deliveries
+WHERE expires_at IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
+
+-- unmatched: receipts that still look for their delivery
+SELECT {Receipt r} FROM receipts r WHERE NOT r.matched AND r.created_at >= $1 ORDER BY r.created_at DESC LIMIT $2;
+
+-- freed: locks lanes that were parked, of accounts that are active again
+SELECT {Lane c} FROM conversations c
+WHERE (c.tenant_id, c.id) IN (
+  SELECT p.tenant_id, p.id FROM channel_accounts a
+  CROSS JOIN LATERAL (
+    SELECT q.tenant_id, q.id FROM conversations q
+    WHERE q.tenant_id = a.tenant_id AND q.account_id = a.id AND q.delivery_parked LIMIT $1) AS p
+  WHERE a.state = 'active' LIMIT $1)
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c SKIP LOCKED;
+
+-- forget_raw: bodies that were kept long enough
+DELETE FROM raw_payloads r USING
+  (SELECT tenant_id, id FROM raw_payloads WHERE created_at < $1 ORDER BY created_at LIMIT $2) AS old
+WHERE r.tenant_id = old.tenant_id AND r.id = old.id;
+
+-- next_due: when the next turn and the next delivery are due
+SELECT (SELECT min(turn_due_at) FROM conversations WHERE turn_due_at IS NOT NULL),
+       (SELECT min(delivery_due_at) FROM conversations WHERE delivery_due_at IS NOT NULL);
+
+-- depths: how much is open, counted no further than asked, and since when
+SELECT (SELECT count(*) FROM (SELECT 1 FROM turns WHERE state IN ('waiting', 'returned', 'running')
+                              ORDER BY deadline_at LIMIT $1) AS t),
+       (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending')
+                              ORDER BY tenant_id, conversation_id, seq LIMIT $1) AS d),
+       (SELECT deadline_at - make_interval(secs => deadline_seconds) FROM turns
+        WHERE state IN ('waiting', 'returned', 'running') ORDER BY deadline_at LIMIT 1),
+       (SELECT min(delivery_due_at) FROM conversations WHERE delivery_due_at IS NOT NULL);
+
+-- alive: this replica is here; what was not seen for a while is forgotten. How many others are there?
+WITH me AS (INSERT INTO replicas (id, seen_at) VALUES ($1, clock_timestamp())
+            ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at),
+  gone AS (DELETE FROM replicas WHERE seen_at < clock_timestamp() - interval '60 seconds' AND id <> $1)
+SELECT clock_timestamp(), count(*) FROM replicas
+WHERE id <> $1 AND seen_at > clock_timestamp() - interval '5 seconds';
+
+-- tell: wakes the other replicas
+SELECT pg_notify('parley', $1);

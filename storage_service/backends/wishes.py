@@ -1,0 +1,124 @@
+"""What may a person ask of a lane? Another message, a delivery once more, a look at what did not arrive."""
+
+from dataclasses import fields
+from typing import Any
+
+from sqlmodel import col
+
+from kit.correlation import correlation_id
+from kit.errors import InvalidField
+from kit.moments import stamp
+from parley.chat.v1.message_pb2 import ROLE_AGENT, ROLE_OPERATOR, ROLE_UNSPECIFIED
+from parley.storage.v1 import directory_pb2 as directory
+from parley.storage.v1 import outbox_service_pb2 as pb
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.rows import Rows, Who
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Conversation, Delivery, Message
+from storage_service.domain import paging, rows
+from storage_service.domain.deliveries import Deliveries
+from storage_service.domain.events import Events
+from storage_service.domain.turns import Turns
+from storage_service.domain.words import DELIVERY_STATE, DELIVERY_WORD
+
+ROLES = {ROLE_UNSPECIFIED: "operator", ROLE_OPERATOR: "operator", ROLE_AGENT: "agent"}
+
+
+class Wishes:
+    """Changes of a lane that no worker makes, each once per request id."""
+
+    def __init__(self, sessions: Sessions, repeats: Repeats, *, events: Events) -> None:
+        self._sessions = sessions
+        self._repeats = repeats
+        self._events = events
+
+    async def queue_message(self, request: pb.QueueMessageRequest, actor: str) -> pb.QueueMessageResponse:
+        role = ROLES.get(request.role)
+        if role is None:
+            raise InvalidField([("role", "must be OPERATOR or AGENT")])
+        changes = rows.Changes()
+
+        async def work(found: Rows) -> pb.QueueMessageResponse:
+            conversation = await found.named(Conversation, request.conversation_id, lock=True)
+            lane = _lane(conversation)
+            moves = Turns(found.now, found.new_id, changes)
+            message = moves.say(lane, role, request.text, correlation_id=correlation_id.get())
+            await found.add(*(Message(**_values(each)) for each in changes.messages))
+            await found.add(*(Delivery(**_values(each)) for each in changes.new_deliveries))
+            found.differ(conversation, _values(lane))
+            await found.flush()
+            return pb.QueueMessageResponse(message_id=message.id, delivery_id=message.delivery_id or "")
+
+        again = pb.QueueMessageResponse(duplicate=True)
+        response = await self._repeats.write(Who(request.tenant_id, actor), request, work=work, again=again)
+        self._events.committed(changes)
+        return response
+
+    async def retry_delivery(self, request: pb.RetryDeliveryRequest, actor: str) -> pb.RetryDeliveryResponse:
+        """Asked again, it shows the delivery as it is by then."""
+        changes = rows.Changes()
+
+        async def work(found: Rows) -> pb.RetryDeliveryResponse:
+            known = await found.named(Delivery, request.delivery_id)
+            conversation = await found.named(Conversation, known.conversation_id, lock=True)
+            delivery = await found.named(Delivery, request.delivery_id, lock=True)
+            repeated = await self._repeats.first(found, request) is not None
+            if not repeated:
+                lane, row = _lane(conversation), _delivery(delivery)
+                Deliveries(found.now, changes, {}, {}, []).again(lane, row)
+                found.differ(conversation, _values(lane))
+                found.differ(delivery, _values(row))
+                await self._repeats.keep(found, request, answer=b"")
+                await found.note("delivery.retry", "delivery", row_id=delivery.id)
+            return pb.RetryDeliveryResponse(delivery=_shown(delivery), duplicate=repeated)
+
+        response = await self._sessions.write(Who(request.tenant_id, actor), work)
+        self._events.committed(changes)
+        return response
+
+    async def list_deliveries(self, request: pb.ListDeliveriesRequest) -> pb.ListDeliveriesResponse:
+        query = (request.tenant_id, "deliveries", request.state, request.conversation_id)
+        most = paging.size(request.page_size)
+        async with self._sessions.read(request.tenant_id) as found:
+            statement = found.select(Delivery).order_by(col(Delivery.id).desc()).limit(most + 1)
+            if request.state:
+                statement = statement.where(col(Delivery.state) == DELIVERY_WORD.get(request.state, ""))
+            if request.conversation_id:
+                statement = statement.where(col(Delivery.conversation_id) == request.conversation_id)
+            if place := paging.place(request.page_token, [str], query=query):
+                statement = statement.where(col(Delivery.id) < place[0])
+            page, following = paging.cut(await found.all(statement), most, key=lambda row: (row.id,), query=query)
+        return pb.ListDeliveriesResponse(deliveries=map(_shown, page), next_page_token=following)
+
+
+def _lane(row: Conversation) -> rows.Lane:
+    return rows.Lane(*(getattr(row, field.name) for field in fields(rows.Lane)))
+
+
+def _delivery(row: Delivery) -> rows.Delivery:
+    return rows.Delivery(*(getattr(row, field.name) for field in fields(rows.Delivery)))
+
+
+def _values(value: rows.Lane | rows.Message | rows.Delivery) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _shown(row: Delivery) -> directory.Delivery:
+    return directory.Delivery(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        conversation_id=row.conversation_id,
+        message_id=row.message_id,
+        account_id=row.account_id,
+        turn_id=row.turn_id or "",
+        state=DELIVERY_STATE[row.state],
+        reason=row.reason,
+        provider_code=row.provider_code,
+        attempts=row.attempts,
+        parts=row.parts,
+        parts_sent=row.parts_sent,
+        provider_message_id=row.provider_message_id,
+        created_at=stamp(row.created_at),
+        updated_at=stamp(row.updated_at),
+        correlation_id=row.correlation_id,
+    )

@@ -1,0 +1,54 @@
+"""What follows from a commit? Whoever waits for what it changed is woken, here and in the other replicas."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from kit import metrics
+from storage_service.domain.rows import Changes
+from storage_service.domain.wakeups import Wakeups
+
+# The agent counts the turns that it ends; these are ended by storage itself.
+OURS = ("turn_deadline", "turn_exhausted", "erased", "owner_queue", "owner_human", "owner_none")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a commit changed, for those who wait."""
+
+    turns: bool
+    deliveries: bool
+    conversations: Collection[str]
+
+
+class Events:
+    """Rings the bells of this process, and hands the news on."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self._wakeups = wakeups
+        self._elsewhere: Callable[[News], None] | None = None
+
+    def also(self, elsewhere: Callable[[News], None]) -> None:
+        """Where other replicas are told."""
+        self._elsewhere = elsewhere
+
+    def committed(self, changes: Changes) -> None:
+        lanes = changes.lanes.values()
+        moved = {*changes.lanes, *(message.conversation_id for message in changes.messages)}
+        moved |= {turn.conversation_id for turn in changes.turns.values()}
+        moved |= {delivery.conversation_id for delivery in changes.deliveries.values()}
+        turns = any(lane.turn_due_at for lane in lanes)
+        deliveries = any(lane.delivery_due_at for lane in lanes)
+        news = News(turns, deliveries, moved)
+        self.heard(news)
+        if self._elsewhere is not None and moved:
+            self._elsewhere(news)
+        for turn in changes.turns.values():
+            if turn.ended_at is not None and turn.reason in OURS:
+                metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
+
+    def heard(self, news: News) -> None:
+        if news.turns:
+            self._wakeups.turns.ring()
+        if news.deliveries:
+            self._wakeups.deliveries.ring()
+        self._wakeups.moved(news.conversations)

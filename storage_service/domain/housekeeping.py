@@ -1,0 +1,68 @@
+"""What does storage do every second, whoever calls? It counts, says that it lives, and sweeps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kit import logs
+from kit.errors import ParleyError
+from storage_service.domain.database import Database, HotRows
+from storage_service.domain.pressure import Pressure
+from storage_service.domain.sweeping import Sweeper
+
+MOST_BITES = 20
+SELDOM_TICKS = 60
+
+
+class Housekeeping:
+    """Keeps one process's share of the order."""
+
+    def __init__(self, database: Database, sweeper: Sweeper, *, pressure: Pressure, every_seconds: float = 1.0) -> None:
+        self._database = database
+        self._sweeper = sweeper
+        self._pressure = pressure
+        self._every_seconds = every_seconds
+        self._log = logs.get("sweeper")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        tick = 0
+        while not stopping.is_set():
+            await self._tidy(seldom=tick % SELDOM_TICKS == 0)
+            tick += 1
+            try:
+                async with asyncio.timeout(self._every_seconds):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _tidy(self, *, seldom: bool) -> None:
+        """A lost database is tried again at the next tick; a sweep that fails does not keep the others from theirs."""
+        try:
+            await self._database.beat()
+            await self._count()
+        except ParleyError as error:
+            self._log.warning("sweep.failed", sweep="count", reason=error.name)
+            return
+        sweeper = self._sweeper
+        sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
+        sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes]
+        for sweep in [*sweeps, sweeper.old_raw_payloads] if seldom else sweeps:
+            await self._sweep(sweep)
+
+    async def _count(self) -> None:
+        depths = await self._database.run("sweep", lambda rows: rows.depths(self._pressure.count_to))
+        self._pressure.note(depths, self._database.now())
+
+    async def _sweep(self, sweep: Callable[[Any], Awaitable[int]]) -> None:
+        async def work(rows: HotRows) -> int:
+            return await sweep(rows)
+
+        try:
+            for _ in range(MOST_BITES):
+                found = await self._database.run("sweep", work)
+                if found:
+                    self._log.info("sweep.found", sweep=sweep.__name__, count=found)
+                if found < self._sweeper.bite:
+                    return
+        except ParleyError as error:
+            self._log.warning("sweep.failed", sweep=sweep.__name__, reason=error.name)

@@ -1,0 +1,30 @@
+"""Which services does storage answer for? Five, mounted on one gRPC server."""
+
+from dataclasses import dataclass
+
+from kit.serving import Server
+from parley.storage.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
+from parley.storage.v1.directory_service_pb2_grpc import add_DirectoryServiceServicer_to_server
+from parley.storage.v1.inbox_service_pb2_grpc import add_InboxServiceServicer_to_server
+from parley.storage.v1.outbox_service_pb2_grpc import add_OutboxServiceServicer_to_server
+from parley.storage.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
+from storage_service.servicers import conversations, directory, inbox, outbox, privacy
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """The front doors."""
+
+    inbox: inbox.InboxServicer
+    outbox: outbox.OutboxServicer
+    conversations: conversations.ConversationServicer
+    directory: directory.DirectoryServicer
+    privacy: privacy.PrivacyServicer
+
+
+def mount(server: Server, servicers: Servicers) -> None:
+    server.add(add_InboxServiceServicer_to_server, servicers.inbox, inbox.SERVICE)
+    server.add(add_OutboxServiceServicer_to_server, servicers.outbox, outbox.SERVICE)
+    server.add(add_ConversationServiceServicer_to_server, servicers.conversations, conversations.SERVICE)
+    server.add(add_DirectoryServiceServicer_to_server, servicers.directory, directory.SERVICE)
+    server.add(add_PrivacyServiceServicer_to_server, servicers.privacy, privacy.SERVICE)

@@ -1,0 +1,93 @@
+"""InboxService's front door: messages in, turns out."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from kit import deadlines
+from kit.errors import ParleyError, as_item
+from kit.moments import seconds, stamp
+from parley.storage.v1 import inbox_service_pb2 as pb
+from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
+from parley.storage.v1 import turn_requests_pb2 as requests
+from storage_service.domain.inbox import Inbox
+from storage_service.domain.turn_work import Ask
+from storage_service.domain.turns import Done
+
+SERVICE = "parley.storage.v1.InboxService"
+
+LEASE_SECONDS = 30
+HISTORY = 20
+# What an answer needs to get back before the caller's deadline.
+WAY_BACK_SECONDS = 0.25
+
+
+class InboxServicer(grpc_pb.InboxServiceServicer):
+    """Answers for the inbox."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
+        results = await self._inbox.accept(request.submissions)
+        return pb.AcceptResponse(results=[_submission(each) for each in results])
+
+    async def LeaseTurns(self, request: requests.LeaseTurnsRequest, context: Any) -> requests.LeaseTurnsResponse:
+        lease = span(request.lease, LEASE_SECONDS)
+        ask = Ask(request.worker_id, request.max_turns, lease, request.history or HISTORY)
+        turns = await self._inbox.lease(ask, patience(request.wait))
+        if turns:
+            unless_delivered(context, lambda: self._inbox.turns.take_back(ask.worker_id, turns))
+        return requests.LeaseTurnsResponse(turns=turns)
+
+    async def ExtendTurns(self, request: requests.ExtendTurnsRequest, _context: Any) -> requests.ExtendTurnsResponse:
+        lease = span(request.lease, LEASE_SECONDS)
+        done = await self._inbox.extend(request.worker_id, request.leases, lease)
+        return requests.ExtendTurnsResponse(results=_results(done))
+
+    async def CommitTurns(self, request: requests.CommitTurnsRequest, _context: Any) -> requests.CommitTurnsResponse:
+        done = await self._inbox.commit(request.worker_id, request.turns)
+        return requests.CommitTurnsResponse(results=_results(done))
+
+    async def AbandonTurns(self, request: requests.AbandonTurnsRequest, _context: Any) -> requests.AbandonTurnsResponse:
+        delay = timedelta(seconds=seconds(request.delay))
+        done = await self._inbox.abandon(request.worker_id, request.leases, delay)
+        return requests.AbandonTurnsResponse(results=_results(done))
+
+
+def span(given: Duration, default_seconds: float) -> timedelta:
+    return timedelta(seconds=seconds(given) or default_seconds)
+
+
+def patience(wait: Duration) -> float:
+    """How long to wait: as asked, but never so long that the answer comes after the caller's deadline."""
+    left = deadlines.remaining()
+    asked = seconds(wait)
+    return asked if left is None else max(0.0, min(asked, left - WAY_BACK_SECONDS))
+
+
+def unless_delivered(context: Any, give_back: Any) -> None:
+    """What was leased for a call that is cancelled before its answer left belongs to nobody: it goes back at once."""
+
+    def ended(ended_context: Any) -> None:
+        if ended_context.cancelled():
+            give_back()
+
+    context.add_done_callback(ended)
+
+
+def _submission(result: pb.SubmissionResult | ParleyError) -> pb.SubmissionResult:
+    return pb.SubmissionResult(error=as_item(result)) if isinstance(result, ParleyError) else result
+
+
+def _results(done: Sequence[Done]) -> list[requests.TurnResult]:
+    return [
+        requests.TurnResult(
+            error=as_item(each.error) if each.error else None,
+            duplicate=each.duplicate,
+            expires_at=stamp(each.expires_at) if each.expires_at else None,
+        )
+        for each in done
+    ]

@@ -1,0 +1,68 @@
+"""OutboxService's front door: deliveries out, what became of them back in."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from kit.access import caller
+from kit.errors import as_item
+from parley.storage.v1 import delivery_requests_pb2 as requests
+from parley.storage.v1 import outbox_service_pb2 as pb
+from parley.storage.v1 import outbox_service_pb2_grpc as grpc_pb
+from parley.storage.v1.directory_pb2 import AccountSecrets
+from storage_service.backends.wishes import Wishes
+from storage_service.domain.outbox import Outbox
+from storage_service.domain.turn_work import Ask
+from storage_service.servicers.inbox import patience, span, unless_delivered
+
+SERVICE = "parley.storage.v1.OutboxService"
+
+LEASE_SECONDS = 60
+
+Secrets = Callable[[Collection[str]], Awaitable[Sequence[AccountSecrets]]]
+
+
+class OutboxServicer(grpc_pb.OutboxServiceServicer):
+    """Answers for the outbox. `secrets` opens the credentials of accounts."""
+
+    def __init__(self, outbox: Outbox, wishes: Wishes, *, secrets: Secrets) -> None:
+        self._outbox = outbox
+        self._wishes = wishes
+        self._secrets = secrets
+
+    async def LeaseDeliveries(
+        self, request: requests.LeaseDeliveriesRequest, context: Any
+    ) -> requests.LeaseDeliveriesResponse:
+        ask = Ask(request.worker_id, request.max_deliveries, span(request.lease, LEASE_SECONDS), 0)
+        given = await self._outbox.lease(ask, patience(request.wait))
+        if not given:
+            return requests.LeaseDeliveriesResponse()
+        try:
+            accounts = await self._secrets({each.account_id for each in given})
+        except BaseException:
+            self._outbox.deliveries.take_back(ask.worker_id, given)
+            raise
+        readable = {each.account.id for each in accounts}
+        # An account whose credentials cannot be opened sends nothing; its lanes wait for their leases to end.
+        kept = [each for each in given if each.account_id in readable]
+        unless_delivered(context, lambda: self._outbox.deliveries.take_back(ask.worker_id, kept))
+        return requests.LeaseDeliveriesResponse(deliveries=kept, accounts=accounts)
+
+    async def RecordAttempts(
+        self, request: requests.RecordAttemptsRequest, _context: Any
+    ) -> requests.RecordAttemptsResponse:
+        return requests.RecordAttemptsResponse(results=await self._outbox.record(request.worker_id, request.attempts))
+
+    async def RecordReceipts(self, request: pb.RecordReceiptsRequest, _context: Any) -> pb.RecordReceiptsResponse:
+        results = await self._outbox.receipts(request.accounts)
+        return pb.RecordReceiptsResponse(
+            results=[pb.ReceiptsResult(error=as_item(each) if each else None) for each in results]
+        )
+
+    async def QueueMessage(self, request: pb.QueueMessageRequest, _context: Any) -> pb.QueueMessageResponse:
+        return await self._wishes.queue_message(request, caller().name)
+
+    async def RetryDelivery(self, request: pb.RetryDeliveryRequest, _context: Any) -> pb.RetryDeliveryResponse:
+        return await self._wishes.retry_delivery(request, caller().name)
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, _context: Any) -> pb.ListDeliveriesResponse:
+        return await self._wishes.list_deliveries(request)

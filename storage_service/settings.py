@@ -1,0 +1,52 @@
+"""What may an operator set of the storage service?"""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from kit import settings
+from storage_service.domain import defaults
+
+
+class Settings(settings.Settings):
+    """The storage service's own settings, beside those that every service has."""
+
+    database_url: str = Field(
+        "",
+        pattern=r"^($|sqlite:///|postgres(ql)?://)",
+        description="sqlite:///<path> for one process, postgresql://user@host/name from the first replica on. "
+        "Empty: SQLite in DATA_DIR",
+    )
+    secret_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that seal credentials at rest, id:base64 of 32 bytes, comma separated, the first one seals. "
+        "Empty: read from <DATA_DIR>/secret.key, made when missing",
+    )
+    max_open_turns: int = Field(
+        100_000, ge=1, description="Turns waiting or running at which nothing more is accepted for a while"
+    )
+    max_queued_deliveries: int = Field(
+        100_000, ge=1, description="Deliveries not sent yet at which nothing more is accepted for a while"
+    )
+    turn_max_leases: int = Field(
+        5, ge=1, le=100, description="Leases of one turn without an end after which the person gets the fallback text"
+    )
+    raw_payload_retention_seconds: int = Field(
+        604_800, ge=0, description="How long the bodies of webhooks are kept, in seconds"
+    )
+    fallback_text: str = Field(
+        defaults.FALLBACK_TEXT,
+        min_length=1,
+        max_length=4096,
+        description="What a person is told when no answer can be made, unless the agent says otherwise",
+    )
+    storage_sweep_seconds: float = Field(
+        1.0, gt=0, le=60, description="How often expired leases and overdue turns are looked for, in seconds"
+    )
+    storage_drain_seconds: float = Field(
+        10.0, ge=0, le=600, description="How long calls may go on after SIGTERM, in seconds"
+    )
+    parley_env: Literal["", "test"] = Field("", description="`test` allows PARLEY_TEST_MUTATION. Empty: a real mesh")
+    parley_test_mutation: Literal["", "fencing", "dedupe", "attempt_record"] = Field(
+        "", description="A guard that is taken out, to show that tests miss it. Refused unless PARLEY_ENV is `test`"
+    )
