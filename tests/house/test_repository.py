@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from parley.contract.v1 import options_pb2
 from parley.error.v1 import error_reason_pb2
 from parley.storage.v1 import directory_requests_pb2
 from scripts import generated
-from tests.house.tree import ROOT, SERVICES
+from tests.house.tree import PACKAGES, ROOT, SERVICES, modules
 
 PROTOS = sorted((ROOT / "proto").rglob("*.proto"))
 TARGETS, RECORD_LINES, README_LINES, PROTO_LINES = 12, 50, 40, 300
@@ -87,11 +89,17 @@ def test_decision_records_are_short_and_complete(record: Path) -> None:
     assert [each for each in ("Context", "Decision", "Consequences", "Alternatives") if f"## {each}" not in text] == []
 
 
+def test_every_library_that_is_imported_is_declared() -> None:
+    brings = metadata.packages_distributions()
+    imported = {name.split(".")[0] for module in modules() if module.is_shipped for _line, name in module.imports()}
+    foreign = imported - sys.stdlib_module_names - {*PACKAGES, "parley", "google"}
+    declared = {_plain(name) for name in _dependencies()}
+    assert {name for name in foreign if not {_plain(each) for each in brings[name]} & declared} == set()
+
+
 def test_every_dependency_has_its_reason_on_record() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     record = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
-    names = [re.split(r"[<>=; ]", each)[0] for each in wanted]
+    names = _dependencies("dev")
     assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", record)] == []
 
 
@@ -113,6 +121,17 @@ def test_the_lock_pins_every_package_by_hash() -> None:
     pins = re.findall(r"^(\S+)==\S+.*\\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE)
     assert len(pins) == len(re.findall(r"^[a-z0-9]", lock, re.MULTILINE)) > 50
     assert not re.search(r"^--|/work/|/home/|/tmp/|https?://", lock, re.MULTILINE)
+
+
+def _dependencies(*groups: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"]]
+    wanted += [each for group in groups for each in project["dependency-groups"][group]]
+    return [re.split(r"[<>=; ]", each)[0] for each in wanted]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _files() -> list[FileDescriptor]:
