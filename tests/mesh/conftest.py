@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh.rig import Mesh, Plan
+from tests.mesh.rig import FIVE, ONE, Mesh, Plan
 from tests.mesh.world import World
 from tests.postgres import Server
 
@@ -28,7 +28,8 @@ def mesh(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.
     folder: Path = tmp_path_factory.mktemp(request.param)
     server: Server | None = request.getfixturevalue("postgres_server") if database == "postgres" else None
     url = server.fresh() if server else f"sqlite:///{folder / 'parley.db'}"
-    with Mesh(Plan(folder, url, processes=topology == "five", environment=world.environment())) as running:
+    services = FIVE if topology == "five" else (ONE,)
+    with Mesh(Plan(folder, url, services, world.environment())) as running:
         yield running
     if server:
         server.drop(url)

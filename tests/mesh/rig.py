@@ -1,5 +1,6 @@
 """How does a test get a real mesh? Five processes or one, SQLite or Postgres, free ports, a folder of its own."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -14,8 +15,11 @@ from typing import Self
 import grpc
 import httpx
 
+from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import directory_service_pb2 as directory
+from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from parley.storage.v1.directory_pb2 import ChannelAccount
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
@@ -25,6 +29,18 @@ TOKEN = "mesh-token-of-the-mesh-tests"
 WHATSAPP = "whatsapp:+14155238886"
 SMS = "+14155550100"
 TELEGRAM_SECRET = "telegram-webhook-secret-for-tests-only"
+SETTINGS = {
+    "MESH_TOKEN": TOKEN,
+    "TWILIO_WHATSAPP_NUMBER": WHATSAPP,
+    "TWILIO_PHONE_NUMBER": SMS,
+    "TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
+    "MESH_DRAIN_DELAY_SECONDS": "0",
+    "CHAT_SESSIONS_PER_MINUTE": "600",
+    "AGENT_LEASE_SECONDS": "3",  # short, so that what a dead process held is soon another's
+    "SENDER_LEASE_SECONDS": "3",
+    "LOG_LEVEL": "debug",  # what must never be logged is looked for in these logs
+}
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -38,6 +54,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ONE: ("-m", "kit.command", "up"),
 }
 FIVE = ("storage", "llm", "agent", "sender", "gateway")
+REPLICAS = ("agent2", "sender2", "gateway2")  # a second process of a service
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Plan:
 
     folder: Path
     database_url: str
-    processes: bool  # five, or one
+    services: tuple[str, ...] = FIVE  # each a process, or ONE for all
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,15 +72,14 @@ class Mesh:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.ports = {name: free_port() for name in ("storage", "agent", "llm", "sender", "gateway", "gateway2")}
-        self.metrics = {name: free_port() for name in ("storage", "agent", "llm", "sender")}
+        self.ports = {name: free_port() for name in (*FIVE, *REPLICAS)}
+        self.metrics = {name: free_port() for name in FIVE if name != "gateway"}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.base_url = f"http://127.0.0.1:{self.ports['gateway']}"
         self.second_url = f"http://127.0.0.1:{self.ports['gateway2']}"
-        self.services = FIVE if plan.processes else (ONE,)
 
     def __enter__(self) -> Self:
-        for name in self.services:
+        for name in self.plan.services:
             self.start(name)
         try:
             self.wait_ready(self.base_url)
@@ -81,7 +97,7 @@ class Mesh:
 
     def start(self, name: str) -> None:
         """Starts one process; its log goes on where the one before ended."""
-        command = [sys.executable, *COMMANDS["gateway" if name == "gateway2" else name]]
+        command = [sys.executable, *COMMANDS[name.removesuffix("2")]]
         with self.log_path(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
@@ -143,27 +159,17 @@ class Mesh:
         return Storage(f"127.0.0.1:{self.ports['storage']}")
 
     def _environment(self, name: str) -> dict[str, str]:
-        ports = self.ports
-        inherited = {
-            key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if key in os.environ
-        }
+        ports = {**self.ports, name.removesuffix("2"): self.ports.get(name, 0)}
+        addresses = {f"{each.upper()}_ADDRESS": f"127.0.0.1:{ports[each]}" for each in FIVE if each != "gateway"}
+        watched = {"METRICS_PORT": str(self.metrics[name])} if name in self.metrics else {}
         own = {
             "DATA_DIR": str(self.plan.folder / "data"),
             "DATABASE_URL": self.plan.database_url,
-            "HTTP_PORT": str(ports["gateway2" if name == "gateway2" else "gateway"]),
+            "HTTP_PORT": str(ports["gateway"]),
             "PUBLIC_BASE_URL": self.base_url,
-            "MESH_TOKEN": TOKEN,
-            "TWILIO_WHATSAPP_NUMBER": WHATSAPP,
-            "TWILIO_PHONE_NUMBER": SMS,
-            "TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
-            "MESH_DRAIN_DELAY_SECONDS": "0",
-            "CHAT_SESSIONS_PER_MINUTE": "600",
         }
-        addresses = {
-            f"{each}_ADDRESS".upper(): f"127.0.0.1:{ports[each]}" for each in ("storage", "agent", "llm", "sender")
-        }
-        watched = {"METRICS_PORT": str(self.metrics[name])} if name in self.metrics else {}
-        return {**inherited, **own, **addresses, **watched, **self.plan.environment}
+        inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        return {**inherited, **SETTINGS, **own, **addresses, **watched, **self.plan.environment}
 
     def _reap(self, name: str) -> None:
         process = self.running.pop(name)
@@ -195,12 +201,25 @@ class Storage:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
 
-    async def set_quiet_window(self, milliseconds: int) -> None:
-        """Of every account of the tenant: bursts are one thing to test, single turns another."""
+    async def until_delivered(self, provider_message_id: str) -> None:
+        """Waits until the provider's receipt has raised that delivery."""
+        listing = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=chat.DELIVERY_STATE_DELIVERED, page_size=500)
+        async with asyncio.timeout(15):
+            while True:
+                listed = await self.outbox.ListDeliveries(listing, metadata=self.metadata, timeout=5)
+                if provider_message_id in {each.provider_message_id for each in listed.deliveries}:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def accounts(self) -> list[ChannelAccount]:
         listing = directory.ListChannelAccountsRequest(tenant_id=TENANT, page_size=100)
         listed = await self.directory.ListChannelAccounts(listing, metadata=self.metadata, timeout=10)
-        for account in listed.accounts:
+        return list(listed.accounts)
+
+    async def set_quiet_window(self, milliseconds: int) -> None:
+        """Of every account of the tenant: bursts are one thing to test, single turns another."""
+        for account in await self.accounts():
             account.quiet_window_ms = milliseconds
-            request_id = f"quiet-{milliseconds}-{account.version}-{account.id}"
-            put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id[:64], account=account)
+            request_id = f"{milliseconds}-{account.version}-{account.id}"[:64]
+            put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
             await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)

@@ -1,0 +1,1 @@
+"""What does the mesh lose, double or turn around while its processes are killed under load? By the ledger: nothing."""

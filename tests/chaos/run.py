@@ -1,0 +1,171 @@
+"""One chaotic run: a mesh, a load, faults, a rest, and the account of it."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_service_pb2 as conversations
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from tests.chaos import oracle
+from tests.chaos.faults import Faults
+from tests.chaos.load import Ledger, Load
+from tests.chaos.model import NamingModel
+from tests.chaos.oracle import Findings
+from tests.mesh.rig import FIVE, REPLICAS, TENANT, Mesh, Plan, Storage
+from tests.postgres import Cluster
+from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
+
+THINKS_SECONDS = 0.15
+SENDS_SECONDS = 0.1
+LEASE_SECONDS = 1.5
+REST_SECONDS = 60.0
+QUIET_MS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What run is wanted. With a mutation it ends as soon as the harm is seen."""
+
+    seconds: float = 60.0
+    database: str = "postgres"
+    mutation: str = ""
+    per_second: float = 40.0
+    people: int = 100
+    fault_every_seconds: float = 2.0
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it."""
+
+    findings: Findings
+    ledger: Ledger
+    faults: Faults
+    took_seconds: float
+    folder: Path
+
+    @property
+    def unexplained_unknown(self) -> int:
+        """Unknown sends beyond those in flight at a fault. One may begin between the count and the blow."""
+        return max(0, self.findings.unknown - self.faults.in_flight - self.faults.done.total())
+
+    @property
+    def kept(self) -> bool:
+        return not (self.findings.broken or self.unexplained_unknown or self.ledger.strange)
+
+    def __str__(self) -> str:
+        found, faults, ledger = self.findings, self.faults, self.ledger
+        hits = ", ".join(f"{what} {times}" for what, times in sorted(faults.done.items()))
+        lines = [
+            f"acknowledged {ledger.total}, refused and repeated {ledger.refused}, sent again {ledger.repeated}",
+            f"faults {faults.done.total()}: {hits}",
+            f"answered {found.answered}, told by the fallback text {found.told}",
+            f"lost {len(found.lost)}, doubled {len(found.doubled)}, inverted {len(found.inverted)}",
+            f"unknown {found.unknown}, sends in flight at faults {faults.in_flight}",
+            f"{self.took_seconds:.0f} s in all; logs and ledger in {self.folder}",
+        ]
+        lines += [f"  {line}" for line in (*found.lost, *found.doubled, *found.inverted)[:20]]
+        return "\n".join(lines)
+
+
+async def run(wish: Wish) -> Result:
+    """Runs it. The mesh is gone when it returns; its folder stays."""
+    began = time.monotonic()
+    folder = wish.folder or Path(tempfile.mkdtemp(prefix="parley-chaos-"))
+    twilio, model = Twilio(mode=f"slow:{SENDS_SECONDS}", log=folder / "provider.log"), NamingModel(THINKS_SECONDS)
+    with _database(wish, folder) as (url, cluster):
+        async with _outside(twilio, model):
+            mesh = Mesh(Plan(folder, url, (*FIVE, *REPLICAS), _environment(wish, twilio, model=model)))
+            ledger = Ledger(folder / "ledger")
+            faults = Faults(mesh, cluster, LEASE_SECONDS, wish.fault_every_seconds)
+            await asyncio.to_thread(mesh.__enter__)
+            try:
+                findings = await _suffer(wish, mesh, faults=faults, ledger=ledger, twilio=twilio)
+            finally:
+                await asyncio.to_thread(mesh.__exit__)
+    return Result(findings, ledger, faults, time.monotonic() - began, folder)
+
+
+async def _suffer(wish: Wish, mesh: Mesh, *, faults: Faults, ledger: Ledger, twilio: Twilio) -> Findings:
+    async with mesh.storage() as storage:
+        await storage.set_quiet_window(QUIET_MS)
+    stop = asyncio.Event()
+    load = Load((mesh.base_url, mesh.second_url), ledger, people=wish.people, per_second=wish.per_second)
+    working = [asyncio.create_task(load.run(stop)), asyncio.create_task(faults.run(stop))]
+    until = time.monotonic() + wish.seconds
+    while time.monotonic() < until and not any(task.done() for task in working):
+        await asyncio.sleep(0.25)
+        if wish.mutation and oracle.seen_at_once(twilio.sends.all).broken:
+            break  # the harm is seen, which is all that was asked
+    stop.set()
+    await asyncio.gather(*working)
+    if (seen := oracle.seen_at_once(twilio.sends.all)).broken and wish.mutation:
+        return seen
+    await asyncio.to_thread(mesh.wait_ready, mesh.base_url)
+    async with mesh.storage() as storage:
+        await _rest(storage)
+        return await oracle.audit(ledger, list(twilio.sends.all), storage)
+
+
+async def _rest(storage: Storage) -> None:
+    """Waits until no turn is open and nothing waits to be sent."""
+    async with asyncio.timeout(REST_SECONDS):
+        while await _busy(storage):
+            await asyncio.sleep(0.25)
+
+
+async def _busy(storage: Storage) -> bool:
+    turns = conversations.ListTurnsRequest(tenant_id=TENANT, page_size=1)
+    asked = [
+        outbox.ListDeliveriesRequest(tenant_id=TENANT, state=state, page_size=1)
+        for state in (chat.DELIVERY_STATE_QUEUED, chat.DELIVERY_STATE_SENDING)
+    ]
+    try:
+        if (await storage.conversations.ListTurns(turns, metadata=storage.metadata, timeout=5)).turns:
+            return True
+        listed = [await storage.outbox.ListDeliveries(each, metadata=storage.metadata, timeout=5) for each in asked]
+    except grpc.aio.AioRpcError:
+        return True
+    return any(each.deliveries for each in listed)
+
+
+def _environment(wish: Wish, twilio: Twilio, *, model: NamingModel) -> dict[str, str]:
+    mutated = {"PARLEY_ENV": "test", "PARLEY_TEST_MUTATION": wish.mutation} if wish.mutation else {}
+    return {
+        "OLLAMA_BASE_URL": model.server.base_url,
+        "TWILIO_API_BASE_URL": twilio.server.base_url,
+        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        "TELEGRAM_WEBHOOK_SECRET": "",
+        "AGENT_LEASE_SECONDS": str(LEASE_SECONDS),
+        "SENDER_LEASE_SECONDS": str(LEASE_SECONDS),
+        "LOG_LEVEL": "info",
+        **mutated,
+    }
+
+
+@contextlib.contextmanager
+def _database(wish: Wish, folder: Path) -> Iterator[tuple[str, Cluster | None]]:
+    """Postgres with fsync: a kill must not take what was promised."""
+    if wish.database == "sqlite":
+        yield f"sqlite:///{folder / 'parley.db'}", None
+        return
+    with Cluster(fsync=True) as cluster:
+        yield cluster.fresh(), cluster
+
+
+@contextlib.asynccontextmanager
+async def _outside(twilio: Twilio, model: NamingModel) -> AsyncIterator[None]:
+    await twilio.start()
+    await model.server.listen()
+    yield
+    await twilio.stop()
+    await model.server.refuse()
