@@ -1,0 +1,148 @@
+"""How does the agent service ask the model service, when that one is well, busy, away or gone in the middle?"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_service.backends.llm import DEFAULT_WINDOW_TOKENS, Llm
+from agent_service.settings import Settings
+from kit import logs
+from kit.calling import Mesh
+from kit.errors import ModelBusy, ModelTimeout, ModelUnavailable, as_item
+from kit.serving import Server
+from parley.chat.v1.message_pb2 import Role
+from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1.llm_service_pb2_grpc import LlmServiceServicer, add_LlmServiceServicer_to_server
+
+SORRY = "sorry"
+BUSY = llm.GenerateResponse(
+    text=SORRY,
+    completion=llm.Completion(fallback=True, failure=as_item(ModelBusy(retry_after=timedelta(seconds=0.2)))),
+)
+
+
+class Service(LlmServiceServicer):
+    """A model service that gives what stands in the list, then "hi"."""
+
+    def __init__(self, *answers: llm.GenerateResponse) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.hangs = False
+
+    async def Generate(  # noqa: N802 - named by the contract
+        self, request: llm.GenerateRequest, _context: Any
+    ) -> llm.GenerateResponse:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        return self.answers.pop(0) if self.answers else llm.GenerateResponse(text="hi")
+
+    async def GenerateStream(  # noqa: N802 - named by the contract
+        self, request: llm.GenerateStreamRequest, _context: Any
+    ) -> AsyncIterator[llm.GenerateStreamResponse]:
+        yield llm.GenerateStreamResponse(delta="hi")
+
+    async def ListModels(  # noqa: N802 - named by the contract
+        self, request: llm.ListModelsRequest, _context: Any
+    ) -> llm.ListModelsResponse:
+        models = [llm.Model(name="big:latest", window_tokens=32_000), llm.Model(name="small:1b", window_tokens=2048)]
+        return llm.ListModelsResponse(models=models, default_model="small:1b")
+
+
+@asynccontextmanager
+async def serving(service: Service, folder: Path, port: int = 0) -> AsyncIterator[int]:
+    settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0, log_level="error")
+    logs.configure(settings, "llm")
+    server = Server("llm", f"127.0.0.1:{port}", settings)
+    server.add(add_LlmServiceServicer_to_server, service, "parley.llm.v1.LlmService")
+    bound = await server.start()
+    try:
+        yield bound
+    finally:
+        await server.drain(0)
+
+
+@asynccontextmanager
+async def asking(port: int, folder: Path) -> AsyncIterator[Llm]:
+    mesh = Mesh(Settings(data_dir=folder, llm_address=f"127.0.0.1:{port}"))
+    await mesh.open()
+    try:
+        yield Llm(mesh.channel("llm"))
+    finally:
+        await mesh.close()
+
+
+def a_request() -> llm.GenerateRequest:
+    prompt = llm.Prompt(messages=[llm.PromptMessage(role=Role.ROLE_CONTACT, text="hello")])
+    return llm.GenerateRequest(tenant_id="t1", prompt=prompt, fallback_text=SORRY)
+
+
+async def test_a_busy_model_is_asked_again_when_it_said_so(tmp_path: Path) -> None:
+    service = Service(BUSY, BUSY)
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        started = time.monotonic()
+        answer = await model.generate(a_request(), seconds=10)
+
+    assert (answer.text, service.asked) == ("hi", 3)
+    assert time.monotonic() - started >= 0.4
+
+
+async def test_a_model_that_stays_busy_ends_with_the_fallback_in_time(tmp_path: Path) -> None:
+    async with serving(Service(*[BUSY] * 50), tmp_path) as port, asking(port, tmp_path) as model:
+        started = time.monotonic()
+        answer = await model.generate(a_request(), seconds=1)
+
+    assert answer.text == SORRY
+    assert time.monotonic() - started < 1
+
+
+async def test_a_model_service_that_is_away_is_waited_for_but_not_long(tmp_path: Path) -> None:
+    async with serving(Service(), tmp_path) as port:
+        pass
+    async with asking(port, tmp_path) as model:
+        started = time.monotonic()
+        with pytest.raises(ModelUnavailable):
+            await model.generate(a_request(), seconds=0.5)
+
+    assert time.monotonic() - started < 1
+
+
+async def test_a_model_service_that_hangs_is_a_timeout(tmp_path: Path) -> None:
+    service = Service()
+    service.hangs = True
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        with pytest.raises(ModelTimeout):
+            await model.generate(a_request(), seconds=0.3)
+
+
+async def test_a_model_service_that_went_down_in_the_middle_is_asked_once_more_when_it_is_back(tmp_path: Path) -> None:
+    first = Service()
+    first.hangs = True
+    async with AsyncExitStack() as both:
+        running = AsyncExitStack()
+        port = await running.enter_async_context(serving(first, tmp_path))
+        model = await both.enter_async_context(asking(port, tmp_path))
+        call = asyncio.create_task(model.generate(a_request(), seconds=20))
+        while not first.asked:
+            await asyncio.sleep(0.01)
+
+        await running.aclose()
+        await both.enter_async_context(serving(Service(), tmp_path, port))
+
+        assert (await call).text == "hi"
+
+
+async def test_the_windows_of_the_models_are_known_after_a_look_and_guessed_before(tmp_path: Path) -> None:
+    async with serving(Service(), tmp_path) as port, asking(port, tmp_path) as model:
+        before = model.window("")
+        await model.refresh()
+        after = [model.window(name) for name in ("", "small:1b", "big", "big:latest", "unheard-of")]
+
+    assert before == DEFAULT_WINDOW_TOKENS
+    assert after == [2048, 2048, 32_000, 32_000, DEFAULT_WINDOW_TOKENS]
