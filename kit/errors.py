@@ -233,7 +233,7 @@ def from_item(item: ItemError) -> ParleyError:
 def from_rpc(error: grpc.aio.AioRpcError, *, unavailable: type[ParleyError] = Unreachable) -> ParleyError:
     """What a failed call means. Without details gRPC itself failed; `unavailable` is what a dead peer then means."""
     message = error.details() or ""
-    failure = statuses.unpack(error.code(), message, error.trailing_metadata())
+    failure = statuses.unpack(error.code(), message, trailing=error.trailing_metadata())
     if failure is None:
         kind = unavailable if error.code() is Code.UNAVAILABLE else _BARE.get(error.code(), Internal)
         return _built(kind)

@@ -55,13 +55,12 @@ class Guard:
             behavior, check = _checking_each(behavior, check), _nothing
         around = self._stream if handler.response_streaming else self._unary
         return make(
-            around(rpc, behavior, (permit, check)),
+            around(rpc, behavior, permit=permit, check=check),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _unary(self, rpc: Rpc, behavior: Any, admission: tuple[Permit, Check]) -> Any:
-        permit, check = admission
+    def _unary(self, rpc: Rpc, behavior: Any, *, permit: Permit, check: Check) -> Any:
         clock, observe = time.perf_counter, _observer(rpc.path)
 
         async def unary(request: Any, context: Any) -> Any:
@@ -74,7 +73,7 @@ class Guard:
                 check(caller, request)
                 response = await behavior(request, context)
             except (Exception, asyncio.CancelledError) as error:
-                failure = self._failure(rpc, error, observe, started)
+                failure = self._failure(rpc, error, observe=observe, started=started)
             else:
                 observe("OK", clock() - started)
                 return response
@@ -82,8 +81,7 @@ class Guard:
 
         return unary
 
-    def _stream(self, rpc: Rpc, behavior: Any, admission: tuple[Permit, Check]) -> Any:
-        permit, check = admission
+    def _stream(self, rpc: Rpc, behavior: Any, *, permit: Permit, check: Check) -> Any:
         clock, observe = time.perf_counter, _observer(rpc.path)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
@@ -98,7 +96,7 @@ class Guard:
                     async for response in responses:
                         yield response
             except (Exception, asyncio.CancelledError) as error:
-                failure = self._failure(rpc, error, observe, started)
+                failure = self._failure(rpc, error, observe=observe, started=started)
             else:
                 observe("OK", clock() - started)
                 return
@@ -133,7 +131,7 @@ class Guard:
         access.bind(caller)
         return caller
 
-    def _failure(self, rpc: Rpc, error: BaseException, observe: Observe, started: float) -> ParleyError:
+    def _failure(self, rpc: Rpc, error: BaseException, *, observe: Observe, started: float) -> ParleyError:
         """What the caller is told. Raised again when there is nobody to tell."""
         took = time.perf_counter() - started
         if isinstance(error, asyncio.CancelledError) and _is_cancelled():
@@ -169,7 +167,7 @@ async def abort(context: Any, failure: ParleyError) -> NoReturn:
         # A service answered, and said what is away. gRPC is to repeat calls that reached nobody, and no others:
         # the model's own retries, times ours, would be a storm.
         trailing.append((PUSHBACK_KEY, "-1"))
-    await context.abort(failure.code, failure.message, tuple(trailing))
+    await context.abort(failure.code, failure.message, trailing_metadata=tuple(trailing))
     raise AssertionError("abort returned")
 
 

@@ -12,7 +12,7 @@ from kit.statuses import MOST_VIOLATIONS
 from parley.contract.v1 import options_pb2
 
 Found = list[tuple[str, str]]
-Check = Callable[[Message, str, Found], None]
+Check = Callable[[Message, Found], None]
 
 _TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 _LIMITS: Any = options_pb2.limits
@@ -27,7 +27,7 @@ def validator(descriptor: Descriptor) -> Callable[[Message], None] | None:
 
     def validate(message: Message) -> None:
         found: Found = []
-        check(message, "", found)
+        check(message, found)
         if found:
             raise InvalidField(found[:MOST_VIOLATIONS])
 
@@ -43,9 +43,9 @@ def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Ch
     if not checks:
         return None
 
-    def check_all(message: Message, path: str, found: Found) -> None:
+    def check_all(message: Message, found: Found) -> None:
         for check in checks:
-            check(message, path, found)
+            check(message, found)
 
     return check_all
 
@@ -69,7 +69,7 @@ def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
         is_bounded = field.message_type.full_name == _DURATION and limits.HasField("max_seconds")
         return [*checks, _span(field.name, limits.max_seconds)] if is_bounded else checks
     if field.type in _TEXTS:
-        return [_length(field, int(limits.required), limits.max_length)]
+        return [_length(field, least=int(limits.required), most=limits.max_length)]
     return _number(field, limits)
 
 
@@ -77,27 +77,27 @@ def _repeated(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]
     name, least, most = field.name, int(limits.required), limits.max_items
     longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
 
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         values = getattr(message, name)
         if len(values) < least:
-            found.append((path + name, "is required"))
+            found.append((name, "is required"))
         elif most and len(values) > most:
-            found.append((path + name, f"has more than {most} items"))
+            found.append((name, f"has more than {most} items"))
         elif longest and any(len(value) > longest for value in values):
-            found.append((path + name, f"has an item longer than {longest}"))
+            found.append((name, f"has an item longer than {longest}"))
 
     return [check]
 
 
-def _length(field: FieldDescriptor, least: int, most: int) -> Check:
+def _length(field: FieldDescriptor, *, least: int, most: int) -> Check:
     name, optional, limit = field.name, field.has_presence, most or 1 << 62
 
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         size = len(getattr(message, name))
         if size > limit:
-            found.append((path + name, f"is longer than {most}"))
+            found.append((name, f"is longer than {most}"))
         elif size < least and not (optional and field.containing_oneof and not message.HasField(name)):
-            found.append((path + name, "is required"))
+            found.append((name, "is required"))
 
     return check
 
@@ -107,53 +107,59 @@ def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
     low = limits.minimum if limits.HasField("minimum") else None
     high = limits.maximum if limits.HasField("maximum") else None
 
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         value = getattr(message, name)
         if required and not value:
-            found.append((path + name, "is required"))
+            found.append((name, "is required"))
         elif optional and not message.HasField(name):
             return
         elif low is not None and value < low:
-            found.append((path + name, f"is less than {low}"))
+            found.append((name, f"is less than {low}"))
         elif high is not None and not value <= high:
-            found.append((path + name, f"is more than {high}"))
+            found.append((name, f"is more than {high}"))
 
     return [check]
 
 
 def _present(name: str) -> Check:
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         if not message.HasField(name):
-            found.append((path + name, "is required"))
+            found.append((name, "is required"))
 
     return check
 
 
 def _span(name: str, most: int) -> Check:
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         duration = getattr(message, name)
         if duration.seconds < 0 or duration.nanos < 0:
-            found.append((path + name, "is negative"))
+            found.append((name, "is negative"))
         elif duration.seconds + (duration.nanos > 0) > most:
-            found.append((path + name, f"is longer than {most} s"))
+            found.append((name, f"is longer than {most} s"))
 
     return check
 
 
 def _one(name: str, nested: Check) -> Check:
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
         if message.HasField(name):
-            nested(getattr(message, name), f"{path}{name}.", found)
+            inside: Found = []
+            nested(getattr(message, name), inside)
+            found.extend((f"{name}.{path}", wrong) for path, wrong in inside)
 
     return check
 
 
 def _each(name: str, nested: Check) -> Check:
-    def check(message: Message, path: str, found: Found) -> None:
+    def check(message: Message, found: Found) -> None:
+        inside: Found = []
         for index, item in enumerate(getattr(message, name)):
-            if len(found) > MOST_VIOLATIONS:
+            nested(item, inside)
+            if inside:
+                found.extend((f"{name}[{index}].{path}", wrong) for path, wrong in inside)
+                inside.clear()
+            if len(found) >= MOST_VIOLATIONS:
                 return
-            nested(item, f"{path}{name}[{index}].", found)
 
     return check
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import grpc
 
-from kit.local_calls import Coders, Door, StreamCall, UnaryCall
+from kit.local_calls import StreamCall, UnaryCall
+from kit.local_doors import Coders, Door, Way
 
 _neighbours: ContextVar["Neighbours | None"] = ContextVar("neighbours", default=None)
 
@@ -72,16 +73,16 @@ class LocalChannel(grpc.aio.Channel):
         self._calls: set[asyncio.Task[None]] = set()
 
     def unary_unary(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method(UnaryCall, method, coders, named)
+        return self._method(UnaryCall, method, *coders, **named)
 
     def unary_stream(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method(StreamCall, method, coders, named)
+        return self._method(StreamCall, method, *coders, **named)
 
     def stream_unary(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method(UnaryCall, method, coders, named)
+        return self._method(UnaryCall, method, *coders, **named)
 
     def stream_stream(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method(StreamCall, method, coders, named)
+        return self._method(StreamCall, method, *coders, **named)
 
     async def find(self, wait_for_ready: bool) -> Door | None:
         """The service's door, waited for when the caller wants to."""
@@ -120,6 +121,6 @@ class LocalChannel(grpc.aio.Channel):
     ) -> None:
         await self.close()
 
-    def _method(self, call: Any, path: str, coders: tuple[Any, ...], named: dict[str, Any]) -> Callable[..., Any]:
+    def _method(self, call: Any, path: str, *coders: Any, **named: Any) -> Callable[..., Any]:
         named.pop("_registered_method", None)
-        return partial(call, self, path, Coders(*coders, **named))
+        return partial(call, Way(path, Coders(*coders, **named), self.find, self.keep))

@@ -2,97 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from typing import Any
 
 import grpc
 
-Code = grpc.StatusCode
-Pairs = Iterable[tuple[str, str | bytes]]
+from kit.local_doors import Asked, Code, Context, Door, Pairs, Way, failed
 
 _WINDOW = 16  # responses of a stream that wait for their reader before the handler has to
-
-
-def failed(code: Code, details: str, trailing: Pairs = ()) -> grpc.aio.AioRpcError:
-    """What a caller sees of a call that did not succeed."""
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(*trailing), details=details)
-
-
-@dataclass(frozen=True, slots=True)
-class Coders:
-    """A stub's own, for one method."""
-
-    request_serializer: Callable[[Any], bytes] = bytes
-    response_deserializer: Callable[[bytes], Any] = bytes
-
-
-class Door:
-    """Where calls from within the process enter a server."""
-
-    def __init__(self, handler: Callable[[str], Any], *, most_bytes: int, most_calls: int) -> None:
-        self._handler = handler
-        self._most_bytes = most_bytes
-        self._most_calls = most_calls
-        self._inside: set[asyncio.Task[Any]] = set()
-
-    def enter(self, path: str) -> Any:
-        """The handler, for the current task, which is now one of those that a drain waits for."""
-        handler = self._handler(path)
-        if handler is None:
-            raise failed(Code.UNIMPLEMENTED, "Method not found!")
-        if len(self._inside) >= self._most_calls:
-            raise failed(Code.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
-        task = asyncio.current_task()
-        if task is not None:
-            self._inside.add(task)
-            task.add_done_callback(self._inside.discard)
-        return handler
-
-    def carried(self, message: bytes) -> bytes:
-        """The message, when it is not larger than it may be over the wire."""
-        if len(message) > self._most_bytes:
-            raise failed(Code.RESOURCE_EXHAUSTED, f"message larger than max ({len(message)} vs. {self._most_bytes})")
-        return message
-
-    async def close(self, grace_seconds: float) -> None:
-        """Lets calls end within the grace, and cancels the rest."""
-        if self._inside:
-            await asyncio.wait(self._inside, timeout=grace_seconds)
-        for call in list(self._inside):
-            call.cancel()
-
-
-class Context:
-    """What a handler is given, as far as guarded handlers use it."""
-
-    def __init__(self, metadata: Pairs, ends_at: float | None) -> None:
-        self._metadata = tuple(metadata)
-        self._ends_at = ends_at
-        self._trailing: Pairs = ()
-        self.failure: grpc.aio.AioRpcError | None = None
-
-    def invocation_metadata(self) -> Pairs:
-        return self._metadata
-
-    def time_remaining(self) -> float | None:
-        return None if self._ends_at is None else max(self._ends_at - time.monotonic(), 0.0)
-
-    def set_trailing_metadata(self, trailing: Pairs) -> None:
-        self._trailing = trailing
-
-    def trailing_metadata(self) -> Pairs:
-        return self._trailing
-
-    def auth_context(self) -> dict[str, tuple[bytes, ...]]:
-        return {}
-
-    def peer(self) -> str:
-        return "local"
-
-    async def abort(self, code: Code, details: str = "", trailing_metadata: Pairs = ()) -> NoReturn:
-        self.failure = failed(code, details, trailing_metadata or self._trailing)
-        raise grpc.aio.AbortError
 
 
 class Work:
@@ -112,8 +29,8 @@ class Work:
         self._task: asyncio.Task[None] | None = None
         self.ended.add_done_callback(self._clear)
 
-    def start(self, finding: Coroutine[Any, Any, Door | None], path: str, coders: Coders, request: Any) -> Any:
-        self._task = self.loop.create_task(self._run(finding, path, coders, request))
+    def start(self, finding: Coroutine[Any, Any, Door | None], asked: Asked) -> "asyncio.Task[None]":
+        self._task = self.loop.create_task(self._run(finding, asked))
         return self._task
 
     async def take(self) -> Any:
@@ -136,13 +53,12 @@ class Work:
         if self._task is not None and not self._task.done():
             self._task.cancel()
 
-    async def _run(self, finding: Coroutine[Any, Any, Door | None], path: str, coders: Coders, request: Any) -> None:
+    async def _run(self, finding: Coroutine[Any, Any, Door | None], asked: Asked) -> None:
         try:
             door = await finding
             if door is None:
                 raise failed(Code.UNAVAILABLE, "the service is not up")
-            handler = door.enter(path)
-            await self._serve(door, handler, coders, _received(door, handler, coders, request))
+            await self._serve(door, door.enter(asked.path), asked=asked)
         except grpc.aio.AbortError:
             self.end(self.context.failure)
         except grpc.aio.AioRpcError as failure:
@@ -158,9 +74,10 @@ class Work:
         else:
             self.end(None)
 
-    async def _serve(self, door: Door, handler: Any, coders: Coders, request: Any) -> None:
+    async def _serve(self, door: Door, handler: Any, *, asked: Asked) -> None:
+        request = _received(door, handler, asked=asked)
         behavior = getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
-        encode, decode = handler.response_serializer, coders.response_deserializer
+        encode, decode = handler.response_serializer, asked.coders.response_deserializer
         if not handler.response_streaming:
             response = await behavior(request, self.context)
             self.responses.put_nowait(decode(door.carried(encode(response))))
@@ -175,9 +92,7 @@ class _Call:
 
     def __init__(
         self,
-        channel: Any,
-        path: str,
-        coders: Coders,
+        way: Way,
         request: Any = None,
         *,
         timeout: float | None = None,
@@ -186,7 +101,8 @@ class _Call:
         **_unused: Any,
     ) -> None:
         self._work = Work(metadata or (), timeout)
-        channel.keep(self._work.start(channel.find(bool(wait_for_ready)), path, coders, request))
+        asked = Asked(way.path, way.coders, request)
+        way.keep(self._work.start(way.find(bool(wait_for_ready)), asked))
 
     def __del__(self) -> None:
         if not self._work.ended.done() and not self._work.loop.is_closed():
@@ -271,9 +187,9 @@ class StreamCall(_Call):
         return response
 
 
-def _received(door: Door, handler: Any, coders: Coders, request: Any) -> Any:
+def _received(door: Door, handler: Any, *, asked: Asked) -> Any:
     """What the handler gets: the caller's request, or requests, after a way through bytes."""
-    encode, decode = coders.request_serializer, handler.request_deserializer
+    request, encode, decode = asked.request, asked.coders.request_serializer, handler.request_deserializer
     if not handler.request_streaming:
         return decode(door.carried(encode(request)))
 

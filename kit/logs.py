@@ -28,7 +28,7 @@ def masked(number: str) -> str:
     return f"…{number[-2:]}" if len(number) > 4 else "…"
 
 
-def configure(settings: Settings, service: str, stream: TextIO | None = None) -> None:
+def configure(settings: Settings, service: str, *, stream: TextIO | None = None) -> None:
     """Sends every log line of the process, our own and those of libraries, the same way."""
     out = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -45,16 +45,16 @@ class Channel(grpc.aio.Channel):
         self._methods: list[_Method] = []
 
     def unary_unary(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method("unary_unary", _Unary, method, coders, named)
+        return self._method(_Unary, method, *coders, **named)
 
     def unary_stream(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method("unary_stream", _Stream, method, coders, named)
+        return self._method(_Stream, method, *coders, **named)
 
     def stream_unary(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method("stream_unary", _Collecting, method, coders, named)
+        return self._method(_Collecting, method, *coders, **named)
 
     def stream_stream(self, method: str, *coders: Any, **named: Any) -> Any:
-        return self._method("stream_stream", _Stream, method, coders, named)
+        return self._method(_Chatting, method, *coders, **named)
 
     async def reconnect(self) -> None:
         """New calls go over a new connection; those under way end on the old one."""
@@ -83,12 +83,14 @@ class Channel(grpc.aio.Channel):
     ) -> None:
         await self.close()
 
-    def _method(self, kind: str, call: Any, path: str, coders: tuple[Any, ...], named: dict[str, Any]) -> "_Method":
+    def _method(self, call: Any, path: str, *coders: Any, **named: Any) -> "_Method":
+        kind = call.kind
+
         def make(inner: grpc.aio.Channel) -> Callable[..., Any]:
             made: Callable[..., Any] = getattr(inner, kind)(path, *coders, **named)
             return made
 
-        method = _Method(make, path, call, self._outgoing)
+        method = _Method(make, path, call=call, outgoing=self._outgoing)
         method.bind(self._inner)
         self._methods.append(method)
         return method
@@ -100,7 +102,7 @@ class _Method:
     __slots__ = ("_call", "_invoke", "_make", "_observe", "_outgoing", "_repeatable")
 
     def __init__(
-        self, make: Callable[[grpc.aio.Channel], Callable[..., Any]], path: str, call: Any, outgoing: Outgoing
+        self, make: Callable[[grpc.aio.Channel], Callable[..., Any]], path: str, *, call: Any, outgoing: Outgoing
     ) -> None:
         rpc = contract.rpc(path) if call is _Unary else None
         self._make = make
@@ -128,7 +130,7 @@ class _Method:
             raise expired("no time is left for this call")
         carried = self._outgoing.metadata(metadata)
         invoke = partial(self._invoke, request, metadata=carried, wait_for_ready=wait_for_ready, **more)
-        return self._call(invoke, left, self._observe, self._repeatable)
+        return self._call(invoke, left, observe=self._observe, repeatable=self._repeatable)
 
 
 class _Measured:
@@ -136,7 +138,9 @@ class _Measured:
 
     __slots__ = ("_call", "_invoke", "_observe", "_repeatable", "_started", "_timeout")
 
-    def __init__(self, invoke: Callable[..., Any], timeout: float | None, observe: Observe, repeatable: bool) -> None:
+    def __init__(
+        self, invoke: Callable[..., Any], timeout: float | None, *, observe: Observe, repeatable: bool
+    ) -> None:
         self._started = time.perf_counter()
         self._invoke = invoke
         self._timeout = timeout
@@ -153,6 +157,8 @@ class _Measured:
 
 class _Unary(_Measured):
     __slots__ = ()
+
+    kind = "unary_unary"
 
     def __await__(self) -> Generator[Any, None, Any]:
         try:
@@ -175,7 +181,7 @@ class _Unary(_Measured):
         handler of ours says CANCELLED. gRPC itself repeats UNAVAILABLE only, so this is where a drain stays unnoticed.
         """
         left = None if self._timeout is None else self._timeout - (time.perf_counter() - self._started)
-        return _Unary(self._invoke, left, self._observe, False)
+        return _Unary(self._invoke, left, observe=self._observe, repeatable=False)
 
 
 class _Collecting(_Unary):
@@ -183,9 +189,13 @@ class _Collecting(_Unary):
 
     __slots__ = ()
 
+    kind = "stream_unary"
+
 
 class _Stream(_Measured):
     __slots__ = ("_responses",)
+
+    kind = "unary_stream"
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._responses = aiter(self._call)
@@ -203,6 +213,12 @@ class _Stream(_Measured):
         except asyncio.CancelledError:
             self._ended("CANCELLED")
             raise
+
+
+class _Chatting(_Stream):
+    __slots__ = ()
+
+    kind = "stream_stream"
 
 
 def expired(why: str) -> grpc.aio.AioRpcError:

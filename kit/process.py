@@ -24,7 +24,7 @@ def run(service: str, settings_class: type[AnySettings], serve: Serve[AnySetting
         logs.configure(loaded, service)
         tracing.configure(loaded.otel_exporter_otlp_endpoint, service, sampled=loaded.otel_traces_sampler_arg)
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-            runner.run(_serve(service, loaded, serve))
+            runner.run(_serve(service, loaded, serve=serve))
     except SettingsError as wrong:
         refuse(service, str(wrong))
     finally:
@@ -53,7 +53,7 @@ def stop_on_signals(lifetime: Lifetime) -> None:
         loop.add_signal_handler(each, lifetime.stop)
 
 
-async def _serve(service: str, loaded: AnySettings, serve: Serve[AnySettings]) -> None:
+async def _serve(service: str, loaded: AnySettings, *, serve: Serve[AnySettings]) -> None:
     lifetime = Lifetime()
     stop_on_signals(lifetime)
     monitoring = Monitoring(lifetime, service)

@@ -12,7 +12,7 @@ from kit import contract, credentials, local, logs, tracing, transport
 from kit.access import KeyVerifier
 from kit.authentication import Authentication
 from kit.guarding import Guard
-from kit.local_calls import Door
+from kit.local_doors import Door
 from kit.settings import Settings, SettingsError
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"

@@ -113,7 +113,7 @@ def load(
     environment = os.environ if environ is None else environ
     file = dict(_read(env_file or Path(".env")))
     known = {row.name for row in describe(cls)} | set(cls.also_known)
-    _refuse_unknown(file, environment, known)
+    _refuse_unknown(file, environment, known=known)
     outside = {name: _Given(value, "environment") for name, value in environment.items() if name in known and value}
     given = {name: each for name, each in file.items() if each.value} | outside
     chosen = {name: value for name, value in overrides.items() if value is not None}
@@ -122,7 +122,7 @@ def load(
         source.env_vars = {name.lower(): each.value for name, each in given.items()}
         return cls(**{**source(), **chosen})
     except ValidationError as error:
-        raise _wrong(cls, error, given, chosen) from None
+        raise _wrong(cls, error, given=given, chosen=chosen) from None
     except UndecodableError as error:
         name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
         raise SettingsError(f"{name} ({given[name].source}): not valid JSON") from None
@@ -161,7 +161,7 @@ def _read(path: Path) -> Iterator[tuple[str, _Given]]:
                 yield binding.key.upper(), _Given(binding.value or "", source)
 
 
-def _refuse_unknown(file: Mapping[str, _Given], environment: Mapping[str, str], known: set[str]) -> None:
+def _refuse_unknown(file: Mapping[str, _Given], environment: Mapping[str, str], *, known: set[str]) -> None:
     strange = {name: each.source for name, each in file.items() if not name.startswith(_COMPOSE)}
     strange |= {name: "environment" for name in environment if _looks_ours(name, known)}
     strange = {name: source for name, source in strange.items() if name not in known}
@@ -193,7 +193,7 @@ def _all_names() -> set[str]:
 
 
 def _wrong(
-    cls: type[Settings], error: ValidationError, given: Mapping[str, _Given], chosen: Mapping[str, object]
+    cls: type[Settings], error: ValidationError, *, given: Mapping[str, _Given], chosen: Mapping[str, object]
 ) -> SettingsError:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     first = problems[0]

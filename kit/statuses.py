@@ -44,7 +44,9 @@ def pack(failure: Failure) -> bytes:
     return header
 
 
-def unpack(code: grpc.StatusCode, message: str, trailing: Iterable[tuple[str, str | bytes]] | None) -> Failure | None:
+def unpack(
+    code: grpc.StatusCode, message: str, *, trailing: Iterable[tuple[str, str | bytes]] | None
+) -> Failure | None:
     """What the details header says. None when there is none, or when it is not ours to read."""
     raw = next((value for key, value in trailing or () if key == DETAILS_KEY), None)
     if not isinstance(raw, bytes):

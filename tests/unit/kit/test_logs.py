@@ -27,7 +27,7 @@ class Lines(io.StringIO):
 def lines() -> Iterator[Lines]:
     before = logging.getLogger().handlers[:], logging.getLogger().level
     stream = Lines()
-    logs.configure(Settings(log_level="debug"), "probe", stream)
+    logs.configure(Settings(log_level="debug"), "probe", stream=stream)
     yield stream
     structlog.reset_defaults()
     logging.getLogger().handlers[:] = before[0]
@@ -105,14 +105,14 @@ def test_what_libraries_say_is_told_without_its_values(lines: Lines) -> None:
 
 
 def test_lines_for_people_hide_the_same(lines: Lines) -> None:
-    logs.configure(Settings(log_format="console"), "probe", lines)
+    logs.configure(Settings(log_format="console"), "probe", stream=lines)
     logs.get("probe").info("probe.tried", text=CANARY, outcome="fine")
     assert CANARY not in lines.getvalue()
     assert "fine" in lines.getvalue()
 
 
 def test_the_level_is_kept(lines: Lines) -> None:
-    logs.configure(Settings(log_level="warning"), "probe", lines)
+    logs.configure(Settings(log_level="warning"), "probe", stream=lines)
     logs.get("probe").info("probe.tried")
     logs.get("probe").warning("probe.failed")
     assert [line["event"] for line in lines.read_all()] == ["probe.failed"]
