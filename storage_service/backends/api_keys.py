@@ -17,9 +17,6 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import ApiKey
 from storage_service.domain import api_keys, paging
 
-# Calls come faster than keys change. Well below the five seconds that RevokeApiKey promises.
-FRESH_SECONDS = 2.0
-MOST_REMEMBERED = 1024
 SHOWN_ONCE = "the key was made before; its secret is shown once"
 
 
@@ -53,7 +50,7 @@ class ApiKeys:
                 expires_at=_future(request, rows.now),
             )
             await rows.add(row)
-            await self._repeats.keep(rows, request, b"")
+            await self._repeats.keep(rows, request, answer=b"")
             await rows.note("api_key.create", "api_key", row_id=row.id, scopes=scopes)
             return row
 
@@ -91,26 +88,14 @@ class ApiKeys:
 
 
 class StoredKeys:
-    """Verifies the credential of calls at storage itself, as kit.access.KeyVerifier asks."""
+    """Verifies the keys of calls to storage itself, as kit.access.KeyVerifier asks. kit remembers the verdict."""
 
-    def __init__(self, keys: ApiKeys, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, keys: ApiKeys) -> None:
         self._keys = keys
-        self._monotonic = monotonic
-        self._remembered: dict[bytes, tuple[float, Caller]] = {}
 
     async def verify(self, secret: str) -> Caller:
-        """The holder of a key. Remembered for a moment; a refusal is not."""
-        mark, now = api_keys.hashed(secret), self._monotonic()
-        checked_at, caller = self._remembered.get(mark, (now, None))
-        if caller is not None and now - checked_at < FRESH_SECONDS:
-            return caller
-        self._remembered.pop(mark, None)
         key = await self._keys.verify(secret)
-        caller = Caller(tenant_id=key.tenant_id, scopes=frozenset(key.scopes), name=f"key:{key.id}")
-        if len(self._remembered) >= MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[mark] = (now, caller)
-        return caller
+        return Caller(tenant_id=key.tenant_id, scopes=frozenset(key.scopes), name=f"key:{key.id}")
 
 
 def _future(request: pb.CreateApiKeyRequest, now: datetime) -> datetime | None:

@@ -46,11 +46,10 @@ class Export:
             yield _line(row)
         for conversation in found.conversations:
             async with self._sessions.read(tenant_id) as rows:
-                for line in _each(
-                    await rows.all(rows.select(Turn).where(col(Turn.conversation_id) == conversation.id))
-                ):
-                    yield line
-            async for page in footprint.messages(self._sessions, tenant_id, conversation.id):
+                turns = await rows.all(rows.select(Turn).where(col(Turn.conversation_id) == conversation.id))
+            for line in _each(turns):
+                yield line
+            async for page in footprint.messages(self._sessions, tenant_id, conversation_id=conversation.id):
                 async for line in self._page(tenant_id, page):
                     yield line
             async for line in self._payloads(tenant_id, conversation.id):

@@ -28,11 +28,11 @@ async def find(rows: Rows, contact_id: str) -> Footprint:
     identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
     theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
     conversations = await rows.all(theirs.order_by(col(Conversation.id)))
-    elsewhere = await _elsewhere(rows, identities, [each.id for each in conversations])
+    elsewhere = await _elsewhere(rows, identities, known=[each.id for each in conversations])
     return Footprint(contact, identities, conversations, elsewhere)
 
 
-async def messages(sessions: Sessions, tenant_id: str, conversation_id: str) -> AsyncIterator[Sequence[Message]]:
+async def messages(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[Sequence[Message]]:
     """A conversation's messages page by page: nobody holds ten thousand of them in memory."""
     after_seq = 0
     while True:
@@ -50,14 +50,14 @@ async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequen
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(PAGE))
 
 
-async def _elsewhere(rows: Rows, identities: Sequence[Identity], conversation_ids: Sequence[str]) -> list[str]:
+async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[str]:
     """In a group chat a person writes in a conversation that began with somebody else."""
     found: list[str] = []
     for identity in identities:
         written = rows.select(Message).where(
             col(Message.account_id) == identity.account_id,
             col(Message.sender_id) == identity.sender_id,
-            col(Message.conversation_id).not_in(conversation_ids),
+            col(Message.conversation_id).not_in(known),
         )
         found.extend(message.id for message in await rows.all(written))
     return found

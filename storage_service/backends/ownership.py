@@ -33,8 +33,8 @@ class Ownership:
             lane = await rows.named(Conversation, request.conversation_id, lock=True)
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated:
-                await _change(rows, lane, owner)
-                await self._repeats.keep(rows, request, b"")
+                await _change(rows, lane, owner=owner)
+                await self._repeats.keep(rows, request, answer=b"")
             return pb.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
 
         response = await self._sessions.write(Who(request.tenant_id, actor), work)
@@ -43,7 +43,7 @@ class Ownership:
         return response
 
 
-async def _change(rows: Rows, lane: Conversation, owner: str) -> None:
+async def _change(rows: Rows, lane: Conversation, *, owner: str) -> None:
     """Naming the owner that it has already changes nothing, so that no running answer is thrown away."""
     before = lane.owner
     if owner == before:

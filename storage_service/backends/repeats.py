@@ -37,7 +37,7 @@ class Repeats:
                 again.MergeFromString(first)
                 return again
             done = await work(rows)
-            await self.keep(rows, request, done.SerializeToString())
+            await self.keep(rows, request, answer=done.SerializeToString())
             return done
 
         return await self._sessions.write(who, once)
@@ -53,7 +53,7 @@ class Repeats:
             raise AlreadyExists("the request id was used for something different", metadata={"resource": "request"})
         return row.response
 
-    async def keep(self, rows: Rows, request: Message, response: bytes) -> None:
+    async def keep(self, rows: Rows, request: Message, *, answer: bytes) -> None:
         """Remembers the answer. It must hold no secret, and nothing that names a contact."""
         rpc, request_id = _named(request)
         row = Request(
@@ -61,7 +61,7 @@ class Repeats:
             rpc=rpc,
             request_id=request_id,
             digest=self._digests(request)[0],
-            response=response,
+            response=answer,
             created_at=rows.now,
         )
         await rows.add(row)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, tuple_, update
 from sqlalchemy.engine import TupleResult
@@ -93,8 +93,8 @@ class Rows:
 
     async def ids(self, statement: SelectOfScalar[NamedRow], table: type[NamedRow]) -> list[str]:
         """The ids that a statement finds, without reading the rows."""
-        result = await self._session.scalars(statement.with_only_columns(col(table.id)))
-        return list(result)
+        only_ids = cast(SelectOfScalar[str], statement.with_only_columns(col(table.id)))
+        return list((await self._session.exec(only_ids)).all())
 
     async def change(self, statement: Update | Delete) -> int:
         """Runs an UPDATE or DELETE that was built here, and counts its rows."""
@@ -151,5 +151,6 @@ def missing(kind: str) -> NotFound:
 
 def after(columns: Sequence[Any], key: Key, *, descending: bool = False) -> ColumnElement[bool]:
     """The rows behind a key, in the order of the columns."""
-    here, there = tuple_(*(col(column) for column in columns)), tuple_(*key)
+    here = tuple_(*(col(column) for column in columns))
+    there = tuple_(*key, types=[column.type for column in columns])
     return here < there if descending else here > there

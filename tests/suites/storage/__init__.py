@@ -1,0 +1,1 @@
+"""What storage promises, on SQLite and on a real Postgres alike."""

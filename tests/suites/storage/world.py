@@ -1,0 +1,205 @@
+"""Three services of storage over real gRPC, on one database, as __main__ wires them; and who may call them."""
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from kit.errors import ParleyError, from_rpc
+from kit.ids import new_id
+from kit.moments import utc_now
+from kit.serving import Server
+from kit.settings import Settings
+from parley.storage.v1 import conversation_service_pb2_grpc as conversation_grpc
+from parley.storage.v1 import directory_pb2 as directory
+from parley.storage.v1 import directory_requests_pb2 as requests
+from parley.storage.v1 import directory_service_pb2 as pb
+from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
+from parley.storage.v1 import privacy_service_pb2_grpc as privacy_grpc
+from storage_service.backends import schema
+from storage_service.backends.accounts import Accounts
+from storage_service.backends.agents import Agents
+from storage_service.backends.api_keys import ApiKeys, StoredKeys
+from storage_service.backends.contacts import Contacts
+from storage_service.backends.conversations import Conversations
+from storage_service.backends.engines import open_engine
+from storage_service.backends.erasure import Erasure
+from storage_service.backends.export import Export
+from storage_service.backends.ownership import Ownership
+from storage_service.backends.prompts import Prompts
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.retention import Retention
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tenants import Tenants
+from storage_service.backends.vault import Vault
+from storage_service.domain.sealing import Keyring, parse_keys
+from storage_service.domain.tombstones import Tombstones
+from storage_service.domain.wakeups import Wakeups
+from storage_service.domain.watching import Watching
+from storage_service.servicers import conversations, privacy
+from storage_service.servicers import directory as directory_servicer
+from tests.postgres import Server as Postgres
+
+DATABASES = ("sqlite", "postgres")
+MESH_TOKEN = "mesh-token-of-the-tests"
+KEYS = "k1:" + "A" * 43 + "="
+TIMEOUT_SECONDS = 10
+EVERY_SCOPE = (
+    *("conversations.read", "conversations.write", "directory.admin", "directory.read"),
+    *("directory.write", "outbox.write", "privacy"),
+)
+
+
+class Client:
+    """The three services, called with one credential. A failure is raised as what it means."""
+
+    def __init__(self, channel: grpc.aio.Channel, credential: str) -> None:
+        self._metadata = (("authorization", f"Bearer {credential}"),)
+        self._stubs = (
+            directory_grpc.DirectoryServiceStub(channel),
+            conversation_grpc.ConversationServiceStub(channel),
+            privacy_grpc.PrivacyServiceStub(channel),
+        )
+
+    def rpc(self, name: str) -> Any:
+        return next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
+
+    async def call(self, name: str, request: Message) -> Any:
+        """Calls a unary rpc, or reads a stream to its end."""
+        call = self.rpc(name)(request, timeout=TIMEOUT_SECONDS, metadata=self._metadata)
+        try:
+            return [each async for each in call] if hasattr(call, "__aiter__") else await call
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+
+    def stream(self, name: str, request: Message, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
+        return self.rpc(name)(request, timeout=timeout_seconds, metadata=self._metadata)
+
+    async def refusal(self, name: str, request: Message) -> ParleyError:
+        try:
+            answer = await self.call(name, request)
+        except ParleyError as error:
+            return error
+        raise AssertionError(f"{name} was answered: {answer!r}")
+
+
+@dataclass(frozen=True)
+class World:
+    """One storage, and how to reach into it."""
+
+    url: str
+    sessions: Sessions
+    keyring: Keyring
+    vault: Vault
+    accounts: Accounts
+    wakeups: Wakeups
+    stopping: asyncio.Event
+    mesh: Client
+    client: Callable[[str], Client]
+
+    async def tenant(self, tenant_id: str) -> str:
+        await self.mesh.call(
+            "CreateTenant", pb.CreateTenantRequest(tenant_id=tenant_id, request_id="1", name=tenant_id)
+        )
+        return tenant_id
+
+    async def account(self, tenant_id: str, **fields: Any) -> directory.ChannelAccount:
+        credentials = fields.pop("credentials", {"auth_token": f"secret of {tenant_id}"})
+        account = directory.ChannelAccount(**{"channel": "whatsapp", "address": "+14155238886", **fields})
+        request = pb.PutChannelAccountRequest(
+            tenant_id=tenant_id, request_id=new_id(), account=account, credentials=credentials
+        )
+        response: pb.PutChannelAccountResponse = await self.mesh.call("PutChannelAccount", request)
+        return response.account
+
+    async def key_client(self, tenant_id: str, *scopes: str) -> Client:
+        """A caller with an API key of the tenant."""
+        request = requests.CreateApiKeyRequest(
+            tenant_id=tenant_id, request_id=new_id(), name="test", scopes=scopes or EVERY_SCOPE
+        )
+        return self.client((await self.mesh.call("CreateApiKey", request)).secret)
+
+
+@contextlib.asynccontextmanager
+async def open_world(database: str, folder: Path, postgres: Postgres, keys: str = KEYS) -> AsyncIterator[World]:
+    """A fresh database with its services. A url in place of a database's kind is opened as it is."""
+    url = database if "://" in database else _fresh(database, folder, postgres)
+    sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
+    keyring = Keyring(parse_keys(keys), random_bytes=secrets.token_bytes)
+    wakeups, stopping = Wakeups(), asyncio.Event()
+    vault = Vault(sessions, keyring, monotonic=time.monotonic)
+    repeats = Repeats(sessions, keyring)
+    accounts = Accounts(sessions, repeats, vault=vault, wakeups=wakeups, random_bytes=secrets.token_bytes)
+    api_keys = ApiKeys(sessions, repeats, random_bytes=secrets.token_bytes)
+    held = directory_servicer.Directory(
+        tenants=Tenants(sessions),
+        accounts=accounts,
+        vault=vault,
+        agents=Agents(sessions, repeats),
+        prompts=Prompts(sessions, repeats),
+        contacts=Contacts(sessions),
+        api_keys=api_keys,
+    )
+    reads = Conversations(sessions)
+    watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
+    erasure = Erasure(sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
+    settings = Settings(data_dir=folder, mesh_token=MESH_TOKEN, mesh_drain_delay_seconds=0)
+    server = Server("storage", "127.0.0.1:0", settings, keys=StoredKeys(api_keys))
+    server.add(
+        directory_grpc.add_DirectoryServiceServicer_to_server,
+        directory_servicer.DirectoryServicer(held),
+        directory_servicer.SERVICE,
+    )
+    server.add(
+        conversation_grpc.add_ConversationServiceServicer_to_server,
+        conversations.ConversationServicer(reads, Ownership(sessions, repeats, wakeups=wakeups), watching=watching),
+        conversations.SERVICE,
+    )
+    server.add(
+        privacy_grpc.add_PrivacyServiceServicer_to_server,
+        privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
+        privacy.SERVICE,
+    )
+    port = await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+
+        def client(credential: str) -> Client:
+            return Client(channel, credential)
+
+        yield World(url, sessions, keyring, vault, accounts, wakeups, stopping, mesh=client(MESH_TOKEN), client=client)
+    stopping.set()
+    await server.drain(1)
+    await sessions.close()
+
+
+def _fresh(database: str, folder: Path, postgres: Postgres) -> str:
+    if database == "postgres":
+        return postgres.fresh(_migrate)
+    path = folder / "parley.db"
+    path.write_bytes(_migrated_file())
+    return f"sqlite:///{path}"
+
+
+@functools.cache
+def _migrated_file() -> bytes:
+    """An empty database. Migrating takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template.db")
+        _migrate(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def _migrate(url: str) -> None:
+    """In a thread: a test's loop is running here."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, schema.migrate(url)).result()

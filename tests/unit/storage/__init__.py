@@ -1,0 +1,1 @@
+"""What storage knows without a database."""

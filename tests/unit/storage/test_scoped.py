@@ -1,0 +1,42 @@
+"""Could a statement on a tenant's table be written that forgets the tenant?"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import storage_service.backends
+
+BACKENDS = Path(storage_service.backends.__file__).parent
+BUILDS = {"select", "update", "delete", "insert", "text", "exec_driver_sql"}
+# file -> what it may build by itself, and why.
+MAY = {
+    "rows.py": {"select", "update", "delete"},  # The place where the tenant is put in.
+    "tenants.py": {"select"},  # The table of tenants belongs to no tenant.
+    "vault.py": {"select"},  # Finds out whose account a webhook's URL names; rotates keys for all.
+    "api_keys.py": {"select"},  # Finds out whose key somebody shows.
+    "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
+    "lanes.py": {"text"},  # Conditions only.
+    "conversations.py": {"text"},  # Conditions only.
+    "schema.py": {"text"},  # Migrations.
+}
+FILES = sorted(path.name for path in BACKENDS.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_only_rows_builds_statements(name: str) -> None:
+    built = {
+        called
+        for node in ast.walk(ast.parse((BACKENDS / name).read_text()))
+        if isinstance(node, ast.Call) and (called := _free_name(node.func)) in BUILDS
+    }
+    assert built <= MAY.get(name, set())
+
+
+def _free_name(function: ast.expr) -> str:
+    """A plain name, or a method of anything but `rows`, which puts the tenant in."""
+    if isinstance(function, ast.Name):
+        return function.id
+    if isinstance(function, ast.Attribute) and function.attr == "exec_driver_sql":
+        return function.attr
+    return ""
