@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter, le
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -39,7 +40,11 @@ def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Ch
     if descriptor.full_name.startswith("google.") or descriptor.full_name in above:
         return None  # A type inside itself is not followed; the contract has none.
     inside = above | {descriptor.full_name}
-    checks = [check for field in descriptor.fields for check in _checks(field, inside)]
+    plain = [field for field in descriptor.fields if _is_plain_text(field)]
+    others = [field for field in descriptor.fields if field not in plain]
+    checks = [check for field in others for check in _checks(field, inside)]
+    if plain:
+        checks.insert(0, _all_within(plain))
     if not checks:
         return None
 
@@ -87,6 +92,29 @@ def _repeated(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]
             found.append((name, f"has an item longer than {longest}"))
 
     return [check]
+
+
+def _all_within(fields: list[FieldDescriptor]) -> Check:
+    """Most limits are lengths of plain strings: asked in one go, and one by one only when one is off."""
+    limits = [(field, field.GetOptions().Extensions[_LIMITS]) for field in fields]
+    each = [_length(field, least=int(limit.required), most=limit.max_length) for field, limit in limits]
+    mosts = [limit.max_length or 1 << 62 for _, limit in limits]
+    texts = _getter([field.name for field in fields])
+    needed = _getter([field.name for field, limit in limits if limit.required])
+
+    def check(message: Message, found: Found) -> None:
+        if all(map(le, map(len, texts(message)), mosts)) and all(needed(message)):
+            return
+        for one in each:
+            one(message, found)
+
+    return check
+
+
+def _getter(names: list[str]) -> Callable[[Message], tuple[Any, ...]]:
+    if not names:
+        return lambda _message: ()
+    return attrgetter(*names, names[0])  # The first one twice: for a single name it would give no tuple.
 
 
 def _length(field: FieldDescriptor, *, least: int, most: int) -> Check:
@@ -162,6 +190,11 @@ def _each(name: str, nested: Check) -> Check:
                 return
 
     return check
+
+
+def _is_plain_text(field: FieldDescriptor) -> bool:
+    limited = field.GetOptions().HasExtension(_LIMITS)
+    return limited and field.type in _TEXTS and not field.is_repeated and not field.has_presence
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -20,6 +20,11 @@ HIDDEN = "[hidden]"
 SHOWN = frozenset(
     {
         "timestamp",
+        "attempt",
+        "called",
+        "error",
+        "parts",
+        "sweep",
         "level",
         "event",
         "component",
@@ -126,6 +131,8 @@ def _shown(name: str, value: object) -> object:
     if name in MASKED:
         text = str(value)
         return f"…{text[-2:]}" if len(text) > 4 else "…"
+    if name == "error" and isinstance(value, str) and value.isidentifier():
+        return value  # The name of a kind of error, not what one said.
     if name not in SHOWN and not name.endswith(_SHOWN_ENDINGS):
         return HIDDEN
     if isinstance(value, list | tuple | set | frozenset):

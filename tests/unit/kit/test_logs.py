@@ -71,6 +71,13 @@ def test_a_field_that_is_not_on_the_list_is_hidden(lines: Lines) -> None:
     assert CANARY not in lines.getvalue()
 
 
+def test_the_kind_of_an_error_is_shown_and_what_it_said_is_not(lines: Lines) -> None:
+    logs.get("probe").warning("probe.tried", error="ConnectionError")
+    logs.get("probe").warning("probe.tried", error=f"no route to {CANARY} host")
+    first, second = lines.read_all()
+    assert (first["error"], second["error"]) == ("ConnectionError", "[hidden]")
+
+
 def test_a_phone_number_is_masked_wherever_it_stands(lines: Lines) -> None:
     logs.get("probe").info("probe.tried", reason="no route to +491701234567", chat_id="whatsapp:+491701234567")
     assert "4917012345" not in lines.getvalue()
