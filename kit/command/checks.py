@@ -1,7 +1,7 @@
 """What can be wrong with an installation? One function per question, from the machine up to the channels."""
 
+import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,12 @@ def _python() -> Finding:
 
 
 def _data_dir(folder: Path) -> Finding:
+    """Looks, and makes nothing: the folder may be another user's to make."""
     shown = str(folder.resolve())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return ok("data", shown)
-    except OSError as error:
-        return broken("data", f"{shown} cannot be written: {error.strerror}", "set DATA_DIR to a folder of this user")
+    nearest = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return broken("data", f"{shown} cannot be written by this user", "set DATA_DIR to a folder of this user")
+    return ok("data", shown)
 
 
 def _anybody_listens(settings: Mapping[str, Any]) -> bool:

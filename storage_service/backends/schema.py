@@ -6,6 +6,8 @@ from pathlib import Path
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
@@ -44,11 +46,26 @@ async def migrate_when_possible(url: str, stopping: asyncio.Event) -> bool:
     return False
 
 
+async def revisions(url: str) -> tuple[str | None, str]:
+    """Which revision the database is at, None before the first, and the newest that there is. Changes nothing."""
+    engine = open_engine(url, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_revisions)
+    finally:
+        await engine.dispose()
+
+
 def configuration(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    newest = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision(), newest or ""
 
 
 def _run(connection: Connection, revision: str) -> None:
