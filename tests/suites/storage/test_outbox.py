@@ -1,0 +1,268 @@
+"""Deliveries go out strictly in order per conversation, each attempt is on record before its call, nothing twice."""
+
+import pytest
+
+from kit.errors import StateConflict
+from kit.ids import new_id
+from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST, ERROR_REASON_STATE_CONFLICT
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from tests.suites.storage.hot import Store, a_record
+
+
+async def said(store: Store, *replies: str, chat: str = "chat-1") -> None:
+    await store.hear("hi", chat_id=chat)
+    (turn,) = await store.lease()
+    assert (await store.commit(turn, *replies)).error is None
+
+
+async def leased(store: Store, worker: str = "s1") -> LeasedDelivery:
+    (delivery,) = await store.lease_deliveries(worker=worker)
+    return delivery
+
+
+async def test_a_delivery_brings_what_the_sender_needs(store: Store) -> None:
+    await store.hear("hi", provider_at=store.clock.now, metadata={"thread": "7"})
+    (turn,) = await store.lease()
+    await store.commit(turn, "hello")
+    delivery = await leased(store)
+    assert (delivery.text, delivery.chat_id, delivery.account_id) == ("hello", "chat-1", "account-1")
+    assert delivery.reply_to_provider_message_id == "in-1"
+    assert dict(delivery.reply_metadata) == {"thread": "7"}
+    assert (delivery.next_part, delivery.attempts) == (0, 0)
+    assert delivery.HasField("last_inbound_at")
+
+
+async def test_the_second_delivery_waits_for_the_first(store: Store) -> None:
+    await said(store, "one", "two")
+    first = await leased(store)
+    assert await store.lease_deliveries() == []
+    await store.send(first, "p-1")
+    second = await leased(store)
+    assert [first.text, second.text] == ["one", "two"]
+    await store.send(second, "p-2")
+    assert await store.delivery_states() == ["sent", "sent"]
+    assert await store.lease_deliveries() == []
+
+
+async def test_other_conversations_do_not_wait(store: Store) -> None:
+    await said(store, "a", chat="one")
+    await said(store, "b", chat="two")
+    assert len(await store.lease_deliveries()) == 2
+
+
+async def test_a_part_after_the_other_costs_one_record_each(store: Store) -> None:
+    await said(store, "long")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=3)
+    await store.record(delivery, "SENT", part=0, parts=3, provider_message_id="p-0", begin_next=True)
+    await store.record(delivery, "SENT", part=1, parts=3, provider_message_id="p-1", begin_next=True)
+    assert await store.delivery_states() == ["sending"]
+    await store.record(delivery, "SENT", part=2, parts=3, provider_message_id="p-2")
+    assert await store.delivery_states() == ["sent"]
+    rows = await store.fetch("SELECT part, outcome, provider_message_id FROM attempts ORDER BY number")
+    assert [tuple(row) for row in rows] == [(0, "sent", "p-0"), (1, "sent", "p-1"), (2, "sent", "p-2")]
+
+
+async def test_the_same_record_again_is_a_duplicate(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    assert (await store.record(delivery, "BEGUN")).duplicate
+    await store.record(delivery, "SENT", provider_message_id="p-1")
+    assert (await store.record(delivery, "SENT", provider_message_id="p-1")).duplicate
+    assert await store.fetch("SELECT count(*) FROM attempts") == [(1,)]
+
+
+async def test_begin_and_end_in_one_frame_are_both_written(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    begun, sent = a_record(delivery, "BEGUN"), a_record(delivery, "SENT", provider_message_id="p-1")
+    results = await store.record_all(("s1", begun), ("s1", sent))
+    assert not any(result.HasField("error") for result in results)
+    assert await store.delivery_states() == ["sent"]
+
+
+async def test_a_retry_keeps_the_lane_waiting(store: Store) -> None:
+    await said(store, "one", "two")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "RETRY", retry_after_seconds=4, reason="unavailable")
+    assert await store.lease_deliveries() == []
+    store.clock.pass_seconds(4)
+    again = await leased(store)
+    assert (again.text, again.attempts, again.epoch) == ("one", 1, 2)
+
+
+async def test_a_refused_delivery_is_visible_and_the_lane_goes_on(store: Store) -> None:
+    await said(store, "one", "two")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "REJECTED", reason="window", provider_code="63016")
+    rows = await store.fetch("SELECT state, reason, provider_code FROM deliveries WHERE state = 'failed'")
+    assert [tuple(row) for row in rows] == [("failed", "window", "63016")]
+    assert (await leased(store)).text == "two"
+
+
+async def test_an_attempt_whose_sender_died_is_unknown_and_not_sent_again(store: Store) -> None:
+    await said(store, "one", "two")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    store.clock.pass_seconds(31)
+    await store.sweep("expired_deliveries")
+    assert await store.delivery_states() == ["unknown", "queued"]
+    assert (await leased(store, "s2")).text == "two"
+    late = await store.record(delivery, "SENT", provider_message_id="p-1")
+    assert late.error.reason == ERROR_REASON_LEASE_LOST
+
+
+async def test_a_lease_without_an_attempt_is_simply_leased_again(store: Store) -> None:
+    await said(store, "one")
+    first = await leased(store)
+    store.clock.pass_seconds(31)
+    await store.sweep("expired_deliveries")
+    again = await leased(store, "s2")
+    assert again.delivery_id == first.delivery_id
+    late = await store.record(first, "BEGUN")
+    assert late.error.reason == ERROR_REASON_LEASE_LOST, "then the provider must not be called"
+
+
+async def test_an_account_may_have_its_doubtful_sends_repeated(store: Store) -> None:
+    await store.execute("UPDATE channel_accounts SET unknown_policy = 'resend'")
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "UNKNOWN", reason="timeout")
+    assert (await leased(store)).text == "one"
+
+
+async def test_beginning_renews_the_lease(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    store.clock.pass_seconds(20)
+    await store.record(delivery, "BEGUN")
+    store.clock.pass_seconds(20)
+    await store.sweep("expired_deliveries")
+    assert await store.delivery_states() == ["sending"]
+
+
+async def test_a_released_delivery_is_leased_again_at_once(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    assert not (await store.record(delivery, "RELEASED")).HasField("error")
+    assert (await store.record(delivery, "RELEASED")).duplicate
+    again = await leased(store, "s2")
+    await store.record(again, "BEGUN", "s2")
+    released = await store.record(again, "RELEASED", "s2")
+    assert released.error.reason == ERROR_REASON_STATE_CONFLICT
+
+
+async def test_refused_credentials_pause_the_account_and_lose_nothing(store: Store) -> None:
+    await said(store, "one", chat="a")
+    await said(store, "two", chat="b")
+    delivery, other = await store.lease_deliveries()
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "UNAUTHORIZED")
+    await store.record(other, "RELEASED")
+    rows = await store.fetch("SELECT state, state_reason FROM channel_accounts WHERE id = 'account-1'")
+    assert [tuple(row) for row in rows] == [("paused", "unauthorized")]
+    assert await store.lease_deliveries() == []
+    await store.sweep("freed_lanes")
+    assert await store.lease_deliveries() == []
+    await store.execute("UPDATE channel_accounts SET state = 'active'")
+    await store.sweep("freed_lanes")
+    assert len(await store.lease_deliveries()) == 2
+
+
+@pytest.mark.parametrize("by", ["our id", "the provider's id"])
+async def test_status_only_rises(store: Store, by: str) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.send(delivery, "p-1")
+    named = {"delivery_id": delivery.delivery_id} if by == "our id" else {"provider_message_id": "p-1"}
+    seen = []
+    for state in ("DELIVERED", "SENT", "READ", "DELIVERED", "FAILED"):
+        await store.receive(state, **named)
+        seen += await store.delivery_states()
+    assert seen == ["delivered", "delivered", "read", "read", "read"]
+    await store.receive("READ", **named)
+    assert await store.fetch("SELECT count(*) FROM receipts") == [(4,)], "what was said before says nothing new"
+
+
+async def test_a_failure_after_the_send_is_final(store: Store) -> None:
+    await said(store, "one")
+    await store.send(await leased(store), "p-1")
+    await store.receive("FAILED", provider_message_id="p-1", provider_code="30003")
+    await store.receive("DELIVERED", provider_message_id="p-1")
+    assert await store.delivery_states() == ["failed"]
+
+
+async def test_a_receipt_may_come_before_the_send_call_returned(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.receive("DELIVERED", provider_message_id="p-1")
+    assert await store.delivery_states() == ["sending"]
+    await store.record(delivery, "SENT", provider_message_id="p-1")
+    assert await store.delivery_states() == ["delivered"]
+
+
+async def test_a_receipt_says_what_became_of_an_unknown_send(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "UNKNOWN")
+    await store.receive("DELIVERED", delivery_id=delivery.delivery_id)
+    assert await store.delivery_states() == ["delivered"]
+
+
+async def test_a_receipt_that_came_first_spares_the_unknown(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await store.receive("READ", delivery_id=delivery.delivery_id)
+    store.clock.pass_seconds(31)
+    await store.sweep("expired_deliveries")
+    assert await store.delivery_states() == ["read"]
+
+
+async def test_a_receipt_of_another_account_says_nothing(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.send(delivery, "p-1")
+    await store.receive("READ", account_id="account-2", provider_message_id="p-1")
+    await store.receive("READ", account_id="account-2", delivery_id=delivery.delivery_id)
+    assert await store.delivery_states() == ["sent"]
+
+
+async def test_a_delivery_of_several_parts_is_as_far_as_its_last_part(store: Store) -> None:
+    await said(store, "long")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=2)
+    await store.record(delivery, "SENT", part=0, parts=2, provider_message_id="p-0", begin_next=True)
+    await store.receive("READ", provider_message_id="p-0")
+    await store.record(delivery, "SENT", part=1, parts=2, provider_message_id="p-1")
+    assert await store.delivery_states() == ["sent"]
+    await store.receive("DELIVERED", provider_message_id="p-1")
+    assert await store.delivery_states() == ["delivered"]
+
+
+async def test_a_receipt_that_crossed_its_record_is_joined_by_the_sweeper(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.send(delivery, "p-1")
+    await store.execute(
+        "INSERT INTO receipts (tenant_id, id, account_id, provider_message_id, delivery_id, state, created_at) "
+        "VALUES ('acme', :id, 'account-1', 'p-1', '', 'delivered', :at)",
+        id=new_id(), at=store.clock.now,
+    )  # fmt: skip
+    await store.sweep("unmatched_receipts")
+    assert await store.delivery_states() == ["delivered"]
+
+
+async def test_what_was_sent_cannot_be_retried(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    again = await store.record(delivery, "BEGUN", part=1)
+    assert again.error.reason == ERROR_REASON_STATE_CONFLICT
+    assert StateConflict.name
