@@ -21,6 +21,11 @@ def bind(correlation: str, **more: object) -> None:
     fields.set(MappingProxyType(more))
 
 
+def add(**more: object) -> None:
+    """More fields for the current task's log lines."""
+    fields.set(MappingProxyType({**fields.get(), **more}))
+
+
 def accept(offered: str) -> str:
     """The id that a caller offers, when it is fit to travel and to be logged; else a fresh one."""
     return offered if _acceptable(offered) else new_id()

@@ -197,11 +197,13 @@ def _permission(rpc: Rpc) -> Permit:
 
 def _check(rpc: Rpc) -> Check:
     """Whether a message is within its limits and names no other tenant than the caller's."""
-    validate = validator(rpc.request)
+    validate, tenant_scoped = validator(rpc.request), rpc.tenant_scoped
 
     def check(caller: Caller, request: Any) -> None:
         if caller.tenant_id is not None:
             request.tenant_id = caller.tenant(request.tenant_id)
+        if tenant_scoped:
+            correlation.add(tenant=request.tenant_id)
         if validate is not None:
             validate(request)
 

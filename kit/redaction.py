@@ -20,10 +20,6 @@ HIDDEN = "[hidden]"
 SHOWN = frozenset(
     {
         "timestamp",
-        "attempt",
-        "called",
-        "error",
-        "parts",
         "sweep",
         "level",
         "event",

@@ -60,6 +60,18 @@ async def test_the_shorter_deadline_wins_over_two_hops(tmp_path: Path, way: str)
     assert 0 < float(answer.left) < 2.5  # gRPC rounds up what it sends
 
 
+async def test_a_handler_logs_under_the_tenant_of_its_request(tmp_path: Path, way: str) -> None:
+    bound: list[dict[str, object]] = []
+
+    async def note(request: Any, _context: Any) -> Any:
+        bound.append(dict(correlation.fields.get()))
+        return seen(request)
+
+    async with meshed(tmp_path, Probe(note), way=way) as stub:
+        await stub.Say(ProbeRequest(tenant_id="default"), timeout=SECONDS)
+    assert bound == [{"tenant": "default"}]
+
+
 async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path, way: str) -> None:
     async with meshed(tmp_path, way=way) as stub:
         deadlines.bind(-0.1)
