@@ -12,8 +12,7 @@ from typing import Any
 import grpc
 
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import outbox_service_pb2 as outbox
-from tests.mesh.rig import TENANT, Mesh
+from tests.mesh.rig import Mesh
 from tests.postgres import Cluster
 
 RESTART_SECONDS = 0.5
@@ -90,11 +89,10 @@ class Faults:
 
     async def _count_in_flight(self) -> None:
         """By the public contract. While storage is away nothing new can begin, so what was known still holds."""
-        listing = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=chat.DELIVERY_STATE_SENDING, page_size=500)
         try:
             async with self.mesh.storage() as storage:
-                listed = await storage.outbox.ListDeliveries(listing, metadata=storage.metadata, timeout=1)
-            self._known_in_flight = len(listed.deliveries)
+                sending = await storage.deliveries(chat.DELIVERY_STATE_SENDING, timeout_seconds=1)
+            self._known_in_flight = len(sending)
         except grpc.aio.AioRpcError:
             pass
         self.in_flight += self._known_in_flight

@@ -56,9 +56,7 @@ async def audit(ledger: Ledger, sends: Sequence[Send], storage: Storage) -> Find
     """The whole account, after everything has come to rest."""
     found = seen_at_once(sends)
     by_person = _by_person(sends)
-    unknown = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=chat.DELIVERY_STATE_UNKNOWN, page_size=500)
-    listed = await storage.outbox.ListDeliveries(unknown, metadata=storage.metadata, timeout=CALL_SECONDS)
-    found.unknown = len(listed.deliveries)
+    found.unknown = len(await storage.deliveries(chat.DELIVERY_STATE_UNKNOWN))
     for who, acknowledged in ledger.acknowledged.items():
         theirs = by_person.get(who, [])
         missing = set(acknowledged) - set(numbers(theirs))

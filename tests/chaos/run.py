@@ -8,17 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
-from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import conversation_service_pb2 as conversations
-from parley.storage.v1 import outbox_service_pb2 as outbox
 from tests.chaos import oracle
 from tests.chaos.faults import Faults
 from tests.chaos.load import Ledger, Load
 from tests.chaos.model import NamingModel
 from tests.chaos.oracle import Findings
-from tests.mesh.rig import FIVE, REPLICAS, TENANT, Mesh, Plan, Storage
+from tests.mesh.rig import FIVE, REPLICAS, Mesh, Plan
 from tests.postgres import Cluster
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
 
@@ -111,30 +106,8 @@ async def _suffer(wish: Wish, mesh: Mesh, *, faults: Faults, ledger: Ledger, twi
         return seen
     await asyncio.to_thread(mesh.wait_ready, mesh.base_url)
     async with mesh.storage() as storage:
-        await _rest(storage)
+        await storage.rest(REST_SECONDS)
         return await oracle.audit(ledger, list(twilio.sends.all), storage)
-
-
-async def _rest(storage: Storage) -> None:
-    """Waits until no turn is open and nothing waits to be sent."""
-    async with asyncio.timeout(REST_SECONDS):
-        while await _busy(storage):
-            await asyncio.sleep(0.25)
-
-
-async def _busy(storage: Storage) -> bool:
-    turns = conversations.ListTurnsRequest(tenant_id=TENANT, page_size=1)
-    asked = [
-        outbox.ListDeliveriesRequest(tenant_id=TENANT, state=state, page_size=1)
-        for state in (chat.DELIVERY_STATE_QUEUED, chat.DELIVERY_STATE_SENDING)
-    ]
-    try:
-        if (await storage.conversations.ListTurns(turns, metadata=storage.metadata, timeout=5)).turns:
-            return True
-        listed = [await storage.outbox.ListDeliveries(each, metadata=storage.metadata, timeout=5) for each in asked]
-    except grpc.aio.AioRpcError:
-        return True
-    return any(each.deliveries for each in listed)
 
 
 def _environment(wish: Wish, twilio: Twilio, *, model: NamingModel) -> dict[str, str]:

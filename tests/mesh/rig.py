@@ -16,10 +16,11 @@ import grpc
 import httpx
 
 from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_service_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
-from parley.storage.v1.directory_pb2 import ChannelAccount
+from parley.storage.v1.directory_pb2 import ChannelAccount, Delivery
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
@@ -203,13 +204,24 @@ class Storage:
 
     async def until_delivered(self, provider_message_id: str) -> None:
         """Waits until the provider's receipt has raised that delivery."""
-        listing = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=chat.DELIVERY_STATE_DELIVERED, page_size=500)
         async with asyncio.timeout(15):
             while True:
-                listed = await self.outbox.ListDeliveries(listing, metadata=self.metadata, timeout=5)
-                if provider_message_id in {each.provider_message_id for each in listed.deliveries}:
+                delivered = await self.deliveries(chat.DELIVERY_STATE_DELIVERED)
+                if provider_message_id in {each.provider_message_id for each in delivered}:
                     return
                 await asyncio.sleep(0.05)
+
+    async def deliveries(self, state: chat.DeliveryState, *, timeout_seconds: float = 5) -> list[Delivery]:
+        """The newest ones in this state."""
+        listing = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=state, page_size=500)
+        listed = await self.outbox.ListDeliveries(listing, metadata=self.metadata, timeout=timeout_seconds)
+        return list(listed.deliveries)
+
+    async def rest(self, within_seconds: float) -> None:
+        """Waits until no turn is open and nothing waits to be sent."""
+        async with asyncio.timeout(within_seconds):
+            while await self._busy():
+                await asyncio.sleep(0.25)
 
     async def accounts(self) -> list[ChannelAccount]:
         listing = directory.ListChannelAccountsRequest(tenant_id=TENANT, page_size=100)
@@ -223,3 +235,14 @@ class Storage:
             request_id = f"{milliseconds}-{account.version}-{account.id}"[:64]
             put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
             await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)
+
+    async def _busy(self) -> bool:
+        turns = conversations.ListTurnsRequest(tenant_id=TENANT, page_size=1)
+        try:
+            if (await self.conversations.ListTurns(turns, metadata=self.metadata, timeout=5)).turns:
+                return True
+            return bool(await self.deliveries(chat.DELIVERY_STATE_QUEUED)) or bool(
+                await self.deliveries(chat.DELIVERY_STATE_SENDING)
+            )
+        except grpc.aio.AioRpcError:
+            return True

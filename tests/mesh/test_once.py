@@ -20,15 +20,15 @@ async def test_fifty_copies_of_a_webhook_through_two_gateways_are_one_turn_and_o
     who = person()
     with mesh.second_gateway() as second:
         async with Talk(mesh) as talk:
-            webhook = talk.webhook("whatsapp", "only once please", who)
+            webhook = talk.webhook("whatsapp", f"only once for {who}", who)
             copies = [talk.post(webhook, via=second if number % 2 else mesh.base_url) for number in range(50)]
             heard = await asyncio.gather(*copies)
             await until(lambda: world.twilio.sends.to(f"whatsapp:{who}"))
             again = await talk.post(webhook)
             await asyncio.sleep(2)  # longer than the quiet window: a second turn would have been answered by now
     assert {each.status for each in [*heard, again]} == {200}
-    assert world.twilio.sends.texts(f"whatsapp:{who}") == ["re: only once please"]
-    assert len([chat for chat in world.ollama.chats if "only once please" in str(chat.body)]) == 1
+    assert world.twilio.sends.texts(f"whatsapp:{who}") == [f"re: only once for {who}"]
+    assert len([chat for chat in world.ollama.chats if f"only once for {who}" in str(chat.body)]) == 1
 
 
 @BOTH

@@ -4,7 +4,9 @@ A mode is a word, `slow:0.2` one with a number. What a mode means beyond HTTP is
 """
 
 import asyncio
+import contextlib
 import json
+import random
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -73,11 +75,13 @@ class Sends:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that is free, and stays so while who listens on it is away: the system gives none of these to
+    outgoing connections (ip_local_port_range begins above)."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def mode_of(spoken: str) -> tuple[str, float]:
