@@ -202,10 +202,10 @@ def _check(rpc: Rpc) -> Check:
     def check(caller: Caller, request: Any) -> None:
         if caller.tenant_id is not None:
             request.tenant_id = caller.tenant(request.tenant_id)
-        if tenant_scoped:
-            correlation.add(tenant=request.tenant_id)
         if validate is not None:
             validate(request)
+        if tenant_scoped:
+            correlation.add(tenant=request.tenant_id)
 
     return check
 

@@ -166,6 +166,12 @@ async def test_only_idempotent_rpcs_are_repeated_and_only_when_unavailable(tmp_p
         assert await attempts_at(tmp_path, Flaky(code)) == {"HandleMessage": 1, "LeaseTurns": 1}
 
 
+async def test_what_a_stopping_server_cancelled_unseen_is_repeated_once_and_only_when_idempotent(
+    tmp_path: Path,
+) -> None:
+    assert await attempts_at(tmp_path, Flaky(Code.CANCELLED)) == {"HandleMessage": 2, "LeaseTurns": 1}
+
+
 async def test_repeats_are_throttled_when_everything_fails(tmp_path: Path) -> None:
     attempts = await attempts_at(tmp_path, Flaky(Code.UNAVAILABLE), calls=10)
     assert 10 < attempts["HandleMessage"] < 20
