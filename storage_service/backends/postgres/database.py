@@ -83,6 +83,13 @@ class PostgresDatabase:
 
         there, self._others = await self._links["sweep"].use(alive)
         self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
+        await self._links["sweep"].use(self._learn)
+
+    async def _learn(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Has the planner look again at tables that grew. Plans are made once, some of them while a table was empty,
+        and then every index looks as good as the right one; autovacuum would tell it after a minute."""
+        for row in await connection.fetch(self._statements["outgrown"]):
+            await connection.execute(f'ANALYZE "{row[0]}"')
 
 
 def _meaning(error: Exception) -> ParleyError:
