@@ -74,16 +74,24 @@ class Mesh:
             return 0
 
     def wait_until(self, holds: Callable[[], bool], *, seconds: float = 10) -> None:
+        """While the mesh runs."""
+
+        def still_holds() -> bool:
+            assert self.process.poll() is None, f"parley up ended: {self.log[-3000:]}"
+            return holds()
+
+        self.wait_for(still_holds, seconds=seconds)
+
+    def wait_for(self, holds: Callable[[], bool], *, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
-            assert self.process.poll() is None, f"parley up ended: {self.log[-3000:]}"
             assert time.monotonic() < deadline, f"did not come true in {seconds} s; the log: {self.log[-3000:]}"
             time.sleep(0.05)
 
 
 @contextmanager
 def running_mesh(folder: Path, *options: str, **settings: str) -> Iterator[Mesh]:
-    """Runs `parley up` until the block ends, then asks it to drain, which it must do in time and in order."""
+    """Runs `parley up` until the block ends, then asks it to drain, which it must do in time; or the test killed it."""
     ports = free_ports(len(SERVICES) + 1)
     addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in zip(SERVICES, ports[1:], strict=True)}
     environment = bare_environment(folder) | addresses | {"HTTP_PORT": str(ports[0])} | settings
@@ -94,8 +102,9 @@ def running_mesh(folder: Path, *options: str, **settings: str) -> Iterator[Mesh]
     try:
         mesh.wait_until(lambda: mesh.get("/readyz") == 200, seconds=READY_SECONDS)
         yield mesh
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=45) == 0, mesh.log[-3000:]
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=45) == 0, mesh.log[-3000:]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -74,11 +74,13 @@ def serve(
     data_dir: DataDir = None,
     host: Host = None,
     metrics_port: Annotated[int | None, typer.Option(help="Where /metrics is served. Default: METRICS_PORT")] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="The process to end with.")] = None,
 ) -> None:
     """Run one service, as one process of a mesh. The same as python -m storage_service, and so on."""
     from kit.command.serve import serve as run
 
-    run(service, **_given(http_port=http_port, data_dir=data_dir, http_host=host, metrics_port=metrics_port))
+    given = _given(http_port=http_port, data_dir=data_dir, http_host=host, metrics_port=metrics_port)
+    run(service, parent=parent, **given)
 
 
 @app.command(epilog="Example: parley chat")

@@ -5,6 +5,7 @@ They end against the arrows: first the gateway, which takes new work, and last s
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
@@ -62,7 +63,15 @@ class Keeper:
 
     def __init__(self, service: Service, options: list[str]) -> None:
         self._service = service
-        self._command = (sys.executable, "-m", "kit.command", "serve", service.name, *options)
+        self._command = (
+            sys.executable,
+            "-m",
+            "kit.command",
+            "serve",
+            service.name,
+            *options,
+            f"--parent={os.getpid()}",
+        )
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 

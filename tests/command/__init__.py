@@ -1,0 +1,1 @@
+"""The `parley` command with a running mesh."""

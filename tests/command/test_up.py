@@ -1,0 +1,115 @@
+"""Does `parley up` run the mesh, in one process and in five, say so, and end without leaving anything behind?"""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Mesh, running_mesh
+
+MOST_RESIDENT_KB = 250 * 1024
+MOST_START_SECONDS = 10.0  # five are promised on a machine of one's own; tests share theirs
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    with running_mesh(tmp_path_factory.mktemp("one")) as mesh:
+        yield mesh
+
+
+def test_the_banner_says_where_it_is_and_which_model_answers(mesh: Mesh) -> None:
+    mesh.wait_until(lambda: "ready " in mesh.log)
+    assert f"web chat  http://localhost:{mesh.http_port}" in mesh.log
+    assert str(mesh.folder / "data") in mesh.log
+    assert "model     echo" in mesh.log
+
+
+def test_it_is_ready_soon_and_small(mesh: Mesh) -> None:
+    mesh.wait_until(lambda: "ready " in mesh.log)
+    took = re.search(r"ready +after ([0-9.]+) s", mesh.log)
+    assert took
+    assert float(took[1]) < MOST_START_SECONDS
+    assert _resident_kb(mesh.process.pid) < MOST_RESIDENT_KB
+
+
+def test_what_is_typed_in_the_terminal_is_answered(mesh: Mesh) -> None:
+    assert "from the terminal" in mesh.command("chat", stdin="hello from the terminal\n")
+
+
+def test_the_turn_and_its_delivery_are_listed(mesh: Mesh) -> None:
+    mesh.command("chat", stdin="and listed\n")
+    assert "replied" in mesh.command("turns", "--state", "replied")
+    assert "delivery" in mesh.command("deliveries").splitlines()[0]
+
+
+def test_doctor_finds_every_service_and_that_an_echo_answers(mesh: Mesh) -> None:
+    done = mesh.run("doctor", "--json")
+    found = {each["about"]: each for each in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    assert {name: found[name]["level"] for name in ("storage", "agent", "llm", "sender", "gateway")} == dict.fromkeys(
+        ("storage", "agent", "llm", "sender", "gateway"), "ok"
+    )
+    assert found["model"]["level"] == "look"
+    assert "Ollama" in found["model"]["fix"]
+    assert found["database"]["level"] == "ok"
+
+
+def test_a_second_mesh_on_the_same_port_is_told_so_in_one_line(mesh: Mesh) -> None:
+    done = mesh.run("up")
+    assert done.returncode == 2
+    assert f"port {mesh.http_port}" in done.stderr.splitlines()[0]
+    assert "--http-port" in done.stderr.splitlines()[1]
+
+
+def test_a_sent_webhook_of_an_account_that_is_not_there_says_what_to_do(mesh: Mesh) -> None:
+    twilio = {
+        "TWILIO_ACCOUNT_SID": "AC" + "1" * 32,
+        "TWILIO_AUTH_TOKEN": "token-that-only-we-have",
+        "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
+    }
+    other = Mesh(mesh.folder, mesh.http_port, {**mesh.environment, **twilio}, mesh.process)
+    done = other.run("send", "whatsapp", "hello")
+    assert done.returncode == 1
+    assert "fix: " in done.stdout
+
+
+def test_five_processes_outlive_the_death_of_one_and_end_with_their_parent(tmp_path: Path) -> None:
+    with running_mesh(tmp_path, "--processes") as mesh:
+        first = _pid_of(mesh, "storage")
+        os.kill(first, signal.SIGKILL)
+        mesh.wait_until(lambda: _pid_of(mesh, "storage") != first, seconds=30)
+        mesh.wait_until(lambda: "after the death" in mesh.run("chat", stdin="after the death\n").stdout, seconds=30)
+        everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
+    assert [pid for pid in everybody if _runs(pid)] == []
+
+
+def test_services_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with running_mesh(tmp_path, "--processes") as mesh:
+        everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
+        mesh.process.kill()
+        mesh.process.wait()
+        mesh.wait_for(lambda: not any(_runs(pid) for pid in everybody), seconds=30)
+
+
+def _pid_of(mesh: Mesh, service: str) -> int:
+    started = [json.loads(line) for line in mesh.log.splitlines() if '"process.started"' in line]
+    pids: list[int] = [each["pid"] for each in started if each["service"] == service]
+    return pids[-1]
+
+
+def _resident_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def _runs(pid: int) -> bool:
+    """A zombie whose parent was killed is the init process's to bury, and does not run."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
