@@ -45,7 +45,7 @@ async def put(rows: Rows, wanted: directory.Agent) -> tuple[Agent, bool]:
         "prompt_id": wanted.prompt_id or None,
         "model": wanted.model,
         "quiet_window_ms": wanted.quiet_window_ms if wanted.HasField("quiet_window_ms") else None,
-        "fallback_text": wanted.fallback_text or defaults.FALLBACK_TEXT,
+        "fallback_text": wanted.fallback_text,
         "turn_deadline_seconds": wanted.turn_deadline_seconds or defaults.TURN_DEADLINE_SECONDS,
         "reserve_tokens": wanted.reserve_tokens,
     }

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kit import logs
 from kit.errors import AlreadyExists, Internal, InvalidField, ParleyError, StorageUnavailable
 from storage_service.backends.rows import Rows, Who
 
@@ -94,15 +95,16 @@ class _Errors:
     async def __aexit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, IntegrityError):
             return
-        if isinstance(error, PoolTimeoutError | OSError | InterfaceError | OperationalError):
-            raise StorageUnavailable(retry_after=RETRY_AFTER) from None
-        if isinstance(error, DBAPIError):
-            raise _meaning(str(getattr(error.orig, "sqlstate", None) or "")) from None
+        if isinstance(error, PoolTimeoutError | OSError | DBAPIError):
+            state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=state)
+            raise _meaning(error, state) from None
 
 
-def _meaning(state: str) -> ParleyError:
+def _meaning(error: Exception, state: str) -> ParleyError:
     """By the class of the SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-    if state[:2] in NOT_NOW:
+    lost = not isinstance(error, DBAPIError) or isinstance(error, InterfaceError | OperationalError)
+    if state[:2] in NOT_NOW or (lost and not state):
         return StorageUnavailable(retry_after=RETRY_AFTER)
     if state[:2] == "22":
         return InvalidField([("request", "holds a character that cannot be stored")])

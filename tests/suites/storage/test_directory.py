@@ -61,7 +61,6 @@ async def test_a_new_account_gets_a_key_that_nobody_guesses_and_the_default_agen
     assert len(account.account_key) >= 26
     agents = await world.mesh.call("ListAgents", pb.ListAgentsRequest(tenant_id="acme"))
     assert [(each.id, each.name) for each in agents.agents] == [(account.agent_id, "default")]
-    assert agents.agents[0].fallback_text
     assert agents.agents[0].turn_deadline_seconds == 120
 
 

@@ -1,0 +1,105 @@
+"""What does a caller hear when the database is lost, when two ask at once, or when a text cannot be stored?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from kit.errors import InvalidField, NotFound, StorageUnavailable
+from kit.ids import new_id
+from kit.moments import utc_now
+from parley.storage.v1 import conversation_service_pb2 as conversations
+from parley.storage.v1 import directory_pb2 as directory
+from parley.storage.v1 import directory_requests_pb2 as requests
+from parley.storage.v1 import directory_service_pb2 as pb
+from storage_service.backends.engines import open_engine
+from storage_service.backends.rows import Rows, Who
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Agent, Audit, ChannelAccount, Tenant
+from tests.postgres import Server as Postgres
+from tests.suites.storage.world import DATABASES, World, open_world
+
+
+@pytest.fixture(params=DATABASES)
+async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
+    async with open_world(request.param, tmp_path, postgres_server) as opened:
+        await opened.tenant("acme")
+        yield opened
+
+
+async def test_ten_who_make_the_same_account_at_once_make_one(world: World) -> None:
+    accounts = await asyncio.gather(*(world.account("acme") for _ in range(10)))
+    assert len({account.id for account in accounts}) == 1
+    async with world.sessions.across_tenants() as session:
+        assert len((await session.exec(select(ChannelAccount))).all()) == 1
+        assert len((await session.exec(select(Agent))).all()) == 1
+
+
+async def test_ten_copies_of_one_request_at_once_are_one_change_with_one_answer(world: World) -> None:
+    ask = requests.CreatePromptVersionRequest(tenant_id="acme", request_id="r", prompt_name="p", text="t", live=True)
+    answers = await asyncio.gather(*(world.mesh.call("CreatePromptVersion", ask) for _ in range(10)))
+    assert {answer.version.id for answer in answers} == {answers[0].version.id}
+    assert sum(not answer.duplicate for answer in answers) == 1
+    async with world.sessions.across_tenants() as session:
+        lines = (await session.exec(select(Audit))).all()
+    assert sum(line.action == "prompt.version" for line in lines) == 1
+
+
+async def test_ten_prompt_versions_at_once_are_numbered_without_a_gap(world: World) -> None:
+    asks = [
+        requests.CreatePromptVersionRequest(tenant_id="acme", request_id=str(n), prompt_name="p", text=str(n))
+        for n in range(10)
+    ]
+    answers = await asyncio.gather(*(world.mesh.call("CreatePromptVersion", ask) for ask in asks))
+    assert sorted(answer.version.number for answer in answers) == list(range(1, 11))
+
+
+async def test_a_text_that_cannot_be_stored_is_the_callers_fault(world: World) -> None:
+    ask = conversations.GetConversationRequest(tenant_id="acme", conversation_id="a\x00b")
+    assert isinstance(await world.mesh.refusal("GetConversation", ask), InvalidField | NotFound)
+    agent = directory.Agent(name="a\x00b")
+    put = pb.PutAgentRequest(tenant_id="acme", request_id="1", agent=agent)
+    try:
+        await world.mesh.call("PutAgent", put)
+    except InvalidField:
+        return
+    assert world.url.startswith("sqlite")
+
+
+async def test_a_change_that_fails_half_way_has_not_happened(world: World) -> None:
+    async def work(rows: Rows) -> None:
+        await rows.note("half", "tenant", row_id="acme")
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        await world.sessions.write(Who("acme", "test"), work)
+    async with world.sessions.across_tenants() as session:
+        assert "half" not in [line.action for line in (await session.exec(select(Audit))).all()]
+
+
+async def test_a_row_of_another_tenant_is_not_written(world: World) -> None:
+    await world.tenant("other")
+    now = utc_now()
+    row = Agent(tenant_id="other", id="x", name="x", created_at=now, updated_at=now)
+    with pytest.raises(AssertionError, match="another tenant"):
+        await world.sessions.write(Who("acme", "test"), lambda rows: rows.add(row))
+
+
+async def test_a_database_that_is_away_is_said_to_be_away_with_a_time_to_come_again() -> None:
+    sessions = Sessions(open_engine("postgresql://nobody@127.0.0.1:1/nothing"), now=utc_now, new_id=new_id)
+    with pytest.raises(StorageUnavailable) as away:
+        async with sessions.read("acme") as rows:
+            await rows.first(select(Tenant))
+    assert away.value.retry_after is not None
+    assert "127.0.0.1" not in str(away.value)
+    await sessions.close()
+
+
+async def test_a_database_without_its_tables_is_not_served(tmp_path: Path) -> None:
+    sessions = Sessions(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"), now=utc_now, new_id=new_id)
+    with pytest.raises(StorageUnavailable):
+        async with sessions.read("acme") as rows:
+            await rows.first(select(Tenant))
+    await sessions.close()

@@ -1,0 +1,133 @@
+"""Do the directory, ownership and privacy keep their word while messages are accepted, answered and sent?"""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kit.errors import LeaseLost, OwnerChanged, from_item
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_service_pb2 as pb
+from parley.storage.v1 import delivery_requests_pb2 as attempts
+from parley.storage.v1 import directory_pb2 as directory
+from parley.storage.v1 import directory_requests_pb2 as requests
+from parley.storage.v1 import directory_service_pb2 as directory_service
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from parley.storage.v1 import privacy_service_pb2 as privacy
+from storage_service.backends.repeats import Repeats
+from storage_service.backends.wishes import Wishes
+from storage_service.domain.events import Events
+from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import ACCOUNT, TENANT, Store, a_message
+from tests.suites.storage.world import World, open_world
+
+KEYS = "k:" + base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture
+async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
+    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
+        yield opened
+
+
+async def owned_by(world: World, conversation_id: str, owner: chat.Owner, request_id: str = "1") -> pb.Conversation:
+    ask = pb.SetOwnerRequest(tenant_id=TENANT, request_id=request_id, conversation_id=conversation_id, owner=owner)
+    response: pb.SetOwnerResponse = await world.mesh.call("SetOwner", ask)
+    return response.conversation
+
+
+async def only_contact(world: World) -> str:
+    listed = await world.mesh.call("ListContacts", requests.ListContactsRequest(tenant_id=TENANT))
+    (contact,) = listed.contacts
+    return str(contact.id)
+
+
+async def erased(world: World, contact_id: str) -> None:
+    ask = privacy.EraseContactRequest(tenant_id=TENANT, request_id=contact_id, contact_id=contact_id)
+    await world.mesh.call("EraseContact", ask)
+
+
+async def test_after_a_take_over_the_models_text_is_refused_and_no_more_is_asked(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    later = await store.hear("anybody there?")
+    assert isinstance((await store.commit(turn, "I am a model")).error, OwnerChanged)
+    assert (later.turn_id, await store.lease(), await store.lease_deliveries()) == ("", [], [])
+    assert await store.turn_states() == [("suppressed", "owner_changed")]
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "2")
+    await store.hear("and now?")
+    (answered,) = await store.lease()
+    assert [each.text for each in answered.messages] == ["and now?"]
+
+
+async def test_a_turn_that_was_leased_before_a_take_over_and_back_is_refused(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "2")
+    assert isinstance((await store.commit(turn, "too late")).error, OwnerChanged)
+    assert await store.lease_deliveries() == []
+
+
+async def test_a_reply_that_a_sender_holds_is_not_sent_after_a_take_over(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await store.commit(turn, "one", "two")
+    (held,) = await store.lease_deliveries()
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    begun: attempts.AttemptResult = await store.record(held, "BEGUN")
+    assert isinstance(from_item(begun.error), LeaseLost)
+    assert await store.delivery_states() == ["failed", "failed"]
+    wishes = Wishes(world.sessions, Repeats(world.sessions, world.keyring), events=Events(store.wakeups))
+    words = outbox.QueueMessageRequest(
+        tenant_id=TENANT, request_id="1", conversation_id=said.conversation_id, text="Hello, I am a person."
+    )
+    await wishes.queue_message(words, "operator")
+    store.clock.now = world.sessions.now()
+    assert [each.text for each in await store.lease_deliveries()] == ["Hello, I am a person."]
+
+
+async def test_a_hand_off_is_said_although_the_agent_is_silent_from_then_on(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await store.commit(turn, "A person will be with you.", state="HANDED_OFF")
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    assert [each.text for each in await store.lease_deliveries()] == ["A person will be with you."]
+
+
+async def test_what_waited_for_a_paused_account_goes_when_it_is_active_again(store: Store, world: World) -> None:
+    await store.hear("hi")
+    (turn,) = await store.lease()
+    await store.commit(turn, "hello")
+    (held,) = await store.lease_deliveries()
+    await store.record(held, "BEGUN")
+    await store.record(held, "UNAUTHORIZED")
+    assert await store.lease_deliveries() == []
+    ask = directory_service.SetAccountStateRequest(
+        tenant_id=TENANT, request_id="1", account_id=ACCOUNT, state=directory.ACCOUNT_STATE_ACTIVE
+    )
+    await world.mesh.call("SetAccountState", ask)
+    assert [each.text for each in await store.lease_deliveries()] == ["hello"]
+
+
+async def test_an_old_webhook_of_an_erased_person_is_acknowledged_and_ignored(store: Store, world: World) -> None:
+    old = a_message("secret of old")
+    await store.accept(old)
+    await erased(world, await only_contact(world))
+    (again,) = (await store.accept(old)).messages
+    assert (again.duplicate, again.message_id, again.turn_id) == (True, "", "")
+    assert await store.fetch("SELECT id FROM messages WHERE text <> ''") == []
+    assert await store.lease() == []
+    fresh = await store.hear("I am new here")
+    (turn,) = await store.lease()
+    assert ([each.text for each in turn.history], turn.conversation_id) == ([], fresh.conversation_id)
+
+
+async def test_an_answer_that_was_under_way_to_an_erased_person_is_dropped(store: Store, world: World) -> None:
+    await store.hear("canary question")
+    (turn,) = await store.lease()
+    await erased(world, await only_contact(world))
+    assert isinstance((await store.commit(turn, "canary answer")).error, OwnerChanged)
+    assert await store.fetch("SELECT id FROM messages WHERE text <> ''") == []
