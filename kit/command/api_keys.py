@@ -10,7 +10,7 @@ from parley.storage.v1.directory_pb2 import ApiKey
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 
 
-async def create(tenant: str, name: str, scopes: list[str]) -> None:
+async def create(tenant: str, name: str, *, scopes: list[str]) -> None:
     """The secret goes to standard output alone, so that a script can take it."""
     wanted = requests.CreateApiKeyRequest(tenant_id=tenant, request_id=new_id(), name=name, scopes=scopes)
     async with reaching.channel(load(Settings), "storage") as storage:

@@ -35,7 +35,7 @@ async def everything(**overrides: Any) -> list[Finding]:
         found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
         found += [await _gateway(settings["gateway"]), await _model(settings["llm"])]
     else:
-        found.append(look("mesh", "not running on this machine", START))
+        found.append(look("mesh", "not running on this machine", fix=START))
     return [*found, *_channels(settings["gateway"])]
 
 
@@ -48,14 +48,14 @@ def _settings(**overrides: Any) -> tuple[dict[str, Any], list[Finding]]:
             good[service.name] = services.settings_of(service, **overrides)
         except SettingsError as error:
             fix = "see .env.example, which names every setting with what it takes"
-            wrong[str(error)] = broken("settings", str(error), fix)
+            wrong[str(error)] = broken("settings", str(error), fix=fix)
     return good, list(wrong.values())
 
 
 def _python() -> Finding:
     version = sys.version.split()[0]
     if sys.version_info < OLDEST_PYTHON:
-        return broken("python", f"{version} is too old", "install Python 3.11 or newer, then: make clean setup")
+        return broken("python", f"{version} is too old", fix="install Python 3.11 or newer, then: make clean setup")
     return ok("python", version)
 
 
@@ -64,7 +64,7 @@ def _data_dir(folder: Path) -> Finding:
     shown = str(folder.resolve())
     nearest = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        return broken("data", f"{shown} cannot be written by this user", "set DATA_DIR to a folder of this user")
+        return broken("data", f"{shown} cannot be written by this user", fix="set DATA_DIR to a folder of this user")
     return ok("data", shown)
 
 
@@ -90,9 +90,11 @@ async def _health(name: str, settings: Any) -> Finding:
             stub = health_pb2_grpc.HealthStub(channel)
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_SECONDS)
     except Mistake as mistake:
-        return broken(name, f"{mistake} at {address}", f"{START}, or on its own: parley serve {name}")
+        return broken(name, f"{mistake} at {address}", fix=f"{START}, or on its own: parley serve {name}")
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        return broken(name, f"runs at {address} and is not ready", "its log says what it waits for, often the database")
+        return broken(
+            name, f"runs at {address} and is not ready", fix="its log says what it waits for, often the database"
+        )
     return ok(name, f"serving at {address}")
 
 
@@ -102,11 +104,11 @@ async def _gateway(settings: Any) -> Finding:
         async with httpx.AsyncClient(timeout=HEALTH_SECONDS, trust_env=False) as client:
             answer = await client.get(f"{base}/readyz", params={"verbose": "1"})
     except httpx.HTTPError:
-        return broken("gateway", f"does not answer at {base}", f"{START}, or on its own: parley serve gateway")
+        return broken("gateway", f"does not answer at {base}", fix=f"{START}, or on its own: parley serve gateway")
     if answer.status_code != httpx.codes.OK:
         said = " ".join(answer.text.split())[:200]
         return broken(
-            "gateway", f"answers at {base} and is not ready: {said}", "mend what is named above, then wait 5 s"
+            "gateway", f"answers at {base} and is not ready: {said}", fix="mend what is named above, then wait 5 s"
         )
     return ok("gateway", f"ready at {base}")
 
@@ -115,10 +117,10 @@ async def _model(settings: Any) -> Finding:
     try:
         found = await reaching.model_found(settings)
     except (Mistake, grpc.RpcError):
-        return broken("model", "cannot be asked for while the llm service does not answer", "parley serve llm")
+        return broken("model", "cannot be asked for while the llm service does not answer", fix="parley serve llm")
     if "(echo)" in found:
         return look(
-            "model", found, "start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL, then restart"
+            "model", found, fix="start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL, then restart"
         )
     return ok("model", found)
 
@@ -135,11 +137,15 @@ def channel(name: str, gateway: Any) -> list[Finding]:
     if account.missing:
         names = ", ".join(account.missing)
         return [
-            broken(name, f"half set: {names} missing, so its webhooks are refused", f"set {names}, or unset the rest")
+            broken(
+                name, f"half set: {names} missing, so its webhooks are refused", fix=f"set {names}, or unset the rest"
+            )
         ]
     if account.channel.provider == "twilio" and not gateway.public_base_url:
         text = "Twilio signs the URL that it was given, and PUBLIC_BASE_URL is not set"
-        return [look(name, text, "set PUBLIC_BASE_URL to the gateway's public https:// address, as given to Twilio")]
+        return [
+            look(name, text, fix="set PUBLIC_BASE_URL to the gateway's public https:// address, as given to Twilio")
+        ]
     return [ok(name, f"account {_masked(account.address)} is set")]
 
 

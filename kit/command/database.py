@@ -30,11 +30,11 @@ async def check_database(settings: Any) -> Finding:
     try:
         at, newest = await _revisions(url)
     except Mistake as mistake:
-        return broken("database", str(mistake), mistake.fix)
+        return broken("database", str(mistake), fix=mistake.fix)
     if at is None:
-        return look("database", "empty: its tables are made when storage starts", "parley migrate, or parley up")
+        return look("database", "empty: its tables are made when storage starts", fix="parley migrate, or parley up")
     if at != newest:
-        return broken("database", f"at {at}, this version needs {newest}", "parley migrate")
+        return broken("database", f"at {at}, this version needs {newest}", fix="parley migrate")
     return ok("database", f"{'SQLite' if url.startswith(SQLITE) else 'Postgres'}, at {at}")
 
 

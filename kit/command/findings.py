@@ -27,11 +27,11 @@ def ok(about: str, found: str) -> Finding:
     return Finding(Level.OK, about, found)
 
 
-def look(about: str, found: str, fix: str) -> Finding:
+def look(about: str, found: str, *, fix: str) -> Finding:
     """It works, and somebody should look at it."""
     return Finding(Level.LOOK, about, found, fix)
 
 
-def broken(about: str, found: str, fix: str) -> Finding:
+def broken(about: str, found: str, *, fix: str) -> Finding:
     """It does not work."""
     return Finding(Level.BROKEN, about, found, fix)

@@ -166,7 +166,7 @@ def create_key(
     """Make a key and show its secret, this once."""
     from kit.command import api_keys
 
-    asyncio.run(api_keys.create(tenant, name, scope))
+    asyncio.run(api_keys.create(tenant, name, scopes=scope))
 
 
 @keys.command("list")

@@ -24,7 +24,7 @@ def require_free(ports: list[Port]) -> None:
             raise Mistake(f"port {port.port} on {port.host} ({port.purpose}) {problem}", fix=port.fix)
 
 
-def is_open(host: str, port: int, timeout_seconds: float = 0.5) -> bool:
+def is_open(host: str, port: int, *, timeout_seconds: float = 0.5) -> bool:
     """Whether somebody listens there."""
     try:
         with socket.create_connection((host, port), timeout=timeout_seconds):

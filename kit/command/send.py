@@ -44,11 +44,11 @@ async def run(saying: Saying, *, url: str | None, repeat: int) -> int:
     webhook = _webhook(saying, str(gateway.public_base_url or base))
     path = webhook.url.removeprefix(_origin(webhook.url))
     async with httpx.AsyncClient(timeout=POST_SECONDS, trust_env=False) as client:
-        statuses = [await _post(client, base + path, webhook) for _copy in range(repeat)]
+        statuses = [await _post(client, base + path, webhook=webhook) for _copy in range(repeat)]
     return 0 if all(200 <= status < 300 for status in statuses) else 1
 
 
-async def _post(client: httpx.AsyncClient, url: str, webhook: Any) -> int:
+async def _post(client: httpx.AsyncClient, url: str, *, webhook: Any) -> int:
     began = time.monotonic()
     try:
         answer = await client.request(webhook.method, url, headers=dict(webhook.headers), content=webhook.body)
