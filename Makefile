@@ -42,8 +42,8 @@ generate: setup ## Write what is generated and committed: .env.example, tables, 
 bench: setup ## Measure what a message costs, against baselines and this machine
 	@$(BIN)/python -m bench
 
-chaos: setup ## Kill services and Postgres at random under load, and audit every message
-	@$(BIN)/python -m bench.chaos
+chaos: setup ## Kill services and Postgres at random under load for 60 s, and audit every message
+	@$(BIN)/python -m tests.chaos
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/python scripts/lock.py
