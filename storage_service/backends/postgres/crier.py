@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS
+from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
 from storage_service.domain.events import News
 
 CHANNEL = "parley"
@@ -38,7 +38,7 @@ class Crier:
         while True:
             try:
                 await self._serve()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, TimeoutError, *LOST):
                 await asyncio.sleep(LONGEST_WAIT_SECONDS)
 
     async def _serve(self) -> None:

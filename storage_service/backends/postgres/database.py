@@ -10,7 +10,7 @@ import asyncpg
 
 from kit.errors import Internal, InvalidField, ParleyError
 from kit.moments import utc_now
-from storage_service.backends.postgres.link import OF_THE_ROW, Link
+from storage_service.backends.postgres.link import OF_THE_ROW, WORK_SECONDS, Link
 from storage_service.backends.postgres.rows import PostgresRows
 from storage_service.backends.postgres.writes import Writes
 from storage_service.backends.statements import Statements
@@ -31,8 +31,9 @@ class PostgresDatabase:
         replica_id: str,
         committed: Committed,
         clock: Callable[[], datetime] | None = None,
+        work_seconds: float = WORK_SECONDS,
     ) -> None:
-        self._links = {kind: Link(dsn) for kind in KINDS}
+        self._links = {kind: Link(dsn, work_seconds) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes = Writes(self._statements)
         self._replica_id = replica_id

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from kit import logs
-from kit.errors import ParleyError, StorageUnavailable
+from kit.errors import Internal, ParleyError, StorageUnavailable
 
 Result = TypeVar("Result")
 Connection = "asyncpg.Connection[Any]"
@@ -38,13 +38,15 @@ SESSION = {
 
 # What is wrong with a row or a rule; everything else is wrong with the server or the way to it.
 OF_THE_ROW = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Link:
     """One connection, for one piece of work at a time."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, work_seconds: float = WORK_SECONDS) -> None:
         self._dsn = dsn
+        self._work_seconds = work_seconds
         self._connection: asyncpg.Connection[Any] | None = None
         self._lock = asyncio.Lock()
         self._not_before = 0.0
@@ -54,16 +56,19 @@ class Link:
         """Runs the work. StorageUnavailable when the server is away; then nothing is known to be durable."""
         async with self._lock:
             try:
-                async with asyncio.timeout(WORK_SECONDS):
+                async with asyncio.timeout(self._work_seconds):
                     connection = await self._connected()
                     result = await work(connection)
             except (ParleyError, *OF_THE_ROW):
                 raise
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, TimeoutError, *LOST) as error:
                 self._lose(error)
                 raise StorageUnavailable(retry_after=RETRY_AFTER) from None
+            except Exception as error:  # A fault of ours belongs to its caller; a new connection knows nothing of it.
+                self._drop()
+                logs.get("storage").error("transaction.failed", error=type(error).__name__, exc_info=True)
+                raise Internal(f"a rule of storage failed: {type(error).__name__}") from None
             except BaseException:
-                # Cancelled, or a fault of ours, in the middle of something: a new connection knows nothing of it.
                 self._drop()
                 raise
             self._wait_seconds = FIRST_WAIT_SECONDS
@@ -73,17 +78,17 @@ class Link:
         async with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
-                with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with suppress(OSError, TimeoutError, *LOST):
                     await connection.close(timeout=CONNECT_SECONDS)
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             if asyncio.get_running_loop().time() < self._not_before:
-                raise OSError("the server was away a moment ago")
+                raise StorageUnavailable(retry_after=RETRY_AFTER)
             self._connection = await asyncpg.connect(
                 self._dsn,
                 timeout=CONNECT_SECONDS,
-                command_timeout=WORK_SECONDS,
+                command_timeout=self._work_seconds,
                 server_settings=SESSION,
                 statement_cache_size=256,
                 max_cached_statement_lifetime=0,

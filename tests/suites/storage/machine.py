@@ -1,0 +1,256 @@
+"""A world in which anything may happen at any moment, and what must hold in it all the same.
+
+Workers pause past their leases, commit late, crash; webhooks come again; people take over; senders die around a call.
+The real store runs underneath. What it promised is compared with what the outside saw: answers, calls, statuses.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from kit.errors import LeaseLost, OwnerChanged
+from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from storage_service.domain.rows import Mutations
+from storage_service.domain.words import RANK
+from tests.suites.storage.hot import Store, a_message, opened, seed
+
+CHATS = st.sampled_from(["a", "b"])
+WORKERS = st.sampled_from(["w1", "w2"])
+PICK = st.integers(0, 30)
+HOT_TABLES = (
+    *("messages", "turns", "deliveries", "attempts", "receipts", "raw_payloads"),
+    *("conversations", "identities", "contacts", "channel_accounts", "agents", "prompt_versions", "prompts", "tenants"),
+)
+
+
+@dataclass
+class Sending:
+    """A delivery in the hands of a sender: what it knows and has done."""
+
+    delivery: LeasedDelivery
+    worker: str
+    begun: bool = False
+    called: str = ""
+
+
+@dataclass
+class Seen:
+    """What the outside saw."""
+
+    webhooks: list[tuple[ChannelMessage, str]] = field(default_factory=list)
+    turns: list[tuple[LeasedTurn, str]] = field(default_factory=list)
+    sendings: list[Sending] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)  # chat, delivery
+    states: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)  # messages that arrived while no agent owned the chat
+
+
+class World(RuleBasedStateMachine):
+    """One example. `url` and `mutations` are set by the test."""
+
+    url: str
+    mutations: Mutations
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.stack = contextlib.AsyncExitStack()
+        self.seen = Seen()
+        self.store: Store = self.run(self.stack.enter_async_context(opened(self.url, self.mutations)))
+        self.run(self._clean())
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def _clean(self) -> None:
+        for table in HOT_TABLES:
+            await self.store.execute(f"DELETE FROM {table}")
+        await seed(self.store, accounts=("account-1",))
+
+    @rule(chat=CHATS)
+    def accept(self, chat: str) -> None:
+        message = a_message(
+            f"m{len(self.seen.webhooks)}", chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}"
+        )
+        (accepted,) = self.run(self.store.accept(message)).messages
+        assert not accepted.duplicate
+        if self.seen.owners.get(chat, "agent") != "agent":
+            self.seen.silent.add(accepted.message_id)
+        else:
+            assert accepted.turn_id, "an accepted message belongs to a turn"
+        self.seen.webhooks.append((message, accepted.message_id))
+
+    @precondition(lambda self: self.seen.webhooks)
+    @rule(pick=PICK)
+    def redeliver(self, pick: int) -> None:
+        message, message_id = self.seen.webhooks[pick % len(self.seen.webhooks)]
+        (again,) = self.run(self.store.accept(message)).messages
+        assert again.duplicate, "a webhook that came again was accepted twice"
+        assert again.message_id == message_id
+
+    @rule(worker=WORKERS)
+    def lease(self, worker: str) -> None:
+        turns = self.run(self.store.lease(most=2, worker=worker))
+        assert len({turn.conversation_id for turn in turns}) == len(turns)
+        self.seen.turns += [(turn, worker) for turn in turns]
+
+    @rule(worker=WORKERS)
+    def answer(self, worker: str) -> None:
+        """A worker that does its work."""
+        for turn in self.run(self.store.lease(most=2, worker=worker)):
+            self.seen.turns.append((turn, worker))
+            self.commit(0)
+
+    @precondition(lambda self: self.seen.turns)
+    @rule(pick=PICK)
+    def commit(self, pick: int) -> None:
+        """Any lease that was ever given: the newest, one that was lost long ago, one that was committed already."""
+        turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
+        before = self._said_by_agent()
+        done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker))
+        said = self._said_by_agent() - before
+        assert said == (0 if done.duplicate or done.error else 1)
+        if self.seen.owners.get(self._chat(turn.conversation_id), "agent") != "agent":
+            assert isinstance(done.error, OwnerChanged | LeaseLost) or done.duplicate
+            assert said == 0, "text of the model went out after a take-over"
+        self._look_at_the_answers()
+
+    @rule()
+    def pause_past_the_lease(self) -> None:
+        """Everybody sleeps longer than their leases; somebody sweeps."""
+        self.store.clock.pass_seconds(31)
+        self.run(self.store.sweep())
+        self._look_at_the_answers()
+        self._look_at_the_statuses()
+
+    @rule(chat=CHATS, owner=st.sampled_from(["human", "agent"]))
+    def take_over(self, chat: str, owner: str) -> None:
+        update = "UPDATE conversations SET owner = :owner, owner_epoch = owner_epoch + 1 WHERE chat_id = :chat"
+        if self.run(self.store.fetch("SELECT 1 FROM conversations WHERE chat_id = :chat", chat=chat)):
+            self.run(self.store.execute(update, owner=owner, chat=chat))
+            self.seen.owners[chat] = owner
+
+    @rule(worker=WORKERS)
+    def lease_delivery(self, worker: str) -> None:
+        given = self.run(self.store.lease_deliveries(most=1, worker=worker))
+        self.seen.sendings += [Sending(delivery, worker) for delivery in given]
+
+    @rule(worker=WORKERS)
+    def send_and_fall_silent(self, worker: str) -> None:
+        """A sender that dies, or pauses, between the provider's answer and its record."""
+        for delivery in self.run(self.store.lease_deliveries(most=1, worker=worker)):
+            self.seen.sendings.append(Sending(delivery, worker))
+            self.begin(0)
+            self._call(self.seen.sendings[-1])
+
+    @precondition(lambda self: self.seen.sendings)
+    @rule(pick=PICK)
+    def begin(self, pick: int) -> None:
+        sending = self.seen.sendings[-1 - pick % len(self.seen.sendings)]
+        result = self.run(self.store.record(sending.delivery, "BEGUN", sending.worker))
+        sending.begun = sending.begun or not (result.HasField("error") or result.duplicate)
+
+    @precondition(lambda self: any(each.begun and not each.called for each in self.seen.sendings))
+    @rule()
+    def call_the_provider(self) -> None:
+        self._call(next(each for each in reversed(self.seen.sendings) if each.begun and not each.called))
+
+    def _call(self, sending: Sending) -> None:
+        assert sending.begun
+        sending.called = f"p-{len(self.seen.calls)}"
+        self.seen.calls.append((sending.delivery.chat_id, sending.delivery.delivery_id))
+        self._look_at_the_calls()
+
+    @precondition(lambda self: any(each.called for each in self.seen.sendings))
+    @rule(pick=PICK, outcome=st.sampled_from(["SENT", "SENT", "UNKNOWN"]))
+    def record(self, pick: int, outcome: str) -> None:
+        called = [each for each in self.seen.sendings if each.called]
+        sending = called[pick % len(called)]
+        provider_id = sending.called if outcome == "SENT" else ""
+        self.run(self.store.record(sending.delivery, outcome, sending.worker, provider_message_id=provider_id))
+        self._look_at_the_statuses()
+
+    @precondition(lambda self: any(each.called for each in self.seen.sendings))
+    @rule(pick=PICK, state=st.sampled_from(["SENT", "DELIVERED", "READ"]))
+    def receive(self, pick: int, state: str) -> None:
+        called = [each for each in self.seen.sendings if each.called]
+        self.run(self.store.receive(state, delivery_id=called[pick % len(called)].delivery.delivery_id))
+        self._look_at_the_statuses()
+
+    @precondition(lambda self: self.seen.sendings)
+    @rule()
+    def crash_of_the_senders(self) -> None:
+        """They forget everything; what they had called was called."""
+        self.seen.sendings.clear()
+
+    def _look_at_the_calls(self) -> None:
+        ids = [delivery_id for _, delivery_id in self.seen.calls]
+        assert len(ids) == len(set(ids)), "a delivery was sent twice"
+        places = dict(self._rows("SELECT id, seq FROM deliveries"))
+        for chat in ("a", "b"):
+            order = [places[delivery_id] for each, delivery_id in self.seen.calls if each == chat]
+            assert order == sorted(order), "deliveries of a chat overtook each other"
+
+    def _look_at_the_statuses(self) -> None:
+        for delivery_id, state in self._rows("SELECT id, state FROM deliveries"):
+            before = self.seen.states.get(delivery_id, "queued")
+            if RANK.get(before, 0) >= RANK["sent"]:
+                assert RANK.get(state, 0) >= RANK[before], f"{before} became {state}"
+            self.seen.states[delivery_id] = state
+
+    def _look_at_the_answers(self) -> None:
+        answers = "SELECT turn_id, count(*) FROM messages WHERE role = 'agent' GROUP BY turn_id HAVING count(*) > 1"
+        assert self._rows(answers) == [], "a turn was answered twice"
+
+    def teardown(self) -> None:
+        try:
+            self.run(self._everything_ends())
+        finally:
+            self.run(self.stack.aclose())
+            self.loop.close()
+
+    async def _everything_ends(self) -> None:
+        """However it got here, a worker that does its work brings every message to an end."""
+        for _ in range(60):
+            await self.store.sweep()
+            for turn in await self.store.lease(most=10, worker="last"):
+                await self.store.commit(turn, "at last", worker="last")
+            open_turns = await self.store.fetch("SELECT 1 FROM turns WHERE ended_at IS NULL")
+            if not open_turns:
+                break
+            self.store.clock.pass_seconds(31)
+        assert not open_turns, "a turn never ended"
+        orphans = await self.store.fetch(
+            "SELECT m.id FROM messages m LEFT JOIN turns t ON t.id = m.turn_id "
+            "WHERE m.role = 'contact' AND t.id IS NULL"
+        )
+        assert {row[0] for row in orphans} <= self.seen.silent, "a message without a turn"
+        kept = await self.store.fetch("SELECT count(*) FROM messages WHERE role = 'contact'")
+        assert kept == [(len(self.seen.webhooks),)], "a message was lost, or accepted twice"
+        places = "SELECT count(*), max(m.seq), max(c.next_seq) - 1 FROM messages m JOIN conversations c "
+        places += "ON c.id = m.conversation_id GROUP BY c.id"
+        for count, last, given in await self.store.fetch(places):
+            assert count == last == given, "a place was given twice, or to nobody"
+
+    def _rows(self, statement: str, **values: Any) -> Any:
+        return self.run(self.store.fetch(statement, **values))
+
+    def _said_by_agent(self) -> int:
+        ((count,),) = self._rows("SELECT count(*) FROM messages WHERE role = 'agent'")
+        return int(count)
+
+    def _chat(self, conversation_id: str) -> str:
+        ((chat,),) = self._rows("SELECT chat_id FROM conversations WHERE id = :id", id=conversation_id)
+        return str(chat)
+
+
+def world_on(url: str, mutations: Mutations) -> Callable[[], World]:
+    return type("WorldOn", (World,), {"url": url, "mutations": mutations})

@@ -1,0 +1,105 @@
+"""When Postgres dies or freezes nobody hangs, nothing is said to be durable that is not, and it recovers by itself."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.errors import StorageUnavailable
+from kit.ids import new_id
+from storage_service.backends.engines import postgres_dsn
+from storage_service.backends.postgres.database import PostgresDatabase
+from storage_service.domain.events import Events
+from storage_service.domain.inbox import Inbox
+from storage_service.domain.pressure import Pressure
+from storage_service.domain.rows import Mutations
+from tests.postgres import Cluster
+from tests.suites.storage.hot import Store, a_message, a_submission, migrate, opened, seed
+from tests.suites.storage.test_inbox_waiting import an_ask, running
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as own:
+        yield own
+
+
+@pytest.fixture
+async def store(cluster: Cluster) -> AsyncIterator[Store]:
+    async with opened(cluster.fresh(migrate), Mutations()) as store:
+        await seed(store)
+        yield store
+
+
+def processes(cluster: Cluster) -> list[int]:
+    """The server and its backends, each of which leads a process group of its own."""
+    children = Path(f"/proc/{cluster.pid}/task/{cluster.pid}/children").read_text().split()
+    return [cluster.pid, *map(int, children)]
+
+
+async def accepted_within(inbox: Inbox, number: int, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await inbox.accept([a_submission(a_message(provider_message_id=f"{number}"))])
+            except StorageUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+async def test_a_database_that_dies_is_refused_at_once_and_found_again(
+    cluster: Cluster, store: Store, how: str
+) -> None:
+    async with running(store) as inbox:
+        await accepted_within(inbox, 1, 5)
+        waiting = asyncio.create_task(inbox.lease(an_ask("w9"), 0))
+        (turn,) = await waiting
+        await asyncio.to_thread(getattr(cluster, how))
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StorageUnavailable) as refused:
+            await inbox.accept([a_submission(a_message(provider_message_id="2"))])
+        assert refused.value.retry_after is not None
+        with pytest.raises(StorageUnavailable):
+            await inbox.lease(an_ask(), 5)
+        assert asyncio.get_running_loop().time() - began < 2
+        await asyncio.to_thread(cluster.start)
+        await accepted_within(inbox, 2, 3)
+        await inbox.accept([a_submission(a_message(provider_message_id="1"))])
+        kept = await store.fetch("SELECT provider_message_id FROM messages ORDER BY seq")
+        assert [row[0] for row in kept] == ["1", "2"]
+        assert turn.turn_id in {row[0] for row in await store.fetch("SELECT id FROM turns WHERE state = 'running'")}
+
+
+async def test_a_frozen_database_is_a_lost_one(cluster: Cluster, store: Store) -> None:
+    database = PostgresDatabase(
+        postgres_dsn(store.url), replica_id=new_id(), committed=Events(store.wakeups).committed, work_seconds=0.5
+    )
+    inbox = Inbox(database, store.acceptance, work=store.turns, pressure=Pressure(9, 9), wakeups=store.wakeups)
+    await accepted_within(inbox, 1, 5)
+    frozen = processes(cluster)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(3):
+            with pytest.raises(StorageUnavailable):
+                await inbox.accept([a_submission(a_message(provider_message_id="2"))])
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    await accepted_within(inbox, 2, 3)
+    await inbox.close()
+    await database.close()
+    assert await store.fetch("SELECT count(*) FROM messages") == [(2,)]
+
+
+async def test_a_lost_acknowledgement_is_repaired_by_asking_again(store: Store) -> None:
+    """The commit reached the disk, its answer did not reach the caller: the same call again gives the same ids."""
+    first = (await store.accept(a_message())).messages[0]
+    again = (await store.accept(a_message())).messages[0]
+    assert again.duplicate
+    assert (again.message_id, again.turn_id) == (first.message_id, first.turn_id)
