@@ -33,6 +33,7 @@ class Faults:
     lease_seconds: float
     every_seconds: float
     done: Counter[str] = field(default_factory=Counter)
+    crashed: list[str] = field(default_factory=list)  # by themselves
     in_flight: int = 0
     _known_in_flight: int = 0
     _crash: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -40,6 +41,13 @@ class Faults:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hurts until it is told to stop, and returns when everything runs again."""
+        watching = asyncio.create_task(self._revive())
+        try:
+            await self._hurt(stop)
+        finally:
+            watching.cancel()
+
+    async def _hurt(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await asyncio.sleep(self.every_seconds * (0.5 + random.random()))
             hurt, what = random.choice(self._possible())
@@ -50,6 +58,15 @@ class Faults:
             task.add_done_callback(self._mending.discard)
         while self._mending:
             await asyncio.gather(*self._mending)
+
+    async def _revive(self) -> None:
+        """A process that dies by itself is started again too, and stands in the account: nobody did that."""
+        while True:
+            await asyncio.sleep(0.1)
+            for name in self.mesh.died():
+                self.crashed.append(name)
+                await asyncio.sleep(RESTART_SECONDS)
+                self.mesh.start(name)
 
     def _possible(self) -> list[tuple[Hurt, str]]:
         up = [name for name in KILLED if name in self.mesh.running]

@@ -54,7 +54,8 @@ class Result:
 
     @property
     def kept(self) -> bool:
-        return not (self.findings.broken or self.unexplained_unknown or self.ledger.strange)
+        found = self.findings
+        return not (found.broken or self.unexplained_unknown or self.ledger.strange or self.faults.crashed)
 
     def __str__(self) -> str:
         found, faults, ledger = self.findings, self.faults, self.ledger
@@ -64,6 +65,7 @@ class Result:
             f"faults {faults.done.total()}: {hits}",
             f"answered {found.answered}, told by the fallback text {found.told}",
             f"lost {len(found.lost)}, doubled {len(found.doubled)}, inverted {len(found.inverted)}",
+            f"crashed by themselves: {', '.join(faults.crashed) or 'none'}",
             f"unknown {found.unknown}, sends in flight at faults {faults.in_flight}",
             f"{self.took_seconds:.0f} s in all; logs and ledger in {self.folder}",
         ]

@@ -114,6 +114,13 @@ class Mesh:
         self.running[name].kill()
         self.running.pop(name).wait(10)
 
+    def died(self) -> list[str]:
+        """Who ended without being told to; they no longer count as running."""
+        dead = [name for name, process in self.running.items() if process.poll() is not None]
+        for name in dead:
+            self.running.pop(name)
+        return dead
+
     def pause(self, name: str) -> None:
         self.running[name].send_signal(signal.SIGSTOP)
 
