@@ -46,7 +46,8 @@ class Work:
     def _expire(self) -> None:
         self.end(failed(Code.DEADLINE_EXCEEDED, "Deadline Exceeded"))
 
-    def _clear(self, _ended: object) -> None:
+    def _clear(self, ended: "asyncio.Future[grpc.aio.AioRpcError | None]") -> None:
+        self.context.finish(undelivered=ended.cancelled() or ended.result() is not None)
         self.responses.put_nowait(grpc.aio.EOF)
         if self._timer is not None:
             self._timer.cancel()

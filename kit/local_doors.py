@@ -87,6 +87,8 @@ class Context:
         self._metadata = tuple(metadata)
         self._ends_at = ends_at
         self._trailing: Pairs = ()
+        self._undelivered = False
+        self._when_done: list[Callable[[Context], None]] = []
         self.failure: grpc.aio.AioRpcError | None = None
 
     def invocation_metadata(self) -> Pairs:
@@ -100,6 +102,19 @@ class Context:
 
     def trailing_metadata(self) -> Pairs:
         return self._trailing
+
+    def add_done_callback(self, callback: Callable[["Context"], None]) -> None:
+        self._when_done.append(callback)
+
+    def cancelled(self) -> bool:
+        """True when the call ended before its answer reached the caller."""
+        return self._undelivered
+
+    def finish(self, *, undelivered: bool) -> None:
+        """Tells those who asked that the call is over."""
+        self._undelivered = undelivered
+        for callback in self._when_done:
+            callback(self)
 
     def auth_context(self) -> dict[str, tuple[bytes, ...]]:
         return {}

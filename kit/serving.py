@@ -33,6 +33,7 @@ class Server:
         self._guard = Guard(Authentication(token, keys=keys, certificates=self._uses_tls), service)
         self._health = health.aio.HealthServicer()
         self._services: dict[str, Handlers] = {}
+        self._open = {health.SERVICE_NAME: _collected(health_pb2_grpc.add_HealthServicer_to_server, self._health)}
         self._server: grpc.aio.Server | None = None
         self._changes: set[asyncio.Task[None]] = set()
         self._neighbours = local.shared()
@@ -45,17 +46,14 @@ class Server:
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object, service: str) -> None:
         """Registers a servicer under its full name, for example "parley.storage.v1.InboxService"."""
-        collected = _Collected()
-        add_to_server(servicer, collected)
         rpcs = contract.rpcs_of(contract.service(service))
-        self._services[service] = {
-            name: self._guard.wrap(rpcs[name], handler) for name, handler in collected.handlers.items()
-        }
+        handlers = _collected(add_to_server, servicer)
+        self._services[service] = {name: self._guard.wrap(rpcs[name], handler) for name, handler in handlers.items()}
 
     def handler(self, path: str) -> Any:
-        """The guarded handler of "/service/Method"; None for what is not served."""
+        """The handler of "/service/Method", guarded unless it is health; None for what is not served."""
         _, service, method = path.split("/")
-        return self._services.get(service, {}).get(method)
+        return (self._services.get(service) or self._open.get(service, {})).get(method)
 
     async def start(self) -> int:
         """Listens, reporting NOT_SERVING until set_serving(True). Returns the port."""
@@ -115,11 +113,17 @@ class Server:
 
     def _add_reflection(self, server: grpc.aio.Server) -> None:
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        collected = _Collected()
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), collected)
+        add_to_server = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        handlers = _collected(add_to_server, reflection.aio.ReflectionServicer(names))
         # The library knows v1alpha only (grpc/grpc#38576); v1 is the same on the wire, and what most clients ask first.
         for name in (reflection.SERVICE_NAME, REFLECTION_V1):
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, collected.handlers),))
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+
+
+def _collected(add_to_server: Callable[[Any, Any], None], servicer: object) -> Handlers:
+    collected = _Collected()
+    add_to_server(servicer, collected)
+    return collected.handlers
 
 
 class _Collected:

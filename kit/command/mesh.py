@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from itertools import groupby
 from typing import Any
 
-from kit import logs
+from kit import local, logs
 from kit.command import services
 from kit.command.services import SERVICES, Service
 from kit.lifetime import Lifetime
@@ -29,10 +29,11 @@ WhenReady = Callable[[], Coroutine[Any, Any, None]]
 async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
     """Runs all services in this process; returns the exit code. Any of them ending by itself ends the mesh."""
     lifetimes = {service.name: Lifetime() for service in SERVICES}
-    running = {
-        each.name: asyncio.create_task(services.serve_of(each)(settings[each.name], lifetimes[each.name]))
-        for each in SERVICES
-    }
+    with local.share():
+        running = {
+            each.name: asyncio.create_task(services.serve_of(each)(settings[each.name], lifetimes[each.name]))
+            for each in SERVICES
+        }
     monitoring = Monitoring(lifetimes["gateway"], "gateway")  # the last of the arrows: ready when it is
     await monitoring.start(settings["gateway"].metrics_host, settings["gateway"].metrics_port)
     stopping = _stop_on_signals()
