@@ -31,39 +31,43 @@ class BenchMessage(SQLModel, table=True):
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
+class Answering:
+    """What the background task does after the 200."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], world: str, sid: str) -> None:
+        self._sessions, self._world, self._sid = sessions, world, sid
+        self.client = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=100))
+
+    async def answer(self, chat: str, to: str) -> None:
+        async with self._sessions() as session:
+            newest = select(BenchMessage).where(BenchMessage.chat == chat).order_by(col(BenchMessage.id).desc())
+            history = list(reversed((await session.exec(newest.limit(HISTORY))).all()))
+            said = [{"role": m.role, "content": m.text} for m in history]
+            asked = {"model": "instant", "stream": False, "messages": said}
+            text = (await self.client.post(f"{self._world}/api/chat", json=asked)).json()["message"]["content"]
+            session.add(BenchMessage(chat=chat, role="assistant", text=text))
+            await session.commit()
+        form = {"From": to, "To": chat, "Body": text}
+        url = f"{self._world}/2010-04-01/Accounts/{self._sid}/Messages.json"
+        await self.client.post(url, data=form, auth=(self._sid, "token"))
+
+
 def app() -> FastAPI:
     """The whole service."""
     engine = create_async_engine(os.environ["BENCH_DATABASE_URL"], pool_size=20)
     sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
-    world = os.environ["BENCH_WORLD_URL"]
     validator = RequestValidator(os.environ["BENCH_AUTH_TOKEN"])
-    sid = os.environ["BENCH_ACCOUNT_SID"]
-    client = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=100))
+    answering = Answering(sessions, os.environ["BENCH_WORLD_URL"], os.environ["BENCH_ACCOUNT_SID"])
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with engine.begin() as connection:
             await connection.run_sync(SQLModel.metadata.create_all)
         yield
-        await client.aclose()
+        await answering.client.aclose()
         await engine.dispose()
 
     service = FastAPI(lifespan=lifespan)
-
-    async def answer(chat: str, to: str) -> None:
-        async with sessions() as session:
-            newest = select(BenchMessage).where(BenchMessage.chat == chat).order_by(col(BenchMessage.id).desc())
-            history = list(reversed((await session.exec(newest.limit(HISTORY))).all()))
-            asked = {
-                "model": "instant",
-                "stream": False,
-                "messages": [{"role": m.role, "content": m.text} for m in history],
-            }
-            text = (await client.post(f"{world}/api/chat", json=asked)).json()["message"]["content"]
-            session.add(BenchMessage(chat=chat, role="assistant", text=text))
-            await session.commit()
-        form = {"From": to, "To": chat, "Body": text}
-        await client.post(f"{world}/2010-04-01/Accounts/{sid}/Messages.json", data=form, auth=(sid, "token"))
 
     @service.post("/webhook/whatsapp")
     async def webhook(request: Request, tasks: BackgroundTasks) -> Response:
@@ -77,7 +81,7 @@ def app() -> FastAPI:
                 await session.commit()
             except IntegrityError:
                 return Response(TWIML, media_type="text/xml")
-        tasks.add_task(answer, form["From"], form["To"])
+        tasks.add_task(answering.answer, form["From"], form["To"])
         return Response(TWIML, media_type="text/xml")
 
     return service
