@@ -4,6 +4,7 @@ In that order nothing falls between reading and waiting. A slow poll is the net 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,20 +58,22 @@ class Watching:
     wakeups: Wakeups
     stopping: asyncio.Event
     monotonic: Callable[[], float]
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+    first_poll_seconds: float = FIRST_POLL_SECONDS
 
     async def watch(
         self, tenant_id: str, conversation_id: str, *, after_seq: int
     ) -> AsyncGenerator[WatchMessagesResponse, None]:
         """History after a number, then what follows. Ends by itself only when the process stops."""
         with self.wakeups.conversation(conversation_id) as bell:
-            pace, told_at, thinking = _Pace(), -HEARTBEAT_SECONDS, False
+            pace, told_at, thinking = self._pace(), -math.inf, False
             while not self.stopping.is_set():
                 news = await self.conversations.news(tenant_id, conversation_id, after_seq=after_seq)
                 now = self.monotonic()
-                if news.messages or news.thinking != thinking or now - told_at >= HEARTBEAT_SECONDS:
+                if news.messages or news.thinking != thinking or now - told_at >= self.heartbeat_seconds:
                     yield WatchMessagesResponse(messages=news.messages, thinking=news.thinking)
                     told_at, thinking = now, news.thinking
-                    pace = _Pace()
+                    pace = self._pace()
                 if news.messages:
                     after_seq = news.messages[-1].seq
                 else:
@@ -78,7 +81,7 @@ class Watching:
 
     async def settled(self, tenant_id: str, message_id: str, *, wait_seconds: float) -> Outcome:
         """The turn of a message when it has ended, or as it stands after the wait."""
-        ends_at, pace = self.monotonic() + wait_seconds, _Pace()
+        ends_at, pace = self.monotonic() + wait_seconds, self._pace()
         outcome = await self.conversations.outcome(tenant_id, message_id)
         if outcome.settled or wait_seconds <= 0:
             return outcome
@@ -89,6 +92,9 @@ class Watching:
                 if outcome.settled or left <= 0 or self.stopping.is_set():
                     return outcome
                 await self._rest(bell, min(left, pace.next()))
+
+    def _pace(self) -> "_Pace":
+        return _Pace(self.first_poll_seconds)
 
     async def _rest(self, bell: Bell, most_seconds: float) -> None:
         """Until the bell rings, the time is over, or the process stops."""
@@ -105,10 +111,10 @@ class Watching:
 class _Pace:
     """Polls often at first, when news is likely, then seldom."""
 
-    def __init__(self) -> None:
-        self._seconds = FIRST_POLL_SECONDS
+    def __init__(self, first_seconds: float) -> None:
+        self._seconds = first_seconds
 
     def next(self) -> float:
         """How long to wait this time."""
-        this, self._seconds = self._seconds, min(2 * self._seconds, LAST_POLL_SECONDS)
+        this, self._seconds = self._seconds, max(self._seconds, min(2 * self._seconds, LAST_POLL_SECONDS))
         return this

@@ -14,7 +14,6 @@ from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as directory_service
 from storage_service.backends.tables import Delivery, Turn
-from storage_service.domain import watching
 from tests.postgres import Server as Postgres
 from tests.suites.storage.said import Chat, a_chat
 from tests.suites.storage.world import DATABASES, World, open_world
@@ -142,18 +141,6 @@ async def test_a_watcher_sees_that_the_agent_thinks(world: World) -> None:
     second = await asyncio.wait_for(anext(responses), 3)
     stream.cancel()
     assert (first.thinking, second.thinking) == (False, True)
-
-
-async def test_a_quiet_watch_shows_that_it_lives(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.1)
-    one = await a_chat(world, "acme")
-    stream = world.mesh.stream(
-        "WatchMessages", pb.WatchMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id)
-    )
-    responses = aiter(stream)
-    beats = [await asyncio.wait_for(anext(responses), 3) for _ in range(3)]
-    stream.cancel()
-    assert [len(beat.messages) for beat in beats] == [0, 0, 0]
 
 
 async def test_a_watch_ends_in_good_order_when_the_server_stops_or_the_deadline_passes(world: World) -> None:

@@ -1,0 +1,132 @@
+"""Does whoever waits hear of what is said: at once, without a gap, and until the process stops?"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1.conversation_service_pb2 import Turn
+from storage_service.domain.wakeups import Wakeups
+from storage_service.domain.watching import News, Outcome, Watching
+
+NEVER = 1000.0
+
+
+@dataclass
+class Said:
+    """A conversation in memory. `meanwhile` happens between a read and what follows it."""
+
+    texts: list[str] = field(default_factory=list)
+    thinking: bool = False
+    turn: Turn | None = None
+    reads: int = 0
+    meanwhile: list[str] = field(default_factory=list)
+    wakeups: Wakeups = field(default_factory=Wakeups)
+
+    async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News:
+        self.reads += 1
+        messages = [chat.Message(seq=n, text=text) for n, text in enumerate(self.texts, start=1) if n > after_seq]
+        news = News(messages, self.thinking)
+        if self.meanwhile:
+            self.say(self.meanwhile.pop())
+        return news
+
+    async def outcome(self, tenant_id: str, message_id: str) -> Outcome:
+        self.reads += 1
+        return Outcome("c", self.turn, ())
+
+    def say(self, text: str) -> None:
+        self.texts.append(text)
+        self.wakeups.moved(["c"])
+
+
+def a_watching(said: Said, heartbeat_seconds: float = NEVER, first_poll_seconds: float = NEVER) -> Watching:
+    return Watching(
+        said,
+        said.wakeups,
+        stopping=asyncio.Event(),
+        monotonic=time.monotonic,
+        heartbeat_seconds=heartbeat_seconds,
+        first_poll_seconds=first_poll_seconds,
+    )
+
+
+async def test_a_bell_wakes_the_watcher_without_any_poll() -> None:
+    said = Said()
+    watch = a_watching(said).watch("acme", "c", after_seq=0)
+    first = await anext(watch)
+    waiting = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0.01)
+    said.say("news")
+    second = await asyncio.wait_for(waiting, 5)
+    await watch.aclose()
+    assert ([each.text for each in first.messages], [each.text for each in second.messages]) == ([], ["news"])
+
+
+async def test_what_is_said_between_reading_and_waiting_is_not_missed() -> None:
+    said = Said(meanwhile=["in between"])
+    watch = a_watching(said).watch("acme", "c", after_seq=0)
+    await anext(watch)
+    news = await asyncio.wait_for(anext(watch), 5)
+    await watch.aclose()
+    assert [each.text for each in news.messages] == ["in between"]
+
+
+async def test_a_poll_finds_what_no_bell_told() -> None:
+    said = Said()
+    watch = a_watching(said, first_poll_seconds=0.01).watch("acme", "c", after_seq=0)
+    await anext(watch)
+    said.texts.append("from another process")
+    news = await asyncio.wait_for(anext(watch), 5)
+    await watch.aclose()
+    assert [each.text for each in news.messages] == ["from another process"]
+
+
+async def test_a_quiet_watch_shows_that_it_lives() -> None:
+    watch = a_watching(Said(), heartbeat_seconds=0.02, first_poll_seconds=0.01).watch("acme", "c", after_seq=0)
+    beats = [await asyncio.wait_for(anext(watch), 5) for _ in range(3)]
+    await watch.aclose()
+    assert [len(beat.messages) for beat in beats] == [0, 0, 0]
+
+
+async def test_a_watch_ends_when_the_process_stops_and_leaves_no_bell() -> None:
+    said = Said()
+    watching = a_watching(said)
+    watch = watching.watch("acme", "c", after_seq=0)
+    await anext(watch)
+    ending = asyncio.ensure_future(anext(watch, None))
+    await asyncio.sleep(0.01)
+    watching.stopping.set()
+    assert await asyncio.wait_for(ending, 5) is None
+    assert not said.wakeups.watched
+
+
+async def test_a_watcher_that_goes_away_leaves_no_bell() -> None:
+    said = Said()
+    watch = a_watching(said).watch("acme", "c", after_seq=0)
+    await anext(watch)
+    waiting = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await watch.aclose()
+    assert not said.wakeups.watched
+
+
+async def test_a_turn_is_shown_as_soon_as_it_ends() -> None:
+    said = Said(turn=Turn(state=chat.TURN_STATE_RUNNING))
+    waiting = asyncio.ensure_future(a_watching(said).settled("acme", "m", wait_seconds=60))
+    await asyncio.sleep(0.01)
+    said.turn = Turn(state=chat.TURN_STATE_REPLIED)
+    said.wakeups.moved(["c"])
+    assert (await asyncio.wait_for(waiting, 5)).turn == said.turn
+
+
+async def test_an_open_turn_is_shown_as_it_stands_when_the_wait_is_over_or_the_process_stops() -> None:
+    said = Said(turn=Turn(state=chat.TURN_STATE_WAITING))
+    watching = a_watching(said)
+    assert (await watching.settled("acme", "m", wait_seconds=0.02)).turn == said.turn
+    waiting = asyncio.ensure_future(watching.settled("acme", "m", wait_seconds=60))
+    await asyncio.sleep(0.01)
+    watching.stopping.set()
+    assert (await asyncio.wait_for(waiting, 5)).turn == said.turn
