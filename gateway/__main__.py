@@ -41,7 +41,7 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
     directory = Directory(mesh.channel("storage"), timeout=_patience(settings))
     rooms = _rooms(settings, lifetime, mesh=mesh, inbox=inbox, directory=directory)
     server = _listener(settings, rooms)
-    opening = asyncio.create_task(Opening(directory, rooms.neighbours, settings.given_accounts()).open(lifetime))
+    opening = asyncio.create_task(Opening(directory, rooms.neighbours, given=settings.given_accounts()).open(lifetime))
     serving = asyncio.create_task(server.serve([listening]))
     host, port = listening.getsockname()[:2]
     log.info("service.listening", listening=f"{host}:{port}", service="gateway")

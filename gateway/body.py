@@ -2,7 +2,11 @@
 
 from starlette.types import Receive, Scope, Send
 
+from channels.channel import HttpAnswer
+
 LINGER_BYTES = 1024 * 1024
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class TooLarge(Exception):
@@ -13,7 +17,7 @@ class Gone(Exception):
     """The client left before the whole body had come."""
 
 
-async def read(scope: Scope, receive: Receive, most: int) -> bytes:
+async def read(scope: Scope, receive: Receive, *, most: int) -> bytes:
     """Reads the whole body, or raises as soon as it is known to be too large."""
     declared = header(scope, b"content-length")
     if declared.isdigit() and int(declared[:20]) > most:
@@ -30,21 +34,19 @@ async def read(scope: Scope, receive: Receive, most: int) -> bytes:
             return body
 
 
-async def answer(
-    send: Send, status: int, content_type: str, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
+async def reply(send: Send, answer: HttpAnswer, *, headers: Headers = ()) -> None:
     """Sends a whole answer."""
-    await send({"type": "http.response.start", "status": status, "headers": _headers(content_type, body, headers)})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer, headers)})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
-async def answer_unread(receive: Receive, send: Send, status: int, content_type: str, body: bytes) -> None:
+async def reply_unread(receive: Receive, send: Send, *, answer: HttpAnswer) -> None:
     """Answers a request whose body was not read to its end, and closes. What still comes is thrown away for a
     while first: closing a socket with unread bytes resets it, and the client would never see the answer.
     """
-    headers = _headers(content_type, body, ((b"connection", b"close"),))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    headers = _headers(answer, ((b"connection", b"close"),))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     thrown_away = 0
     while thrown_away < LINGER_BYTES:
         message = await receive()
@@ -64,8 +66,8 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-def _headers(content_type: str, body: bytes, more: tuple[tuple[bytes, bytes], ...]) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-length", b"%d" % len(body)), *more]
-    if content_type:
-        headers.insert(0, (b"content-type", content_type.encode("latin-1")))
+def _headers(answer: HttpAnswer, more: Headers) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-length", b"%d" % len(answer.body)), *more]
+    if answer.content_type:
+        headers.insert(0, (b"content-type", answer.content_type.encode("latin-1")))
     return headers

@@ -53,7 +53,7 @@ async def on_parley_error(_request: Request, error: Exception) -> Response:
     """Our own errors carry everything."""
     known = error if isinstance(error, errors.ParleyError) else errors.Internal()
     details = [{"field": path, "problem": wrong} for path, wrong in getattr(known, "violations", ())]
-    return answer(known.http_status, known.name, known.message, details=details, headers=_retry(known))
+    return answer(known.http_status, known.name, message=known.message, details=details, headers=_retry(known))
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:
@@ -61,27 +61,27 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = str(error.detail) if isinstance(error, HTTPException) else "Internal error"
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return answer(status, CODES.get(status, "INTERNAL"), message, headers=headers)
+    return answer(status, CODES.get(status, "INTERNAL"), message=message, headers=headers)
 
 
 async def on_invalid(_request: Request, error: Exception) -> Response:
     """A parameter that does not fit. The value is not repeated: it is the caller's."""
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     details = [{"field": ".".join(str(at) for at in each["loc"]), "problem": str(each["msg"])} for each in problems]
-    return answer(400, "INVALID_FIELD", "The request does not fit the API", details=details)
+    return answer(400, "INVALID_FIELD", message="The request does not fit the API", details=details)
 
 
 async def on_fault(_request: Request, error: Exception) -> Response:
     """A fault of our own: the log has it under the request id."""
     log.error("request.failed", exc_info=error)
-    return answer(500, "INTERNAL", errors.Internal().message)
+    return answer(500, "INTERNAL", message=errors.Internal().message)
 
 
 def answer(
     status: int,
     code: str,
-    message: str,
     *,
+    message: str,
     details: list[dict[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:

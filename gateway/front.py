@@ -9,6 +9,7 @@ from kit import correlation
 from kit.ids import new_id
 
 CHAT_PATHS = "/v1/chat/"
+WEBHOOK_PATHS = "/webhook/"
 PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST"),
     (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, last-event-id"),
@@ -18,17 +19,19 @@ PREFLIGHT = [
 
 
 class Front:
-    """Raw ASGI: a middleware of the framework would cost more than the whole webhook."""
+    """Raw ASGI. Webhooks go past the framework: its layers would cost them more than their signature does."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, webhooks: ASGIApp) -> None:
         self._app = app
+        self._webhooks = webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         correlation_id = new_id()
         correlation.bind(correlation_id)
         headers = [(b"x-request-id", correlation_id.encode())]
-        if scope["path"].startswith(CHAT_PATHS):
+        path: str = scope["path"]
+        if path.startswith(CHAT_PATHS):
             headers += _cors(scope)
             if _is_preflight(scope):
                 await send({"type": "http.response.start", "status": 204, "headers": headers + PREFLIGHT})
@@ -40,7 +43,8 @@ class Front:
                 message["headers"] = [*message["headers"], *headers]
             await send(message)
 
-        await self._app(scope, receive, send_marked)
+        app = self._webhooks if path.startswith(WEBHOOK_PATHS) else self._app
+        await app(scope, receive, send_marked)
 
 
 def _is_preflight(scope: Scope) -> bool:

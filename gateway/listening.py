@@ -25,7 +25,7 @@ class GuardedProtocol(HttpToolsProtocol):
     most_bytes = 4 * 1024 * 1024
     on_refused: Callable[[int], None] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself narrows it
         super().connection_made(transport)
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0

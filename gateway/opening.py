@@ -22,7 +22,7 @@ log = logs.get("gateway")
 class Opening:
     """Prepares the tenant `default` until it is done; start order does not matter."""
 
-    def __init__(self, directory: Directory, neighbours: Neighbours, given: Sequence[GivenAccount]) -> None:
+    def __init__(self, directory: Directory, neighbours: Neighbours, *, given: Sequence[GivenAccount]) -> None:
         self._directory = directory
         self._neighbours = neighbours
         self._given = given
@@ -39,29 +39,29 @@ class Opening:
     async def _prepared(self) -> bool:
         try:
             for given in self._given:
-                await self._put(given.channel, given.address, given.credentials)
+                await self._put(given)
             await self._ensure_webchat()
         except errors.ParleyError as error:
             log.info("accounts.waiting", reason=error.name)
             return False
         return True
 
-    async def _put(self, channel: str, address: str, credentials: Mapping[str, str]) -> None:
+    async def _put(self, given: GivenAccount) -> None:
         """What else an operator has set on the account stays as it is."""
-        account = await self._existing(channel, address)
+        account = await self._existing(given.channel, given.address)
         if account is None:
             account = directory_pb2.ChannelAccount(
-                tenant_id=DEFAULT_TENANT, channel=channel, address=address, name=channel
+                tenant_id=DEFAULT_TENANT, channel=given.channel, address=given.address, name=given.channel
             )
-        await self._directory.put(account, credentials)
-        log.info("account.given", channel=channel, tenant=DEFAULT_TENANT)
+        await self._directory.put(account, given.credentials)
+        log.info("account.given", channel=given.channel, tenant=DEFAULT_TENANT)
 
     async def _ensure_webchat(self) -> None:
         """The page works off the shelf: its account, and the key that signs its sessions, are made when missing."""
         channel = CHANNELS["webchat"]
         account = await self._existing(channel.name, WEBCHAT_ADDRESS)
         if account is None:
-            await self._put(channel.name, WEBCHAT_ADDRESS, _generated(channel, {}))
+            await self._put(GivenAccount(channel.name, WEBCHAT_ADDRESS, _generated(channel, {})))
             return
         known = await self._directory.resolve(channel.name, account.account_key)
         missing = _generated(channel, known.credentials)

@@ -9,7 +9,7 @@ from gateway.domain.reception import Outcome
 from kit import errors, logs, metrics
 
 UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
-REFUSALS_A_MINUTE = 20  # per channel and reason
+REFUSALS_A_MINUTE = 5  # per channel and reason
 
 log = logs.get("gateway")
 
@@ -20,7 +20,7 @@ class Reports:
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._refusals = RateLimit(REFUSALS_A_MINUTE, timedelta(minutes=1), clock=clock)
 
-    def answered(self, channel: str, status: int, seconds: float) -> None:
+    def answered(self, channel: str, status: int, *, seconds: float) -> None:
         """A request was answered."""
         metrics.webhooks.labels(channel=channel, status=str(status)).inc()
         metrics.webhook_seconds.labels(channel=channel).observe(seconds)

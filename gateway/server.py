@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from channels.channel import Channel, WebhookKind
@@ -24,7 +24,7 @@ from gateway.reporting import Reports
 from gateway.routes import chat, described, page, probes
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
-from gateway.routes.webhooks import Webhooks
+from gateway.routes.webhooks import Webhooks, no_such_webhook
 from kit import errors
 
 WEBHOOKS: tuple[tuple[str, WebhookKind], ...] = (
@@ -69,11 +69,10 @@ def application(rooms: Rooms) -> ASGIApp:
             Exception: envelope.on_fault,
         },
     )
-    app.router.routes.extend(_webhooks(rooms))
     app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours), _events(rooms)])
     app.include_router(chat.router(_chat(rooms)))
     described.complete(app)
-    return Front(app)
+    return Front(app, Router(_webhooks(rooms), redirect_slashes=False, default=no_such_webhook))
 
 
 def _webhooks(rooms: Rooms) -> list[BaseRoute]:

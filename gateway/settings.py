@@ -78,7 +78,8 @@ class Settings(kit.settings.Settings):
 
     def _value(self, variable: str) -> str:
         value = getattr(self, variable.lower(), "")
-        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        # A blank secret is none: an official validator takes forgeries for good when its token is empty.
+        return (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
 
 
 def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import grpc
 
 from gateway.backends.failures import why
+from gateway.domain.sessions import Place
 from kit import errors
 from parley.storage.v1 import conversation_service_pb2, conversation_service_pb2_grpc
 
@@ -20,10 +21,10 @@ class Conversations:
         self._stub = conversation_service_pb2_grpc.ConversationServiceStub(channel)
         self._timeout = timeout.total_seconds()
 
-    async def find(self, tenant_id: str, account_id: str, chat_id: str) -> str:
+    async def find(self, place: Place) -> str:
         """The id of the chat's conversation; "" while nothing was said in it."""
         request = conversation_service_pb2.GetConversationRequest(
-            tenant_id=tenant_id, account_id=account_id, chat_id=chat_id
+            tenant_id=place.tenant_id, account_id=place.account_id, chat_id=place.chat_id
         )
         try:
             response = await self._stub.GetConversation(request, timeout=self._timeout)

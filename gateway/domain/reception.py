@@ -39,7 +39,7 @@ class Reception:
         self._limit = limit
         self._patience = patience.total_seconds()
 
-    async def take(self, channel: Channel, account_key: str, webhook: Webhook, *, correlation_id: str) -> Outcome:
+    async def take(self, channel: Channel, webhook: Webhook, *, account_key: str, correlation_id: str) -> Outcome:
         """Raises NotFound for an unknown account, RateLimited, and StorageUnavailable or QueueFull."""
         try:
             async with asyncio.timeout(self._patience):
@@ -48,17 +48,17 @@ class Reception:
                 if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
                     return Outcome(account, received)
                 self._check_limit(channel, received)
-                submission = _submission(account, received, webhook, correlation_id)
+                submission = _submission(webhook, received, account=account, correlation_id=correlation_id)
                 if submission is None:
                     return Outcome(account, received)
                 return Outcome(account, received, await self._store(submission, webhook))
         except TimeoutError:
             raise errors.StorageUnavailable() from None
 
-    async def shake_hands(self, channel: Channel, account_key: str, webhook: Webhook) -> HttpAnswer:
+    async def shake_hands(self, channel: Channel, webhook: Webhook, *, account_key: str) -> HttpAnswer:
         """The answer to a provider's check of the URL; the usual refusal when it is none."""
         account = await self._accounts.find(channel.name, account_key)
-        return _shaken(channel, webhook, account)
+        return _shaken(channel, webhook, account=account)
 
     def _check_limit(self, channel: Channel, received: host.Received) -> None:
         """Providers have limits of their own; people who write to us directly have ours."""
@@ -74,7 +74,7 @@ class Reception:
             result = await self._accept(submission)
         except errors.InvalidField:
             # It is the provider's, and the contract has no room for it: kept as it came, for a person to see.
-            await self._accept(_unread(submission, webhook, "invalid_field"))
+            await self._accept(_unread(submission, webhook, reason="invalid_field"))
             return ()
         return tuple(result.messages)
 
@@ -84,7 +84,7 @@ def _is_our_own_mistake(channel: Channel, received: host.Received) -> bool:
     return received.verdict is host.Verdict.UNREADABLE and not channel.provider
 
 
-def _shaken(channel: Channel, webhook: Webhook, account: Account) -> HttpAnswer:
+def _shaken(channel: Channel, webhook: Webhook, *, account: Account) -> HttpAnswer:
     try:
         answer = channel.handshake(webhook, account.known.credentials)
     except Exception:  # a channel's code on a stranger's query: whatever it trips over is a refusal
@@ -93,14 +93,14 @@ def _shaken(channel: Channel, webhook: Webhook, account: Account) -> HttpAnswer:
 
 
 def _submission(
-    account: Account, received: host.Received, webhook: Webhook, correlation_id: str
+    webhook: Webhook, received: host.Received, *, account: Account, correlation_id: str
 ) -> inbox_service_pb2.Submission | None:
     """What is to be stored; None when the webhook carries nothing that anyone needs."""
     submission = inbox_service_pb2.Submission(
         tenant_id=account.tenant_id, account_id=account.known.id, correlation_id=correlation_id
     )
     if received.verdict is host.Verdict.UNREADABLE:
-        return _unread(submission, webhook, received.reason)
+        return _unread(submission, webhook, reason=received.reason)
     if not received.messages and not received.receipts:
         return None
     _mark(received.messages, correlation_id)
@@ -111,7 +111,7 @@ def _submission(
     return submission
 
 
-def _unread(submission: inbox_service_pb2.Submission, webhook: Webhook, reason: str) -> inbox_service_pb2.Submission:
+def _unread(submission: inbox_service_pb2.Submission, webhook: Webhook, *, reason: str) -> inbox_service_pb2.Submission:
     return inbox_service_pb2.Submission(
         tenant_id=submission.tenant_id,
         account_id=submission.account_id,

@@ -27,6 +27,15 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Names a conversation before anyone knows its id."""
+
+    tenant_id: str
+    account_id: str
+    chat_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """A proven session, and the account that it belongs to."""
 
@@ -34,9 +43,9 @@ class Visit:
     session: webchat.Session
 
     @property
-    def chat(self) -> tuple[str, str, str]:
-        """Tenant, account and chat: what names the conversation."""
-        return self.account.tenant_id, self.account.known.id, self.session.chat_id
+    def place(self) -> Place:
+        """Where its conversation is."""
+        return Place(self.account.tenant_id, self.account.known.id, self.session.chat_id)
 
     @property
     def key(self) -> str:

@@ -218,5 +218,6 @@ document.addEventListener("visibilitychange", () => {
 });
 
 fit();
+if (!matchMedia("(pointer: coarse)").matches) at("text").focus();
 introduce();
 begin();

@@ -86,14 +86,14 @@ class Chat:
         site, signed = split(stated_token(request.scope))
         webhook = await self._webhook(request, signed)
         correlation_id = correlation.correlation_id.get()
-        outcome = await self.door.reception.take(self.channel, site, webhook, correlation_id=correlation_id)
+        outcome = await self.door.reception.take(self.channel, webhook, account_key=site, correlation_id=correlation_id)
         self.reports.taken(outcome)
         return _json(_stored(outcome))
 
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
         """What was said after a place in the conversation, oldest first."""
         visit = await self.door.visit(request)
-        conversation_id = await self.conversations.find(*visit.chat)
+        conversation_id = await self.conversations.find(visit.place)
         if not conversation_id:
             return _json({"messages": [], "more": False})
         history = await self.conversations.history(visit.account.tenant_id, conversation_id, after_seq=after_seq)
@@ -128,7 +128,7 @@ def router(chat: Chat) -> APIRouter:
 
 async def _read(request: Request) -> bytes:
     try:
-        return await bodies.read(request.scope, request.receive, MOST_BODY_BYTES)
+        return await bodies.read(request.scope, request.receive, most=MOST_BODY_BYTES)
     except bodies.TooLarge:
         raise errors.TooLarge from None
 

@@ -61,7 +61,7 @@ def complete(app: FastAPI) -> None:
                     operation["security"] = [{"session": []}]
         return app.openapi_schema or schema
 
-    app.openapi = completed  # type: ignore[method-assign]
+    app.openapi = completed  # type: ignore[method-assign]  # the way that FastAPI documents
 
 
 def _webhook(path: str) -> dict[str, Any]:

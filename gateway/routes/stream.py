@@ -59,13 +59,13 @@ class Stream:
             await (await envelope.on_parley_error(request, error))(scope, receive, send)
             return
         try:
-            await self._serve(visit, after_seq, receive, send)
+            await self._serve(visit, after_seq, receive=receive, send=send)
         finally:
             self._places.leave(visit.key)
 
-    async def _serve(self, visit: Visit, after_seq: int, receive: Receive, send: Send) -> None:
+    async def _serve(self, visit: Visit, after_seq: int, *, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        writing = asyncio.create_task(self._write(visit, after_seq, send))
+        writing = asyncio.create_task(self._write(visit, after_seq, send=send))
         ends = [writing, asyncio.create_task(_gone(receive)), asyncio.create_task(self._stopping.wait())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=self._most_seconds)
@@ -75,7 +75,7 @@ class Stream:
             await asyncio.gather(*ends, return_exceptions=True)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _write(self, visit: Visit, after_seq: int, send: Send) -> None:
+    async def _write(self, visit: Visit, after_seq: int, *, send: Send) -> None:
         """Returns when storage ends the stream or cannot be reached: the page connects again."""
         await _put(send, b"retry: 1000\n\n")
         with suppress(errors.ParleyError):
@@ -97,7 +97,7 @@ class Stream:
         loop = asyncio.get_running_loop()
         spoke_at = loop.time()
         while True:
-            conversation_id = await self._conversations.find(*visit.chat)
+            conversation_id = await self._conversations.find(visit.place)
             if conversation_id:
                 return conversation_id
             await asyncio.sleep(EMPTY_POLL_SECONDS)

@@ -5,6 +5,7 @@ Raw ASGI, since this is the hottest path of the house. Every refusal has the sam
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.types import Receive, Scope, Send
@@ -22,81 +23,79 @@ from kit.ids import new_id
 BODY_TYPES = frozenset({b"application/json", b"application/x-www-form-urlencoded"})
 
 
+@dataclass(frozen=True, slots=True)
 class Webhooks:
     """POST /webhook/{channel}[/{account_key}[/status]], and GET for handshakes."""
 
-    def __init__(
-        self,
-        reception: Reception,
-        channels: Mapping[str, Channel],
-        *,
-        addresses: Addresses,
-        most_body_bytes: int,
-        now: Callable[[], datetime],
-        reports: Reports,
-        kind: WebhookKind = "message",
-    ) -> None:
-        self._reception = reception
-        self._channels = channels
-        self._addresses = addresses
-        self._most_body_bytes = most_body_bytes
-        self._now = now
-        self._reports = reports
-        self._kind: WebhookKind = kind
+    reception: Reception
+    channels: Mapping[str, Channel]
+    addresses: Addresses
+    reports: Reports
+    now: Callable[[], datetime]
+    most_body_bytes: int
+    kind: WebhookKind = "message"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        channel = self._channels.get(scope["path_params"]["channel"])
+        channel = self.channels.get(scope["path_params"]["channel"])
         name = channel.name if channel else UNKNOWN_CHANNEL
         correlation.bind(correlation.correlation_id.get() or new_id(), channel=name)
         with tracing.linked_span(f"webhook {name}"):
-            await self._answer(channel, scope, receive, send)
+            await self._answer(channel, scope, receive=receive, send=send)
 
-    async def _answer(self, channel: Channel | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, channel: Channel | None, scope: Scope, *, receive: Receive, send: Send) -> None:
         refusal = _refusal(channel, scope)
         if channel is None or refusal:
-            await self._refuse_unread(channel, refusal or 404, receive, send)
+            await self._refuse_unread(channel, refusal or 404, receive=receive, send=send)
             return
         try:
-            body = await bodies.read(scope, receive, self._most_body_bytes)
+            body = await bodies.read(scope, receive, most=self.most_body_bytes)
         except bodies.TooLarge:
-            await self._refuse_unread(channel, 413, receive, send)
+            await self._refuse_unread(channel, 413, receive=receive, send=send)
             return
         except bodies.Gone:
             return
         began = time.perf_counter()
-        answer, headers = await self._answered(channel, scope, self._webhook(scope, body))
-        await bodies.answer(send, answer.status, answer.content_type, answer.body, headers)
-        self._reports.answered(channel.name, answer.status, time.perf_counter() - began)
+        answer, headers = await self._answered(channel, self._webhook(scope, body), scope=scope)
+        await bodies.reply(send, answer, headers=headers)
+        self.reports.answered(channel.name, answer.status, seconds=time.perf_counter() - began)
 
-    async def _answered(
-        self, channel: Channel, scope: Scope, webhook: Webhook
-    ) -> tuple[HttpAnswer, tuple[tuple[bytes, bytes], ...]]:
+    async def _answered(self, channel: Channel, webhook: Webhook, *, scope: Scope) -> tuple[HttpAnswer, bodies.Headers]:
         key = scope["path_params"].get("account_key", "")
         try:
             if webhook.method == "GET":
-                return await self._reception.shake_hands(channel, key, webhook), ()
+                return await self.reception.shake_hands(channel, webhook, account_key=key), ()
             correlation_id = correlation.correlation_id.get()
-            outcome = await self._reception.take(channel, key, webhook, correlation_id=correlation_id)
+            outcome = await self.reception.take(channel, webhook, account_key=key, correlation_id=correlation_id)
         except errors.ParleyError as error:
-            self._reports.not_taken(channel.name, error)
+            self.reports.not_taken(channel.name, error)
             return _not_taken(error)
-        self._reports.taken(outcome)
+        self.reports.taken(outcome)
         return outcome.received.answer, ()
 
     def _webhook(self, scope: Scope, body: bytes) -> Webhook:
         return Webhook(
             method=scope["method"],
-            url=self._addresses.url(scope),
+            url=self.addresses.url(scope),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body=body,
-            received_at=self._now(),
-            kind=self._kind,
+            received_at=self.now(),
+            kind=self.kind,
         )
 
-    async def _refuse_unread(self, channel: Channel | None, status: int, receive: Receive, send: Send) -> None:
-        self._reports.turned_away(channel.name if channel else UNKNOWN_CHANNEL, status)
-        await bodies.answer_unread(receive, send, status, "application/json", REFUSED)
+    async def _refuse_unread(self, channel: Channel | None, status: int, *, receive: Receive, send: Send) -> None:
+        self.reports.turned_away(channel.name if channel else UNKNOWN_CHANNEL, status)
+        await bodies.reply_unread(receive, send, answer=refused(status))
+
+
+async def no_such_webhook(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers what has the form of no webhook's URL."""
+    await bodies.reply_unread(receive, send, answer=refused(404))
+
+
+def refused(status: int) -> HttpAnswer:
+    """The answer to whatever is wrong."""
+    return HttpAnswer(status=status, content_type="application/json", body=REFUSED)
 
 
 def _refusal(channel: Channel | None, scope: Scope) -> int:
@@ -112,8 +111,7 @@ def _refusal(channel: Channel | None, scope: Scope) -> int:
     return 415 if compressed or media_type not in BODY_TYPES else 0
 
 
-def _not_taken(error: errors.ParleyError) -> tuple[HttpAnswer, tuple[tuple[bytes, bytes], ...]]:
+def _not_taken(error: errors.ParleyError) -> tuple[HttpAnswer, bodies.Headers]:
     """Unknown, too often, or not now; nothing was stored, so a provider that repeats it does well."""
     status = error.http_status if isinstance(error, errors.NotFound | errors.RateLimited) else 503
-    answer = HttpAnswer(status=status, content_type="application/json", body=REFUSED)
-    return answer, () if status == 404 else ((b"retry-after", envelope.retry_seconds(error).encode()),)
+    return refused(status), () if status == 404 else ((b"retry-after", envelope.retry_seconds(error).encode()),)

@@ -125,7 +125,7 @@ async def test_a_stream_shows_that_the_agent_thinks(world: World) -> None:
     heard = []
     async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(5):
         await say(world, session, "again", "key-2")
-        async for name, _, data in stream:
+        async for _name, _seq, data in stream:
             heard.append(data.get("text", data.get("thinking")))
             if heard[-1] is False:
                 break

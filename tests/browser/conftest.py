@@ -1,0 +1,52 @@
+"""A browser on the page of a running gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.suites.gateway.conftest import World, running
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A gateway that answers."""
+    async with running(tmp_path) as started:
+        started.peer.answer = lambda text: f"You wrote: {text}"
+        yield started
+
+
+@pytest.fixture
+async def browser(browser_path: str) -> AsyncIterator[Browser]:
+    """One for a test."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, world: World, *, width: int = 1280, dark: bool = False) -> AsyncIterator[Page]:
+    """A visitor's window. Anything that the page wants from another host, or that breaks in it, fails the test."""
+    height = 820 if width > 640 else 780
+    context = await browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        has_touch=width <= 640,
+        locale="en-GB",
+        device_scale_factor=2 if width <= 640 else 1,
+    )
+    page = await context.new_page()
+    wrong: list[str] = []
+    home = f"http://127.0.0.1:{world.port}/"
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("request", lambda asked: None if asked.url.startswith(home) else wrong.append(asked.url))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    await page.goto(home)
+    yield page
+    await context.close()
+    assert not wrong
