@@ -100,8 +100,8 @@ class Lessor(Generic[Given]):
 
     async def _serve(self) -> Filled[Given] | None:
         """One round: fills whoever waits, and lets those go whose time is over. None when nobody asks."""
-        asking = [each for each in self._waiting if not each.future.done()][:MOST_AT_ONCE]
-        self._waiting = asking
+        self._waiting = [each for each in self._waiting if not each.future.done()]
+        asking = self._waiting[:MOST_AT_ONCE]
         if not asking:
             return None
         try:

@@ -34,12 +34,10 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
         results = await self._inbox.accept(request.submissions)
         return pb.AcceptResponse(results=[_submission(each) for each in results])
 
-    async def LeaseTurns(self, request: requests.LeaseTurnsRequest, context: Any) -> requests.LeaseTurnsResponse:
+    async def LeaseTurns(self, request: requests.LeaseTurnsRequest, _context: Any) -> requests.LeaseTurnsResponse:
         lease = span(request.lease, LEASE_SECONDS)
         ask = Ask(request.worker_id, request.max_turns, lease, request.history or HISTORY)
         turns = await self._inbox.lease(ask, patience(request.wait))
-        if turns:
-            unless_delivered(context, lambda: self._inbox.turns.take_back(ask.worker_id, turns))
         return requests.LeaseTurnsResponse(turns=turns)
 
     async def ExtendTurns(self, request: requests.ExtendTurnsRequest, _context: Any) -> requests.ExtendTurnsResponse:
@@ -66,16 +64,6 @@ def patience(wait: Duration) -> float:
     left = deadlines.remaining()
     asked = seconds(wait)
     return asked if left is None else max(0.0, min(asked, left - WAY_BACK_SECONDS))
-
-
-def unless_delivered(context: Any, give_back: Any) -> None:
-    """What was leased for a call that is cancelled before its answer left belongs to nobody: it goes back at once."""
-
-    def ended(ended_context: Any) -> None:
-        if ended_context.cancelled():
-            give_back()
-
-    context.add_done_callback(ended)
 
 
 def _submission(result: pb.SubmissionResult | ParleyError) -> pb.SubmissionResult:

@@ -12,7 +12,7 @@ from parley.storage.v1.directory_pb2 import AccountSecrets
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.turn_work import Ask
-from storage_service.servicers.inbox import patience, span, unless_delivered
+from storage_service.servicers.inbox import patience, span
 
 SERVICE = "parley.storage.v1.OutboxService"
 
@@ -30,7 +30,7 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
         self._secrets = secrets
 
     async def LeaseDeliveries(
-        self, request: requests.LeaseDeliveriesRequest, context: Any
+        self, request: requests.LeaseDeliveriesRequest, _context: Any
     ) -> requests.LeaseDeliveriesResponse:
         ask = Ask(request.worker_id, request.max_deliveries, span(request.lease, LEASE_SECONDS), 0)
         given = await self._outbox.lease(ask, patience(request.wait))
@@ -44,7 +44,6 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
         readable = {each.account.id for each in accounts}
         # An account whose credentials cannot be opened sends nothing; its lanes wait for their leases to end.
         kept = [each for each in given if each.account_id in readable]
-        unless_delivered(context, lambda: self._outbox.deliveries.take_back(ask.worker_id, kept))
         return requests.LeaseDeliveriesResponse(deliveries=kept, accounts=accounts)
 
     async def RecordAttempts(

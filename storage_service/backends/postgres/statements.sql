@@ -227,6 +227,3 @@ WHERE id <> $1 AND seen_at > clock_timestamp() - interval '5 seconds';
 -- outgrown: tables that are four times as large as the planner believes, and not small
 SELECT s.relname FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
 WHERE s.schemaname = current_schema() AND s.n_live_tup > 64 AND s.n_live_tup > 4 * greatest(c.reltuples, 0);
-
--- tell: wakes the other replicas
-SELECT pg_notify('parley', $1);

@@ -10,6 +10,7 @@ import pytest
 
 from kit.errors import InvalidField, ParleyError, QueueFull
 from kit.ids import new_id
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain.database import Database, Depths, HotRows, Kind
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.outbox import Outbox
@@ -135,6 +136,26 @@ async def test_a_delivery_whose_call_is_cancelled_while_it_is_filled_goes_back_a
         assert len(await outbox.lease(an_ask("s2"), 5)) == 1
     await outbox.close()
     await loop
+
+
+async def test_workers_that_ask_while_others_are_served_are_served_next(store: Store) -> None:
+    database = Interrupted(store.database, "lease_turns")
+    async with running(store, database) as inbox:
+        calls: list[asyncio.Task[list[LeasedTurn]]] = []
+
+        def another_asks() -> None:
+            if len(calls) < 20:
+                calls.append(asyncio.create_task(inbox.lease(an_ask(f"w{len(calls)}"), 1)))
+
+        database.then = another_asks
+        another_asks()
+        for number in range(20):
+            await inbox.accept([a_submission(a_message(provider_message_id=f"{number}", chat_id=f"{number}"))])
+        async with asyncio.timeout(3):
+            while len(calls) < 20:
+                await asyncio.sleep(0.01)
+            given = [turn for turns in await asyncio.gather(*calls) for turn in turns]
+        assert len({turn.turn_id for turn in given}) == len(given) == 20
 
 
 async def test_stopping_answers_those_who_wait(store: Store) -> None:

@@ -1,0 +1,186 @@
+"""Inbox and outbox through the front door: the real service on a real port, as its __main__ runs it."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+
+from kit.ids import new_id
+from kit.lifetime import Lifetime
+from kit.moments import span
+from parley.chat.v1.message_pb2 import (
+    DELIVERY_STATE_QUEUED,
+    DELIVERY_STATE_UNKNOWN,
+    TURN_STATE_REPLIED,
+    ChannelMessage,
+)
+from parley.storage.v1 import delivery_requests_pb2 as attempts
+from parley.storage.v1 import directory_service_pb2 as directory
+from parley.storage.v1 import inbox_service_pb2 as inbox
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from parley.storage.v1 import turn_requests_pb2 as turns
+from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
+from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from storage_service.__main__ import serve
+from storage_service.settings import Settings
+from tests.postgres import Server
+from tests.suites.storage.hot import DATABASES
+
+TOKEN = "mesh-token-of-the-tests"
+
+
+class Mesh:
+    """The three services, called as a service of the mesh."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stubs = (InboxServiceStub(channel), OutboxServiceStub(channel), DirectoryServiceStub(channel))
+
+    def start(self, name: str, request: object, seconds: float = 10) -> grpc.aio.UnaryUnaryCall:
+        rpc = next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
+        return rpc(request, timeout=seconds, metadata=(("authorization", f"Bearer {TOKEN}"),))
+
+    async def accept(self, provider_id: str, chat_id: str = "chat") -> inbox.AcceptedMessage:
+        listed = await self.start("ListChannelAccounts", directory.ListChannelAccountsRequest(tenant_id="default"))
+        account = next(each for each in listed.accounts if each.channel == "webchat")
+        message = ChannelMessage(
+            channel="webchat", chat_id=chat_id, sender_id=chat_id, text="hi", provider_message_id=provider_id
+        )
+        submission = inbox.Submission(tenant_id="default", account_id=account.id, messages=[message])
+        response = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
+        return response.results[0].messages[0]
+
+    async def lease(self, worker: str, wait_seconds: float = 5) -> turns.LeaseTurnsResponse:
+        return await self.start("LeaseTurns", a_lease(worker, wait_seconds))
+
+    async def answer(self, turn: turns.LeasedTurn, worker: str, *replies: str) -> turns.TurnResult:
+        commit = turns.TurnCommit(
+            tenant_id=turn.tenant_id,
+            turn_id=turn.turn_id,
+            epoch=turn.epoch,
+            owner_epoch=turn.setting.owner_epoch,
+            state=TURN_STATE_REPLIED,
+            replies=replies,
+        )
+        response = await self.start("CommitTurns", turns.CommitTurnsRequest(worker_id=worker, turns=[commit]))
+        return response.results[0]
+
+    async def lease_deliveries(self, worker: str) -> attempts.LeaseDeliveriesResponse:
+        wait = span(timedelta(seconds=5))
+        request = attempts.LeaseDeliveriesRequest(worker_id=worker, max_deliveries=10, wait=wait)
+        return await self.start("LeaseDeliveries", request)
+
+    async def record(self, worker: str, delivery: attempts.LeasedDelivery, outcome: str) -> attempts.AttemptResult:
+        record = attempts.AttemptRecord(
+            tenant_id=delivery.tenant_id,
+            delivery_id=delivery.delivery_id,
+            epoch=delivery.epoch,
+            parts=1,
+            outcome=attempts.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{outcome}"),
+        )
+        request = attempts.RecordAttemptsRequest(worker_id=worker, attempts=[record])
+        return (await self.start("RecordAttempts", request)).results[0]
+
+
+def a_lease(worker: str, wait_seconds: float, lease_seconds: float = 30) -> turns.LeaseTurnsRequest:
+    wait, lease = span(timedelta(seconds=wait_seconds)), span(timedelta(seconds=lease_seconds))
+    return turns.LeaseTurnsRequest(worker_id=worker, max_turns=10, wait=wait, lease=lease)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(params=DATABASES)
+async def mesh(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Server) -> AsyncIterator[Mesh]:
+    url = postgres_server.fresh() if request.param == "postgres" else ""
+    address = f"127.0.0.1:{free_port()}"
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url=url,
+        storage_address=address,
+        mesh_token=TOKEN,
+        mesh_drain_delay_seconds=0,
+        storage_sweep_seconds=0.1,
+    )
+    lifetime = Lifetime()
+    service = asyncio.create_task(serve(settings, lifetime))
+    assert await lifetime.wait_ready(["storage"])
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield Mesh(channel)
+    lifetime.stop()
+    async with asyncio.timeout(10):
+        await service
+
+
+async def test_a_message_goes_in_and_its_answer_out(mesh: Mesh) -> None:
+    waiting = asyncio.ensure_future(mesh.lease("w1"))
+    await asyncio.sleep(0.1)
+    accepted = await mesh.accept("1")
+    (turn,) = (await waiting).turns
+    assert turn.turn_id == accepted.turn_id
+    assert turn.setting.system_prompt
+    assert not (await mesh.answer(turn, "w1", "hello")).HasField("error")
+    leased = await mesh.lease_deliveries("s1")
+    (delivery,) = leased.deliveries
+    assert [account.account.id for account in leased.accounts] == [delivery.account_id]
+    assert not (await mesh.record("s1", delivery, "BEGUN")).HasField("error")
+    assert not (await mesh.record("s1", delivery, "SENT")).HasField("error")
+    assert (await mesh.accept("1")).duplicate
+
+
+async def test_calls_that_are_cancelled_at_any_moment_lose_no_turn(mesh: Mesh) -> None:
+    """Cancelled before and while storage fills it, the turn goes back at once; when the answer is on the wire already,
+    which no server can see, the lease's own end is the net."""
+    dice, cancelled = random.Random(7), 0
+    for number in range(25):
+        call = mesh.start("LeaseTurns", a_lease("gone", 5, lease_seconds=1))
+        accepting = asyncio.ensure_future(mesh.accept(f"{number}", chat_id=f"{number}"))
+        await asyncio.sleep(dice.random() * 0.012)
+        accepted, worker = (await accepting if call.done() else None), "gone"
+        if call.cancel():
+            cancelled, worker = cancelled + 1, "here"
+            call = mesh.start("LeaseTurns", a_lease("here", 5))
+        async with asyncio.timeout(3):
+            (turn,) = (await call).turns
+        assert turn.turn_id == (accepted or await accepting).turn_id
+        await mesh.answer(turn, worker, "hello")
+    assert cancelled >= 5
+
+
+async def test_an_operators_message_stands_at_the_end_of_the_lane_once(mesh: Mesh) -> None:
+    accepted = await mesh.accept("1")
+    request = outbox.QueueMessageRequest(
+        tenant_id="default", request_id=new_id(), conversation_id=accepted.conversation_id, text="A human here."
+    )
+    first = await mesh.start("QueueMessage", request)
+    again = await mesh.start("QueueMessage", request)
+    assert (again.message_id, again.delivery_id, again.duplicate) == (first.message_id, first.delivery_id, True)
+    (delivery,) = (await mesh.lease_deliveries("s1")).deliveries
+    assert (delivery.delivery_id, delivery.text) == (first.delivery_id, "A human here.")
+
+
+async def test_a_person_can_see_and_retry_what_may_not_have_been_sent(mesh: Mesh) -> None:
+    await mesh.accept("1")
+    (turn,) = (await mesh.lease("w1")).turns
+    await mesh.answer(turn, "w1", "hello")
+    (delivery,) = (await mesh.lease_deliveries("s1")).deliveries
+    await mesh.record("s1", delivery, "BEGUN")
+    await mesh.record("s1", delivery, "UNKNOWN")
+    listing = outbox.ListDeliveriesRequest(tenant_id="default", state=DELIVERY_STATE_UNKNOWN)
+    (unknown,) = (await mesh.start("ListDeliveries", listing)).deliveries
+    assert (unknown.id, unknown.attempts) == (delivery.delivery_id, 1)
+    request = outbox.RetryDeliveryRequest(tenant_id="default", request_id=new_id(), delivery_id=unknown.id)
+    assert (await mesh.start("RetryDelivery", request)).delivery.state == DELIVERY_STATE_QUEUED
+    assert (await mesh.start("RetryDelivery", request)).duplicate
+    (again,) = (await mesh.lease_deliveries("s1")).deliveries
+    assert again.delivery_id == delivery.delivery_id
+    assert again.epoch > delivery.epoch
+    assert (await mesh.start("ListDeliveries", listing)).deliveries == []
