@@ -136,11 +136,30 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     url = database if "://" in database else _fresh(database, folder, postgres)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
     keyring = Keyring(parse_keys(keys), random_bytes=secrets.token_bytes)
+    repeats = Repeats(sessions, keyring)
     wakeups, stopping = Wakeups(), asyncio.Event()
     vault = Vault(sessions, keyring, monotonic=time.monotonic)
-    repeats = Repeats(sessions, keyring)
     accounts = Accounts(sessions, repeats, vault=vault, wakeups=wakeups, random_bytes=secrets.token_bytes)
     api_keys = ApiKeys(sessions, repeats, random_bytes=secrets.token_bytes)
+    settings = Settings(data_dir=folder, mesh_token=MESH_TOKEN, mesh_drain_delay_seconds=0)
+    server = Server("storage", "127.0.0.1:0", settings, keys=StoredKeys(api_keys))
+    _mount_directory(server, sessions, repeats, accounts=accounts, vault=vault, api_keys=api_keys)
+    _mount_conversations(server, sessions, repeats, wakeups=wakeups, stopping=stopping)
+    _mount_privacy(server, sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
+    port = await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            client = functools.partial(Client, channel)
+            yield World(url, sessions, keyring, vault, accounts, wakeups, stopping, client(MESH_TOKEN), client)
+    finally:
+        stopping.set()
+        await server.drain(1)
+        await sessions.close()
+
+
+def _mount_directory(
+    server: Server, sessions: Sessions, repeats: Repeats, *, accounts: Accounts, vault: Vault, api_keys: ApiKeys
+) -> None:
     held = directory_servicer.Directory(
         tenants=Tenants(sessions),
         accounts=accounts,
@@ -150,36 +169,25 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
         contacts=Contacts(sessions),
         api_keys=api_keys,
     )
-    reads = Conversations(sessions)
+    servicer = directory_servicer.DirectoryServicer(held)
+    server.add(directory_grpc.add_DirectoryServiceServicer_to_server, servicer, directory_servicer.SERVICE)
+
+
+def _mount_conversations(
+    server: Server, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups, stopping: asyncio.Event
+) -> None:
+    reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
-    erasure = Erasure(sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
-    settings = Settings(data_dir=folder, mesh_token=MESH_TOKEN, mesh_drain_delay_seconds=0)
-    server = Server("storage", "127.0.0.1:0", settings, keys=StoredKeys(api_keys))
-    server.add(
-        directory_grpc.add_DirectoryServiceServicer_to_server,
-        directory_servicer.DirectoryServicer(held),
-        directory_servicer.SERVICE,
-    )
-    server.add(
-        conversation_grpc.add_ConversationServiceServicer_to_server,
-        conversations.ConversationServicer(reads, Ownership(sessions, repeats, wakeups=wakeups), watching=watching),
-        conversations.SERVICE,
-    )
-    server.add(
-        privacy_grpc.add_PrivacyServiceServicer_to_server,
-        privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
-        privacy.SERVICE,
-    )
-    port = await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    servicer = conversations.ConversationServicer(reads, ownership, watching=watching)
+    server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, conversations.SERVICE)
 
-        def client(credential: str) -> Client:
-            return Client(channel, credential)
 
-        yield World(url, sessions, keyring, vault, accounts, wakeups, stopping, mesh=client(MESH_TOKEN), client=client)
-    stopping.set()
-    await server.drain(1)
-    await sessions.close()
+def _mount_privacy(
+    server: Server, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, wakeups: Wakeups
+) -> None:
+    erasure = Erasure(sessions, repeats, tombstones=tombstones, wakeups=wakeups)
+    servicer = privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions))
+    server.add(privacy_grpc.add_PrivacyServiceServicer_to_server, servicer, privacy.SERVICE)
 
 
 def _fresh(database: str, folder: Path, postgres: Postgres) -> str:
