@@ -174,4 +174,4 @@ async def _without_quiet_window(storage: str, environment: Mapping[str, str]) ->
     """Answers each message at once: the window for bursts would be measured instead of the mesh."""
     from bench import tuning
 
-    await tuning.set_quiet_window(storage, environment["MESH_TOKEN"], milliseconds=0)
+    await tuning.set_quiet_window(storage, environment["MESH_TOKEN"], channel="whatsapp", milliseconds=0)
