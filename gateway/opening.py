@@ -30,7 +30,7 @@ class Opening:
     async def open(self, lifetime: Lifetime) -> None:
         """Returns when the gateway is ready."""
         while True:
-            if await self._prepared() and (await self._neighbours.report()).ready:
+            if await self._prepared() and await self._neighbours.can_accept():
                 break
             await asyncio.sleep(AGAIN_SECONDS)
         lifetime.ready("gateway")

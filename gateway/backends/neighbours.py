@@ -65,9 +65,12 @@ class Neighbours:
             self._asked_at = now
         return await asyncio.shield(self._asking)
 
+    async def can_accept(self) -> bool:
+        """Whether webhooks can be accepted right now."""
+        return await self._state(NEEDED) == "serving"
+
     async def _ask(self) -> Report:
-        states = await asyncio.gather(*(self._state(name) for name in SERVICES))
-        await self._learn_model()
+        *states, _ = await asyncio.gather(*(self._state(name) for name in SERVICES), self._learn_model())
         return Report(dict(zip(SERVICES, states, strict=True)), self._model)
 
     async def _state(self, name: str) -> str:

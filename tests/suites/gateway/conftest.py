@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from channels.channel import Credentials, Imitation, Webhook
 from channels.registry import CHANNELS
@@ -77,7 +78,7 @@ async def running(folder: Path, **more: object) -> AsyncIterator[World]:
     peer = peers.Peer()
     for channel, credentials in CREDENTIALS.items():
         peer.add_account(channel, ADDRESSES[channel], credentials)
-    settings = Settings(data_dir=folder)
+    settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0)
     storage, storage_port = await peers.start(peer, settings)
     given = {"data_dir": folder, "storage_address": f"127.0.0.1:{storage_port}", "http_drain_seconds": 2, **more}
     lifetime = Lifetime()
@@ -95,7 +96,20 @@ async def running(folder: Path, **more: object) -> AsyncIterator[World]:
             peer.hold.set()
             lifetime.stop()
             await asyncio.wait_for(serving, 15)
-            await started.storage.drain(0.1)
+            await started.storage.drain(0)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _running_for_module(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with running(tmp_path_factory.mktemp("shared")) as started:
+        yield started
+
+
+@pytest.fixture
+def shared(_running_for_module: World) -> World:
+    """One for all tests of a module, with nothing stored."""
+    _running_for_module.peer.submissions.clear()
+    return _running_for_module
 
 
 @pytest.fixture

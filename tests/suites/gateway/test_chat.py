@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from parley.chat.v1 import message_pb2 as chat
 from tests.suites.gateway.conftest import World, running
@@ -170,14 +169,12 @@ async def test_sessions_are_limited_by_address(tmp_path: Path) -> None:
         assert statuses == [201, 201, 201, 429]
 
 
-@pytest.mark.parametrize(
-    ("origin", "expected"),
-    [("https://shop.example", 201), ("https://evil.example", 403), ("null", 403), ("https://shop.example.evil", 403)],
-)
-async def test_only_pages_that_may_get_a_session(world: World, origin: str, expected: int) -> None:
+async def test_only_pages_that_may_get_a_session(world: World) -> None:
     world.peer.accounts["webchat/web"].account.options["allowed_origins"] = "https://shop.example"
-    answer = await world.client.post("/v1/chat/sessions", json={"site": "webchat-key"}, headers={"Origin": origin})
-    assert answer.status_code == expected
+    pages = {"https://shop.example": 201, "https://evil.example": 403, "null": 403, "https://shop.example.evil": 403}
+    for origin, expected in pages.items():
+        answer = await world.client.post("/v1/chat/sessions", json={"site": "webchat-key"}, headers={"Origin": origin})
+        assert answer.status_code == expected, origin
 
 
 async def test_our_own_page_may_always(world: World) -> None:
@@ -202,26 +199,24 @@ async def test_a_renewed_session_goes_on_in_the_same_chat(world: World) -> None:
     assert [each["text"] for each in history] == ["hello"]
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "key.a.b.c", "Bearer", "\xff.\xfe.\xfd"])
-async def test_nothing_is_shown_without_a_session(world: World, token: str) -> None:
-    headers = {b"Authorization": b"Bearer " + token.encode("latin-1")} if token else {}
-    for method, path in (("GET", "/v1/chat/messages"), ("GET", "/v1/chat/events"), ("POST", "/v1/chat/messages")):
-        answer = await world.client.request(method, path, headers=headers, content=b"{}")
-        assert answer.status_code in {401, 404}, (method, path)
-        assert set(answer.json()["error"]) == {"code", "message", "details", "timestamp", "request_id"}
+async def test_nothing_is_shown_without_a_session(world: World) -> None:
+    for token in ("", "x", "a.b.c", "key.a.b.c", "Bearer", "\xff.\xfe.\xfd"):
+        headers = {b"Authorization": b"Bearer " + token.encode("latin-1")} if token else {}
+        for method, path in (("GET", "/v1/chat/messages"), ("GET", "/v1/chat/events"), ("POST", "/v1/chat/messages")):
+            answer = await world.client.request(method, path, headers=headers, content=b"{}")
+            assert answer.status_code in {401, 404}, (method, path, token)
+            assert set(answer.json()["error"]) == {"code", "message", "details", "timestamp", "request_id"}
     in_url = (await world.session())["Authorization"].removeprefix("Bearer ")
     assert (await world.client.get(f"/v1/chat/messages?token={in_url}")).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b'{"text":""}', b'{"text":5}', b'{"text":"' + b"x" * 8001 + b'"}', b"[" * 60_000, b"\xff"]
-)
-async def test_what_is_no_message_is_refused_with_a_reason(world: World, body: bytes) -> None:
-    session = await world.session()
-    headers = {**session, "Idempotency-Key": "key", "Content-Type": "application/json"}
-    answer = await world.client.post("/v1/chat/messages", content=body, headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "INVALID_FIELD"
+async def test_what_is_no_message_is_refused_with_a_reason(world: World) -> None:
+    headers = {**await world.session(), "Idempotency-Key": "key", "Content-Type": "application/json"}
+    too_long = b'{"text":"' + b"x" * 8001 + b'"}'
+    for body in (b"", b"{", b'{"text":""}', b'{"text":5}', too_long, b"[" * 60_000, b"\xff"):
+        answer = await world.client.post("/v1/chat/messages", content=body, headers=headers)
+        assert answer.status_code == 400, body[:20]
+        assert answer.json()["error"]["code"] == "INVALID_FIELD"
     assert not world.peer.submissions
 
 

@@ -3,17 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
+from gateway.settings import Settings
 from tests.suites.gateway import raw
-from tests.suites.gateway.conftest import World, running
+from tests.suites.gateway.conftest import running
 
 HEAD = b"POST /webhook/sms/sms-key HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-SECONDS = 2.0  # the deadline of these tests; the setting's default is 8
+SECONDS = 1.0  # the deadline of these tests
 
 
 def headers() -> Iterator[bytes]:
@@ -44,13 +45,13 @@ def second_request() -> Iterator[bytes]:
     return chain([b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /healthz HTTP/1.1\r\n"], repeat(b"a: b\r\n"))
 
 
-@pytest.mark.parametrize("drips", [headers, body, chunks, trailers, nothing, line_ends, second_request])
-async def test_a_client_that_drips_is_closed_when_its_time_is_up(
-    tmp_path: Path, drips: Callable[[], Iterator[bytes]]
-) -> None:
+async def test_a_client_that_drips_is_closed_when_its_time_is_up(tmp_path: Path) -> None:
+    kinds = [headers, body, chunks, trailers, nothing, line_ends, second_request]
     async with running(tmp_path, http_receive_seconds=SECONDS) as world:
-        borne = await asyncio.wait_for(raw.held(world.port, drips(), pause=0.1), 10)
-        assert borne < SECONDS + 1
+        borne = await asyncio.gather(*(raw.held(world.port, drips(), pause=0.1) for drips in kinds))
+        too_long = {kind.__name__: seconds for kind, seconds in zip(kinds, borne, strict=True) if seconds > SECONDS + 1}
+        assert not too_long
+        assert min(borne) > SECONDS / 2
         assert not world.peer.submissions
 
 
@@ -59,7 +60,7 @@ async def test_hundreds_that_drip_hold_nobody_up_and_fill_no_log(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with running(tmp_path, http_receive_seconds=SECONDS) as world:
-        dripping = [asyncio.create_task(raw.held(world.port, drips(), pause=0.5)) for drips in [headers, body] * 150]
+        dripping = [asyncio.create_task(raw.held(world.port, drips(), pause=0.3)) for drips in [headers, body] * 150]
         await asyncio.sleep(0.3)
         took = []
         for number in range(20):
@@ -75,6 +76,5 @@ async def test_hundreds_that_drip_hold_nobody_up_and_fill_no_log(
     assert len(caplog.records) < 10
 
 
-async def test_the_default_deadline_is_below_ten_seconds(world: World) -> None:
-    borne = await asyncio.wait_for(raw.held(world.port, body(), pause=0.5), 10)
-    assert 5 < borne < 10
+def test_off_the_shelf_nobody_is_borne_for_ten_seconds() -> None:
+    assert Settings().http_receive_seconds < 10

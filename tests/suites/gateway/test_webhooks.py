@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.suites.gateway.conftest import World
+from tests.suites.gateway.conftest import CREDENTIALS, World
 
 PROVIDERS = ["whatsapp", "sms", "telegram"]
 
@@ -127,3 +127,15 @@ async def test_a_storage_that_is_gone_is_503_and_welcome_again_when_it_is_back(w
     await world.restart_storage()
     assert (await posting).status_code == 200
     assert world.peer.texts() == ["hello", "while it restarts"]
+
+
+@pytest.mark.parametrize("channel", sorted(CREDENTIALS))
+async def test_an_account_without_a_secret_believes_nobody(world: World, channel: str) -> None:
+    webhook = world.webhook(channel, "hello")
+    for secrets in world.peer.accounts.values():
+        if secrets.account.channel == channel:
+            for name in list(secrets.credentials):
+                secrets.credentials[name] = " " if name != "account_sid" else secrets.credentials[name]
+    answer = await world.post(webhook)
+    assert answer.status_code == 401
+    assert not world.peer.submissions
