@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class Result:
         hits = ", ".join(f"{what} {times}" for what, times in sorted(faults.done.items()))
         lines = [
             f"acknowledged {ledger.total}, refused and repeated {ledger.refused}, sent again {ledger.repeated}",
+            f"answers that no provider expects: {dict(Counter(ledger.strange)) or 'none'}",
             f"faults {faults.done.total()}: {hits}",
             f"answered {found.answered}, told by the fallback text {found.told}",
             f"lost {len(found.lost)}, doubled {len(found.doubled)}, inverted {len(found.inverted)}",

@@ -22,6 +22,7 @@ from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from parley.storage.v1.directory_pb2 import ChannelAccount, Delivery
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
 
@@ -139,13 +140,14 @@ class Mesh:
             self._reap("gateway2")
 
     def wait_ready(self, base_url: str, within_seconds: float = START_SECONDS) -> None:
-        """Waits until every dependency serves; a process that died meanwhile is shown."""
+        """Waits until every dependency serves and the accounts are there; a process that died meanwhile is shown."""
         deadline = time.monotonic() + within_seconds
         with httpx.Client(timeout=2, trust_env=False) as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     answer = client.get(f"{base_url}/readyz?verbose")
-                    if answer.status_code == 200 and answer.json()["status"] == "ready":
+                    whole = answer.status_code == 200 and answer.json()["status"] == "ready"
+                    if whole and client.get(f"{base_url}/webhook/whatsapp").status_code != 404:
                         return
                 dead = [name for name, process in self.running.items() if process.poll() is not None]
                 assert not dead, f"{dead[0]} died:\n{self.log(dead[0])[-3000:]}"
@@ -204,6 +206,7 @@ class Storage:
         self.directory = DirectoryServiceStub(self._channel)
         self.outbox = OutboxServiceStub(self._channel)
         self.conversations = ConversationServiceStub(self._channel)
+        self.inbox = InboxServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *_: object) -> None:
