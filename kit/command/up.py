@@ -8,7 +8,7 @@ from typing import Any
 
 import uvloop
 
-from kit import logs, tracing
+from kit import logs, process, tracing
 from kit.command import mesh, reaching, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
@@ -35,6 +35,7 @@ def up(*, processes: bool, **overrides: Any) -> int:
     )
     if processes:
         return uvloop.run(mesh.run_apart(_options(settings, overrides), when_ready))
+    process.calm_collector()
     return uvloop.run(mesh.run_here(settings, when_ready))
 
 
