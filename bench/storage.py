@@ -1,6 +1,6 @@
 """What does a message cost storage? accept, lease, commit, lease delivery, begin, sent; by database, load and size.
 
-Run: python -m bench.storage [--database sqlite|postgres] [--messages 10000 1000000] [--conversations 1000] [--hot 10000]
+Run: python -m bench.storage [--messages 10000 1000000] [--conversations 1000 100000] [--hot 10000] [--callers 1 128]
 """
 
 import argparse

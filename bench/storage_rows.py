@@ -14,16 +14,16 @@ TENANT, ACCOUNT = "bench", "account"
 DIRECTORY = (
     "INSERT INTO tenants (id, name, created_at) VALUES (:t, :t, :at)",
     "INSERT INTO agents (tenant_id, id, name, created_at, updated_at) VALUES (:t, 'agent', 'agent', :at, :at)",
-    "INSERT INTO channel_accounts (tenant_id, id, channel, account_key, address, agent_id, default_quiet_ms, credentials, "
-    "created_at, updated_at) VALUES (:t, :a, 'api', 'key', 'api', 'agent', 0, :none, :at, :at)",
+    "INSERT INTO channel_accounts (tenant_id, id, channel, account_key, address, agent_id, default_quiet_ms, "
+    "credentials, created_at, updated_at) VALUES (:t, :a, 'api', 'key', 'api', 'agent', 0, :none, :at, :at)",
 )
 CONVERSATIONS = (
     "INSERT INTO contacts (tenant_id, id, created_at) SELECT :t, 'contact-' || n, :at FROM numbers",
     "INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at) "
     "SELECT :t, :a, 'chat-' || n, 'api', 'contact-' || n, :at FROM numbers",
-    "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, next_seq, created_at, "
-    "updated_at) SELECT :t, 'conversation-' || n, :a, 'api', 'chat-' || n, 'contact-' || n, 'agent', :each + 1, :at, :at "
-    "FROM numbers",
+    "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, next_seq, "
+    "created_at, updated_at) SELECT :t, 'conversation-' || n, :a, 'api', 'chat-' || n, 'contact-' || n, 'agent', :each + 1, "
+    ":at, :at FROM numbers",
 )
 MESSAGES = (
     "INSERT INTO messages (tenant_id, id, conversation_id, seq, role, text, account_id, chat_id, sender_id, "
@@ -33,15 +33,15 @@ MESSAGES = (
     "FROM numbers",
 )
 HOT = (
-    "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, next_seq, created_at, "
-    "updated_at, waiting_turn_id, waiting_since, waiting_due_at, waiting_messages, turn_due_at) "
+    "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, next_seq, "
+    "created_at, updated_at, waiting_turn_id, waiting_since, waiting_due_at, waiting_messages, turn_due_at) "
     "VALUES (:t, 'hot', :a, 'api', 'hot', 'contact-0', 'agent', :most + 1, :at, :at, 'hot', :at, :at, :most, :at)",
-    "INSERT INTO turns (tenant_id, id, conversation_id, due_at, deadline_at, created_at, first_seq, last_seq, messages, "
-    "correlation_id, traceparent) VALUES (:t, 'hot', 'hot', :at, :later, :at, 1, :most, :most, '', '')",
+    "INSERT INTO turns (tenant_id, id, conversation_id, due_at, deadline_at, created_at, first_seq, last_seq, "
+    "messages, correlation_id, traceparent) VALUES (:t, 'hot', 'hot', :at, :later, :at, 1, :most, :most, '', '')",
     "INSERT INTO messages (tenant_id, id, conversation_id, seq, role, text, account_id, chat_id, sender_id, "
     "provider_message_id, reply_to_provider_message_id, provider_at, created_at, turn_id, correlation_id, traceparent) "
-    "SELECT :t, 'hot-' || n, 'hot', n + 1, 'contact', 'Hello?', :a, 'hot', '', 'hot-' || n, '', :at, :at, 'hot', '', '' "
-    "FROM numbers",
+    "SELECT :t, 'hot-' || n, 'hot', n + 1, 'contact', 'Hello?', :a, 'hot', '', 'hot-' || n, '', :at, :at, 'hot', "
+    "'', '' FROM numbers",
 )
 NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count) "
 

@@ -1,7 +1,7 @@
 """Which rows does hot work write, and which of their columns ever change? The plain writes of both dialects follow."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
@@ -11,12 +11,16 @@ from storage_service.domain import rows
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A table, the value that stands for its row, its key, and what an update sets."""
+    """A table, the value that stands for its row, its key, what an insert gives and what an update sets.
+
+    Every column costs in both languages, so an insert leaves out what the database's own defaults say.
+    """
 
     table: str
     row: type
     key: tuple[str, ...]
     changing: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     # A row that is there already says the same: leave it.
     again: str = ""
 
@@ -25,8 +29,12 @@ class Written:
         return tuple(field.name for field in fields(self.row))
 
     @property
-    def whole(self) -> Callable[[Any], tuple[Any, ...]]:
-        return attrgetter(*self.columns)
+    def inserted(self) -> tuple[str, ...]:
+        return self.given or self.columns
+
+    @property
+    def new(self) -> Callable[[Any], tuple[Any, ...]]:
+        return attrgetter(*self.inserted)
 
     @property
     def changed(self) -> Callable[[Any], tuple[Any, ...]]:
@@ -68,6 +76,21 @@ LANES = Written(
         "updated_at",
     ),
 )
+# A lease of a turn moves these only; a delivery those.
+LEASED_LANES = replace(
+    LANES,
+    changing=(
+        "waiting_turn_id",
+        "waiting_since",
+        "waiting_due_at",
+        "waiting_messages",
+        "running_turn_id",
+        "turn_due_at",
+    ),
+)
+SENDING_LANES = replace(
+    LANES, changing=("open_deliveries", "sending_delivery_id", "delivery_due_at", "delivery_parked")
+)
 MESSAGES = Written("messages", rows.Message, key=("tenant_id", "id"))
 TURNS = Written(
     "turns",
@@ -97,6 +120,36 @@ TURNS = Written(
         "model_ms",
         "ended_at",
     ),
+    given=(
+        "tenant_id",
+        "id",
+        "conversation_id",
+        "state",
+        "first_seq",
+        "last_seq",
+        "messages",
+        "deadline_seconds",
+        "due_at",
+        "deadline_at",
+        "correlation_id",
+        "traceparent",
+        "created_at",
+    ),
+)
+LEASED_TURNS = replace(
+    TURNS,
+    changing=(
+        "state",
+        "epoch",
+        "worker_id",
+        "expires_at",
+        "attempts",
+        "first_seq",
+        "last_seq",
+        "messages",
+        "due_at",
+        "deadline_at",
+    ),
 )
 DELIVERIES = Written(
     "deliveries",
@@ -119,12 +172,28 @@ DELIVERIES = Written(
         "parts_sent",
         "updated_at",
     ),
+    given=(
+        "tenant_id",
+        "id",
+        "conversation_id",
+        "message_id",
+        "account_id",
+        "turn_id",
+        "seq",
+        "reply_to_seq",
+        "due_at",
+        "correlation_id",
+        "traceparent",
+        "created_at",
+        "updated_at",
+    ),
 )
 ATTEMPTS = Written(
     "attempts",
     rows.Attempt,
     key=("tenant_id", "delivery_id", "number"),
     changing=("outcome", "provider_message_id", "provider_code", "reason", "receipt", "ended_at"),
+    given=("tenant_id", "delivery_id", "number", "account_id", "part", "epoch", "provider_message_id", "begun_at"),
 )
 RECEIPTS = Written(
     "receipts",
@@ -136,4 +205,6 @@ RECEIPTS = Written(
 RAW_PAYLOADS = Written("raw_payloads", rows.RawPayload, key=("tenant_id", "id"))
 
 ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS)
+UPDATED = {each.table: each for each in ALL if each.changing}
+UPDATED |= {"leased_lanes": LEASED_LANES, "sending_lanes": SENDING_LANES, "leased_turns": LEASED_TURNS}
 BY_ROW = {each.row.__name__: each for each in ALL}

@@ -45,11 +45,11 @@ class Deliveries:
             return Done(error=LeaseLost())
         return self.moves[outcome](self, lane, delivery, item)
 
-    def begin(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+    def begin(self, _lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:
             return Done(error=StateConflict("another part is next"))
         self._begin(delivery, item.part, item.parts)
-        self._touch(lane, delivery)
+        self._note(delivery)
         return Done()
 
     def sent(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
@@ -190,10 +190,13 @@ class Deliveries:
         delivery.expires_at, delivery.begun = None, False
         lane.end_delivery(self.now)
 
-    def _touch(self, lane: Lane, delivery: Delivery) -> None:
+    def _note(self, delivery: Delivery) -> None:
         delivery.updated_at = self.now
         self.changes.deliveries[delivery.id] = delivery
-        self.changes.lanes[lane.id] = lane
+
+    def _touch(self, lane: Lane, delivery: Delivery) -> None:
+        self._note(delivery)
+        self.changes.sending_lanes[lane.id] = lane
 
 
 Deliveries.moves = {

@@ -112,7 +112,7 @@ def _settled(moves: Deliveries, lane: Lane, head: Head | None) -> bool:
         lane.delivery_due_at = head.delivery.due_at
     else:
         return False
-    moves.changes.lanes[lane.id] = lane
+    moves.changes.sending_lanes[lane.id] = lane
     return True
 
 

@@ -32,8 +32,13 @@ class Events:
         self._elsewhere = elsewhere
 
     def committed(self, changes: Changes) -> None:
-        lanes = changes.lanes.values()
-        moved = {*changes.lanes, *(message.conversation_id for message in changes.messages)}
+        lanes = [*changes.lanes.values(), *changes.leased_lanes.values(), *changes.sending_lanes.values()]
+        moved = {
+            *changes.lanes,
+            *changes.leased_lanes,
+            *changes.sending_lanes,
+            *(message.conversation_id for message in changes.messages),
+        }
         moved |= {turn.conversation_id for turn in changes.turns.values()}
         moved |= {delivery.conversation_id for delivery in changes.deliveries.values()}
         turns = any(lane.turn_due_at for lane in lanes)

@@ -289,6 +289,10 @@ class Changes:
     raw_payloads: list[RawPayload] = field(default_factory=list)
     paused: dict[Key, str] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
+    # Moved by nothing but a lease of their turn; by nothing but their deliveries.
+    leased_turns: dict[str, Turn] = field(default_factory=dict)
+    leased_lanes: dict[str, Lane] = field(default_factory=dict)
+    sending_lanes: dict[str, Lane] = field(default_factory=dict)
 
     def touch(self, lane: Lane, now: datetime) -> None:
         lane.updated_at = now

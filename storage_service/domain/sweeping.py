@@ -107,7 +107,7 @@ class Sweeper:
         for lane in lanes:
             lane.delivery_parked = False
             lane.delivery_due_at = rows.now if lane.open_deliveries and not lane.sending_delivery_id else None
-            changes.lanes[lane.id] = lane
+            changes.sending_lanes[lane.id] = lane
         await rows.write(changes)
         return len(lanes)
 

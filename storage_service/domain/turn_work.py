@@ -173,7 +173,7 @@ class TurnWork:
         turn.messages = lane.waiting_messages = max(1, lane.waiting_messages - MOST_MESSAGES)
         turn.deadline_at = moves.now + timedelta(seconds=turn.deadline_seconds)
         lane.waiting_since = lane.waiting_due_at = turn.due_at = moves.now
-        moves.changes.turns[turn.id] = turn
+        moves.changes.turns[turn.id] = turn  # its correlation id, too
         return taken
 
 

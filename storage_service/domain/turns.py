@@ -36,13 +36,14 @@ class Turns:
         turn.state, turn.worker_id, turn.expires_at = "running", worker_id, self.now + lease
         turn.epoch += 1
         turn.attempts += 1
-        self._touch(lane, turn)
+        self.changes.leased_turns[turn.id] = turn
+        self.changes.leased_lanes[lane.id] = lane
 
     def extend(self, turn: Turn | None, *, worker_id: str, epoch: int, lease: timedelta) -> Done:
         if turn is None or not self._held(turn, worker_id, epoch):
             return Done(error=LeaseLost())
         turn.expires_at = self.now + lease
-        self.changes.turns[turn.id] = turn
+        self.changes.leased_turns[turn.id] = turn
         return Done(expires_at=turn.expires_at)
 
     def give_back(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int, delay: timedelta) -> Done:

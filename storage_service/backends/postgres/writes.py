@@ -1,11 +1,11 @@
 """How is everything that a transaction changed written to Postgres? A statement per table, its rows as arrays."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from storage_service.backends.statements import Statements
-from storage_service.backends.written import ALL, Written
+from storage_service.backends.written import ALL, UPDATED, Written
 from storage_service.domain.rows import Changes
 
 Run = Callable[..., Awaitable[Any]]
@@ -19,27 +19,28 @@ class Writes:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
-        self._insert = {each.table: (_insert(each), each.whole) for each in ALL}
-        self._update = {each.table: (_update(each), each.changed) for each in ALL if each.changing}
+        self._insert = {each.table: (_insert(each), each.new) for each in ALL}
+        self._update = {name: (_update(each), each.changed) for name, each in UPDATED.items()}
 
     async def write(self, run: Run, changes: Changes, now: datetime) -> None:
-        """Nothing is sent for a table that nothing happened to. An attempt that began and ended here is new."""
-        fresh = {id(attempt) for attempt in changes.new_attempts}
-        old_turns = [turn for turn in changes.turns.values() if turn.id not in changes.new_turns]
+        """Nothing is sent for a table that nothing happened to."""
         await self._add(run, "messages", changes.messages)
         await self._call(run, "move_messages", changes.moved)
-        await self._set(run, "turns", old_turns)
+        await self._set(run, "turns", changes.turns.values())
         await self._add(run, "turns", changes.new_turns.values())
+        await self._set(run, "leased_turns", changes.leased_turns.values())
         await self._call(run, "grow_waiting", changes.waiting.values())
         await self._add(run, "deliveries", changes.new_deliveries)
         await self._set(run, "deliveries", changes.deliveries.values())
         await self._add(run, "attempts", changes.new_attempts)
-        await self._set(run, "attempts", [each for each in changes.attempts.values() if id(each) not in fresh])
+        await self._set(run, "attempts", changes.attempts.values())
         await self._add(run, "receipts", changes.receipts)
         await self._set(run, "receipts", changes.matched)
         await self._add(run, "raw_payloads", changes.raw_payloads)
         await self._call(run, "pause_accounts", [(*key, why) for key, why in changes.paused.items()], now)
         await self._set(run, "conversations", changes.lanes.values())
+        await self._set(run, "leased_lanes", _besides(changes.leased_lanes, changes.lanes))
+        await self._set(run, "sending_lanes", _besides(changes.sending_lanes, changes.lanes))
 
     async def _add(self, run: Run, table: str, rows: Rows) -> None:
         if rows:
@@ -61,10 +62,15 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
     return list(zip(*rows, strict=True))
 
 
+def _besides(some: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Any]:
+    """Those that are not written whole already."""
+    return [value for key, value in some.items() if key not in whole]
+
+
 def _insert(written: Written) -> str:
-    names = ", ".join(written.columns)
+    names = ", ".join(written.inserted)
     again = f" ON CONFLICT ({written.again}) DO NOTHING" if written.again else ""
-    source = f"unnest({_arrays(written, written.columns)})"
+    source = f"unnest({_arrays(written, written.inserted)})"
     return f"INSERT INTO {written.table} ({names}) SELECT * FROM {source}{again}"  # noqa: S608 - all names are ours
 
 
