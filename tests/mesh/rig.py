@@ -43,6 +43,7 @@ SETTINGS = {
     "LOG_LEVEL": "debug",  # what must never be logged is looked for in these logs
 }
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
+QUIET_MS = 1200  # of phone channels, off the shelf
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 

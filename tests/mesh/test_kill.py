@@ -7,7 +7,7 @@ import pytest
 
 from parley.chat.v1 import message_pb2 as chat
 from tests.mesh.conftest import FULL
-from tests.mesh.rig import FIVE, Mesh
+from tests.mesh.rig import FIVE, QUIET_MS, Mesh
 from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 
@@ -44,6 +44,7 @@ async def test_a_killed_service_loses_nothing_and_says_nothing_twice(
         mesh.wait_ready(mesh.base_url)
     async with mesh.storage() as storage:
         await storage.rest(60)
+        await storage.set_quiet_window(QUIET_MS)
     answers = [len(slow_world.twilio.sends.to(f"whatsapp:{who}")) for who in people]
     unknown = await _unknown(mesh) - unknown_before
     assert max(answers) == 1
