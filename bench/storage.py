@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.storage_rows import fill
 from kit.ids import new_id
+from kit.process import fastest_loop
 from parley.chat.v1.message_pb2 import TURN_STATE_REPLIED, ChannelMessage
 from parley.storage.v1 import delivery_requests_pb2 as attempts
 from parley.storage.v1.inbox_service_pb2 import Submission
@@ -43,15 +44,17 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Outcome:
     """One run."""
 
+    messages: int
     replies: int
     seconds: float
     own_cpu_seconds: float
     database_cpu_seconds: float
 
     def line(self, label: str) -> str:
-        micros = 1_000_000 / self.replies
+        micros = 1_000_000 / self.messages
         own, database = self.own_cpu_seconds * micros, self.database_cpu_seconds * micros
-        return f"{label:<44} {self.replies / self.seconds:>8.0f}/s {own:>8.0f} {database:>8.0f}"
+        rates = f"{self.messages / self.seconds:>8.0f}/s {self.replies / self.seconds:>8.0f}/s"
+        return f"{label:<56} {rates} {own:>8.0f} {database:>8.0f}"
 
 
 class Load:
@@ -62,7 +65,7 @@ class Load:
         self._conversations, self._callers = conversations, callers
         self._number = 0
         self._room = asyncio.Semaphore(callers)
-        self.sent = 0
+        self.sent = self.answered = 0
 
     async def run(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
@@ -92,10 +95,13 @@ class Load:
                     group.create_task(self._commit(turns))
 
     async def _commit(self, turns: list[LeasedTurn]) -> None:
-        for turn in turns[1:]:
-            for _ in turn.messages[1:]:
+        for turn in turns:
+            if turn.messages[0].provider_message_id.startswith("hot-"):
+                continue
+            for _ in turn.messages[1:]:  # Answered together: one reply frees the room of all.
                 self._room.release()
         await self._inbox.commit("agent", [_reply(turn) for turn in turns])
+        self.answered += sum(len(turn.messages) for turn in turns)
 
     async def _send(self) -> None:
         ask = Ask("sender", 64, LEASE, 0)
@@ -147,11 +153,12 @@ async def measure(url: str, *, conversations: int, callers: int, seconds: float,
     loops = [asyncio.create_task(inbox.turns.run()), asyncio.create_task(outbox.deliveries.run())]
     load = Load(inbox, outbox, conversations=conversations, callers=callers)
     await load.run(1.0)
-    before, began = load.sent, time.monotonic()
+    sent, answered, began = load.sent, load.answered, time.monotonic()
     own, database = time.process_time(), cpu_seconds(database_pid)
     await load.run(seconds)
     outcome = Outcome(
-        max(1, load.sent - before),
+        max(1, load.answered - answered),
+        load.sent - sent,
         time.monotonic() - began,
         time.process_time() - own,
         cpu_seconds(database_pid) - database,
@@ -191,7 +198,7 @@ def main() -> None:
     parser.add_argument("--hot", type=int, default=0, help="messages that wait in one more conversation")
     parser.add_argument("--seconds", type=float, default=5)
     given = parser.parse_args()
-    print(f"{'':<44} {'replies':>10} {'own us':>8} {'db us':>8}")
+    print(f"{'':<56} {'messages':>10} {'replies':>10} {'own us':>8} {'db us':>8}  (CPU per message)")
     for kind in given.database:
         for messages in given.messages:
             for conversations in given.conversations:
@@ -199,16 +206,17 @@ def main() -> None:
                     asyncio.run(schema.migrate(url))
                     asyncio.run(fill(url, messages=messages, conversations=conversations, hot=given.hot))
                     for callers in given.callers:
-                        outcome = asyncio.run(
-                            measure(
-                                url,
-                                conversations=conversations,
-                                callers=callers,
-                                seconds=given.seconds,
-                                database_pid=pid,
-                            )
+                        work = measure(
+                            url,
+                            conversations=conversations,
+                            callers=callers,
+                            seconds=given.seconds,
+                            database_pid=pid,
                         )
+                        with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+                            outcome = runner.run(work)
                         label = f"{kind} {messages:,} messages, {conversations:,} chats, {callers} callers"
+                        label += f", {given.hot:,} hot" if given.hot else ""
                         print(outcome.line(label), flush=True)
 
 

@@ -22,8 +22,8 @@ CONVERSATIONS = (
     "INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at) "
     "SELECT :t, :a, 'chat-' || n, 'api', 'contact-' || n, :at FROM numbers",
     "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, next_seq, "
-    "created_at, updated_at) SELECT :t, 'conversation-' || n, :a, 'api', 'chat-' || n, 'contact-' || n, 'agent', :each + 1, "
-    ":at, :at FROM numbers",
+    "created_at, updated_at) SELECT :t, 'conversation-' || n, :a, 'api', 'chat-' || n, 'contact-' || n, 'agent', "
+    ":each + 1, :at, :at FROM numbers",
 )
 MESSAGES = (
     "INSERT INTO messages (tenant_id, id, conversation_id, seq, role, text, account_id, chat_id, sender_id, "

@@ -53,7 +53,7 @@ class Conversation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "account_id", "chat_id", name="uq_conversations_chat"),
         CheckConstraint("owner IN ('agent', 'queue', 'human', 'none')", name="ck_conversations_owner"),
-        Index("ix_conversations_moved", "tenant_id", "updated_at", "id"),
+        Index("ix_conversations_moved", "tenant_id", "updated_at"),
         Index("ix_conversations_contact", "tenant_id", "contact_id"),
         Index(
             "ix_conversations_turn_due",

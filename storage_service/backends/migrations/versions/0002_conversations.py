@@ -83,7 +83,7 @@ def _conversations() -> None:
     op.create_index(
         "ix_conversations_delivery_due", "conversations", ["delivery_due_at"], **only("delivery_due_at IS NOT NULL")
     )
-    op.create_index("ix_conversations_moved", "conversations", ["tenant_id", "updated_at", "id"])
+    op.create_index("ix_conversations_moved", "conversations", ["tenant_id", "updated_at"])
     op.create_index("ix_conversations_parked", "conversations", ["tenant_id", "account_id"], **only("delivery_parked"))
     op.create_index("ix_conversations_turn_due", "conversations", ["turn_due_at"], **only("turn_due_at IS NOT NULL"))
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _deliveries()
     _receipts()
     _turns()
+    _tell_the_planner()
 
 
 def downgrade() -> None:
@@ -172,7 +173,7 @@ def _turns() -> None:
         ),
         postgresql_with={"fillfactor": 80},
     )
-    op.create_index("ix_turns_conversation", "turns", ["tenant_id", "conversation_id", "id"])
+    op.create_index("ix_turns_conversation", "turns", ["tenant_id", "conversation_id"])
     op.create_index(
         "ix_turns_deadline", "turns", ["deadline_at"], **only("state IN ('waiting', 'returned', 'running')")
     )
@@ -187,6 +188,13 @@ def _turns() -> None:
     op.create_index(
         "uq_turns_waiting", "turns", ["tenant_id", "conversation_id"], unique=True, **only("state = 'waiting'")
     )
+
+
+def _tell_the_planner() -> None:
+    """Many rows share a tenant. ANALYZE on a table with one row would say that none do, and plans would believe it."""
+    if op.get_bind().dialect.name == "postgresql":
+        for table in ("conversations", "messages", "turns", "deliveries", "attempts", "receipts"):
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN tenant_id SET (n_distinct = 10)")
 
 
 def only(condition: str) -> dict[str, Any]:
