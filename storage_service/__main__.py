@@ -37,9 +37,9 @@ from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.inbox import Inbox
+from storage_service.domain.mutations import Mutations
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.pressure import Pressure
-from storage_service.domain.rows import Mutations
 from storage_service.domain.sealing import BadKeys, Keyring
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones
@@ -83,17 +83,19 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
     await hot.database.open()
     pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
-    inbox, outbox = _inbox(parts, hot, pressure), _outbox(parts, hot)
+    inbox, outbox = _inbox(parts, hot, pressure=pressure), _outbox(parts, hot)
     server = Server("storage", settings.storage_address, settings, keys=StoredKeys(api_keys))
-    mount(server, _servicers(parts, inbox, outbox, accounts=accounts, api_keys=api_keys))
+    mount(server, _servicers(parts, inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
     await server.start()
-    await _run(parts, hot, inbox, outbox, server=server, housekeeping=_housekeeping(parts, hot, pressure))
+    await _run(
+        parts, hot, inbox=inbox, outbox=outbox, server=server, housekeeping=_housekeeping(parts, hot, pressure=pressure)
+    )
     await hot.database.close()
     await parts.sessions.close()
 
 
 async def _run(
-    parts: Parts, hot: Hot, inbox: Inbox, outbox: Outbox, *, server: Server, housekeeping: Housekeeping
+    parts: Parts, hot: Hot, *, inbox: Inbox, outbox: Outbox, server: Server, housekeeping: Housekeeping
 ) -> None:
     """Serves until told to stop. A fault of ours in one of the loops ends the process instead of leaving it idle."""
     settings, lifetime = parts.settings, parts.lifetime
@@ -148,7 +150,7 @@ def _mutations(settings: Settings) -> Mutations:
     return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
 
 
-def _inbox(parts: Parts, hot: Hot, pressure: Pressure) -> Inbox:
+def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure) -> Inbox:
     mutations = _mutations(parts.settings)
     acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations)
     work = TurnWork(new_id, mutations, parts.settings.fallback_text)
@@ -160,7 +162,7 @@ def _outbox(parts: Parts, hot: Hot) -> Outbox:
     return Outbox(hot.database, work, wakeups=parts.wakeups, new_id=new_id)
 
 
-def _housekeeping(parts: Parts, hot: Hot, pressure: Pressure) -> Housekeeping:
+def _housekeeping(parts: Parts, hot: Hot, *, pressure: Pressure) -> Housekeeping:
     settings = parts.settings
     sweeper = Sweeper(
         new_id,
@@ -172,7 +174,7 @@ def _housekeeping(parts: Parts, hot: Hot, pressure: Pressure) -> Housekeeping:
     return Housekeeping(hot.database, sweeper, pressure=pressure, every_seconds=settings.storage_sweep_seconds)
 
 
-def _servicers(parts: Parts, inbox: Inbox, outbox: Outbox, *, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
+def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
     watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)

@@ -42,7 +42,7 @@ class Wishes:
             conversation = await found.named(Conversation, request.conversation_id, lock=True)
             lane = _lane(conversation)
             moves = Turns(found.now, found.new_id, changes)
-            message = moves.say(lane, role, request.text, correlation_id=correlation_id.get())
+            message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())
             await found.add(*(Message(**_values(each)) for each in changes.messages))
             await found.add(*(Delivery(**_values(each)) for each in changes.new_deliveries))
             found.differ(conversation, _values(lane))

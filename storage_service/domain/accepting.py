@@ -12,19 +12,8 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from storage_service.domain import receipts
-from storage_service.domain.rows import (
-    GUARDED,
-    Changes,
-    Key,
-    Known,
-    Lane,
-    Message,
-    Mutations,
-    RawPayload,
-    Receipt,
-    Seat,
-    Turn,
-)
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Changes, Key, Known, Lane, Message, RawPayload, Receipt, Seat, Turn
 from storage_service.domain.tombstones import Tombstones
 
 Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
@@ -62,7 +51,7 @@ class Acceptance:
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
-        await receipts.apply(rows, said, targets, changes)
+        await receipts.apply(rows, said, targets=targets, changes=changes)
         await rows.write(changes)
         return results
 
@@ -126,13 +115,13 @@ class _Arrival:
         seat = self.seats[(*external[:3], message.sender_id)]
         lane = self.lanes[(submission.tenant_id, seat.conversation_id or "")]
         row = self._row(lane, message)
-        row.turn_id = self._turn(lane, seat, row) if lane.owner == "agent" else None
+        row.turn_id = self._turn(lane, seat, row=row) if lane.owner == "agent" else None
         lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
         if self.how.mutations.dedupe:
             self.known[external] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
-        return _accepted(row.id, lane.id, row.seq, row.turn_id, self.now)
+        return _accepted(row.id, lane.id, seq=row.seq, turn_id=row.turn_id, at=self.now)
 
     def _row(self, lane: Lane, message: ChannelMessage) -> Message:
         received_at = moment(message.received_at) if message.HasField("received_at") else self.now
@@ -159,10 +148,10 @@ class _Arrival:
             message.traceparent,
         )
 
-    def _turn(self, lane: Lane, seat: Seat, row: Message) -> str:
+    def _turn(self, lane: Lane, seat: Seat, *, row: Message) -> str:
         """The turn that waits, grown by one message, or a new one."""
         if lane.waiting_turn_id is None:
-            return self._new_turn(lane, seat, row)
+            return self._new_turn(lane, seat, row=row)
         latest = (lane.waiting_since or self.now) + LONGEST_BURST * seat.quiet
         due_at = max(lane.waiting_due_at or self.now, min(self.now + seat.quiet, latest))
         lane.waiting_messages += 1
@@ -176,7 +165,7 @@ class _Arrival:
             self.changes.waiting[turn_id] = grown
         return turn_id
 
-    def _new_turn(self, lane: Lane, seat: Seat, row: Message) -> str:
+    def _new_turn(self, lane: Lane, seat: Seat, *, row: Message) -> str:
         due_at = self.now + seat.quiet
         turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=due_at, deadline_seconds=seat.deadline_seconds)
         self.changes.new_turns[turn.id] = turn
@@ -253,13 +242,13 @@ def _external(submission: Submission) -> Callable[[ChannelMessage], External]:
 def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:
     if known is None:  # Erased: acknowledged, so that the provider stops, and nothing else.
         return AcceptedMessage(duplicate=True)
-    accepted = _accepted(known.id, known.conversation_id, known.seq, known.turn_id, known.created_at)
+    accepted = _accepted(known.id, known.conversation_id, seq=known.seq, turn_id=known.turn_id, at=known.created_at)
     accepted.duplicate = True
     accepted.differs = known.text != message.text
     return accepted
 
 
-def _accepted(message_id: str, conversation_id: str, seq: int, turn_id: str | None, at: datetime) -> AcceptedMessage:
+def _accepted(message_id: str, conversation_id: str, *, seq: int, turn_id: str | None, at: datetime) -> AcceptedMessage:
     return AcceptedMessage(
         message_id=message_id, conversation_id=conversation_id, seq=seq, turn_id=turn_id or "", created_at=stamp(at)
     )

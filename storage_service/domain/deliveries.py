@@ -1,19 +1,24 @@
 """How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from kit.errors import LeaseLost, StateConflict
 from kit.moments import seconds
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import receipts
-from storage_service.domain.rows import GUARDED, Attempt, Changes, Delivery, Key, Lane, Mutations, Receipt
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
 from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
 
-Move = Callable[["Deliveries", Lane, Delivery, AttemptRecord], Done]
+
+class Move(Protocol):
+    """What a record of one outcome does."""
+
+    def __call__(self, moves: "Deliveries", lane: Lane, delivery: Delivery, /, *, item: AttemptRecord) -> Done: ...
 
 
 @dataclass(slots=True)
@@ -36,71 +41,72 @@ class Deliveries:
         lane.hold_delivery(delivery.id)
         self._touch(lane, delivery)
 
-    def record(self, lane: Lane, delivery: Delivery, item: AttemptRecord, *, worker_id: str) -> Done:
+    def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
-        if self._seen_before(delivery, item, outcome, worker_id):
+        if self._seen_before(delivery, item, outcome=outcome, worker_id=worker_id):
             return Done(duplicate=True)
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
             return Done(error=LeaseLost())
-        return self.moves[outcome](self, lane, delivery, item)
+        return self.moves[outcome](self, lane, delivery, item=item)
 
-    def begin(self, _lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
+    def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:
             return Done(error=StateConflict("another part is next"))
-        self._begin(delivery, item.part, item.parts)
+        self._begin(delivery, item.part, parts=item.parts)
         self._note(delivery)
         return Done()
 
-    def sent(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
-        attempt = self._close(delivery, item, "sent")
+    def sent(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        attempt = self._close(delivery, item, outcome="sent")
         delivery.parts_sent, delivery.part_attempts = item.part + 1, 0
         delivery.parts, delivery.provider_message_id = item.parts, item.provider_message_id
         if delivery.parts_sent >= delivery.parts:
-            self._leave(lane, delivery, "sent")
+            self._leave(lane, delivery, state="sent")
         elif item.begin_next:
-            self._begin(delivery, item.part + 1, item.parts)
+            self._begin(delivery, item.part + 1, parts=item.parts)
         self._touch(lane, delivery)
         self._join_early(delivery, attempt)
         return Done()
 
-    def retry(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
-        self._close(delivery, item, "retry")
+    def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        self._close(delivery, item, outcome="retry")
         self._requeue(delivery, self.now + timedelta(seconds=seconds(item.retry_after)))
         lane.return_delivery(delivery.due_at)
         self._touch(lane, delivery)
         return Done()
 
-    def rejected(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
-        self._close(delivery, item, "rejected")
-        self._leave(lane, delivery, "failed", item.reason or "rejected")
+    def rejected(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        self._close(delivery, item, outcome="rejected")
+        self._leave(lane, delivery, state="failed", reason=item.reason or "rejected")
         self._touch(lane, delivery)
         return Done()
 
-    def unknown(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
-        attempt = self._close(delivery, item, "unknown")
-        self.doubt(lane, delivery, attempt, item.reason or "unknown")
+    def unknown(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        attempt = self._close(delivery, item, outcome="unknown")
+        self.doubt(lane, delivery, attempt=attempt, reason=item.reason or "unknown")
         return Done()
 
-    def doubt(self, lane: Lane, delivery: Delivery, attempt: Attempt | None, reason: str) -> None:
+    def doubt(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None, reason: str) -> None:
         """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
         if self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend":
             self._requeue(delivery, self.now)
             lane.return_delivery(self.now)
         else:
-            self._leave(lane, delivery, "unknown", reason)
+            self._leave(lane, delivery, state="unknown", reason=reason)
         self._touch(lane, delivery)
         self._join_early(delivery, attempt)
 
-    def unauthorized(self, lane: Lane, delivery: Delivery, item: AttemptRecord) -> Done:
-        self._close(delivery, item, "unauthorized")
+    def unauthorized(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        self._close(delivery, item, outcome="unauthorized")
         self._requeue(delivery, self.now)
         lane.park()
         self.changes.paused[delivery.tenant_id, delivery.account_id] = "unauthorized"
         self._touch(lane, delivery)
         return Done()
 
-    def released(self, lane: Lane, delivery: Delivery, _item: AttemptRecord) -> Done:
+    def released(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        del item  # No call was made: there is nothing more to know of it.
         if delivery.begun:
             return Done(error=StateConflict("an attempt has begun"))
         self._requeue(delivery, self.now)
@@ -119,7 +125,7 @@ class Deliveries:
         if attempt:
             attempt.outcome, attempt.reason, attempt.ended_at = "unknown", "lease_expired", self.now
             self.changes.attempts[delivery.id, attempt.number] = attempt
-        self.doubt(lane, delivery, attempt, "lease_expired")
+        self.doubt(lane, delivery, attempt=attempt, reason="lease_expired")
 
     def again(self, lane: Lane, delivery: Delivery) -> None:
         """A person wants a failed or unknown delivery sent after all, as the next of its lane."""
@@ -130,7 +136,7 @@ class Deliveries:
         lane.queue_delivery(self.now)
         self._touch(lane, delivery)
 
-    def _begin(self, delivery: Delivery, part: int, parts: int) -> None:
+    def _begin(self, delivery: Delivery, part: int, *, parts: int) -> None:
         delivery.expires_at = self.now + timedelta(seconds=delivery.lease_seconds)
         delivery.parts = parts
         if not self.mutations.attempt_record:
@@ -138,9 +144,9 @@ class Deliveries:
         delivery.state, delivery.begun = "sending", True
         delivery.attempts += 1
         delivery.part_attempts += 1
-        self.changes.new_attempts.append(_attempt(delivery, part, self.now))
+        self.changes.new_attempts.append(_attempt(delivery, part, now=self.now))
 
-    def _close(self, delivery: Delivery, item: AttemptRecord, outcome: str) -> Attempt | None:
+    def _close(self, delivery: Delivery, item: AttemptRecord, *, outcome: str) -> Attempt | None:
         delivery.begun = False
         attempt = self._current(delivery)
         if attempt is None:
@@ -166,11 +172,13 @@ class Deliveries:
         for receipt in self.early:
             if receipt.matched:
                 continue
-            receipt.matched = receipts.join(receipt, {delivery.key: delivery}, known, self.changes, now=self.now)
+            receipt.matched = receipts.join(
+                receipt, {delivery.key: delivery}, attempts=known, changes=self.changes, now=self.now
+            )
             if receipt.matched:
                 self.changes.matched.append(receipt)
 
-    def _seen_before(self, delivery: Delivery, item: AttemptRecord, outcome: str, worker_id: str) -> bool:
+    def _seen_before(self, delivery: Delivery, item: AttemptRecord, *, outcome: str, worker_id: str) -> bool:
         """The record of a call that was answered but whose answer was lost."""
         if not self.mutations.fencing or delivery.worker_id != worker_id or delivery.epoch != item.epoch:
             return False
@@ -184,7 +192,7 @@ class Deliveries:
         delivery.expires_at, delivery.begun = None, False
         delivery.reason = ""
 
-    def _leave(self, lane: Lane, delivery: Delivery, state: str, reason: str = "") -> None:
+    def _leave(self, lane: Lane, delivery: Delivery, *, state: str, reason: str = "") -> None:
         """The delivery has ended and its lane goes on."""
         delivery.state, delivery.reason = state, reason
         delivery.expires_at, delivery.begun = None, False
@@ -210,7 +218,7 @@ Deliveries.moves = {
 }
 
 
-def _attempt(delivery: Delivery, part: int, now: datetime) -> Attempt:
+def _attempt(delivery: Delivery, part: int, *, now: datetime) -> Attempt:
     return Attempt(
         tenant_id=delivery.tenant_id,
         delivery_id=delivery.id,

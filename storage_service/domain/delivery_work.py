@@ -15,7 +15,8 @@ from parley.storage.v1.delivery_requests_pb2 import (
 from storage_service.domain import leased, receipts
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.leased import Head
-from storage_service.domain.rows import GUARDED, Attempt, Changes, Delivery, Key, Lane, Mutations, Receipt
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
 from storage_service.domain.turn_work import Ask, share
 from storage_service.domain.words import DELIVERY_STATE
 
@@ -46,7 +47,7 @@ class DeliveryWork:
         filled: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
         for lane, ask in share(lanes, asks):
             head = heads.get(lane.key)
-            if _settled(moves, lane, head) or head is None:
+            if _settled(moves, lane, head=head) or head is None:
                 continue
             moves.lease(lane, head.delivery, worker_id=ask.worker_id, lease=ask.lease)
             filled[id(ask)].append(leased.delivery(lane, head))
@@ -58,8 +59,11 @@ class DeliveryWork:
         keys = sorted({(item.tenant_id, item.delivery_id) for _, item in records})
         lanes = await rows.lanes_of_deliveries(keys)
         deliveries = await rows.deliveries(keys)
-        moves = await self._moves(rows, deliveries, records)
-        results = [self._record(moves, lanes, deliveries, worker_id, item) for worker_id, item in records]
+        moves = await self._moves(rows, deliveries, records=records)
+        results = [
+            self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)
+            for worker_id, item in records
+        ]
         await rows.write(moves.changes)
         return results
 
@@ -67,6 +71,7 @@ class DeliveryWork:
         self,
         moves: Deliveries,
         lanes: Mapping[Key, Lane],
+        *,
         deliveries: Mapping[Key, Delivery],
         worker_id: str,
         item: AttemptRecord,
@@ -75,12 +80,12 @@ class DeliveryWork:
         delivery, lane = deliveries.get(key), lanes.get(key)
         if delivery is None or lane is None:
             return AttemptResult(error=as_item(NotFound("no such delivery", metadata={"resource": "delivery"})))
-        done = moves.record(lane, delivery, item, worker_id=worker_id)
+        done = moves.record(lane, delivery, item=item, worker_id=worker_id)
         error = as_item(done.error) if done.error else None
         return AttemptResult(error=error, duplicate=done.duplicate, state=DELIVERY_STATE[delivery.state])
 
     async def _moves(
-        self, rows: DeliveryRows, deliveries: Mapping[Key, Delivery], records: Sequence[tuple[str, AttemptRecord]]
+        self, rows: DeliveryRows, deliveries: Mapping[Key, Delivery], *, records: Sequence[tuple[str, AttemptRecord]]
     ) -> Deliveries:
         """Reads the attempts only of those that have some, receipts only when something may have been taken."""
         tried = [key for key, delivery in deliveries.items() if delivery.attempts]
@@ -102,7 +107,7 @@ def by_delivery(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
     return grouped
 
 
-def _settled(moves: Deliveries, lane: Lane, head: Head | None) -> bool:
+def _settled(moves: Deliveries, lane: Lane, *, head: Head | None) -> bool:
     """True when there is nothing to lease now: no delivery, one that waits for its retry, or a paused account."""
     if head is None:
         lane.open_deliveries, lane.delivery_due_at = 0, None

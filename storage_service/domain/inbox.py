@@ -28,7 +28,7 @@ class Inbox:
         self._pressure = pressure
         self._accepts = Groups[Submission, SubmissionResult]("accept", self._accept)
         self._commits = Groups[tuple[str, TurnCommit], Done]("commit", self._commit)
-        self.turns = Lessor[LeasedTurn](self._fill, self._give_back, wakeups.turns)
+        self.turns = Lessor[LeasedTurn](self._fill, self._give_back, bell=wakeups.turns)
 
     async def close(self) -> None:
         await self.turns.stop()
@@ -49,13 +49,13 @@ class Inbox:
     async def commit(self, worker_id: str, items: Sequence[TurnCommit]) -> Sequence[Done]:
         return settled(await self._commits.put([(worker_id, item) for item in items]))
 
-    async def extend(self, worker_id: str, leases: Sequence[TurnLease], lease: timedelta) -> Sequence[Done]:
+    async def extend(self, worker_id: str, leases: Sequence[TurnLease], *, lease: timedelta) -> Sequence[Done]:
         async def work(rows: HotRows) -> list[Done]:
             return await self._work.extend(rows, leases, worker_id=worker_id, lease=lease)
 
         return await self._database.run("turns", work)
 
-    async def abandon(self, worker_id: str, leases: Sequence[TurnLease], delay: timedelta) -> Sequence[Done]:
+    async def abandon(self, worker_id: str, leases: Sequence[TurnLease], *, delay: timedelta) -> Sequence[Done]:
         async def work(rows: HotRows) -> list[Done]:
             return await self._work.give_back(rows, leases, worker_id=worker_id, delay=delay)
 

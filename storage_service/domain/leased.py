@@ -34,7 +34,7 @@ class Head:
     reply_metadata: Mapping[str, str]
 
 
-def turn(lane: Lane, turn: Turn, setting: TurnSetting, own: Sequence[Said], history: Sequence[Said]) -> LeasedTurn:
+def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], history: Sequence[Said]) -> LeasedTurn:
     setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
     return LeasedTurn(
         tenant_id=lane.tenant_id,

@@ -42,6 +42,7 @@ class Lessor(Generic[Given]):
         self,
         fill: Callable[[Sequence[Ask]], Awaitable[Filled[Given]]],
         give_back: Callable[[str, Sequence[Given]], Awaitable[None]],
+        *,
         bell: Bell,
     ) -> None:
         self._fill = fill

@@ -29,7 +29,7 @@ class Outbox:
         self._new_id = new_id
         self._records = Groups[tuple[str, AttemptRecord], AttemptResult]("record", self._record)
         self._receipts = Groups[AccountReceipts, None]("receipts", self._note)
-        self.deliveries = Lessor[LeasedDelivery](self._fill, self._give_back, wakeups.deliveries)
+        self.deliveries = Lessor[LeasedDelivery](self._fill, self._give_back, bell=wakeups.deliveries)
 
     async def close(self) -> None:
         await self.deliveries.stop()

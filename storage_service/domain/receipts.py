@@ -59,26 +59,26 @@ async def record(rows: ReceiptRows, said: Sequence[Receipt]) -> None:
     targets = await rows.targets(said)
     await rows.lanes(sorted({(tenant_id, conversation_id) for tenant_id, _, conversation_id in targets}))
     changes = Changes()
-    await apply(rows, said, targets, changes)
+    await apply(rows, said, targets=targets, changes=changes)
     await rows.write(changes)
 
 
-async def apply(rows: ReceiptRows, said: Sequence[Receipt], targets: Sequence[Target], changes: Changes) -> None:
+async def apply(rows: ReceiptRows, said: Sequence[Receipt], *, targets: Sequence[Target], changes: Changes) -> None:
     """Under the locks of the conversations. New receipts are written; known ones are marked when they join now."""
     keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
     deliveries = await rows.deliveries(keys) if keys else {}
     attempts = await rows.attempts(keys) if keys else []
     for receipt in said:
-        receipt.matched = join(receipt, deliveries, attempts, changes, now=rows.now)
+        receipt.matched = join(receipt, deliveries, attempts=attempts, changes=changes, now=rows.now)
         changes.receipts.append(receipt)
 
 
 def join(
     receipt: Receipt,
     deliveries: Mapping[Key, Delivery],
+    *,
     attempts: Sequence[Attempt],
     changes: Changes,
-    *,
     now: datetime,
 ) -> bool:
     """Applies the receipt to its attempt and delivery; False when what it is about is not known yet."""

@@ -297,15 +297,3 @@ class Changes:
     def touch(self, lane: Lane, now: datetime) -> None:
         lane.updated_at = now
         self.lanes[lane.id] = lane
-
-
-@dataclass(frozen=True, slots=True)
-class Mutations:
-    """Which guard is taken out, so that a test can show that it is found. All stand in every real process."""
-
-    fencing: bool = True
-    dedupe: bool = True
-    attempt_record: bool = True
-
-
-GUARDED = Mutations()

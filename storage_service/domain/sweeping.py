@@ -8,7 +8,8 @@ from typing import Protocol
 from storage_service.domain import receipts
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
-from storage_service.domain.rows import GUARDED, Changes, Key, Lane, Mutations, Receipt
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Changes, Key, Lane, Receipt
 from storage_service.domain.turn_work import TurnRows
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import OPEN_TURN
@@ -49,9 +50,9 @@ class Sweeper:
             if turn.state != "running" or turn.expires_at is None or turn.expires_at > rows.now:
                 continue
             if turn.attempts >= self.most_leases:
-                moves.fail(lane, turn, "turn_exhausted", tell=tell[lane.key])
+                moves.fail(lane, turn, reason="turn_exhausted", tell=tell[lane.key])
             else:
-                moves.take_back(lane, turn, rows.now)
+                moves.take_back(lane, turn, due_at=rows.now)
         await rows.write(moves.changes)
         return len(keys)
 
@@ -62,7 +63,7 @@ class Sweeper:
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
         for key, turn in (await rows.turns(keys) if keys else {}).items():
             if turn.state in OPEN_TURN and turn.deadline_at <= rows.now:
-                moves.fail(lanes[key], turn, "turn_deadline", tell=tell[lanes[key].key])
+                moves.fail(lanes[key], turn, reason="turn_deadline", tell=tell[lanes[key].key])
         await rows.write(moves.changes)
         return len(keys)
 
@@ -94,7 +95,7 @@ class Sweeper:
         attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number)
         changes = Changes()
         for receipt in waiting:
-            receipt.matched = receipts.join(receipt, deliveries, attempts, changes, now=rows.now)
+            receipt.matched = receipts.join(receipt, deliveries, attempts=attempts, changes=changes, now=rows.now)
             if receipt.matched:
                 changes.matched.append(receipt)
         await rows.write(changes)

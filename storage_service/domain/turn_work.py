@@ -9,7 +9,8 @@ from kit.errors import LeaseLost
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
 from storage_service.domain import leased
 from storage_service.domain.leased import Said
-from storage_service.domain.rows import GUARDED, Changes, Key, Lane, Mutations, Turn
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Changes, Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
 
 # More messages than this in one go are the next turn's.
@@ -68,13 +69,13 @@ class TurnWork:
         keys = [(lane.tenant_id, _head(lane)) for lane in lanes]
         turns = await rows.turns(keys)
         settings = await rows.settings([lane.key for lane in lanes])
-        wanted = [_wanted(lane, turns[lane.tenant_id, _head(lane)], ask) for lane, ask in chosen]
+        wanted = [_wanted(lane, turns[lane.tenant_id, _head(lane)], ask=ask) for lane, ask in chosen]
         said = await rows.said(wanted)
         moves = self._moves(rows.now)
         filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
         for lane, ask in chosen:
             turn = turns[lane.tenant_id, _head(lane)]
-            given = self._give(moves, lane, turn, setting=settings[lane.key], said=said[lane.key], ask=ask)
+            given = self._give(moves, lane, turn=turn, setting=settings[lane.key], said=said[lane.key], ask=ask)
             if given is not None:
                 filled[id(ask)].append(given)
         await rows.write(moves.changes)
@@ -129,7 +130,7 @@ class TurnWork:
             if (lane := lanes.get(key)) is None:
                 results.append(Done(error=LeaseLost()))
                 continue
-            results.append(moves.commit(lane, turns.get(key), item, worker_id=worker_id))
+            results.append(moves.commit(lane, turns.get(key), item=item, worker_id=worker_id))
         await rows.write(moves.changes)
         return results
 
@@ -141,27 +142,27 @@ class TurnWork:
         return await rows.lanes_of_turns(unique), await rows.turns(unique)
 
     def _give(
-        self, moves: Turns, lane: Lane, turn: Turn, *, setting: TurnSetting, said: Sequence[Said], ask: Ask
+        self, moves: Turns, lane: Lane, *, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
         if lane.owner != "agent":
-            moves.end(lane, turn, "suppressed", f"owner_{lane.owner}")
+            moves.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
             return None
         if turn.deadline_at <= moves.now:
-            moves.fail(lane, turn, "turn_deadline", tell=setting.fallback_text or self.fallback_text)
+            moves.fail(lane, turn, reason="turn_deadline", tell=setting.fallback_text or self.fallback_text)
             return None
         own = [each for each in said if each.own]
         if not own:
-            moves.end(lane, turn, "suppressed", "erased")
+            moves.end(lane, turn, state="suppressed", reason="erased")
             return None
         if len(own) > MOST_MESSAGES:
-            turn = self._split(moves, lane, turn, own)
+            turn = self._split(moves, lane, turn=turn, own=own)
         own = own[:MOST_MESSAGES]
         turn.messages, turn.last_seq = len(own), own[-1].message.seq
         moves.lease(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
-        return leased.turn(lane, turn, setting, own, [each for each in said if not each.own])
+        return leased.turn(lane, turn, setting=setting, own=own, history=[each for each in said if not each.own])
 
-    def _split(self, moves: Turns, lane: Lane, turn: Turn, own: Sequence[Said]) -> Turn:
+    def _split(self, moves: Turns, lane: Lane, *, turn: Turn, own: Sequence[Said]) -> Turn:
         """The first messages go into a turn of their own; what is left waits on. Moving the few is what stays cheap."""
         rest = own[MOST_MESSAGES]
         taken = replace(turn, id=self.new_id(), epoch=0, attempts=0, state="waiting")
@@ -194,5 +195,5 @@ def _head(lane: Lane) -> str:
     return lane.running_turn_id or lane.waiting_turn_id or ""
 
 
-def _wanted(lane: Lane, turn: Turn, ask: Ask) -> Wanted:
+def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
     return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history)

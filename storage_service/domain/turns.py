@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
-from storage_service.domain.rows import GUARDED, Changes, Delivery, Lane, Message, Mutations, Turn
+from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.rows import Changes, Delivery, Lane, Message, Turn
 from storage_service.domain.words import OPEN_TURN, TERMINAL
 
 MUST_SPEAK = {"replied", "failed"}
@@ -40,7 +41,7 @@ class Turns:
         self.changes.leased_lanes[lane.id] = lane
 
     def extend(self, turn: Turn | None, *, worker_id: str, epoch: int, lease: timedelta) -> Done:
-        if turn is None or not self._held(turn, worker_id, epoch):
+        if turn is None or not self._held(turn, worker_id, epoch=epoch):
             return Done(error=LeaseLost())
         turn.expires_at = self.now + lease
         self.changes.leased_turns[turn.id] = turn
@@ -49,51 +50,51 @@ class Turns:
     def give_back(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int, delay: timedelta) -> Done:
         if turn is not None and (turn.state, turn.epoch, turn.worker_id) == ("returned", epoch, worker_id):
             return Done(duplicate=True)
-        if turn is None or not self._held(turn, worker_id, epoch):
+        if turn is None or not self._held(turn, worker_id, epoch=epoch):
             return Done(error=LeaseLost())
-        self.take_back(lane, turn, self.now + delay)
+        self.take_back(lane, turn, due_at=self.now + delay)
         return Done()
 
     def unlease(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int) -> None:
         """A lease that never reached its worker counts for nothing."""
-        if turn is not None and self._held(turn, worker_id, epoch):
+        if turn is not None and self._held(turn, worker_id, epoch=epoch):
             turn.attempts -= 1
-            self.take_back(lane, turn, self.now)
+            self.take_back(lane, turn, due_at=self.now)
 
-    def take_back(self, lane: Lane, turn: Turn, due_at: datetime) -> None:
+    def take_back(self, lane: Lane, turn: Turn, *, due_at: datetime) -> None:
         turn.state, turn.expires_at = "returned", None
         turn.due_at = due_at
         lane.return_turn(due_at)
         self._touch(lane, turn)
 
-    def commit(self, lane: Lane, turn: Turn | None, item: TurnCommit, *, worker_id: str) -> Done:
+    def commit(self, lane: Lane, turn: Turn | None, *, item: TurnCommit, worker_id: str) -> Done:
         state = TERMINAL.get(item.state)
         replies = [text for text in item.replies if text.strip()]
         if state is None or (state in MUST_SPEAK and not replies):
             return Done(error=_malformed(state))
         if turn is None:
             return Done(error=LeaseLost())
-        if not self._held(turn, worker_id, item.epoch):
-            return _seen_before(turn, worker_id, item.epoch)
+        if not self._held(turn, worker_id, epoch=item.epoch):
+            return _seen_before(turn, worker_id, epoch=item.epoch)
         _note_usage(turn, item)
         if lane.owner != "agent" or lane.owner_epoch != item.owner_epoch:
-            self.end(lane, turn, "suppressed", "owner_changed")
+            self.end(lane, turn, state="suppressed", reason="owner_changed")
             return Done(error=OwnerChanged())
-        self.end(lane, turn, state, item.reason, replies=replies)
+        self.end(lane, turn, state=state, reason=item.reason, replies=replies)
         if state == "handed_off":
             lane.owner, lane.owner_epoch = "queue", lane.owner_epoch + 1
         return Done()
 
-    def fail(self, lane: Lane, turn: Turn, reason: str, *, tell: str) -> None:
+    def fail(self, lane: Lane, turn: Turn, *, reason: str, tell: str) -> None:
         """Ends a turn that nobody will answer any more. Whoever still works on it finds another epoch."""
         turn.epoch += 1
         turn.worker_id = ""
         if lane.owner != "agent":
-            self.end(lane, turn, "suppressed", f"owner_{lane.owner}")
+            self.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
         else:
-            self.end(lane, turn, "failed", reason, replies=[tell])
+            self.end(lane, turn, state="failed", reason=reason, replies=[tell])
 
-    def end(self, lane: Lane, turn: Turn, state: str, reason: str = "", *, replies: Sequence[str] = ()) -> None:
+    def end(self, lane: Lane, turn: Turn, *, state: str, reason: str = "", replies: Sequence[str] = ()) -> None:
         waited = lane.waiting_turn_id == turn.id
         lane.end_turn(turn.id)
         turn.state, turn.reason = state, reason
@@ -101,15 +102,15 @@ class Turns:
         if replies:
             turn.reply_seq, turn.replies = lane.next_seq, len(replies)
         for text in replies:
-            message = self.say(lane, "agent", text, turn=turn)
+            message = self.say(lane, "agent", text=text, turn=turn)
             lane.last_reply_seq = message.seq
         if lane.waiting_turn_id and not waited:
             self._now_first(lane)
         self._touch(lane, turn)
 
-    def say(self, lane: Lane, role: str, text: str, *, turn: Turn | None = None, correlation_id: str = "") -> Message:
+    def say(self, lane: Lane, role: str, *, text: str, turn: Turn | None = None, correlation_id: str = "") -> Message:
         """Adds a message to the history and its delivery to the lane."""
-        message = _spoken(lane, role, text, message_id=self.new_id(), delivery_id=self.new_id(), now=self.now)
+        message = _spoken(lane, role, text=text, message_id=self.new_id(), delivery_id=self.new_id(), now=self.now)
         message.correlation_id = turn.correlation_id if turn else correlation_id
         message.traceparent = turn.traceparent if turn else ""
         message.turn_id = turn.id if turn else None
@@ -127,7 +128,7 @@ class Turns:
         grown = (lane.tenant_id, turn_id, due_at, lane.waiting_messages, lane.last_inbound_seq, self.now)
         self.changes.waiting[turn_id] = grown
 
-    def _held(self, turn: Turn, worker_id: str, epoch: int) -> bool:
+    def _held(self, turn: Turn, worker_id: str, *, epoch: int) -> bool:
         if not self.mutations.fencing:
             return True
         return (turn.state, turn.worker_id, turn.epoch) == ("running", worker_id, epoch)
@@ -143,7 +144,7 @@ def _malformed(state: str | None) -> ParleyError:
     return InvalidField([("replies", f"a turn that ends as {state} needs at least one that is not blank")])
 
 
-def _seen_before(turn: Turn, worker_id: str, epoch: int) -> Done:
+def _seen_before(turn: Turn, worker_id: str, *, epoch: int) -> Done:
     if turn.state in OPEN_TURN or (turn.worker_id, turn.epoch) != (worker_id, epoch):
         return Done(error=LeaseLost())
     if turn.reason == "owner_changed":
@@ -159,7 +160,7 @@ def _note_usage(turn: Turn, item: TurnCommit) -> None:
     turn.model_ms = round(seconds(usage.model_time) * 1000)
 
 
-def _spoken(lane: Lane, role: str, text: str, *, message_id: str, delivery_id: str, now: datetime) -> Message:
+def _spoken(lane: Lane, role: str, *, text: str, message_id: str, delivery_id: str, now: datetime) -> Message:
     return Message(
         tenant_id=lane.tenant_id,
         id=message_id,

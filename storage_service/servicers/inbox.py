@@ -42,7 +42,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
 
     async def ExtendTurns(self, request: requests.ExtendTurnsRequest, _context: Any) -> requests.ExtendTurnsResponse:
         lease = span(request.lease, LEASE_SECONDS)
-        done = await self._inbox.extend(request.worker_id, request.leases, lease)
+        done = await self._inbox.extend(request.worker_id, request.leases, lease=lease)
         return requests.ExtendTurnsResponse(results=_results(done))
 
     async def CommitTurns(self, request: requests.CommitTurnsRequest, _context: Any) -> requests.CommitTurnsResponse:
@@ -51,7 +51,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
 
     async def AbandonTurns(self, request: requests.AbandonTurnsRequest, _context: Any) -> requests.AbandonTurnsResponse:
         delay = timedelta(seconds=seconds(request.delay))
-        done = await self._inbox.abandon(request.worker_id, request.leases, delay)
+        done = await self._inbox.abandon(request.worker_id, request.leases, delay=delay)
         return requests.AbandonTurnsResponse(results=_results(done))
 
 

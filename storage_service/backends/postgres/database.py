@@ -51,7 +51,7 @@ class PostgresDatabase:
 
     async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Result]]) -> Result:
         async def transaction(connection: "asyncpg.Connection[Any]") -> Result:
-            rows = PostgresRows(connection, self._statements, self._writes, now=self.now())
+            rows = PostgresRows(connection, self._statements, writes=self._writes, now=self.now())
             try:
                 result = await work(rows)
             except (ParleyError, *OF_THE_ROW):

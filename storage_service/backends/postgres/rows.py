@@ -29,7 +29,7 @@ class PostgresRows:
     """The rows of one transaction at one moment."""
 
     def __init__(
-        self, connection: "asyncpg.Connection[Any]", statements: Statements, writes: Writes, *, now: datetime
+        self, connection: "asyncpg.Connection[Any]", statements: Statements, *, writes: Writes, now: datetime
     ) -> None:
         self._connection = connection
         self._statements = statements
@@ -139,7 +139,7 @@ class PostgresRows:
 
     async def write(self, changes: Changes) -> None:
         await self.begin()
-        await self._writes.write(self._connection.execute, changes, self.now)
+        await self._writes.write(self._connection.execute, changes, now=self.now)
         self.written.append(changes)
 
     async def expired_turns(self, most: int) -> Sequence[Key]:

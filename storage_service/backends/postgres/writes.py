@@ -22,37 +22,37 @@ class Writes:
         self._insert = {each.table: (_insert(each), each.new) for each in ALL}
         self._update = {name: (_update(each), each.changed) for name, each in UPDATED.items()}
 
-    async def write(self, run: Run, changes: Changes, now: datetime) -> None:
+    async def write(self, run: Run, changes: Changes, *, now: datetime) -> None:
         """Nothing is sent for a table that nothing happened to."""
-        await self._add(run, "messages", changes.messages)
-        await self._call(run, "move_messages", changes.moved)
-        await self._set(run, "turns", changes.turns.values())
-        await self._add(run, "turns", changes.new_turns.values())
-        await self._set(run, "leased_turns", changes.leased_turns.values())
-        await self._call(run, "grow_waiting", changes.waiting.values())
-        await self._add(run, "deliveries", changes.new_deliveries)
-        await self._set(run, "deliveries", changes.deliveries.values())
-        await self._add(run, "attempts", changes.new_attempts)
-        await self._set(run, "attempts", changes.attempts.values())
-        await self._add(run, "receipts", changes.receipts)
-        await self._set(run, "receipts", changes.matched)
-        await self._add(run, "raw_payloads", changes.raw_payloads)
-        await self._call(run, "pause_accounts", [(*key, why) for key, why in changes.paused.items()], now)
-        await self._set(run, "conversations", changes.lanes.values())
-        await self._set(run, "leased_lanes", _besides(changes.leased_lanes, changes.lanes))
-        await self._set(run, "sending_lanes", _besides(changes.sending_lanes, changes.lanes))
+        await self._add(run, "messages", rows=changes.messages)
+        await self._call(run, "move_messages", rows=changes.moved)
+        await self._set(run, "turns", rows=changes.turns.values())
+        await self._add(run, "turns", rows=changes.new_turns.values())
+        await self._set(run, "leased_turns", rows=changes.leased_turns.values())
+        await self._call(run, "grow_waiting", rows=changes.waiting.values())
+        await self._add(run, "deliveries", rows=changes.new_deliveries)
+        await self._set(run, "deliveries", rows=changes.deliveries.values())
+        await self._add(run, "attempts", rows=changes.new_attempts)
+        await self._set(run, "attempts", rows=changes.attempts.values())
+        await self._add(run, "receipts", rows=changes.receipts)
+        await self._set(run, "receipts", rows=changes.matched)
+        await self._add(run, "raw_payloads", rows=changes.raw_payloads)
+        await self._call(run, "pause_accounts", rows=[(*key, why) for key, why in changes.paused.items()], more=[now])
+        await self._set(run, "conversations", rows=changes.lanes.values())
+        await self._set(run, "leased_lanes", rows=_besides(changes.leased_lanes, changes.lanes))
+        await self._set(run, "sending_lanes", rows=_besides(changes.sending_lanes, changes.lanes))
 
-    async def _add(self, run: Run, table: str, rows: Rows) -> None:
+    async def _add(self, run: Run, table: str, *, rows: Rows) -> None:
         if rows:
             sql, values = self._insert[table]
             await run(sql, *columns(map(values, rows)))
 
-    async def _set(self, run: Run, table: str, rows: Rows) -> None:
+    async def _set(self, run: Run, table: str, *, rows: Rows) -> None:
         if rows:
             sql, values = self._update[table]
             await run(sql, *columns(map(values, rows)))
 
-    async def _call(self, run: Run, name: str, rows: Collection[Sequence[Any]], *more: Any) -> None:
+    async def _call(self, run: Run, name: str, *, rows: Collection[Sequence[Any]], more: Sequence[Any] = ()) -> None:
         if rows:
             await run(self._statements[name], *columns(rows), *more)
 

@@ -34,7 +34,7 @@ class SqliteRows:
     """The rows of one transaction at one moment."""
 
     def __init__(
-        self, connection: sqlite3.Connection, statements: Statements, writes: Writes, *, now: datetime
+        self, connection: sqlite3.Connection, statements: Statements, *, writes: Writes, now: datetime
     ) -> None:
         self._connection = connection
         self._statements = statements
@@ -120,7 +120,7 @@ class SqliteRows:
         return {key: row[0] for key, row in self._each("policy", accounts)}
 
     async def write(self, changes: Changes) -> None:
-        self._writes.write(self._connection, changes, self.now)
+        self._writes.write(self._connection, changes, now=self.now)
         self.written.append(changes)
 
     async def expired_turns(self, most: int) -> Sequence[Key]:

@@ -124,7 +124,7 @@ class SqliteDatabase:
         failed: _Call | None = None
         for call in calls:
             call.result, call.error = None, None
-            rows = SqliteRows(connection, self._statements, self._writes, now=self._clock())
+            rows = SqliteRows(connection, self._statements, writes=self._writes, now=self._clock())
             try:
                 call.result = _driven(call.work(rows))
                 call.written = rows.written

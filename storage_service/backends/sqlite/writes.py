@@ -21,7 +21,7 @@ class Writes:
         self._insert = {each.table: _insert(each) for each in ALL}
         self._update = {name: _update(each) for name, each in UPDATED.items()}
 
-    def write(self, connection: sqlite3.Connection, changes: Changes, now: datetime) -> None:
+    def write(self, connection: sqlite3.Connection, changes: Changes, *, now: datetime) -> None:
         insert, update, run = self._insert, self._update, connection.executemany
         insert["messages"](connection, changes.messages)
         run(self._statements["move_messages"], changes.moved)

@@ -27,8 +27,8 @@ from storage_service.domain.accepting import Acceptance
 from storage_service.domain.database import Database
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
+from storage_service.domain.mutations import Mutations
 from storage_service.domain.receipts import record, rows_of
-from storage_service.domain.rows import Mutations
 from storage_service.domain.sealing import Keyring
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones

@@ -17,7 +17,7 @@ from kit.errors import LeaseLost, OwnerChanged
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
-from storage_service.domain.rows import Mutations
+from storage_service.domain.mutations import Mutations
 from storage_service.domain.words import RANK
 from tests.suites.storage.hot import Store, a_message, opened, seed
 

@@ -14,8 +14,8 @@ from storage_service.backends.engines import postgres_dsn
 from storage_service.backends.postgres.database import PostgresDatabase
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
+from storage_service.domain.mutations import Mutations
 from storage_service.domain.pressure import Pressure
-from storage_service.domain.rows import Mutations
 from tests.postgres import Cluster
 from tests.suites.storage.hot import Store, a_message, a_submission, migrate, opened, seed
 from tests.suites.storage.test_inbox_waiting import an_ask, running

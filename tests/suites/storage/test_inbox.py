@@ -40,7 +40,7 @@ async def test_a_copy_with_another_text_is_told_apart_and_ignored(store: Store) 
 
 async def test_copies_within_one_group_are_one_message(store: Store) -> None:
     results = await store.submit(*[a_submission(a_message("hi"))] * 5)
-    seen = [result.messages[0] for result in results]  # type: ignore[union-attr]
+    seen = [result.messages[0] for result in results]
     assert [each.duplicate for each in seen] == [False, True, True, True, True]
     assert len({each.message_id for each in seen}) == 1
 

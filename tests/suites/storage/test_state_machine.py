@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from storage_service.domain.rows import Mutations
+from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
 from tests.suites.storage.hot import DATABASES, fresh
 from tests.suites.storage.machine import world_on

@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     _contacts()
     _conversations()
+    _conversations_indexes()
     _messages()
     _raw_payloads()
     _identities()
@@ -79,6 +80,9 @@ def _conversations() -> None:
         sa.UniqueConstraint("tenant_id", "account_id", "chat_id", name="uq_conversations_chat"),
         postgresql_with={"fillfactor": 80},
     )
+
+
+def _conversations_indexes() -> None:
     op.create_index("ix_conversations_contact", "conversations", ["tenant_id", "contact_id"])
     op.create_index(
         "ix_conversations_delivery_due", "conversations", ["delivery_due_at"], **only("delivery_due_at IS NOT NULL")

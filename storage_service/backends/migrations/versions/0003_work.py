@@ -16,8 +16,10 @@ depends_on = None
 def upgrade() -> None:
     _attempts()
     _deliveries()
+    _deliveries_indexes()
     _receipts()
     _turns()
+    _turns_indexes()
     _tell_the_planner()
 
 
@@ -94,6 +96,9 @@ def _deliveries() -> None:
         sa.UniqueConstraint("tenant_id", "message_id", name="uq_deliveries_message"),
         postgresql_with={"fillfactor": 80},
     )
+
+
+def _deliveries_indexes() -> None:
     op.create_index("ix_deliveries_expires", "deliveries", ["expires_at"], **only("expires_at IS NOT NULL"))
     op.create_index(
         "ix_deliveries_lane",
@@ -173,6 +178,9 @@ def _turns() -> None:
         ),
         postgresql_with={"fillfactor": 80},
     )
+
+
+def _turns_indexes() -> None:
     op.create_index("ix_turns_conversation", "turns", ["tenant_id", "conversation_id"])
     op.create_index(
         "ix_turns_deadline", "turns", ["deadline_at"], **only("state IN ('waiting', 'returned', 'running')")
