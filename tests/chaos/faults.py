@@ -45,7 +45,8 @@ class Faults:
         try:
             await self._hurt(stop)
         finally:
-            watching.cancel()
+            for task in (watching, *self._mending):
+                task.cancel()
 
     async def _hurt(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

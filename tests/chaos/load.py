@@ -36,6 +36,9 @@ class Ledger:
         self.acknowledged.setdefault(who, []).append(number)
         self._file.write(f"{who} {number}\n")
 
+    def close(self) -> None:
+        self._file.close()
+
     @property
     def total(self) -> int:
         return sum(map(len, self.acknowledged.values()))
@@ -56,8 +59,13 @@ class Load:
         connector = aiohttp.TCPConnector(limit=200)
         timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            await asyncio.gather(*(self._speak(session, number, stop) for number in range(self._people)))
-            await asyncio.gather(*self._late)
+            try:
+                await asyncio.gather(*(self._speak(session, number, stop) for number in range(self._people)))
+                await asyncio.gather(*self._late)
+            finally:
+                for task in self._late:
+                    task.cancel()
+                await asyncio.gather(*self._late, return_exceptions=True)
 
     async def _speak(self, session: aiohttp.ClientSession, person: int, stop: asyncio.Event) -> None:
         who, number = address(person), 0

@@ -89,7 +89,8 @@ async def run(wish: Wish) -> Result:
             try:
                 findings = await _suffer(wish, mesh, faults=faults, ledger=ledger, twilio=twilio)
             finally:
-                await asyncio.to_thread(mesh.__exit__)
+                mesh.kill_all()
+                ledger.close()
     return Result(findings, ledger, faults, time.monotonic() - began, folder)
 
 
@@ -102,16 +103,22 @@ async def _suffer(wish: Wish, mesh: Mesh, *, faults: Faults, ledger: Ledger, twi
     until = time.monotonic() + wish.seconds
     while time.monotonic() < until and not any(task.done() for task in working):
         await asyncio.sleep(0.25)
-        if wish.mutation and oracle.seen_at_once(twilio.sends.all).broken:
-            break  # the harm is seen, which is all that was asked
+        if wish.mutation and (seen := oracle.seen_at_once(twilio.sends.all)).broken:
+            return await _cut_short(working, seen)
     stop.set()
     await asyncio.gather(*working)
-    if (seen := oracle.seen_at_once(twilio.sends.all)).broken and wish.mutation:
-        return seen
     await asyncio.to_thread(mesh.wait_ready, mesh.base_url)
     async with mesh.storage() as storage:
         await storage.rest(REST_SECONDS)
         return await oracle.audit(ledger, list(twilio.sends.all), storage)
+
+
+async def _cut_short(working: list["asyncio.Task[None]"], seen: Findings) -> Findings:
+    """The harm is seen, which is all that was asked."""
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    return seen
 
 
 def _environment(wish: Wish, twilio: Twilio, *, model: NamingModel) -> dict[str, str]:

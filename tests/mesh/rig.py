@@ -116,6 +116,11 @@ class Mesh:
         self.running[name].kill()
         self.running.pop(name).wait(10)
 
+    def kill_all(self) -> None:
+        """For who has seen enough: no drain, nobody waits for anybody."""
+        for name in list(self.running):
+            self.kill(name)
+
     def died(self) -> list[str]:
         """Who ended without being told to; they no longer count as running."""
         dead = [name for name, process in self.running.items() if process.poll() is not None]

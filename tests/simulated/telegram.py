@@ -48,6 +48,7 @@ class Telegram:
 
     async def stop(self) -> None:
         await self.server.refuse()
+        self.sends.close()
 
     def _answer(self, request: Request) -> Reply:
         self.requests += 1

@@ -80,6 +80,7 @@ class Twilio:
         for task in self._callbacks:
             task.cancel()
         await self.server.refuse()
+        self.sends.close()
 
     def _answer(self, request: Request) -> Reply:
         self.requests += 1

@@ -67,6 +67,10 @@ class Sends:
             line = {"at": send.at, "to": send.to, "from": send.sender, "text": send.text, "id": send.id}
             self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
     def to(self, address: str) -> list[Send]:
         return [send for send in self.all if send.to == address]
 
