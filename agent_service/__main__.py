@@ -45,6 +45,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     finally:
         fresh.cancel()
         await asyncio.gather(fresh, return_exceptions=True)
+        await model.close()
         await inbox.close()
         await mesh.close()
 

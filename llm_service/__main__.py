@@ -31,18 +31,25 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     patience = Patience(silence_seconds=settings.llm_silence_seconds, random=random.random)
     calls = Calls(choice, Bulkheads(settings.llm_concurrency), patience=patience)
     server = Server(service="llm", address=settings.llm_address, settings=settings)
-    server.add(rpc.add_LlmServiceServicer_to_server, LlmServer(calls, choice), SERVICE)
+    front = LlmServer(calls, choice)
+    server.add(rpc.add_LlmServiceServicer_to_server, front, SERVICE)
     await server.start()
     looking = asyncio.create_task(choice.watch())
     server.set_serving(True)
     lifetime.ready("llm")
     try:
         await lifetime.wait_stopping()
-        await server.drain(DRAIN_SECONDS)
+        await asyncio.gather(server.drain(DRAIN_SECONDS), _ended(front, settings.mesh_drain_delay_seconds))
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await wire.aclose()
+
+
+async def _ended(front: LlmServer, delay_seconds: float) -> None:
+    """When the server takes no new calls any more: who asks on must find another service, not this one again."""
+    await asyncio.sleep(delay_seconds)
+    front.end_streams()
 
 
 def _choice(settings: Settings, wire: Wire) -> Choice:

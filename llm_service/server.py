@@ -1,6 +1,7 @@
 """The front door of LlmService: requests in, the calls of the domain, replies out."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from kit.moments import span
 from llm_service.domain.backend import Answer
 from llm_service.domain.calls import Calls, Record
 from llm_service.domain.choice import Choice
+from llm_service.domain.exchange import Exchange
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import llm_service_pb2_grpc as rpc
 
@@ -26,21 +28,27 @@ class LlmServer(rpc.LlmServiceServicer):
     def __init__(self, calls: Calls, choice: Choice) -> None:
         self._calls = calls
         self._choice = choice
+        self._ending = asyncio.Event()
+
+    def end_streams(self) -> None:
+        """Streams of many asks take no more, and end when what they took is answered."""
+        self._ending.set()
 
     async def Generate(
         self,
         request: llm.GenerateRequest,
         _context: grpc.aio.ServicerContext[llm.GenerateRequest, llm.GenerateResponse],
     ) -> llm.GenerateResponse:
-        record = Record()
-        kept = FALLBACK_SECONDS if request.fallback_text else REASON_SECONDS
-        try:
-            answer = await self._calls.generate(request.prompt, record, seconds=_left(kept))
-        except errors.ParleyError as error:
-            if not request.fallback_text:
-                raise
-            return _fallback(request.fallback_text, record, error=error)
-        return llm.GenerateResponse(text=answer.text, completion=_completion(record, answer))
+        return await self._generate(request)
+
+    async def GenerateMany(
+        self,
+        requests: AsyncIterator[llm.GenerateManyRequest],
+        _context: grpc.aio.ServicerContext[llm.GenerateManyRequest, llm.GenerateManyResponse],
+    ) -> AsyncGenerator[llm.GenerateManyResponse, None]:
+        async with aclosing(Exchange(self._generate, self._ending).frames(requests)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def GenerateStream(
         self,
@@ -71,6 +79,17 @@ class LlmServer(rpc.LlmServiceServicer):
             default_backend=listing.default_backend,
             note=listing.note,
         )
+
+    async def _generate(self, request: llm.GenerateRequest) -> llm.GenerateResponse:
+        record = Record()
+        kept = FALLBACK_SECONDS if request.fallback_text else REASON_SECONDS
+        try:
+            answer = await self._calls.generate(request.prompt, record, seconds=_left(kept))
+        except errors.ParleyError as error:
+            if not request.fallback_text:
+                raise
+            return _fallback(request.fallback_text, record, error=error)
+        return llm.GenerateResponse(text=answer.text, completion=_completion(record, answer))
 
 
 def _left(kept_seconds: float) -> float:

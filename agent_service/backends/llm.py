@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
-from kit import logs
-from kit.errors import DeadlineExceeded, ModelTimeout, ModelUnavailable, ParleyError, from_rpc
+from agent_service.backends.asks import Asks, NotBegun
+from kit import contract, deadlines, logs
+from kit.errors import ModelUnavailable, from_rpc
+from kit.limits import validator
 from kit.moments import seconds as in_seconds
 from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 
+SERVICE = "parley.llm.v1.LlmService"
 DEFAULT_WINDOW_TOKENS = 4096
 # How long a turn waits for a model service that is away, for example while it restarts.
 CONNECT_SECONDS = 5.0
@@ -27,6 +30,9 @@ class Llm:
         self._channel = channel
         self._stub = LlmServiceStub(channel)
         self._sleep = sleep
+        self._asks = Asks(channel, sleep=sleep)
+        # A service refuses a whole frame for one ask that is outside its limits, and many share a frame.
+        self._check = validator(contract.rpcs_of(contract.service(SERVICE))["Generate"].request) or _nothing
         self._windows: dict[str, int] = {}
         self._log = logs.get("agent")
 
@@ -36,22 +42,32 @@ class Llm:
 
     async def generate(self, request: llm.GenerateRequest, *, seconds: float) -> llm.GenerateResponse:
         """Asks once. When the service is away or busy, again while there is time; then the caller has its reason."""
-        ends_at = time.monotonic() + seconds
+        self._check(request)
+        ends_at = time.monotonic() + (deadlines.within(seconds) or 0.0)
         restarts = 1
         while True:
             try:
                 await self._connected(min(CONNECT_SECONDS, ends_at - time.monotonic()))
-                response = await self._stub.Generate(request, timeout=ends_at - time.monotonic())
-            except grpc.aio.AioRpcError as error:
-                failure = _meaning(error)
-                if not isinstance(failure, ModelUnavailable) or restarts == 0 or ends_at - time.monotonic() < 1:
-                    raise failure from None
+                response = await self._asks.ask(request, seconds=ends_at - time.monotonic())
+            except NotBegun:
+                if ends_at - time.monotonic() < 1:
+                    raise ModelUnavailable("The model service is stopping.") from None
+                await self._asks.rest()
+                continue
+            except ModelUnavailable:
+                if restarts == 0 or ends_at - time.monotonic() < 1:
+                    raise
                 restarts -= 1
+                await self._asks.rest()
                 continue
             pause = _busy_seconds(response)
             if not pause or ends_at - time.monotonic() <= 2 * pause:
                 return response
             await self._sleep(pause)
+
+    async def close(self) -> None:
+        """Ends the stream of asks."""
+        await self._asks.close()
 
     async def refresh(self) -> None:
         """Learns the windows of the models. What is known stays when nobody answers."""
@@ -79,10 +95,8 @@ class Llm:
             raise ModelUnavailable("The model service cannot be reached.") from None
 
 
-def _meaning(error: grpc.aio.AioRpcError) -> ParleyError:
-    """Bare of details it is the model service itself that is away or hangs."""
-    failure = from_rpc(error, unavailable=ModelUnavailable)
-    return ModelTimeout() if isinstance(failure, DeadlineExceeded) else failure
+def _nothing(_request: llm.GenerateRequest) -> None:
+    """The contract has no limits for it."""
 
 
 def _busy_seconds(response: llm.GenerateResponse) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import pytest
 
 from agent_service.backends.llm import DEFAULT_WINDOW_TOKENS, Llm
 from agent_service.settings import Settings
-from kit import logs
+from kit import correlation, deadlines, logs
 from kit.calling import Mesh
 from kit.errors import ModelBusy, ModelTimeout, ModelUnavailable, as_item
 from kit.serving import Server
+from llm_service.domain.exchange import Exchange
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceServicer, add_LlmServiceServicer_to_server
@@ -34,14 +35,34 @@ class Service(LlmServiceServicer):
         self.answers = list(answers)
         self.asked = 0
         self.hangs = False
+        self.slow: set[str] = set()
+        self.seen: dict[str, tuple[str, float]] = {}
+        self.cancelled: list[str] = []
+        self.ending = asyncio.Event()
 
     async def Generate(  # noqa: N802 - named by the contract
         self, request: llm.GenerateRequest, _context: Any
     ) -> llm.GenerateResponse:
+        return await self._generate(request)
+
+    async def _generate(self, request: llm.GenerateRequest) -> llm.GenerateResponse:
         self.asked += 1
-        if self.hangs:
-            await asyncio.Event().wait()
+        text = request.prompt.messages[-1].text
+        self.seen[text] = (correlation.correlation_id.get(), deadlines.remaining() or 0.0)
+        try:
+            if self.hangs or text in self.slow:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(text)
+            raise
         return self.answers.pop(0) if self.answers else llm.GenerateResponse(text="hi")
+
+    async def GenerateMany(  # noqa: N802 - named by the contract
+        self, requests: AsyncIterator[llm.GenerateManyRequest], _context: Any
+    ) -> AsyncIterator[llm.GenerateManyResponse]:
+        async with aclosing(Exchange(self._generate, self.ending).frames(requests)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def GenerateStream(  # noqa: N802 - named by the contract
         self, request: llm.GenerateStreamRequest, _context: Any
@@ -73,13 +94,15 @@ async def asking(port: int, folder: Path) -> AsyncIterator[Llm]:
     mesh = Mesh(Settings(data_dir=folder, llm_address=f"127.0.0.1:{port}"))
     await mesh.open()
     try:
-        yield Llm(mesh.channel("llm"))
+        model = Llm(mesh.channel("llm"))
+        yield model
+        await model.close()
     finally:
         await mesh.close()
 
 
-def a_request() -> llm.GenerateRequest:
-    prompt = llm.Prompt(messages=[llm.PromptMessage(role=Role.ROLE_CONTACT, text="hello")])
+def a_request(text: str = "hello") -> llm.GenerateRequest:
+    prompt = llm.Prompt(messages=[llm.PromptMessage(role=Role.ROLE_CONTACT, text=text)])
     return llm.GenerateRequest(tenant_id="t1", prompt=prompt, fallback_text=SORRY)
 
 
