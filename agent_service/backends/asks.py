@@ -36,9 +36,12 @@ class NotBegun(Exception):
 class Asks:
     """Asks of one process, over one stream at a time."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, *, sleep: Sleep = asyncio.sleep, stream_seconds: float = STREAM_SECONDS
+    ) -> None:
         self._stub = LlmServiceStub(channel)
         self._sleep = sleep
+        self._stream_seconds = stream_seconds
         self._stream: _Stream | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._ids = itertools.count(1)
@@ -92,8 +95,8 @@ class Asks:
         return self._stream
 
     async def _run(self, stream: "_Stream") -> None:
-        call = self._stub.GenerateMany(stream.frames(), timeout=STREAM_SECONDS + MOST_ASK_SECONDS)
-        timer = asyncio.get_running_loop().call_later(STREAM_SECONDS, stream.retire)
+        call = self._stub.GenerateMany(stream.frames(), timeout=self._stream_seconds + MOST_ASK_SECONDS)
+        timer = asyncio.get_running_loop().call_later(self._stream_seconds, stream.retire)
         failure: Exception = ModelUnavailable("The stream to the model service was ended.")
         try:
             async for frame in call:

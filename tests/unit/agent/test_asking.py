@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent_service.backends.asks import Asks
 from agent_service.backends.llm import DEFAULT_WINDOW_TOKENS, Llm
 from agent_service.settings import Settings
 from kit import correlation, deadlines, logs
@@ -39,6 +40,8 @@ class Service(LlmServiceServicer):
         self.seen: dict[str, tuple[str, float]] = {}
         self.cancelled: list[str] = []
         self.ending = asyncio.Event()
+        self.go = asyncio.Event()
+        self.streams = 0
 
     async def Generate(  # noqa: N802 - named by the contract
         self, request: llm.GenerateRequest, _context: Any
@@ -51,7 +54,7 @@ class Service(LlmServiceServicer):
         self.seen[text] = (correlation.correlation_id.get(), deadlines.remaining() or 0.0)
         try:
             if self.hangs or text in self.slow:
-                await asyncio.Event().wait()
+                await self.go.wait()
         except asyncio.CancelledError:
             self.cancelled.append(text)
             raise
@@ -60,6 +63,7 @@ class Service(LlmServiceServicer):
     async def GenerateMany(  # noqa: N802 - named by the contract
         self, requests: AsyncIterator[llm.GenerateManyRequest], _context: Any
     ) -> AsyncIterator[llm.GenerateManyResponse]:
+        self.streams += 1
         async with aclosing(Exchange(self._generate, self.ending).frames(requests)) as frames:
             async for frame in frames:
                 yield frame
@@ -169,3 +173,51 @@ async def test_the_windows_of_the_models_are_known_after_a_look_and_guessed_befo
 
     assert before == DEFAULT_WINDOW_TOKENS
     assert after == [2048, 2048, 32_000, 32_000, DEFAULT_WINDOW_TOKENS]
+
+
+async def test_a_stream_that_is_old_takes_no_new_asks_and_still_brings_the_answers_of_its_own(tmp_path: Path) -> None:
+    service = Service()
+    service.slow = {"slow"}
+    async with serving(service, tmp_path) as port:
+        mesh = Mesh(Settings(data_dir=tmp_path, llm_address=f"127.0.0.1:{port}"))
+        await mesh.open()
+        asks = Asks(mesh.channel("llm"), stream_seconds=0.05)
+        slow = asyncio.create_task(asks.ask(a_request("slow"), seconds=10))
+        for _ in range(3):
+            assert (await asks.ask(a_request("fast"), seconds=5)).text == "hi"
+            await asyncio.sleep(0.1)
+        service.go.set()
+
+        assert ((await slow).text, service.streams) == ("hi", 3)
+        await asks.close()
+        await mesh.close()
+
+
+async def test_many_asks_of_one_process_share_a_stream_and_keep_their_own_id_and_deadline(tmp_path: Path) -> None:
+    service = Service()
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+
+        async def ask(text: str, seconds: float) -> None:
+            correlation.bind(f"corr-{text}")
+            await model.generate(a_request(text), seconds=seconds)
+
+        await asyncio.gather(*(asyncio.create_task(ask(f"{n}", n)) for n in range(5, 25)))
+
+    assert service.streams == 1
+    assert {text: seen[0] for text, seen in service.seen.items()} == {f"{n}": f"corr-{n}" for n in range(5, 25)}
+    assert all(int(text) - 1 < left <= int(text) for text, (_, left) in service.seen.items())
+
+
+async def test_a_turn_that_is_given_up_ends_its_ask_at_the_service(tmp_path: Path) -> None:
+    service = Service()
+    service.slow = {"slow"}
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        call = asyncio.create_task(model.generate(a_request("slow"), seconds=60))
+        async with asyncio.timeout(5):
+            while not service.asked:
+                await asyncio.sleep(0.01)
+            call.cancel()
+            while not service.cancelled:
+                await asyncio.sleep(0.01)
+
+    assert service.cancelled == ["slow"]
