@@ -31,7 +31,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=Keys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
-    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), SERVICE)
+    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), service=SERVICE)
     await server.start()
     fresh = asyncio.create_task(model.keep_fresh())
     server.set_serving(True)
@@ -79,7 +79,7 @@ def _terms(settings: Settings) -> Terms:
 
 
 def main() -> None:
-    process.run("agent", Settings, serve)
+    process.run("agent", Settings, serve=serve)
 
 
 if __name__ == "__main__":

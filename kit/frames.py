@@ -1,7 +1,7 @@
 """How do many small calls become few large ones? One frame is under way, what arrives meanwhile is the next.
 
-There is no timer: an item that comes when nothing is under way leaves at once, and the busier it gets the larger the
-frames become and the less each item costs.
+An item that comes when nothing is under way leaves at once, and the busier it gets the larger the frames become and
+the less each item costs. Only between full frames may there be a breath, which makes them fuller still.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+BUSY = 8  # items in a frame; only after one so full is a breath taken
+
+
 class Frames(Generic[Item, Result]):
     """Gathers items, sends them together and gives each caller its own result."""
 
@@ -26,11 +29,13 @@ class Frames(Generic[Item, Result]):
         *,
         most: int,
         in_flight: int = 1,
+        breath_seconds: float = 0.0,
         name: str = "",
     ) -> None:
         self._send = send
         self._most = most
         self._in_flight = in_flight
+        self._breath_seconds = breath_seconds
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -66,8 +71,9 @@ class Frames(Generic[Item, Result]):
             self._waiting.clear()
 
     async def _pump(self) -> None:
-        pump = asyncio.current_task()
+        pump, clock = asyncio.current_task(), asyncio.get_running_loop().time
         while frame := self._take():
+            began = clock()
             items = [item for item, _ in frame]
             if self._observe is not None:
                 self._observe(len(items))
@@ -81,6 +87,8 @@ class Frames(Generic[Item, Result]):
                 _fail(frame, error)
             else:
                 _settle(frame, results)
+            if len(items) >= BUSY and not self._closed and (rest := began + self._breath_seconds - clock()) > 0:
+                await asyncio.sleep(rest)
         # At once, not when the callback gets its turn: an item put in between must find no pump and start one.
         self._pumps.discard(cast("asyncio.Task[None]", pump))
 

@@ -20,7 +20,7 @@ WRONG_SETTING = 2
 YOUNG_OBJECTS = 50_000
 
 
-def run(service: str, settings_class: type[AnySettings], serve: Serve[AnySettings], **overrides: Any) -> None:
+def run(service: str, settings_class: type[AnySettings], *, serve: Serve[AnySettings], **overrides: Any) -> None:
     """The whole life of a process with one service. A wrong setting, or a taken port, is one line and exit code 2."""
     try:
         loaded = settings.load(settings_class, **overrides)

@@ -24,7 +24,7 @@ Handlers = dict[str, Any]
 class Server:
     """The gRPC server of one service. Nothing is served before start()."""
 
-    def __init__(self, service: str, address: str, settings: Settings, *, keys: KeyVerifier | None = None) -> None:
+    def __init__(self, service: str, address: str, *, settings: Settings, keys: KeyVerifier | None = None) -> None:
         self.service = service
         self._address = address
         self._settings = settings
@@ -44,7 +44,7 @@ class Server:
         )
         self._log = logs.get(service)
 
-    def add(self, add_to_server: Callable[[Any, Any], None], servicer: object, service: str) -> None:
+    def add(self, add_to_server: Callable[[Any, Any], None], servicer: object, *, service: str) -> None:
         """Registers a servicer under its full name, for example "parley.storage.v1.InboxService"."""
         rpcs = contract.rpcs_of(contract.service(service))
         handlers = _collected(add_to_server, servicer)

@@ -32,7 +32,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     calls = Calls(choice, Bulkheads(settings.llm_concurrency), patience=patience)
     server = Server(service="llm", address=settings.llm_address, settings=settings)
     front = LlmServer(calls, choice)
-    server.add(rpc.add_LlmServiceServicer_to_server, front, SERVICE)
+    server.add(rpc.add_LlmServiceServicer_to_server, front, service=SERVICE)
     await server.start()
     looking = asyncio.create_task(choice.watch())
     server.set_serving(True)
@@ -67,7 +67,7 @@ def _choice(settings: Settings, wire: Wire) -> Choice:
 
 
 def main() -> None:
-    process.run("llm", Settings, serve)
+    process.run("llm", Settings, serve=serve)
 
 
 if __name__ == "__main__":

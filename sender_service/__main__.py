@@ -41,7 +41,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     )
     keys = StoredKeys(DirectoryServiceStub(mesh.channel("storage")))
     server = Server(service="sender", address=settings.sender_address, settings=settings, keys=keys)
-    server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), SERVICE)
+    server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
     async with Provider(settings.sender_concurrency) as provider:
         deliveries = _deliveries(settings, outbox, provider=provider)
@@ -69,7 +69,7 @@ def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider) -> De
 
 
 def main() -> None:
-    process.run("sender", Settings, serve)
+    process.run("sender", Settings, serve=serve)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     await hot.database.open()
     pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
     inbox, outbox = _inbox(parts, hot, pressure=pressure), _outbox(parts, hot)
-    server = Server("storage", settings.storage_address, settings, keys=StoredKeys(api_keys))
+    server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
     mount(server, _servicers(parts, inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
     await server.start()
     await _run(
@@ -200,7 +200,7 @@ def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts
 
 def main() -> None:
     """One process."""
-    process.run("storage", Settings, serve)
+    process.run("storage", Settings, serve=serve)
 
 
 if __name__ == "__main__":

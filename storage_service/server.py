@@ -23,8 +23,8 @@ class Servicers:
 
 
 def mount(server: Server, servicers: Servicers) -> None:
-    server.add(add_InboxServiceServicer_to_server, servicers.inbox, inbox.SERVICE)
-    server.add(add_OutboxServiceServicer_to_server, servicers.outbox, outbox.SERVICE)
-    server.add(add_ConversationServiceServicer_to_server, servicers.conversations, conversations.SERVICE)
-    server.add(add_DirectoryServiceServicer_to_server, servicers.directory, directory.SERVICE)
-    server.add(add_PrivacyServiceServicer_to_server, servicers.privacy, privacy.SERVICE)
+    server.add(add_InboxServiceServicer_to_server, servicers.inbox, service=inbox.SERVICE)
+    server.add(add_OutboxServiceServicer_to_server, servicers.outbox, service=outbox.SERVICE)
+    server.add(add_ConversationServiceServicer_to_server, servicers.conversations, service=conversations.SERVICE)
+    server.add(add_DirectoryServiceServicer_to_server, servicers.directory, service=directory.SERVICE)
+    server.add(add_PrivacyServiceServicer_to_server, servicers.privacy, service=privacy.SERVICE)

@@ -18,6 +18,7 @@ from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 # The most that one call of the contract takes.
 MOST_TURNS, MOST_LEASES, MOST_SUBMISSIONS = 256, 512, 512
 CALL_SECONDS = 10.0
+BREATH_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Inbox:
         self._stub = InboxServiceStub(channel)
         self._conversations = ConversationServiceStub(channel)
         self._habits = habits
-        self._commits = Frames[turns.TurnCommit, None](self._commit, most=MOST_TURNS, name="commit")
+        self._commits = Frames[turns.TurnCommit, None](
+            self._commit, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="commit"
+        )
         self._accepts = Frames[inbox.Submission, inbox.SubmissionResult](
             self._accept, most=MOST_SUBMISSIONS, name="agent.accept"
         )

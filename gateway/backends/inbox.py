@@ -14,6 +14,7 @@ Submission = inbox_service_pb2.Submission
 SubmissionResult = inbox_service_pb2.SubmissionResult
 
 MOST_ITEMS = 256
+BREATH_SECONDS = 0.01  # a webhook waits for it, so it is short
 MOST_BYTES = 2 * 1024 * 1024  # well below what a gRPC message may weigh
 
 
@@ -23,7 +24,9 @@ class Inbox:
     def __init__(self, channel: grpc.aio.Channel, *, timeout: timedelta) -> None:
         self._stub = inbox_service_pb2_grpc.InboxServiceStub(channel)
         self._timeout = timeout.total_seconds()
-        self._frames: Frames[Submission, SubmissionResult] = Frames(self._send, most=MOST_ITEMS, name="accept")
+        self._frames: Frames[Submission, SubmissionResult] = Frames(
+            self._send, most=MOST_ITEMS, breath_seconds=BREATH_SECONDS, name="accept"
+        )
 
     async def accept(self, submission: Submission) -> SubmissionResult:
         """Returns when the submission is durable; raises why it is not."""

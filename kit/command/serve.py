@@ -19,7 +19,7 @@ def serve(name: str, *, parent: int | None = None, **overrides: Any) -> None:
     service = services.named(name)
     settings_class = services.settings_class(service)
     known = {name: value for name, value in overrides.items() if name in settings_class.model_fields}
-    process.run(service.name, settings_class, services.serve_of(service), **known)
+    process.run(service.name, settings_class, serve=services.serve_of(service), **known)
 
 
 def _follow(parent: int) -> None:

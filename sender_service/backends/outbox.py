@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceAsyncStub
 
 MOST_RECORDS = 256
+BREATH_SECONDS = 0.02
 RECORD_SECONDS = 5.0  # one frame; storage commits in milliseconds or is in trouble
 LEASE_GRACE_SECONDS = 5.0  # beyond the wait that storage was asked for
 PASSING = frozenset(
@@ -45,7 +46,9 @@ class Outbox:
         self._wait = span(timedelta(seconds=wait_seconds))
         self._lease_timeout = wait_seconds + LEASE_GRACE_SECONDS
         self._random = random
-        self._frames: Frames[AttemptRecord, AttemptResult] = Frames(self._send, most=MOST_RECORDS, name="attempts")
+        self._frames: Frames[AttemptRecord, AttemptResult] = Frames(
+            self._send, most=MOST_RECORDS, breath_seconds=BREATH_SECONDS, name="attempts"
+        )
 
     async def lease(self, most: int) -> pb.LeaseDeliveriesResponse:
         """At most so many deliveries, as soon as there are any; none after a while. Raises ParleyError."""

@@ -18,6 +18,8 @@ Given = TypeVar("Given")
 
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.25, 1.0
 MOST_AT_ONCE = 256
+# After a fill of BUSY leases or more the next begins at least this long after it.
+BUSY, BREATH_SECONDS = 8, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,21 @@ class Lessor(Generic[Given]):
         poll_seconds = FIRST_POLL_SECONDS
         while not self._stopping:
             self._bell.hush()
+            breath = asyncio.get_running_loop().time() + BREATH_SECONDS
             filled = await self._serve()
             if filled is not None and any(filled.given):
                 poll_seconds = FIRST_POLL_SECONDS
+                if sum(len(each) for each in filled.given) >= BUSY:
+                    await self._breathe(breath)
                 continue
             due_in = filled.due_in_seconds if filled and filled.due_in_seconds is not None else poll_seconds
             await self._bell.wait(max(0.01, min(poll_seconds, due_in, self._patience(poll_seconds))))
             poll_seconds = min(LAST_POLL_SECONDS, poll_seconds * 2)
+
+    async def _breathe(self, until: float) -> None:
+        """Between large fills: what becomes ready meanwhile goes together, at a fraction of the cost each."""
+        if not self._stopping:
+            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
 
     async def stop(self) -> None:
         """Answers everybody with nothing, and waits until what was taken in vain is back."""

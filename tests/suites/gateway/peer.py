@@ -214,17 +214,19 @@ class Conversations(Partial):
 
 async def start(peer: Peer, settings: Settings, address: str = "127.0.0.1:0") -> tuple[Server, int]:
     """Serves it."""
-    server = Server("storage", address, settings)
-    server.add(inbox_service_pb2_grpc.add_InboxServiceServicer_to_server, Inbox(peer), "parley.storage.v1.InboxService")
+    server = Server("storage", address, settings=settings)
+    server.add(
+        inbox_service_pb2_grpc.add_InboxServiceServicer_to_server, Inbox(peer), service="parley.storage.v1.InboxService"
+    )
     server.add(
         directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server,
         Directory(peer),
-        "parley.storage.v1.DirectoryService",
+        service="parley.storage.v1.DirectoryService",
     )
     server.add(
         conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server,
         Conversations(peer),
-        "parley.storage.v1.ConversationService",
+        service="parley.storage.v1.ConversationService",
     )
     port = await server.start()
     await server.set_serving(True)

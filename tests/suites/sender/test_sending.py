@@ -52,8 +52,8 @@ async def _bench(folder: Path, mode: str = "ok", **settings: object) -> AsyncIte
         "sender_drain_seconds": 2.0,
     }
     loaded = Settings.model_validate(given | settings)
-    storage = Server("storage", loaded.storage_address, loaded)
-    storage.add(add_OutboxServiceServicer_to_server, outbox, "parley.storage.v1.OutboxService")
+    storage = Server("storage", loaded.storage_address, settings=loaded)
+    storage.add(add_OutboxServiceServicer_to_server, outbox, service="parley.storage.v1.OutboxService")
     await storage.start()
     lifetime = Lifetime()
     serving = asyncio.create_task(serve(loaded, lifetime))

@@ -142,7 +142,7 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     accounts = Accounts(sessions, repeats, vault=vault, wakeups=wakeups, random_bytes=secrets.token_bytes)
     api_keys = ApiKeys(sessions, repeats, random_bytes=secrets.token_bytes)
     settings = Settings(data_dir=folder, mesh_token=MESH_TOKEN, mesh_drain_delay_seconds=0)
-    server = Server("storage", "127.0.0.1:0", settings, keys=StoredKeys(api_keys))
+    server = Server("storage", "127.0.0.1:0", settings=settings, keys=StoredKeys(api_keys))
     _mount_directory(server, sessions, repeats, accounts=accounts, vault=vault, api_keys=api_keys)
     _mount_conversations(server, sessions, repeats, wakeups=wakeups, stopping=stopping)
     _mount_privacy(server, sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
@@ -170,7 +170,7 @@ def _mount_directory(
         api_keys=api_keys,
     )
     servicer = directory_servicer.DirectoryServicer(held)
-    server.add(directory_grpc.add_DirectoryServiceServicer_to_server, servicer, directory_servicer.SERVICE)
+    server.add(directory_grpc.add_DirectoryServiceServicer_to_server, servicer, service=directory_servicer.SERVICE)
 
 
 def _mount_conversations(
@@ -179,7 +179,7 @@ def _mount_conversations(
     reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
     servicer = conversations.ConversationServicer(reads, ownership, watching=watching)
-    server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, conversations.SERVICE)
+    server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, service=conversations.SERVICE)
 
 
 def _mount_privacy(
@@ -187,7 +187,7 @@ def _mount_privacy(
 ) -> None:
     erasure = Erasure(sessions, repeats, tombstones=tombstones, wakeups=wakeups)
     servicer = privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions))
-    server.add(privacy_grpc.add_PrivacyServiceServicer_to_server, servicer, privacy.SERVICE)
+    server.add(privacy_grpc.add_PrivacyServiceServicer_to_server, servicer, service=privacy.SERVICE)
 
 
 def _fresh(database: str, folder: Path, postgres: Postgres) -> str:

@@ -84,8 +84,8 @@ class Service(LlmServiceServicer):
 async def serving(service: Service, folder: Path, port: int = 0) -> AsyncIterator[int]:
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0, log_level="error")
     logs.configure(settings, "llm")
-    server = Server("llm", f"127.0.0.1:{port}", settings)
-    server.add(add_LlmServiceServicer_to_server, service, "parley.llm.v1.LlmService")
+    server = Server("llm", f"127.0.0.1:{port}", settings=settings)
+    server.add(add_LlmServiceServicer_to_server, service, service="parley.llm.v1.LlmService")
     bound = await server.start()
     try:
         yield bound

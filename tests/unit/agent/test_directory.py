@@ -70,8 +70,10 @@ async def connected(directory_service: Directory, folder: Path) -> AsyncIterator
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0, log_level="error", storage_address="127.0.0.1:0")
     logs.configure(settings, "agent")
     with share():
-        server, mesh = Server("storage", "127.0.0.1:0", settings), Mesh(settings)
-        server.add(add_DirectoryServiceServicer_to_server, directory_service, "parley.storage.v1.DirectoryService")
+        server, mesh = Server("storage", "127.0.0.1:0", settings=settings), Mesh(settings)
+        server.add(
+            add_DirectoryServiceServicer_to_server, directory_service, service="parley.storage.v1.DirectoryService"
+        )
         await server.start()
         await mesh.open()
         try:

@@ -192,7 +192,7 @@ async def served(
 ) -> AsyncIterator[tuple[Server, int]]:
     """A running server of the probe and its port."""
     server = Server(service="storage", address="127.0.0.1:0", settings=settings(folder, **more), keys=keys)
-    server.add(add or add_to_server, probe or Probe(), SERVICE)
+    server.add(add or add_to_server, probe or Probe(), service=SERVICE)
     port = await server.start()
     server.set_serving(True)
     try:

@@ -189,7 +189,9 @@ async def test_what_a_service_itself_says_is_unavailable_is_not_repeated(tmp_pat
         HandleMessage = staticmethod(away)
 
     server = Server(service="agent", address="127.0.0.1:0", settings=settings(tmp_path))
-    server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, Agent(), "parley.agent.v1.AgentService")
+    server.add(
+        agent_service_pb2_grpc.add_AgentServiceServicer_to_server, Agent(), service="parley.agent.v1.AgentService"
+    )
     port = await server.start()
     async with opened(settings(tmp_path, agent_address=f"127.0.0.1:{port}")) as mesh:
         stub = agent_service_pb2_grpc.AgentServiceStub(mesh.channel("agent"))
@@ -213,7 +215,7 @@ async def test_a_dead_service_is_unreachable_at_once_and_found_again_by_who_wait
         assert isinstance(errors.from_rpc(caught.value), errors.Unreachable)
         patient = asyncio.ensure_future(stub.Say(ProbeRequest(text="hello"), timeout=SECONDS, wait_for_ready=True))
         again = Server(service="storage", address=f"127.0.0.1:{port}", settings=settings(tmp_path))
-        again.add(add_to_server, Probe(), SERVICE)
+        again.add(add_to_server, Probe(), service=SERVICE)
         await again.start()
         assert (await patient).text == "hello"
         await again.drain(0)

@@ -7,7 +7,7 @@ import pytest
 
 from kit import deadlines
 from kit.errors import Internal, Unreachable
-from kit.frames import Frames
+from kit.frames import BUSY, Frames
 
 
 class Wire:
@@ -166,3 +166,20 @@ async def test_a_frame_does_not_inherit_the_deadline_of_the_caller_who_started_i
 
     deadlines.bind(0.001)
     assert await Frames(send, most=1).put(1) is None
+
+
+async def test_what_comes_in_the_breath_after_a_full_frame_travels_together() -> None:
+    sizes: list[int] = []
+
+    async def send(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        return items
+
+    frames = Frames[int, int](send, most=BUSY, breath_seconds=0.05)
+    await asyncio.gather(*(frames.put(n) for n in range(BUSY)))
+    first = asyncio.create_task(frames.put(1))
+    await asyncio.sleep(0.005)
+    await asyncio.gather(first, frames.put(2))
+    await frames.put(3)
+    assert sizes == [BUSY, 2, 1]
+    await frames.close()

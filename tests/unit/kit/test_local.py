@@ -91,7 +91,7 @@ async def test_what_the_handler_binds_does_not_reach_the_caller(tmp_path: Path) 
 async def test_a_service_that_is_not_up_is_unreachable_and_found_by_who_waits(tmp_path: Path) -> None:
     with local.share():
         server = Server(service="storage", address="127.0.0.1:0", settings=settings(tmp_path))
-        server.add(add_to_server, Probe(), SERVICE)
+        server.add(add_to_server, Probe(), service=SERVICE)
         async with opened(settings(tmp_path)) as mesh:
             stub: Any = ProbeStub(mesh.channel("storage"))
             assert isinstance(await error_of(stub.Say(ProbeRequest(), timeout=SECONDS)), errors.Unreachable)

@@ -27,7 +27,7 @@ async def serve(settings, lifetime):
     await lifetime.wait_stopping()
     print("drained", flush=True)
 
-process.run("storage", Settings, serve)
+process.run("storage", Settings, serve=serve)
 """
 
 
