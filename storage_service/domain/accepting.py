@@ -7,7 +7,7 @@ from typing import Protocol
 
 import orjson
 
-from kit.errors import NotFound, ParleyError
+from kit.errors import NotFound, ParleyError, StorageUnavailable
 from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
@@ -21,6 +21,9 @@ External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider
 
 # A chatterbox is answered at the latest after this many quiet windows.
 LONGEST_BURST = 5
+# So often is a place looked for again that was erased while its lock was waited for.
+MOST_SEATINGS = 3
+RETRY_AFTER = timedelta(seconds=1)
 
 
 class AcceptRows(receipts.ReceiptRows, Protocol):
@@ -30,6 +33,7 @@ class AcceptRows(receipts.ReceiptRows, Protocol):
     async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None: ...
     async def known(self, external: Sequence[External]) -> Mapping[External, Known]: ...
     async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]: ...
+    async def let_go(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,9 @@ class Acceptance:
 
     async def accept(self, rows: AcceptRows, submissions: Sequence[Submission]) -> list[SubmissionResult | ParleyError]:
         """Everything in one transaction. Nothing is locked but conversations, in the order of their ids."""
-        seats = await self._seated(rows, submissions)
         said = [receipt for each in submissions for receipt in self._receipts(each, rows.now)]
         targets = await rows.targets(said) if said else []
-        chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
-        lanes = await rows.lanes(sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets}))
+        seats, lanes = await self._locked(rows, submissions, targets=targets)
         known = await self._known(rows, submissions)
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
@@ -63,6 +65,26 @@ class Acceptance:
             now=now,
             new_id=self.new_id,
         )
+
+    async def _locked(
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
+    ) -> tuple[Mapping[Sitter, Seat], Mapping[Key, Lane]]:
+        """Seats and their lanes. Who finds that the chat was erased before its lock was ours is seated anew."""
+        held = await self._held(rows, submissions, targets=targets)
+        for _ in range(MOST_SEATINGS - 1):
+            if all(_is_theirs(sitter, *held) for sitter in held[0]):
+                break
+            await rows.let_go()
+            held = await self._held(rows, submissions, targets=targets)
+        return held
+
+    async def _held(
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
+    ) -> tuple[Mapping[Sitter, Seat], Mapping[Key, Lane]]:
+        seats = await self._seated(rows, submissions)
+        chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
+        lanes = await rows.lanes(sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets}))
+        return seats, lanes
 
     async def _seated(self, rows: AcceptRows, submissions: Sequence[Submission]) -> Mapping[Sitter, Seat]:
         sitters = sorted({sitter for each in submissions for sitter in _sitters(each)})
@@ -103,6 +125,8 @@ class _Arrival:
         account = self.seats.get((submission.tenant_id, submission.account_id, "", ""))
         if account is None or account.account_state == "disabled":
             return NotFound("no such channel account", metadata={"resource": "channel_account"})
+        if not all(_is_theirs(sitter, self.seats, self.lanes) for sitter in _sitters(submission)):
+            return StorageUnavailable("the chat is being erased", retry_after=RETRY_AFTER)
         accepted = [self._message(submission, message) for message in submission.messages]
         if submission.raw_payload or submission.unreadable:
             self._keep_raw(submission, accepted)
@@ -232,6 +256,15 @@ def _set_due(lane: Lane, due_at: datetime) -> None:
 def _sitters(submission: Submission) -> list[Sitter]:
     account = (submission.tenant_id, submission.account_id)
     return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
+
+
+def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], /, lanes: Mapping[Key, Lane]) -> bool:
+    """An erasure takes a conversation's chat away, perhaps between the look for a seat and the lock of its lane."""
+    seat, chat_id = seats[sitter], sitter[2]
+    if not chat_id or seat.account_state == "disabled":
+        return True
+    lane = lanes.get((sitter[0], seat.conversation_id or ""))
+    return lane is not None and lane.chat_id == chat_id
 
 
 def _external(submission: Submission) -> Callable[[ChannelMessage], External]:

@@ -51,6 +51,10 @@ class PostgresRows:
         if self._begun:
             await self._connection.execute("ROLLBACK")
 
+    async def let_go(self) -> None:
+        await self.rollback()
+        self._begun = False
+
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
         found = await self._fetch("seats", *columns(sitters)) if sitters else []
         return {tuple(row[:4]): Seat(*row[4:]) for row in found}

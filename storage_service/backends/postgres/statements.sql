@@ -20,7 +20,8 @@ WITH new AS (
   ON CONFLICT DO NOTHING RETURNING tenant_id, contact_id, created_at)
 INSERT INTO contacts (tenant_id, id, name, created_at) SELECT tenant_id, contact_id, '', created_at FROM new;
 
--- add_conversations: chats seen for the first time, pinned to the prompt version that is live now
+-- add_conversations: chats seen for the first time, pinned to the prompt version that is live now. The contact's lock
+-- is the erasure's: a person who is being erased gets no new chat, and one who gets it is erased with it.
 INSERT INTO conversations
   (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, prompt_version_id, created_at, updated_at)
 SELECT k.tenant_id, k.id, k.account_id, k.channel, k.chat_id, i.contact_id, k.agent_id, k.prompt_version_id, k.at, k.at
@@ -28,6 +29,9 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
             $9::timestamptz[])
   AS k (tenant_id, account_id, chat_id, sender_id, id, channel, agent_id, prompt_version_id, at)
 JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id
+JOIN contacts p ON p.tenant_id = i.tenant_id AND p.id = i.contact_id AND p.erased_at IS NULL
+ORDER BY k.tenant_id, k.account_id, k.chat_id
+FOR SHARE OF p
 ON CONFLICT DO NOTHING;
 
 -- lanes: locks conversations

@@ -42,6 +42,9 @@ class SqliteRows:
         self.now = now
         self.written: list[Changes] = []
 
+    async def let_go(self) -> None:
+        """Nothing to let go: the file's one writer sees no change of others between two statements."""
+
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
         found = ((sitter, self._one("seat", sitter)) for sitter in sitters)
         return {sitter: Seat(*row) for sitter, row in found if row}

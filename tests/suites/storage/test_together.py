@@ -1,10 +1,12 @@
 """Do the directory, ownership and privacy keep their word while messages are accepted, answered and sent?"""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from kit.errors import LeaseLost, OwnerChanged, from_item
 from parley.chat.v1 import message_pb2 as chat
@@ -131,3 +133,32 @@ async def test_an_answer_that_was_under_way_to_an_erased_person_is_dropped(store
     await erased(world, await only_contact(world))
     assert isinstance((await store.commit(turn, "canary answer")).error, OwnerChanged)
     assert await store.fetch("SELECT id FROM messages WHERE text <> ''") == []
+
+
+async def test_a_message_accepted_while_its_sender_is_erased_is_not_left_behind(store: Store, world: World) -> None:
+    for number in range(5):
+        await store.hear("hello", chat_id=f"chat-{number}")
+    listed = await world.mesh.call("ListContacts", requests.ListContactsRequest(tenant_id=TENANT))
+    erasing = [erased(world, contact.id) for contact in listed.contacts]
+    hearing = [store.hear("again", chat_id=f"chat-{number % 5}") for number in range(50)]
+    await asyncio.gather(*erasing, *hearing)
+    left = await store.fetch(
+        "SELECT c.id, m.text FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+        "WHERE c.chat_id LIKE 'erased:%' AND (m.text <> '' OR m.provider_message_id IS NOT NULL)"
+    )
+    assert left == []
+    unanswered = await store.fetch("SELECT id FROM messages WHERE text <> '' AND turn_id IS NULL")
+    assert unanswered == []
+
+
+async def test_a_new_chat_of_a_person_who_is_being_erased_is_a_new_persons(store: Store, world: World) -> None:
+    await store.hear("hello", sender_id="ada")
+    old = await only_contact(world)
+    async with store.engine.begin() as erasing:
+        await erasing.execute(text("UPDATE contacts SET name = '', erased_at = created_at"))
+        hearing = asyncio.ensure_future(store.hear("in a group", chat_id="group", sender_id="ada"))
+        await asyncio.sleep(0.2)
+        await erasing.execute(text("DELETE FROM identities"))
+    await hearing
+    (row,) = await store.fetch("SELECT contact_id FROM conversations WHERE chat_id = 'group'")
+    assert row[0] != old
