@@ -46,6 +46,7 @@ class Rooms:
     addresses: Addresses
     session_limit: RateLimit
     places: Places
+    is_open: Callable[[], bool]
     stopping: asyncio.Event
     reports: Reports
     now: Callable[[], datetime]
@@ -69,7 +70,7 @@ def application(rooms: Rooms) -> ASGIApp:
             Exception: envelope.on_fault,
         },
     )
-    app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours), _events(rooms)])
+    app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), _events(rooms)])
     app.include_router(chat.router(_chat(rooms)))
     described.complete(app)
     return Front(app, Router(_webhooks(rooms), redirect_slashes=False, default=no_such_webhook))

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from kit import deadlines
+from kit import deadlines, logs
 from kit.errors import ParleyError, as_item
 from kit.moments import seconds, stamp
 from parley.storage.v1 import inbox_service_pb2 as pb
@@ -29,10 +29,29 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
+        self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
         results = await self._inbox.accept(request.submissions)
+        for submission, result in zip(request.submissions, results, strict=True):
+            self._note(submission, result)
         return pb.AcceptResponse(results=[_submission(each) for each in results])
+
+    def _note(self, submission: pb.Submission, result: pb.SubmissionResult | ParleyError) -> None:
+        """One line per message, under its own correlation id: the call carries many."""
+        if isinstance(result, ParleyError):
+            return
+        for message, stored in zip(submission.messages, result.messages, strict=True):
+            self._log.info(
+                "message.stored",
+                correlation_id=message.correlation_id,
+                tenant=submission.tenant_id,
+                channel=message.channel,
+                message_id=stored.message_id,
+                conversation_id=stored.conversation_id,
+                turn_id=stored.turn_id,
+                duplicate=stored.duplicate,
+            )
 
     async def LeaseTurns(self, request: requests.LeaseTurnsRequest, _context: Any) -> requests.LeaseTurnsResponse:
         lease = span(request.lease, LEASE_SECONDS)
