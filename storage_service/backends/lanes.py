@@ -30,17 +30,21 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> N
 async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, role: str = "") -> int:
     """Fails what has not begun to go out, of one speaker or of all.
 
-    The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on.
+    The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on, and the
+    reason that it leaves on its delivery lets no other follow it: no next part and no retry.
     """
-    waiting = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open, ~col(Delivery.begun))
+    waiting = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open)
     found = await rows.all(waiting)
     spoken = rows.select(Message).where(col(Message.id).in_([each.message_id for each in found]))
     chosen = {each.id for each in await rows.all(spoken) if role in {"", each.role}}
-    dropped = [each for each in found if each.message_id in chosen]
+    theirs = [each for each in found if each.message_id in chosen]
+    dropped = [each for each in theirs if not each.begun]
+    for delivery in theirs:
+        delivery.reason = reason
     for delivery in dropped:
         if lane.sending_delivery_id == delivery.id:
             lane.sending_delivery_id = None
-        delivery.state, delivery.reason, delivery.updated_at = "failed", reason, rows.now
+        delivery.state, delivery.updated_at = "failed", rows.now
         delivery.epoch, delivery.expires_at, delivery.worker_id = delivery.epoch + 1, None, ""
     lane.open_deliveries = max(0, lane.open_deliveries - len(dropped))
     await rows.flush()

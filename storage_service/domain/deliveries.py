@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from kit.errors import LeaseLost, StateConflict
+from kit.errors import LeaseLost, OwnerChanged, ParleyError, StateConflict
 from kit.moments import seconds
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import receipts
@@ -13,6 +13,9 @@ from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
 from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
+
+# Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
+CALLED_OFF = ("owner_changed", "erased")
 
 
 class Move(Protocol):
@@ -44,10 +47,12 @@ class Deliveries:
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
         if self._seen_before(delivery, item, outcome=outcome, worker_id=worker_id):
-            return Done(duplicate=True)
+            return Done(
+                duplicate=True, error=OwnerChanged() if item.begin_next and _went_no_further(delivery) else None
+            )
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
-            return Done(error=LeaseLost())
+            return Done(error=_lost(delivery))
         return self.moves[outcome](self, lane, delivery, item=item)
 
     def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
@@ -63,16 +68,17 @@ class Deliveries:
         delivery.parts, delivery.provider_message_id = item.parts, item.provider_message_id
         if delivery.parts_sent >= delivery.parts:
             self._leave(lane, delivery, state="sent")
+        elif delivery.reason in CALLED_OFF:
+            self._leave(lane, delivery, state="failed", reason=delivery.reason)
         elif item.begin_next:
             self._begin(delivery, item.part + 1, parts=item.parts)
         self._touch(lane, delivery)
         self._join_early(delivery, attempt)
-        return Done()
+        return Done(error=OwnerChanged() if item.begin_next and _went_no_further(delivery) else None)
 
     def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         self._close(delivery, item, outcome="retry")
-        self._requeue(delivery, self.now + timedelta(seconds=seconds(item.retry_after)))
-        lane.return_delivery(delivery.due_at)
+        self._put_back(lane, delivery, due_at=self.now + timedelta(seconds=seconds(item.retry_after)))
         self._touch(lane, delivery)
         return Done()
 
@@ -89,9 +95,9 @@ class Deliveries:
 
     def doubt(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None, reason: str) -> None:
         """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
-        if self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend":
-            self._requeue(delivery, self.now)
-            lane.return_delivery(self.now)
+        resend = self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend"
+        if resend and delivery.reason not in CALLED_OFF:
+            self._put_back(lane, delivery, due_at=self.now)
         else:
             self._leave(lane, delivery, state="unknown", reason=reason)
         self._touch(lane, delivery)
@@ -99,7 +105,7 @@ class Deliveries:
 
     def unauthorized(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         self._close(delivery, item, outcome="unauthorized")
-        self._requeue(delivery, self.now)
+        self._put_back(lane, delivery, due_at=self.now)
         lane.park()
         self.changes.paused[delivery.tenant_id, delivery.account_id] = "unauthorized"
         self._touch(lane, delivery)
@@ -109,16 +115,14 @@ class Deliveries:
         del item  # No call was made: there is nothing more to know of it.
         if delivery.begun:
             return Done(error=StateConflict("an attempt has begun"))
-        self._requeue(delivery, self.now)
-        lane.return_delivery(self.now)
+        self._put_back(lane, delivery, due_at=self.now)
         self._touch(lane, delivery)
         return Done()
 
     def expire(self, lane: Lane, delivery: Delivery) -> None:
         """Its sender is gone. An attempt that had begun may have reached the provider; else nothing happened."""
         if not delivery.begun:
-            self._requeue(delivery, self.now)
-            lane.return_delivery(self.now)
+            self._put_back(lane, delivery, due_at=self.now)
             self._touch(lane, delivery)
             return
         attempt = self._current(delivery)
@@ -187,6 +191,14 @@ class Deliveries:
         same = (item.epoch, item.part, outcome)
         return any((each.epoch, each.part, each.outcome) == same for each in self.attempts.get(delivery.key, []))
 
+    def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime) -> None:
+        """Keeps its place at the head of the lane, unless it was called off meanwhile: then it has ended."""
+        if delivery.reason in CALLED_OFF:
+            self._leave(lane, delivery, state="failed", reason=delivery.reason)
+            return
+        self._requeue(delivery, due_at)
+        lane.return_delivery(due_at)
+
     def _requeue(self, delivery: Delivery, due_at: datetime) -> None:
         delivery.state, delivery.due_at = "queued", due_at
         delivery.expires_at, delivery.begun = None, False
@@ -216,6 +228,15 @@ Deliveries.moves = {
     "unauthorized": Deliveries.unauthorized,
     "released": Deliveries.released,
 }
+
+
+def _went_no_further(delivery: Delivery) -> bool:
+    return delivery.state == "failed" and delivery.reason in CALLED_OFF
+
+
+def _lost(delivery: Delivery) -> ParleyError:
+    """Why a worker may not go on with what it had leased."""
+    return OwnerChanged() if _went_no_further(delivery) else LeaseLost()
 
 
 def _attempt(delivery: Delivery, part: int, *, now: datetime) -> Attempt:

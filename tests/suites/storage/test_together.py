@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from kit.errors import LeaseLost, OwnerChanged, from_item
+from kit.errors import OwnerChanged, from_item
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import delivery_requests_pb2 as attempts
@@ -50,6 +50,16 @@ async def erased(world: World, contact_id: str) -> None:
     await world.mesh.call("EraseContact", ask)
 
 
+def a_wish(store: Store, world: World) -> Wishes:
+    return Wishes(world.sessions, Repeats(world.sessions, world.keyring), events=Events(store.wakeups))
+
+
+async def operator_says(store: Store, world: World, conversation_id: str, said: str) -> None:
+    ask = outbox.QueueMessageRequest(tenant_id=TENANT, request_id="1", conversation_id=conversation_id, text=said)
+    await a_wish(store, world).queue_message(ask, "operator")
+    store.clock.now = world.sessions.now()
+
+
 async def test_after_a_take_over_the_models_text_is_refused_and_no_more_is_asked(store: Store, world: World) -> None:
     said = await store.hear("help")
     (turn,) = await store.lease()
@@ -80,15 +90,78 @@ async def test_a_reply_that_a_sender_holds_is_not_sent_after_a_take_over(store: 
     (held,) = await store.lease_deliveries()
     await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
     begun: attempts.AttemptResult = await store.record(held, "BEGUN")
-    assert isinstance(from_item(begun.error), LeaseLost)
+    assert isinstance(from_item(begun.error), OwnerChanged)
     assert await store.delivery_states() == ["failed", "failed"]
-    wishes = Wishes(world.sessions, Repeats(world.sessions, world.keyring), events=Events(store.wakeups))
-    words = outbox.QueueMessageRequest(
-        tenant_id=TENANT, request_id="1", conversation_id=said.conversation_id, text="Hello, I am a person."
-    )
-    await wishes.queue_message(words, "operator")
-    store.clock.now = world.sessions.now()
+    await operator_says(store, world, said.conversation_id, "Hello, I am a person.")
     assert [each.text for each in await store.lease_deliveries()] == ["Hello, I am a person."]
+
+
+async def being_sent(store: Store, *replies: str, parts: int = 1) -> attempts.LeasedDelivery:
+    """The first of the model's replies, while its first call is made."""
+    await store.hear("help")
+    (turn,) = await store.lease()
+    await store.commit(turn, *replies)
+    (held,) = await store.lease_deliveries()
+    assert not (await store.record(held, "BEGUN", parts=parts)).HasField("error")
+    return held
+
+
+async def reasons(store: Store) -> list[tuple[str, str]]:
+    return [tuple(row) for row in await store.fetch("SELECT state, reason FROM deliveries ORDER BY seq")]
+
+
+@pytest.mark.parametrize("outcome", ["RETRY", "UNAUTHORIZED"])
+async def test_a_reply_whose_call_failed_is_not_tried_again_after_a_take_over(
+    store: Store, world: World, outcome: str
+) -> None:
+    held = await being_sent(store, "one", "two")
+    await owned_by(world, held.conversation_id, chat.OWNER_HUMAN)
+    await owned_by(world, held.conversation_id, chat.OWNER_AGENT, "2")
+    ended: attempts.AttemptResult = await store.record(held, outcome, retry_after_seconds=1)
+    assert ended.state == chat.DELIVERY_STATE_FAILED
+    await store.execute("UPDATE channel_accounts SET state = 'active'")
+    await store.sweep("freed_lanes")
+    store.clock.now = world.sessions.now()
+    assert (await store.lease_deliveries(), await reasons(store)) == ([], [("failed", "owner_changed")] * 2)
+
+
+async def test_the_next_part_of_a_reply_does_not_begin_after_a_take_over(store: Store, world: World) -> None:
+    held = await being_sent(store, "a long reply", parts=2)
+    await owned_by(world, held.conversation_id, chat.OWNER_HUMAN)
+    for _ in range(2):
+        sent = await store.record(held, "SENT", parts=2, provider_message_id="p-0", begin_next=True)
+        assert isinstance(from_item(sent.error), OwnerChanged), "also when the first answer was lost"
+    begun: attempts.AttemptResult = await store.record(held, "BEGUN", part=1, parts=2)
+    assert isinstance(from_item(begun.error), OwnerChanged)
+    assert await reasons(store) == [("failed", "owner_changed")]
+    assert [tuple(row) for row in await store.fetch("SELECT part, outcome FROM attempts")] == [(0, "sent")]
+
+
+async def test_a_call_that_is_made_during_a_take_over_ends_as_it_ends(store: Store, world: World) -> None:
+    held = await being_sent(store, "one")
+    await owned_by(world, held.conversation_id, chat.OWNER_HUMAN)
+    await store.record(held, "SENT", provider_message_id="p-1")
+    assert await reasons(store) == [("sent", "")]
+
+
+async def test_a_doubtful_send_is_not_repeated_after_a_take_over(store: Store, world: World) -> None:
+    await store.execute("UPDATE channel_accounts SET unknown_policy = 'resend'")
+    held = await being_sent(store, "one")
+    await owned_by(world, held.conversation_id, chat.OWNER_HUMAN)
+    store.clock.pass_seconds(31)
+    await store.sweep("expired_deliveries")
+    assert (await store.lease_deliveries(), await reasons(store)) == ([], [("unknown", "lease_expired")])
+
+
+async def test_what_an_operator_said_is_tried_again_after_the_agent_has_it_back(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    await operator_says(store, world, said.conversation_id, "I am a person.")
+    (held,) = await store.lease_deliveries()
+    await store.record(held, "BEGUN")
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "2")
+    await store.record(held, "RETRY")
+    assert [each.text for each in await store.lease_deliveries()] == ["I am a person."]
 
 
 async def test_a_hand_off_is_said_although_the_agent_is_silent_from_then_on(store: Store, world: World) -> None:
