@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import col
 
 from kit.correlation import correlation_id
-from kit.errors import InvalidField
+from kit.errors import InvalidField, StateConflict
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import ROLE_AGENT, ROLE_OPERATOR, ROLE_UNSPECIFIED
 from parley.storage.v1 import directory_pb2 as directory
@@ -64,6 +64,7 @@ class Wishes:
             delivery = await found.named(Delivery, request.delivery_id, lock=True)
             repeated = await self._repeats.first(found, request) is not None
             if not repeated:
+                await _has_its_text(found, delivery)
                 lane, row = _lane(conversation), _delivery(delivery)
                 Deliveries(found.now, changes, {}, {}, []).again(lane, row)
                 found.differ(conversation, _values(lane))
@@ -89,6 +90,13 @@ class Wishes:
                 statement = statement.where(col(Delivery.id) < place[0])
             page, following = paging.cut(await found.all(statement), most, key=lambda row: (row.id,), query=query)
         return pb.ListDeliveriesResponse(deliveries=map(_shown, page), next_page_token=following)
+
+
+async def _has_its_text(found: Rows, delivery: Delivery) -> None:
+    """An erasure or a retention may have emptied it since; then there is nothing to send."""
+    message = await found.named(Message, delivery.message_id, lock=True)
+    if not message.text:
+        raise StateConflict("the text of the delivery is not kept any more")
 
 
 def _lane(row: Conversation) -> rows.Lane:

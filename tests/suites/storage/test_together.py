@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import text
 
-from kit.errors import OwnerChanged, from_item
+from kit.errors import OwnerChanged, StateConflict, from_item
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import delivery_requests_pb2 as attempts
@@ -235,3 +236,18 @@ async def test_a_new_chat_of_a_person_who_is_being_erased_is_a_new_persons(store
     await hearing
     (row,) = await store.fetch("SELECT contact_id FROM conversations WHERE chat_id = 'group'")
     assert row[0] != old
+
+
+@pytest.mark.parametrize("emptied_by", ["an erasure", "a retention"])
+async def test_a_delivery_whose_text_is_gone_is_not_queued_again(store: Store, world: World, emptied_by: str) -> None:
+    held = await being_sent(store, "canary answer")
+    await store.record(held, "REJECTED")
+    if emptied_by == "an erasure":
+        await erased(world, await only_contact(world))
+    else:
+        ask = privacy.ApplyRetentionRequest(tenant_id=TENANT, messages=Duration(seconds=60))
+        assert (await world.mesh.call("ApplyRetention", ask)).messages == 2
+    again = outbox.RetryDeliveryRequest(tenant_id=TENANT, request_id="1", delivery_id=held.delivery_id)
+    with pytest.raises(StateConflict):
+        await a_wish(store, world).retry_delivery(again, "operator")
+    assert (await store.delivery_states(), await store.lease_deliveries()) == (["failed"], [])
