@@ -103,7 +103,8 @@ async def _run(
         group.create_task(inbox.turns.run())
         group.create_task(outbox.deliveries.run())
         group.create_task(housekeeping.run(lifetime.stopping))
-        crying = group.create_task(hot.crier.run()) if hot.crier else None
+        beside = [group.create_task(parts.vault.rotate_when_possible())]
+        beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")
         await lifetime.wait_stopping()
@@ -112,8 +113,8 @@ async def _run(
         await server.drain(settings.storage_drain_seconds)
         await inbox.close()
         await outbox.close()
-        if crying:
-            crying.cancel()
+        for each in beside:
+            each.cancel()
 
 
 def _parts(settings: Settings, lifetime: Lifetime) -> Parts:

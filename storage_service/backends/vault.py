@@ -4,6 +4,7 @@ What was opened is remembered for a second, so a revoked secret is refused every
 not remembered at all.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from sqlmodel import col, select
 
 from kit import logs
-from kit.errors import SecretUnreadable
+from kit.errors import ParleyError, SecretUnreadable, StorageUnavailable
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 from storage_service.backends import mapping
@@ -23,6 +24,7 @@ from storage_service.domain.sealing import Keyring, Place, Sealed
 
 FRESH_SECONDS = 1.0
 ROTATED_AT_ONCE = 100
+ROTATED_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,6 +84,22 @@ class Vault:
             return self._credentials(row) != dict(credentials)
         except SecretUnreadable:
             return True
+
+    async def rotate_when_possible(self) -> None:
+        """Rotates beside the service's work: a database that is away is tried again, and nothing of it is fatal."""
+        while True:
+            try:
+                changed = await self.rotate()
+            except StorageUnavailable as error:
+                self._log.warning("secrets.not_rotated", reason=error.name)
+                await asyncio.sleep(ROTATED_AGAIN_SECONDS)
+                continue
+            except ParleyError as error:
+                self._log.error("secrets.not_rotated", reason=error.name)
+                return
+            if changed:
+                self._log.info("secrets.rotated", count=changed)
+            return
 
     async def rotate(self) -> int:
         """Seals again, under the first key, whatever an older key sealed. Returns how many rows it changed."""

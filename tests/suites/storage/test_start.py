@@ -1,0 +1,81 @@
+"""What does storage do by itself when it starts? It seals under its first key what an older one sealed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select
+
+from kit.lifetime import Lifetime
+from storage_service.__main__ import serve
+from storage_service.backends.tables import ChannelAccount
+from storage_service.settings import Settings
+from tests.postgres import Server as Postgres
+from tests.suites.storage.world import DATABASES, MESH_TOKEN, World, open_world
+
+OLD, NEW, LOST = (f"{name}:{letter * 43}=" for name, letter in (("k1", "A"), ("k2", "B"), ("k0", "C")))
+
+
+@pytest.fixture(params=DATABASES)
+async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
+    async with open_world(request.param, tmp_path, postgres_server, keys=OLD) as opened:
+        await opened.tenant("acme")
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def running(url: str, folder: Path, secret_keys: str) -> AsyncIterator[Lifetime]:
+    """The service as its process runs it."""
+    settings = Settings(
+        data_dir=folder / "data",
+        database_url=url,
+        storage_address="127.0.0.1:0",
+        mesh_token=MESH_TOKEN,
+        mesh_drain_delay_seconds=0,
+        secret_keys=secret_keys,
+    )
+    lifetime = Lifetime()
+    service = asyncio.create_task(serve(settings, lifetime))
+    assert await lifetime.wait_ready(["storage"])
+    yield lifetime
+    lifetime.stop()
+    async with asyncio.timeout(10):
+        await service
+
+
+async def key_ids(world: World) -> set[str]:
+    async with world.sessions.across_tenants() as session:
+        accounts = (await session.exec(select(ChannelAccount).where(col(ChannelAccount.tenant_id) == "acme"))).all()
+        return {account.credentials_key_id for account in accounts}
+
+
+async def until_sealed_by(world: World, *expected: str) -> None:
+    async with asyncio.timeout(5):
+        while await key_ids(world) != set(expected):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_an_older_key_sealed_is_sealed_anew_after_the_start(
+    world: World, tmp_path: Path, postgres_server: Postgres
+) -> None:
+    account = await world.account("acme")
+    assert await key_ids(world) == {"k1"}
+    async with running(world.url, tmp_path, f"{NEW},{OLD}"):
+        await until_sealed_by(world, "k2")
+    async with open_world(world.url, tmp_path, postgres_server, keys=NEW) as without_the_old_key:
+        (opened,) = await without_the_old_key.vault.secrets([account.id])
+    assert dict(opened.credentials) == {"auth_token": "secret of acme"}
+
+
+async def test_a_secret_whose_key_is_lost_keeps_neither_the_others_nor_the_service(
+    world: World, tmp_path: Path, postgres_server: Postgres
+) -> None:
+    await world.account("acme")
+    async with open_world(world.url, tmp_path, postgres_server, keys=LOST) as elsewhere:
+        await elsewhere.account("acme", address="+2")
+    assert await key_ids(world) == {"k0", "k1"}
+    async with running(world.url, tmp_path, f"{NEW},{OLD}") as lifetime:
+        await until_sealed_by(world, "k0", "k2")
+        assert lifetime.is_ready("storage")
