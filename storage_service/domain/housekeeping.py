@@ -46,7 +46,8 @@ class Housekeeping:
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
         sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes]
-        for sweep in [*sweeps, sweeper.old_raw_payloads] if seldom else sweeps:
+        sweeps += [sweeper.old_raw_payloads, sweeper.old_requests] if seldom else []
+        for sweep in sweeps:
             await self._sweep(sweep)
 
     async def _count(self) -> None:

@@ -16,6 +16,8 @@ from storage_service.domain.words import OPEN_TURN
 
 # A receipt whose delivery is not known after this time is about something that we did not send.
 LATEST_RECEIPT = timedelta(minutes=10)
+# Nobody asks the same thing again after this time; a request id that comes back later is a new request.
+LATEST_REPEAT = timedelta(days=7)
 
 
 class SweepRows(TurnRows, DeliveryRows, Protocol):
@@ -27,6 +29,7 @@ class SweepRows(TurnRows, DeliveryRows, Protocol):
     async def unmatched(self, since: datetime, most: int) -> Sequence[Receipt]: ...
     async def freed(self, most: int) -> Sequence[Lane]: ...
     async def forget_raw(self, before: datetime, most: int) -> int: ...
+    async def forget_requests(self, before: datetime, most: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,9 @@ class Sweeper:
 
     async def old_raw_payloads(self, rows: SweepRows) -> int:
         return await rows.forget_raw(rows.now - self.keep_raw, self.bite)
+
+    async def old_requests(self, rows: SweepRows) -> int:
+        return await rows.forget_requests(rows.now - LATEST_REPEAT, self.bite)
 
     async def _locked(self, rows: SweepRows, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], dict[Key, str]]:
         lanes = await rows.lanes_of_turns(keys) if keys else {}

@@ -163,8 +163,10 @@ class PostgresRows:
         return [Lane(*row) for row in await self._fetch("freed", most)]
 
     async def forget_raw(self, before: datetime, most: int) -> int:
-        status: str = await self._connection.execute(self._statements["forget_raw"], before, most)
-        return int(status.rpartition(" ")[2])
+        return await self._forget("forget_raw", before, most)
+
+    async def forget_requests(self, before: datetime, most: int) -> int:
+        return await self._forget("forget_requests", before, most)
 
     async def next_due(self) -> Due:
         (row,) = await self._fetch("next_due")
@@ -183,6 +185,10 @@ class PostgresRows:
             lane = Lane(*row[2:])
             by_item[row[0], row[1]] = lanes.setdefault(lane.key, lane)
         return by_item
+
+    async def _forget(self, name: str, before: datetime, most: int) -> int:
+        status: str = await self._connection.execute(self._statements[name], before, most)
+        return int(status.rpartition(" ")[2])
 
     async def _by_keys(self, name: str, keys: Sequence[Sequence[Any]]) -> list[Any]:
         return await self._fetch(name, *columns(keys)) if keys else []

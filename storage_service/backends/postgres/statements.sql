@@ -208,6 +208,11 @@ DELETE FROM raw_payloads r USING
   (SELECT tenant_id, id FROM raw_payloads WHERE created_at < $1 ORDER BY created_at LIMIT $2) AS old
 WHERE r.tenant_id = old.tenant_id AND r.id = old.id;
 
+-- forget_requests: request ids that were remembered long enough
+DELETE FROM requests r USING
+  (SELECT tenant_id, rpc, request_id FROM requests WHERE created_at < $1 ORDER BY created_at LIMIT $2) AS old
+WHERE r.tenant_id = old.tenant_id AND r.rpc = old.rpc AND r.request_id = old.request_id;
+
 -- next_due: when the next turn and the next delivery are due
 SELECT (SELECT min(turn_due_at) FROM conversations WHERE turn_due_at IS NOT NULL),
        (SELECT min(delivery_due_at) FROM conversations WHERE delivery_due_at IS NOT NULL);

@@ -144,6 +144,9 @@ class SqliteRows:
     async def forget_raw(self, before: datetime, most: int) -> int:
         return self._run("forget_raw", (to_micros(before), most)).rowcount
 
+    async def forget_requests(self, before: datetime, most: int) -> int:
+        return self._run("forget_requests", (to_micros(before), most)).rowcount
+
     async def next_due(self) -> Due:
         turn, delivery = self._one("next_turn", ()), self._one("next_delivery", ())
         return Due(maybe(turn[0]), maybe(delivery[0]))

@@ -146,6 +146,10 @@ WHERE a.state = 'active' LIMIT ?;
 DELETE FROM raw_payloads WHERE rowid IN
   (SELECT rowid FROM raw_payloads WHERE created_at < ? ORDER BY created_at LIMIT ?);
 
+-- forget_requests: request ids that were remembered long enough
+DELETE FROM requests WHERE rowid IN
+  (SELECT rowid FROM requests WHERE created_at < ? ORDER BY created_at LIMIT ?);
+
 -- next_turn: when the next turn is due
 SELECT min(turn_due_at) FROM conversations WHERE turn_due_at IS NOT NULL;
 

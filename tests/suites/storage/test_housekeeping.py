@@ -1,0 +1,44 @@
+"""What is forgotten with time? What nobody asks for again, in bites, by whichever process sweeps."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from storage_service.domain.housekeeping import Housekeeping
+from storage_service.domain.pressure import Pressure
+from tests.suites.storage.hot import TENANT, Store
+
+
+async def remembered(store: Store, request_id: str, *, days_ago: float) -> None:
+    await store.execute(
+        "INSERT INTO requests (tenant_id, rpc, request_id, digest, response, created_at) "
+        "VALUES (:t, 'PutAgent', :id, :empty, :empty, :at)",
+        t=TENANT, id=request_id, empty=b"", at=store.clock.now - timedelta(days=days_ago),
+    )  # fmt: skip
+
+
+async def left(store: Store) -> list[str]:
+    return [row[0] for row in await store.fetch("SELECT request_id FROM requests ORDER BY request_id")]
+
+
+async def test_a_request_id_is_remembered_for_a_week_and_forgotten_in_bites(store: Store) -> None:
+    for number in range(5):
+        await remembered(store, f"old-{number}", days_ago=8 + number)
+    await remembered(store, "young", days_ago=6.9)
+    sweeper = replace(store.sweeper, bite=2)
+    assert await store.database.run("sweep", sweeper.old_requests) == 2
+    assert await left(store) == ["old-0", "old-1", "old-2", "young"], "the oldest go first"
+
+
+async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> None:
+    for number in range(5):
+        await remembered(store, f"old-{number}", days_ago=8)
+    await remembered(store, "young", days_ago=1)
+    stopping = asyncio.Event()
+    sweeper = replace(store.sweeper, bite=2)
+    keeping = asyncio.create_task(Housekeeping(store.database, sweeper, pressure=Pressure(10, 10)).run(stopping))
+    async with asyncio.timeout(5):
+        while await left(store) != ["young"]:
+            await asyncio.sleep(0.02)
+    stopping.set()
+    await keeping
