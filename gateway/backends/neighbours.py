@@ -70,7 +70,8 @@ class Neighbours:
         return await self._state(NEEDED) == "serving"
 
     async def _ask(self) -> Report:
-        *states, _ = await asyncio.gather(*(self._state(name) for name in SERVICES), self._learn_model())
+        asked = asyncio.gather(*(self._state(name) for name in SERVICES))
+        states, _ = await asyncio.gather(asked, self._learn_model())
         return Report(dict(zip(SERVICES, states, strict=True)), self._model)
 
     async def _state(self, name: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -73,14 +74,19 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, **more: object) -> AsyncIterator[World]:
+async def running(folder: Path, **more: Any) -> AsyncIterator[World]:
     """Starts both and stops them."""
     peer = peers.Peer()
     for channel, credentials in CREDENTIALS.items():
         peer.add_account(channel, ADDRESSES[channel], credentials)
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0)
     storage, storage_port = await peers.start(peer, settings)
-    given = {"data_dir": folder, "storage_address": f"127.0.0.1:{storage_port}", "http_drain_seconds": 2, **more}
+    given: dict[str, Any] = {
+        "data_dir": folder,
+        "storage_address": f"127.0.0.1:{storage_port}",
+        "http_drain_seconds": 2,
+        **more,
+    }
     lifetime = Lifetime()
     socket = listening.bind("127.0.0.1", 0)
     port = socket.getsockname()[1]

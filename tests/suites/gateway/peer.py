@@ -48,13 +48,12 @@ class Peer:
         if self.full:
             raise errors.QueueFull(retry_after=timedelta(seconds=5))
 
-    def add_account(self, channel: str, address: str, credentials: dict[str, str], **more: object) -> str:
+    def add_account(self, channel: str, address: str, credentials: dict[str, str]) -> str:
         """An account of the tenant default; gives its key."""
         key = f"{channel}-key"
         account = directory_pb2.ChannelAccount(
             id=new_id(), tenant_id="default", channel=channel, account_key=key, address=address
         )
-        account.options.update(more.get("options") or {})
         self.accounts[f"{channel}/{address}"] = directory_pb2.AccountSecrets(account=account, credentials=credentials)
         return key
 

@@ -135,7 +135,7 @@ class Store:
         await self.record(delivery, "SENT", worker, provider_message_id=provider_id)
 
     async def receive(self, state: str, account_id: str = ACCOUNT, **fields: Any) -> None:
-        receipt = chat.Receipt(state=chat.DeliveryState.Value(f"DELIVERY_STATE_{state}"), **fields)
+        receipt = chat.Receipt(state=f"DELIVERY_STATE_{state}", **fields)
 
         async def work(rows: Any) -> None:
             said = rows_of([receipt], tenant_id=TENANT, account_id=account_id, now=rows.now, new_id=new_id)

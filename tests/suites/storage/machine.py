@@ -6,7 +6,7 @@ The real store runs underneath. What it promised is compared with what the outsi
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -252,5 +252,5 @@ class World(RuleBasedStateMachine):
         return str(chat)
 
 
-def world_on(url: str, mutations: Mutations) -> Callable[[], World]:
+def world_on(url: str, mutations: Mutations) -> type[World]:
     return type("WorldOn", (World,), {"url": url, "mutations": mutations})

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -41,7 +42,7 @@ class Mesh:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stubs = (InboxServiceStub(channel), OutboxServiceStub(channel), DirectoryServiceStub(channel))
 
-    def start(self, name: str, request: object, seconds: float = 10) -> grpc.aio.UnaryUnaryCall:
+    def start(self, name: str, request: object, seconds: float = 10) -> Any:
         rpc = next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
         return rpc(request, timeout=seconds, metadata=(("authorization", f"Bearer {TOKEN}"),))
 
@@ -52,11 +53,12 @@ class Mesh:
             channel="webchat", chat_id=chat_id, sender_id=chat_id, text="hi", provider_message_id=provider_id
         )
         submission = inbox.Submission(tenant_id="default", account_id=account.id, messages=[message])
-        response = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
+        response: inbox.AcceptResponse = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
         return response.results[0].messages[0]
 
     async def lease(self, worker: str, wait_seconds: float = 5) -> turns.LeaseTurnsResponse:
-        return await self.start("LeaseTurns", a_lease(worker, wait_seconds))
+        response: turns.LeaseTurnsResponse = await self.start("LeaseTurns", a_lease(worker, wait_seconds))
+        return response
 
     async def answer(self, turn: turns.LeasedTurn, worker: str, *replies: str) -> turns.TurnResult:
         commit = turns.TurnCommit(
@@ -67,13 +69,15 @@ class Mesh:
             state=TURN_STATE_REPLIED,
             replies=replies,
         )
-        response = await self.start("CommitTurns", turns.CommitTurnsRequest(worker_id=worker, turns=[commit]))
+        request = turns.CommitTurnsRequest(worker_id=worker, turns=[commit])
+        response: turns.CommitTurnsResponse = await self.start("CommitTurns", request)
         return response.results[0]
 
     async def lease_deliveries(self, worker: str) -> attempts.LeaseDeliveriesResponse:
         wait = span(timedelta(seconds=5))
         request = attempts.LeaseDeliveriesRequest(worker_id=worker, max_deliveries=10, wait=wait)
-        return await self.start("LeaseDeliveries", request)
+        response: attempts.LeaseDeliveriesResponse = await self.start("LeaseDeliveries", request)
+        return response
 
     async def record(self, worker: str, delivery: attempts.LeasedDelivery, outcome: str) -> attempts.AttemptResult:
         record = attempts.AttemptRecord(
@@ -81,10 +85,11 @@ class Mesh:
             delivery_id=delivery.delivery_id,
             epoch=delivery.epoch,
             parts=1,
-            outcome=attempts.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{outcome}"),
+            outcome=f"ATTEMPT_OUTCOME_{outcome}",
         )
         request = attempts.RecordAttemptsRequest(worker_id=worker, attempts=[record])
-        return (await self.start("RecordAttempts", request)).results[0]
+        response: attempts.RecordAttemptsResponse = await self.start("RecordAttempts", request)
+        return response.results[0]
 
 
 def a_lease(worker: str, wait_seconds: float, lease_seconds: float = 30) -> turns.LeaseTurnsRequest:

@@ -11,7 +11,7 @@ PROXIED = Addresses(trusted_proxies=(ip_network("10.0.0.0/8"),))
 
 
 def a_scope(
-    path: bytes = b"/webhook/sms", query: bytes = b"", client: str = "10.1.2.3", **headers: str
+    path: bytes = b"/webhook/sms", query: bytes = b"", *, client: str = "10.1.2.3", **headers: str
 ) -> dict[str, Any]:
     named = {"host": "internal:8080"} | {name.replace("_", "-"): value for name, value in headers.items()}
     return {
@@ -34,7 +34,7 @@ def test_the_public_name_stands_in_for_the_requested_one() -> None:
 
 
 def test_forwarded_headers_count_from_trusted_proxies_only() -> None:
-    forwarded = {"x_forwarded_proto": "https", "x_forwarded_host": "chat.example.com"}
+    forwarded: dict[str, Any] = {"x_forwarded_proto": "https", "x_forwarded_host": "chat.example.com"}
     assert PROXIED.url(a_scope(**forwarded)) == "https://chat.example.com/webhook/sms"
     assert PROXIED.url(a_scope(client="192.0.2.1", **forwarded)) == "http://internal:8080/webhook/sms"
     assert Addresses().url(a_scope(**forwarded)) == "http://internal:8080/webhook/sms"

@@ -21,6 +21,9 @@ SERVICE = "parley.probe.v1.ProbeService"
 TOKEN = "a mesh token of the tests"
 SECONDS = 5.0
 
+# The stubs do not tell an extension's type.
+_ACCESS: Any = options_pb2.access
+_LIMITS: Any = options_pb2.limits
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENT
 
@@ -51,7 +54,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         for number, field in enumerate(fields, start=1):
             made = message.field.add(name=field, number=number, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
             if (name, field) == ("ProbeRequest", "tenant_id"):
-                made.options.Extensions[options_pb2.limits].max_length = 16
+                made.options.Extensions[_LIMITS].max_length = 16
     service = file.service.add(name="ProbeService")
     for name, (request, client, server, scope) in _RPCS.items():
         method = service.method.add(
@@ -63,7 +66,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         )
         method.options.idempotency_level = _IDEMPOTENT
         if scope:
-            method.options.Extensions[options_pb2.access].scope = scope
+            method.options.Extensions[_ACCESS].scope = scope
     return file
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ async def test_a_stream_that_the_client_leaves_stops_its_handler(tmp_path: Path,
         await asyncio.wait_for(stopped.wait(), SECONDS)
 
 
-class Flaky(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Flaky(grpc.GenericRpcHandler):
     """A server that counts attempts and answers each with one status."""
 
     def __init__(self, code: Code, trailing: tuple[tuple[str, str], ...] = ()) -> None:
@@ -183,7 +184,7 @@ async def test_what_a_service_itself_says_is_unavailable_is_not_repeated(tmp_pat
     async def away(_request: Any, _context: Any) -> Any:
         nonlocal asked
         asked += 1
-        raise errors.StorageUnavailable(retry_after=errors.timedelta(seconds=1))
+        raise errors.StorageUnavailable(retry_after=timedelta(seconds=1))
 
     class Agent:
         HandleMessage = staticmethod(away)

@@ -1,6 +1,7 @@
 """Does a server let in who may, for as long as they may, and say plainly what went wrong?"""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,12 @@ async def test_an_unhandled_exception_tells_the_client_nothing(tmp_path: Path, w
 
 async def test_what_a_handler_raises_arrives_whole(tmp_path: Path, way: str) -> None:
     async def full(_request: Any, _context: Any) -> Any:
-        raise errors.QueueFull(retry_after=errors.timedelta(seconds=5), metadata={"queue": "turns"})
+        raise errors.QueueFull(retry_after=timedelta(seconds=5), metadata={"queue": "turns"})
 
     async with meshed(tmp_path, Probe(full), way=way) as stub:
         failure = await refused(stub.Say(ProbeRequest(), timeout=SECONDS))
     assert isinstance(failure, errors.QueueFull)
-    assert failure.retry_after == errors.timedelta(seconds=5)
+    assert failure.retry_after == timedelta(seconds=5)
     assert failure.metadata == {"queue": "turns"}
 
 
@@ -198,7 +199,9 @@ async def test_reflection_can_be_switched_off(tmp_path: Path) -> None:
         served(tmp_path, mesh_reflection=False) as (_, port),
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
-        ask = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        ask: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        )
         failed = ask(iter([b""]), timeout=SECONDS)
         assert await failed.code() is Code.UNIMPLEMENTED
 
