@@ -18,7 +18,8 @@ from kit.settings import SERVICES, SettingRow, Settings, describe
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto" / "parley"
 RPC = re.compile(
-    r"((?:^  //[^\n]*\n)+)  rpc (\w+)\(\w+\) returns \((stream )?\w+\) \{(.*?)^  \}", re.DOTALL | re.MULTILINE
+    r"((?:^  //[^\n]*\n)+)  rpc (\w+)\((?:stream )?\w+\) returns \((stream )?\w+\) \{(.*?)^  \}",
+    re.DOTALL | re.MULTILINE,
 )
 REASON = re.compile(r"((?:^  //[^\n]*\n)+)  ERROR_REASON_(\w+) = (\d+);", re.MULTILINE)
 EVERY_SERVICE = "every service"
