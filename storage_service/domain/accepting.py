@@ -70,13 +70,13 @@ class Acceptance:
         self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
     ) -> tuple[Mapping[Sitter, Seat], Mapping[Key, Lane]]:
         """Seats and their lanes. Who finds that the chat was erased before its lock was ours is seated anew."""
-        held = await self._held(rows, submissions, targets=targets)
+        seats, lanes = await self._held(rows, submissions, targets=targets)
         for _ in range(MOST_SEATINGS - 1):
-            if all(_is_theirs(sitter, *held) for sitter in held[0]):
+            if all(_is_theirs(sitter, seats, lanes=lanes) for sitter in seats):
                 break
             await rows.let_go()
-            held = await self._held(rows, submissions, targets=targets)
-        return held
+            seats, lanes = await self._held(rows, submissions, targets=targets)
+        return seats, lanes
 
     async def _held(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
@@ -125,7 +125,7 @@ class _Arrival:
         account = self.seats.get((submission.tenant_id, submission.account_id, "", ""))
         if account is None or account.account_state == "disabled":
             return NotFound("no such channel account", metadata={"resource": "channel_account"})
-        if not all(_is_theirs(sitter, self.seats, self.lanes) for sitter in _sitters(submission)):
+        if not all(_is_theirs(sitter, self.seats, lanes=self.lanes) for sitter in _sitters(submission)):
             return StorageUnavailable("the chat is being erased", retry_after=RETRY_AFTER)
         accepted = [self._message(submission, message) for message in submission.messages]
         if submission.raw_payload or submission.unreadable:
@@ -258,7 +258,7 @@ def _sitters(submission: Submission) -> list[Sitter]:
     return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
 
 
-def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], /, lanes: Mapping[Key, Lane]) -> bool:
+def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[Key, Lane]) -> bool:
     """An erasure takes a conversation's chat away, perhaps between the look for a seat and the lock of its lane."""
     seat, chat_id = seats[sitter], sitter[2]
     if not chat_id or seat.account_state == "disabled":

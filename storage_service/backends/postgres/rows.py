@@ -163,10 +163,10 @@ class PostgresRows:
         return [Lane(*row) for row in await self._fetch("freed", most)]
 
     async def forget_raw(self, before: datetime, most: int) -> int:
-        return await self._forget("forget_raw", before, most)
+        return await self._forget("forget_raw", before, most=most)
 
     async def forget_requests(self, before: datetime, most: int) -> int:
-        return await self._forget("forget_requests", before, most)
+        return await self._forget("forget_requests", before, most=most)
 
     async def next_due(self) -> Due:
         (row,) = await self._fetch("next_due")
@@ -186,7 +186,7 @@ class PostgresRows:
             by_item[row[0], row[1]] = lanes.setdefault(lane.key, lane)
         return by_item
 
-    async def _forget(self, name: str, before: datetime, most: int) -> int:
+    async def _forget(self, name: str, before: datetime, *, most: int) -> int:
         status: str = await self._connection.execute(self._statements[name], before, most)
         return int(status.rpartition(" ")[2])
 
