@@ -1,6 +1,6 @@
 """What does a message cost, against what one would write oneself and against the machine? Prints ratios of one run.
 
-python -m bench [--quick] [--only mesh|baselines|machine|growth]
+python -m bench [--quick] [--only machine|baselines|mesh|growth]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import database, machine, run
+from bench import database, growth, machine, run
 from bench.systems import Baseline, ParleyMesh
 from tests import postgres
 
@@ -107,10 +107,14 @@ async def compare(console: Console, folder: Path, *, quick: bool, only: str) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a quarter of the messages")
-    parser.add_argument("--only", default="", choices=["mesh", "baselines", "machine"], help="one section")
+    parser.add_argument("--only", default="", choices=["machine", "baselines", "mesh", "growth"], help="one section")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        asyncio.run(compare(Console(width=180), Path(folder), quick=given.quick, only=given.only))
+        console = Console(width=180)
+        if given.only != "growth":
+            asyncio.run(compare(console, Path(folder), quick=given.quick, only=given.only))
+        if given.only in ("", "growth"):
+            growth.show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

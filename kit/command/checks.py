@@ -120,7 +120,7 @@ async def _model(settings: Any) -> Finding:
         return broken("model", "cannot be asked for while the llm service does not answer", fix="parley serve llm")
     if "(echo)" in found:
         return look(
-            "model", found, fix="start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL, then restart"
+            "model", found, fix="start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL and restart"
         )
     return ok("model", found)
 
