@@ -34,19 +34,19 @@ SIZES = (
         10_000,
         1_000,
         (
-            ("10 k messages, 1 k chats", 1_000, CALLERS),
-            ("the same, one caller: no group commit", 1_000, 1),
+            ("1 k chats write", 1_000, CALLERS),
+            ("one caller: no group commit", 1_000, 1),
         ),
     ),
     Stored(
         1_000_000,
         100_000,
         (
-            ("1 M messages, 1 k chats write", 1_000, CALLERS),
-            ("1 M messages, 100 k chats write", 100_000, CALLERS),
+            ("1 k chats write", 1_000, CALLERS),
+            ("100 k chats write", 100_000, CALLERS),
         ),
     ),
-    Stored(10_000, 1_000, (("one more chat, with 10,000 waiting", 1_000, CALLERS),), hot=10_000),
+    Stored(10_000, 1_000, (("and one chat with 10,000 waiting", 1_000, CALLERS),), hot=10_000),
 )
 
 
@@ -65,7 +65,7 @@ def show(console: Console, *, quick: bool) -> None:
                 own, database = outcome.own_cpu_seconds * micros, outcome.database_cpu_seconds * micros
                 first = first or own + database
                 rate, ratio = f"{outcome.messages / outcome.seconds:,.0f}", f"{(own + database) / first:.2f}"
-                drawn.add_row(kind, label, rate, f"{own:,.0f}", f"{database:,.0f}", ratio)
+                drawn.add_row(kind, f"{messages:,} messages, {label}", rate, f"{own:,.0f}", f"{database:,.0f}", ratio)
     console.print(drawn)
 
 
