@@ -33,6 +33,7 @@ from storage_service.backends.tenants import Tenants
 from storage_service.backends.vault import Vault
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.accepting import Acceptance
+from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
 from storage_service.domain.housekeeping import Housekeeping
@@ -179,6 +180,8 @@ def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
     watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
+    awaiting = Awaiting(reads.outcomes, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
+    ownership = Ownership(sessions, repeats, wakeups=wakeups)
     erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), wakeups=wakeups)
     directory = Directory(
         tenants=Tenants(sessions),
@@ -193,7 +196,7 @@ def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts
     return Servicers(
         inbox=InboxServicer(inbox),
         outbox=OutboxServicer(outbox, wishes, secrets=parts.vault.secrets),
-        conversations=ConversationServicer(reads, Ownership(sessions, repeats, wakeups=wakeups), watching=watching),
+        conversations=ConversationServicer(reads, ownership, watching=watching, awaiting=awaiting),
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
     )

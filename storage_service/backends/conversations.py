@@ -6,18 +6,22 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel import col
 
-from kit.errors import InvalidField
+from kit.errors import InvalidField, ParleyError
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
 from storage_service.backends import mapping
-from storage_service.backends.rows import Rows, after
+from storage_service.backends.rows import Rows, after, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import OPEN_TURN
 from storage_service.domain import paging, words
-from storage_service.domain.watching import News, Outcome
+from storage_service.domain.awaiting import Asked, Outcome
+from storage_service.domain.watching import News
 
 HISTORY_SIZE = 100
+NO_TURN = Outcome(None, ())
+# Their places are looked up crosswise, which grows with the square.
+TURNS_AT_ONCE = 32
 
 
 class Conversations:
@@ -86,15 +90,14 @@ class Conversations:
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
             return News(await _shown(rows, found), thinking=await _thinking(rows, lane))
 
-    async def outcome(self, tenant_id: str, message_id: str) -> Outcome:
-        """The turn of a message and, once it has ended, what it said. A turn that was split is read anew each time."""
-        async with self._sessions.read(tenant_id) as rows:
-            message = await rows.named(Message, message_id)
-            if message.turn_id is None:
-                return Outcome(message.conversation_id, None, ())
-            turn = await rows.named(Turn, message.turn_id)
-            said = await _replies(rows, turn) if turn.state not in words.OPEN_TURN else ()
-            return Outcome(message.conversation_id, mapping.turn(turn), await _shown(rows, said))
+    async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
+        """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""
+        found: dict[Asked, Outcome] = {}
+        for tenant_id in sorted({tenant_id for tenant_id, _ in asked}):
+            async with self._sessions.read(tenant_id) as rows:
+                outcomes = await _outcomes(rows, [message_id for each, message_id in asked if each == tenant_id])
+            found |= {(tenant_id, message_id): outcome for message_id, outcome in outcomes.items()}
+        return [found.get(each) or missing("message") for each in asked]
 
 
 def owner_words(owner: int) -> list[str]:
@@ -110,11 +113,34 @@ async def _history(rows: Rows, conversation_id: str, *, after_seq: int, most: in
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(most))
 
 
-async def _replies(rows: Rows, turn: Turn) -> Sequence[Message]:
-    """By its place in the conversation, which is indexed."""
-    statement = rows.select(Message).where(col(Message.conversation_id) == turn.conversation_id)
-    place = col(Message.seq).between(turn.reply_seq, turn.reply_seq + turn.replies - 1)
-    return await rows.all(statement.where(place, col(Message.turn_id) == turn.id).order_by(col(Message.seq)))
+async def _outcomes(rows: Rows, message_ids: Sequence[str]) -> dict[str, Outcome]:
+    messages = await rows.all(rows.select(Message).where(col(Message.id).in_(message_ids)))
+    named = {message.turn_id for message in messages if message.turn_id}
+    found = await rows.all(rows.select(Turn).where(col(Turn.id).in_(named))) if named else ()
+    said = await _replies(rows, [turn for turn in found if turn.state not in words.OPEN_TURN])
+    turns = {turn.id: Outcome(mapping.turn(turn), said.get(turn.id, [])) for turn in found}
+    return {message.id: turns.get(message.turn_id or "", NO_TURN) for message in messages}
+
+
+async def _replies(rows: Rows, turns: Sequence[Turn]) -> dict[str, list[chat.Message]]:
+    said: dict[str, list[chat.Message]] = {turn.id: [] for turn in turns}
+    for start in range(0, len(turns), TURNS_AT_ONCE):
+        found = await _said(rows, [turn for turn in turns[start : start + TURNS_AT_ONCE] if turn.replies])
+        for each, shown in zip(found, await _shown(rows, found), strict=True):
+            said[each.turn_id or ""].append(shown)
+    return said
+
+
+async def _said(rows: Rows, turns: Sequence[Turn]) -> Sequence[Message]:
+    """By their places in the conversations, which are indexed. In this form SQLite, which has no statistics, uses the
+    whole index; of pairs, of ranges and of a join with the turns it would read the tenant's every message."""
+    if not turns:
+        return ()
+    chats = sorted({turn.conversation_id for turn in turns})
+    seqs = sorted({turn.reply_seq + n for turn in turns for n in range(turn.replies)})
+    place = (col(Message.conversation_id).in_(chats), col(Message.seq).in_(seqs))
+    theirs = col(Message.turn_id).in_([turn.id for turn in turns])
+    return await rows.all(rows.select(Message).where(*place, theirs).order_by(col(Message.seq)))
 
 
 async def _thinking(rows: Rows, lane: Conversation) -> bool:

@@ -46,6 +46,7 @@ class Erasure:
     async def erase(self, request: pb.EraseContactRequest, actor: str) -> pb.EraseContactResponse:
         """Removes a contact: names, identities, texts, attachments, raw payloads, the providers' ids."""
         moved: list[str] = []
+        ended: list[str] = []
 
         async def work(rows: Rows) -> pb.EraseContactResponse:
             contact = await rows.named(Contact, request.contact_id, lock=True)
@@ -54,7 +55,7 @@ class Erasure:
             place = await footprint.find(rows, contact.id)
             messages = await self._messages_elsewhere(rows, place.elsewhere)
             for conversation in place.conversations:
-                messages += await self._conversation(rows, conversation.id)
+                messages += await self._conversation(rows, conversation.id, ended=ended)
                 moved.append(conversation.id)
             await self._contact(rows, contact)
             await rows.note("contact.erase", "contact", row_id=contact.id, messages=messages)
@@ -63,6 +64,7 @@ class Erasure:
         again = pb.EraseContactResponse(duplicate=True)
         response = await self._repeats.write(Who(request.tenant_id, actor), request, work=work, again=again)
         self._wakeups.moved(moved)
+        self._wakeups.ended(ended)
         await self._sessions.shed()
         return response
 
@@ -71,11 +73,11 @@ class Erasure:
         contact.name, contact.model, contact.erased_at = "", "", rows.now
         await rows.flush()
 
-    async def _conversation(self, rows: Rows, conversation_id: str) -> int:
+    async def _conversation(self, rows: Rows, conversation_id: str, *, ended: list[str]) -> int:
         """Ends its work, buries its messages, and takes away the chat that it was held in. Nobody answers it again."""
         lane = await rows.named(Conversation, conversation_id, lock=True)
         lane.owner, lane.owner_epoch = "none", lane.owner_epoch + 1
-        await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+        ended += await lanes.drop_waiting_turn(rows, lane, reason=REASON)
         await lanes.drop_deliveries(rows, lane, reason=REASON)
         await self._bury(rows, lane)
         gone = f"erased:{lane.id}"

@@ -15,16 +15,18 @@ _open = text(OPEN_DELIVERY)
 FREED_AT_ONCE = 500
 
 
-async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> None:
-    """Ends the turn that no worker holds: the one that waits, and the one that was given back."""
+async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> list[str]:
+    """Ends the turn that no worker holds: the one that waits, and the one that was given back. Names what ended."""
     unheld = rows.select(Turn).where(col(Turn.conversation_id) == lane.id, col(Turn.state).in_(["waiting", "returned"]))
-    for turn in await rows.all(unheld):
+    ended = await rows.all(unheld)
+    for turn in ended:
         turn.state, turn.reason, turn.ended_at = "suppressed", reason, rows.now
         if lane.running_turn_id == turn.id:
             lane.running_turn_id = None
     lane.waiting_turn_id = lane.waiting_since = lane.waiting_due_at = lane.turn_due_at = None
     lane.waiting_messages = 0
     await rows.flush()
+    return [turn.id for turn in ended]
 
 
 async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, role: str = "") -> int:

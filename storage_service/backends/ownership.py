@@ -28,32 +28,35 @@ class Ownership:
     async def set_owner(self, request: pb.SetOwnerRequest, actor: str) -> pb.SetOwnerResponse:
         """Takes a conversation over or hands it back. Asked again, it shows the conversation as it is by then."""
         owner = _word(request.owner)
+        ended: list[str] = []
 
         async def work(rows: Rows) -> pb.SetOwnerResponse:
             lane = await rows.named(Conversation, request.conversation_id, lock=True)
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated:
-                await _change(rows, lane, owner=owner)
+                ended.extend(await _change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
             return pb.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
 
         response = await self._sessions.write(Who(request.tenant_id, actor), work)
         self._wakeups.moved([request.conversation_id])
+        self._wakeups.ended(ended)
         self._wakeups.deliveries.ring()
         return response
 
 
-async def _change(rows: Rows, lane: Conversation, *, owner: str) -> None:
-    """Naming the owner that it has already changes nothing, so that no running answer is thrown away."""
+async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
+    """Names the turns that it ended. The owner that it has already ends nothing: no running answer is thrown away."""
     before = lane.owner
     if owner == before:
-        return
+        return []
     lane.owner, lane.owner_epoch, lane.updated_at = owner, lane.owner_epoch + 1, rows.now
-    await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+    ended = await lanes.drop_waiting_turn(rows, lane, reason=REASON)
     if before == "agent":
         await lanes.drop_deliveries(rows, lane, reason=REASON, role="agent")
     await rows.flush()
     await rows.note("conversation.owner", "conversation", row_id=lane.id, before=before, after=owner)
+    return ended
 
 
 def _word(owner: int) -> str:

@@ -18,6 +18,8 @@ class News:
     turns: bool
     deliveries: bool
     conversations: Collection[str]
+    # Turns that ended, or whose messages went on to another turn.
+    ended: Collection[str] = ()
 
 
 class Events:
@@ -43,7 +45,9 @@ class Events:
         moved |= {delivery.conversation_id for delivery in changes.deliveries.values()}
         turns = any(lane.turn_due_at for lane in lanes)
         deliveries = any(lane.delivery_due_at for lane in lanes)
-        news = News(turns, deliveries, moved)
+        ended = {turn.id for turn in changes.turns.values() if turn.ended_at is not None}
+        ended |= {from_turn for _, _, from_turn, *_ in changes.moved}
+        news = News(turns, deliveries, moved, ended)
         self.heard(news)
         if self._elsewhere is not None and moved:
             self._elsewhere(news)
@@ -57,3 +61,4 @@ class Events:
         if news.deliveries:
             self._wakeups.deliveries.ring()
         self._wakeups.moved(news.conversations)
+        self._wakeups.ended(news.ended)

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from parley.chat.v1.message_pb2 import Message
-from parley.storage.v1.conversation_service_pb2 import Turn, WatchMessagesResponse
-from storage_service.domain import words
-from storage_service.domain.wakeups import Bell, Wakeups
+from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
+from storage_service.domain.wakeups import Wakeups, rest
 
 HEARTBEAT_SECONDS = 15.0
 FIRST_POLL_SECONDS = 0.25
 LAST_POLL_SECONDS = 1.0
-
-_TERMINAL = frozenset(words.TERMINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +26,10 @@ class News:
     thinking: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Where the turn of a message stands. Without a turn no answer is due."""
-
-    conversation_id: str
-    turn: Turn | None
-    replies: Sequence[Message]
-
-    @property
-    def settled(self) -> bool:
-        """Whether waiting longer changes nothing."""
-        return self.turn is None or self.turn.state in _TERMINAL
-
-
 class Conversations(Protocol):
     """Reads what is durable."""
 
     async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News: ...
-    async def outcome(self, tenant_id: str, message_id: str) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,35 +59,10 @@ class Watching:
                 if news.messages:
                     after_seq = news.messages[-1].seq
                 else:
-                    await self._rest(bell, pace.next())
-
-    async def settled(self, tenant_id: str, message_id: str, *, wait_seconds: float) -> Outcome:
-        """The turn of a message when it has ended, or as it stands after the wait."""
-        ends_at, pace = self.monotonic() + wait_seconds, self._pace()
-        outcome = await self.conversations.outcome(tenant_id, message_id)
-        if outcome.settled or wait_seconds <= 0:
-            return outcome
-        with self.wakeups.conversation(outcome.conversation_id) as bell:
-            while True:
-                outcome = await self.conversations.outcome(tenant_id, message_id)
-                left = ends_at - self.monotonic()
-                if outcome.settled or left <= 0 or self.stopping.is_set():
-                    return outcome
-                await self._rest(bell, min(left, pace.next()))
+                    await rest(bell, self.stopping, pace.next())
 
     def _pace(self) -> "_Pace":
         return _Pace(self.first_poll_seconds)
-
-    async def _rest(self, bell: Bell, most_seconds: float) -> None:
-        """Until the bell rings, the time is over, or the process stops."""
-        stopping = asyncio.ensure_future(self.stopping.wait())
-        ringing = asyncio.ensure_future(bell.wait(most_seconds))
-        try:
-            await asyncio.wait({stopping, ringing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (stopping, ringing):
-                task.cancel()
-            await asyncio.gather(stopping, ringing, return_exceptions=True)
 
 
 class _Pace:

@@ -11,6 +11,7 @@ from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import conversation_service_pb2_grpc as grpc_pb
 from storage_service.backends.conversations import Conversations
 from storage_service.backends.ownership import Ownership
+from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.watching import Watching
 
 SERVICE = "parley.storage.v1.ConversationService"
@@ -22,10 +23,13 @@ WAY_BACK_SECONDS = 0.25
 class ConversationServicer(grpc_pb.ConversationServiceServicer):
     """Answers for conversations."""
 
-    def __init__(self, conversations: Conversations, ownership: Ownership, *, watching: Watching) -> None:
+    def __init__(
+        self, conversations: Conversations, ownership: Ownership, *, watching: Watching, awaiting: Awaiting
+    ) -> None:
         self._conversations = conversations
         self._ownership = ownership
         self._watching = watching
+        self._awaiting = awaiting
 
     async def GetConversation(self, request: pb.GetConversationRequest, _context: Any) -> pb.GetConversationResponse:
         return await self._conversations.get(request)
@@ -51,7 +55,7 @@ class ConversationServicer(grpc_pb.ConversationServiceServicer):
         wait_seconds = seconds(request.wait)
         if left is not None:
             wait_seconds = min(wait_seconds, left - WAY_BACK_SECONDS)
-        outcome = await self._watching.settled(request.tenant_id, request.message_id, wait_seconds=wait_seconds)
+        outcome = await self._awaiting.settled(request.tenant_id, request.message_id, wait_seconds=wait_seconds)
         return pb.AwaitTurnResponse(turn=outcome.turn, replies=outcome.replies)
 
     async def ListTurns(self, request: pb.ListTurnsRequest, _context: Any) -> pb.ListTurnsResponse:

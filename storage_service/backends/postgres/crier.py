@@ -15,6 +15,7 @@ from storage_service.domain.events import News
 CHANNEL = "parley"
 # Postgres takes 8,000 bytes in a payload; an id has 36.
 MOST_IDS = 200
+ENDED = "!"
 
 
 class Crier:
@@ -55,13 +56,17 @@ class Crier:
             connection.terminate()
 
     def _payloads(self, news: list[News]) -> list[str]:
-        """`replica kinds id,id,…`, as many as the ids need."""
+        """`replica kinds id,id,…`, as many as the ids need: of conversations, and after a mark of turns that ended."""
         kinds = "t" * any(each.turns for each in news) + "d" * any(each.deliveries for each in news)
         ids = sorted({conversation_id for each in news for conversation_id in each.conversations})
+        ids += sorted({ENDED + turn_id for each in news for turn_id in each.ended})
         cuts = range(0, max(1, len(ids)), MOST_IDS)
         return [f"{self._replica_id} {kinds or '-'} {','.join(ids[cut : cut + MOST_IDS])}" for cut in cuts]
 
     def _listen(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         replica_id, kinds, ids = payload.split(" ", 2)
         if replica_id != self._replica_id:
-            self._heard(News("t" in kinds, "d" in kinds, ids.split(",") if ids else ()))
+            named = ids.split(",") if ids else []
+            ended = [each.removeprefix(ENDED) for each in named if each.startswith(ENDED)]
+            moved = [each for each in named if not each.startswith(ENDED)]
+            self._heard(News("t" in kinds, "d" in kinds, moved, ended))

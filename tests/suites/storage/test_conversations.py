@@ -170,7 +170,7 @@ async def test_a_turn_is_awaited_until_it_ends_and_shows_what_it_said(world: Wor
     await asyncio.sleep(0.1)
     await one.says("hello", turn_id=turn.id)
     await one.set(Turn, turn.id, state="replied", reply_seq=2, replies=1)
-    world.wakeups.moved([one.conversation_id])
+    world.wakeups.ended([turn.id])
     ended = await asyncio.wait_for(waiting, 3)
     assert ended.turn.state == chat.TURN_STATE_REPLIED
     assert [each.text for each in ended.replies] == ["hello"]

@@ -42,6 +42,7 @@ from storage_service.backends.retention import Retention
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tenants import Tenants
 from storage_service.backends.vault import Vault
+from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.sealing import Keyring, parse_keys
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
@@ -178,7 +179,8 @@ def _mount_conversations(
 ) -> None:
     reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
-    servicer = conversations.ConversationServicer(reads, ownership, watching=watching)
+    awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
+    servicer = conversations.ConversationServicer(reads, ownership, watching=watching, awaiting=awaiting)
     server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, service=conversations.SERVICE)
 
 

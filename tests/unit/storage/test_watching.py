@@ -5,9 +5,8 @@ import time
 from dataclasses import dataclass, field
 
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1.conversation_service_pb2 import Turn
 from storage_service.domain.wakeups import Wakeups
-from storage_service.domain.watching import News, Outcome, Watching
+from storage_service.domain.watching import News, Watching
 
 NEVER = 1000.0
 
@@ -18,7 +17,6 @@ class Said:
 
     texts: list[str] = field(default_factory=list)
     thinking: bool = False
-    turn: Turn | None = None
     reads: int = 0
     meanwhile: list[str] = field(default_factory=list)
     wakeups: Wakeups = field(default_factory=Wakeups)
@@ -30,10 +28,6 @@ class Said:
         if self.meanwhile:
             self.say(self.meanwhile.pop())
         return news
-
-    async def outcome(self, tenant_id: str, message_id: str) -> Outcome:
-        self.reads += 1
-        return Outcome("c", self.turn, ())
 
     def say(self, text: str) -> None:
         self.texts.append(text)
@@ -111,22 +105,3 @@ async def test_a_watcher_that_goes_away_leaves_no_bell() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     await watch.aclose()
     assert not said.wakeups.watched
-
-
-async def test_a_turn_is_shown_as_soon_as_it_ends() -> None:
-    said = Said(turn=Turn(state=chat.TURN_STATE_RUNNING))
-    waiting = asyncio.ensure_future(a_watching(said).settled("acme", "m", wait_seconds=60))
-    await asyncio.sleep(0.01)
-    said.turn = Turn(state=chat.TURN_STATE_REPLIED)
-    said.wakeups.moved(["c"])
-    assert (await asyncio.wait_for(waiting, 5)).turn == said.turn
-
-
-async def test_an_open_turn_is_shown_as_it_stands_when_the_wait_is_over_or_the_process_stops() -> None:
-    said = Said(turn=Turn(state=chat.TURN_STATE_WAITING))
-    watching = a_watching(said)
-    assert (await watching.settled("acme", "m", wait_seconds=0.02)).turn == said.turn
-    waiting = asyncio.ensure_future(watching.settled("acme", "m", wait_seconds=60))
-    await asyncio.sleep(0.01)
-    watching.stopping.set()
-    assert (await asyncio.wait_for(waiting, 5)).turn == said.turn
