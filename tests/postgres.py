@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -126,21 +126,28 @@ class Cluster(Server):
 
     def kill(self) -> None:
         """kill -9 of the server and of all its backends, as a crash would."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        _signal([self.pid], signal.SIGSTOP)
+        backends = self._backends()
+        _signal(backends, signal.SIGKILL)
         self._end(signal.SIGKILL)
+        _wait_until_gone(backends, time.monotonic() + 30)
 
     def pause(self) -> None:
-        """Freezes it: connections stay open, and nothing is answered."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        """Freezes it with all its backends: connections stay open, and nothing is answered."""
+        _signal([self.pid], signal.SIGSTOP)
+        _signal(self._backends(), signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
+        _signal([*self._backends(), self.pid], signal.SIGCONT)
 
     def close(self) -> None:
         if self._process:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _backends(self) -> list[int]:
+        """Each leads a process group of its own, so that signals to the server's group do not reach it."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def _running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -221,6 +228,27 @@ def _account() -> pwd.struct_passwd | None:
 def _as_user(account: pwd.struct_passwd | None) -> list[str]:
     """What stands before a command so that this user runs it."""
     return [sys.executable, "-ISc", BECOME, f"{account.pw_uid}", f"{account.pw_gid}"] if account else []
+
+
+def _signal(pids: Iterable[int], how: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+
+
+def _wait_until_gone(pids: Iterable[int], deadline: float) -> None:
+    """A server does not start while a backend of the one before still holds its shared memory."""
+    while left := [pid for pid in pids if _lives(pid)]:
+        assert time.monotonic() < deadline, f"{left} outlived kill -9"
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
 
 
 def _version(folder: Path) -> float:

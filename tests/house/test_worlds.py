@@ -50,6 +50,25 @@ def test_a_killed_postgres_comes_back_with_what_was_committed() -> None:
         PREPARED.clear()
 
 
+def test_a_killed_postgres_takes_its_backends_along_and_a_paused_one_freezes_them() -> None:
+    async def see(cluster: postgres.Cluster) -> None:
+        connection = await asyncpg.connect(cluster.server_url, timeout=5)
+        backend: int = await connection.fetchval("SELECT pg_backend_pid()")
+        cluster.pause()
+        answer = asyncio.ensure_future(connection.fetchval("SELECT 1"))
+        assert not (await asyncio.wait([answer], timeout=0.3))[0]
+        cluster.resume()
+        assert await asyncio.wait_for(answer, 5) == 1
+        cluster.kill()
+        assert not Path(f"/proc/{backend}").exists() or "(zombie)" in Path(f"/proc/{backend}/status").read_text()
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await connection.fetchval("SELECT 1", timeout=5)
+        connection.terminate()
+
+    with postgres.Cluster() as cluster:
+        asyncio.run(see(cluster))
+
+
 def test_no_postgres_is_a_failure_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(postgres, "DEBIAN", Path("/nonexistent"))

@@ -1,10 +1,7 @@
 """When Postgres dies or freezes nobody hangs, nothing is said to be durable that is not, and it recovers by itself."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,12 +29,6 @@ async def store(cluster: Cluster) -> AsyncIterator[Store]:
     async with opened(cluster.fresh(migrate), Mutations()) as store:
         await seed(store)
         yield store
-
-
-def processes(cluster: Cluster) -> list[int]:
-    """The server and its backends, each of which leads a process group of its own."""
-    children = Path(f"/proc/{cluster.pid}/task/{cluster.pid}/children").read_text().split()
-    return [cluster.pid, *map(int, children)]
 
 
 async def accepted_within(inbox: Inbox, number: int, seconds: float) -> None:
@@ -81,16 +72,13 @@ async def test_a_frozen_database_is_a_lost_one(cluster: Cluster, store: Store) -
     )
     inbox = Inbox(database, store.acceptance, work=store.turns, pressure=Pressure(9, 9), wakeups=store.wakeups)
     await accepted_within(inbox, 1, 5)
-    frozen = processes(cluster)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    cluster.pause()
     try:
         async with asyncio.timeout(3):
             with pytest.raises(StorageUnavailable):
                 await inbox.accept([a_submission(a_message(provider_message_id="2"))])
     finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+        cluster.resume()
     await accepted_within(inbox, 2, 3)
     await inbox.close()
     await database.close()
