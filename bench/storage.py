@@ -69,6 +69,7 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
+        self._room = asyncio.Semaphore(self._callers)  # What a run before left unfinished holds no room in this one.
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(work) for work in (self._answer(), self._send())]
             arrivals = [asyncio.create_task(self._arrive(ends_at)) for _ in range(self._callers)]

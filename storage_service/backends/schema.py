@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kit import logs
 from storage_service.backends.engines import is_postgres, open_engine
@@ -17,6 +17,8 @@ from storage_service.backends.engines import is_postgres, open_engine
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nothing else in the database uses; replicas that start together queue behind it.
 LOCK = 727_001
+# A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours.
+AWAY = (DBAPIError, OperationalError)
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -37,7 +39,9 @@ async def migrate_when_possible(url: str, stopping: asyncio.Event) -> bool:
     while not stopping.is_set():
         try:
             await migrate(url)
-        except (OSError, TimeoutError, OperationalError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if isinstance(error, DBAPIError) and type(error) not in AWAY:
+                raise
             logs.get("storage").warning("database.away", error=type(error).__name__)
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(1.0, wait_seconds * 2)

@@ -52,8 +52,27 @@ class Deliveries:
             )
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
-            return Done(error=_lost(delivery))
+            return self._late(delivery, item, outcome=outcome, worker_id=worker_id)
         return self.moves[outcome](self, lane, delivery, item=item)
+
+    def _late(self, delivery: Delivery, item: AttemptRecord, *, outcome: str, worker_id: str) -> Done:
+        """Its lease ended while it called, and what it heard is still true: as good as a receipt, and no more.
+
+        The lane has gone on, so a part that is missing stays missing, and the delivery unknown, until a person decides.
+        """
+        begun = (delivery.state, delivery.worker_id, delivery.epoch, delivery.parts_sent)
+        if begun != ("unknown", worker_id, item.epoch, item.part) or outcome not in {"sent", "rejected"}:
+            return Done(error=_lost(delivery))
+        attempt = self._close(delivery, item, outcome=outcome)
+        if outcome == "rejected":
+            delivery.state, delivery.reason = "failed", item.reason or "rejected"
+        else:
+            delivery.parts_sent, delivery.provider_message_id = item.part + 1, item.provider_message_id
+            if delivery.parts_sent >= delivery.parts:
+                delivery.state, delivery.reason = "sent", ""
+            self._join_early(delivery, attempt)
+        self._note(delivery)
+        return Done(error=_lost(delivery) if item.begin_next else None)
 
     def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:

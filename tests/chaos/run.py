@@ -79,7 +79,9 @@ async def run(wish: Wish) -> Result:
     """Runs it. The mesh is gone when it returns; its folder stays."""
     began = time.monotonic()
     folder = wish.folder or Path(tempfile.mkdtemp(prefix="parley-chaos-"))
-    twilio, model = Twilio(mode=f"slow:{SENDS_SECONDS}", log=folder / "provider.log"), NamingModel(THINKS_SECONDS)
+    # With callbacks, as Twilio makes them: most sends whose answer a fault took are found out by what it reports later.
+    twilio = Twilio(mode=f"slow:{SENDS_SECONDS}", log=folder / "provider.log", statuses=("sent", "delivered"))
+    model = NamingModel(THINKS_SECONDS)
     with _database(wish, folder) as (url, cluster):
         async with _outside(twilio, model):
             mesh = Mesh(Plan(folder, url, (*FIVE, *REPLICAS), _environment(wish, twilio, model=model)))

@@ -110,8 +110,23 @@ async def test_an_attempt_whose_sender_died_is_unknown_and_not_sent_again(store:
     await store.sweep("expired_deliveries")
     assert await store.delivery_states() == ["unknown", "queued"]
     assert (await leased(store, "s2")).text == "two"
-    late = await store.record(delivery, "SENT", provider_message_id="p-1")
+    late = await store.record(delivery, "RETRY")
     assert late.error.reason == ERROR_REASON_LEASE_LOST
+    assert await store.delivery_states() == ["unknown", "queued"]
+
+
+async def test_a_sender_that_was_cut_off_may_still_say_what_it_heard(store: Store) -> None:
+    await said(store, "one", "two")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    store.clock.pass_seconds(31)
+    await store.sweep("expired_deliveries")
+    assert await store.delivery_states() == ["unknown", "queued"]
+    late = await store.record(delivery, "SENT", provider_message_id="p-1")
+    assert not late.HasField("error")
+    assert await store.delivery_states() == ["sent", "queued"]
+    again = await store.record(delivery, "SENT", provider_message_id="p-1")
+    assert again.duplicate
 
 
 async def test_a_lease_without_an_attempt_is_simply_leased_again(store: Store) -> None:
