@@ -67,7 +67,7 @@ class Awaiting:
                 if outcome.turn is None or outcome.settled or left <= 0 or self._stopping.is_set():
                     return outcome
                 bell.listen_to(outcome.turn.id)
-                await rest(bell, self._stopping, min(left, self._poll_seconds))
+                await rest(bell, self._stopping, most_seconds=min(left, self._poll_seconds))
 
     async def _outcome(self, tenant_id: str, message_id: str) -> Outcome:
         (found,) = await self._reads.put([(tenant_id, message_id)])

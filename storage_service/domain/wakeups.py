@@ -126,7 +126,7 @@ class Wakeups:
         return bool(self._conversations or self._turn_ends)
 
 
-async def rest(bell: Bell, stopping: asyncio.Event, most_seconds: float) -> None:
+async def rest(bell: Bell, stopping: asyncio.Event, *, most_seconds: float) -> None:
     """Until the bell rings, the time is over, or the process stops."""
     waiting = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(bell.wait(most_seconds))]
     try:

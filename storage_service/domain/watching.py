@@ -59,7 +59,7 @@ class Watching:
                 if news.messages:
                     after_seq = news.messages[-1].seq
                 else:
-                    await rest(bell, self.stopping, pace.next())
+                    await rest(bell, self.stopping, most_seconds=pace.next())
 
     def _pace(self) -> "_Pace":
         return _Pace(self.first_poll_seconds)
