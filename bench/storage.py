@@ -69,17 +69,26 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
-        self._room = asyncio.Semaphore(self._callers)  # What a run before left unfinished holds no room in this one.
+        self._room = asyncio.Semaphore(self._callers)
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(work) for work in (self._answer(), self._send())]
             arrivals = [asyncio.create_task(self._arrive(ends_at)) for _ in range(self._callers)]
             await asyncio.gather(*arrivals)
+            await self._rest()
             for loop in loops:
                 loop.cancel()
+
+    async def _rest(self) -> None:
+        """Until all that arrived is sent: a lease that is dropped here would block its chat in the next run."""
+        for _ in range(self._callers):
+            await self._room.acquire()
 
     async def _arrive(self, ends_at: float) -> None:
         while time.monotonic() < ends_at:
             await self._room.acquire()
+            if time.monotonic() >= ends_at:
+                self._room.release()
+                return
             self._number += 1
             chat = f"chat-{self._number % self._conversations}"
             message = ChannelMessage(

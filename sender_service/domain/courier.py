@@ -8,7 +8,7 @@ from datetime import datetime
 from channels.channel import Channel, Credentials, Outgoing
 from channels.splitting import split
 from kit import correlation, logs, metrics, tracing
-from kit.errors import LeaseLost, ParleyError
+from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, span
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
@@ -76,8 +76,11 @@ class Courier:
         with tracing.linked_span("delivery", leased.traceparent, channel=channel):
             try:
                 await self._carry(load, stopping)
-            except LeaseLost:
-                log.warning("delivery.lease_lost", delivery_id=leased.delivery_id, epoch=leased.epoch)
+            except (LeaseLost, OwnerChanged) as error:
+                # Another sender has it, or a human has the conversation: either way nothing more goes out from here.
+                log.warning(
+                    "delivery.lease_lost", delivery_id=leased.delivery_id, epoch=leased.epoch, reason=error.name
+                )
             except ParleyError as error:
                 # Nothing more can be said to storage. Its own clock ends the lease, and it knows what had begun.
                 log.error("delivery.unrecorded", delivery_id=leased.delivery_id, error_reason=error.name)
