@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.postgres import Cluster
 
 TENANT, ACCOUNT = "bench", "account"
 LEASE = timedelta(seconds=60)
+REST_SECONDS = 3.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -80,8 +81,10 @@ class Load:
 
     async def _rest(self) -> None:
         """Until all that arrived is sent: a lease that is dropped here would block its chat in the next run."""
-        for _ in range(self._callers):
-            await self._room.acquire()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                for _ in range(self._callers):
+                    await self._room.acquire()
 
     async def _arrive(self, ends_at: float) -> None:
         while time.monotonic() < ends_at:

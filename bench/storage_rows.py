@@ -43,7 +43,11 @@ HOT = (
     "SELECT :t, 'hot-' || n, 'hot', n + 1, 'contact', 'Hello?', :a, 'hot', '', 'hot-' || n, '', :at, :at, 'hot', "
     "'', '' FROM numbers",
 )
-NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count) "
+NUMBERS = (
+    "WITH RECURSIVE numbers (n) AS (SELECT CAST(:first AS integer) UNION ALL SELECT n + 1 FROM numbers "
+    "WHERE n + 1 < :count) "
+)
+PIECE = 50_000  # rows of one statement: each has a deadline, as all have
 
 
 async def fill(url: str, *, messages: int, conversations: int, hot: int) -> None:
@@ -54,9 +58,11 @@ async def fill(url: str, *, messages: int, conversations: int, hot: int) -> None
     async with engine.begin() as connection:
 
         async def run(statement: str, count: int) -> None:
-            values = {**common, "count": count, "at": _stored(url, at), "later": _stored(url, at + timedelta(days=1))}
-            used = {name: value for name, value in values.items() if f":{name}" in statement}
-            await connection.execute(text(statement), used)
+            values = {**common, "at": _stored(url, at), "later": _stored(url, at + timedelta(days=1))}
+            for first in range(0, count, PIECE):
+                values |= {"first": first, "count": min(first + PIECE, count)}
+                used = {name: value for name, value in values.items() if f":{name}" in statement}
+                await connection.execute(text(statement), used)
 
         for statement in DIRECTORY:
             await run(statement, 1)
