@@ -1,7 +1,10 @@
 """How does SQLAlchemy reach the database? The ORM's side: reads, admin writes and migrations; nothing hot."""
 
+import asyncio
+import sqlite3
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -39,9 +42,29 @@ def open_engine(url: str, *, pool_size: int = 4) -> AsyncEngine:
             pool_pre_ping=True,
             connect_args={"timeout": 5, "command_timeout": STATEMENT_SECONDS},
         )
-    engine = create_async_engine(driver_url(url), connect_args={"timeout": STATEMENT_SECONDS})
+    connect_args = {"timeout": STATEMENT_SECONDS, "async_creator_fn": _StopsOnce.to}
+    engine = create_async_engine(driver_url(url), connect_args=connect_args)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
+
+
+class _StopsOnce(aiosqlite.Connection):
+    """A second stop is never answered, because its thread is gone. SQLAlchemy stops a connection twice when a task that
+    is closing it is cancelled, and the end of the process would wait for the answer for ever."""
+
+    _is_stopped = False
+
+    @classmethod
+    def to(cls, database: str, **options: Any) -> "_StopsOnce":
+        made = cls(lambda: sqlite3.connect(database, **options), iter_chunk_size=64)
+        made._thread.daemon = True
+        return made
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        if self._is_stopped:
+            return None
+        self._is_stopped = True
+        return super().stop()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, literal
 from sqlmodel import select
 
 from kit.errors import InvalidField, NotFound, StorageUnavailable
@@ -20,6 +21,10 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Agent, Audit, ChannelAccount, Tenant
 from tests.postgres import Server as Postgres
 from tests.suites.storage.world import DATABASES, World, open_world
+
+COUNTING = select(literal(1).label("n")).cte(recursive=True)
+COUNTING = COUNTING.union_all(select(COUNTING.c.n + 1).where(COUNTING.c.n < 300_000))
+LONG = select(func.max(COUNTING.c.n))
 
 
 @pytest.fixture(params=DATABASES)
@@ -103,3 +108,27 @@ async def test_a_database_without_its_tables_is_not_served(tmp_path: Path) -> No
         async with sessions.read("acme") as rows:
             await rows.first(select(Tenant))
     await sessions.close()
+
+
+async def test_a_read_that_is_cancelled_again_while_it_closes_ends_and_leaves_nothing_running(tmp_path: Path) -> None:
+    """The end of a process cancels what a client who hung up has cancelled already."""
+    others = asyncio.all_tasks()
+    sessions = Sessions(open_engine(f"sqlite:///{tmp_path / 'parley.db'}"), now=utc_now, new_id=new_id)
+
+    async def read() -> None:
+        async with sessions.across_tenants() as session:
+            await session.exec(LONG)
+
+    for ticks in range(20):
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0.02)
+        reader.cancel()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.wait([reader])
+    await sessions.close()
+    left = asyncio.all_tasks() - others
+    if left:
+        _, left = await asyncio.wait(left, timeout=10)
+    assert not left
