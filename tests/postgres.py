@@ -53,6 +53,7 @@ class Server:
     def __init__(self, server_url: str) -> None:
         self.server_url = server_url
         self._templates: dict[str, str] = {}
+        self._given: set[str] = set()
 
     def url(self, database: str) -> str:
         base, _, query = self.server_url.partition("?")
@@ -63,9 +64,17 @@ class Server:
         template = self._template(prepare) if prepare else "template0"
         name = f"t_{uuid.uuid4().hex}"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        return self.url(name)
+        url = self.url(name)
+        self._given.add(url)
+        return url
+
+    def drop_given(self) -> None:
+        """Drops what `fresh` gave and nobody dropped: hundreds of databases fill the disk and make the end slow."""
+        for url in list(self._given):
+            self.drop(url)
 
     def drop(self, url: str) -> None:
+        self._given.discard(url)
         name = url.partition("?")[0].rpartition("/")[2]
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -73,6 +82,7 @@ class Server:
         _outside_any_loop(_execute(self.server_url, statement))
 
     def close(self) -> None:
+        self.drop_given()
         for name in self._templates.values():
             self.drop(self.url(name))
 

@@ -1,12 +1,18 @@
 """The stores, on both databases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.postgres import Server
 from tests.suites.storage.hot import DATABASES, Store, open_store
+
+
+@pytest.fixture(autouse=True)
+def _databases_end_with_their_test(postgres_server: Server) -> Iterator[None]:
+    yield
+    postgres_server.drop_given()
 
 
 @pytest.fixture(params=DATABASES)

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -273,9 +275,18 @@ async def seed(store: Store, accounts: Sequence[str] = (ACCOUNT, "account-2")) -
 def fresh(database: str, folder: Path, postgres: Postgres) -> str:
     if database == "postgres":
         return postgres.fresh(migrate)
-    url = f"sqlite:///{folder / 'parley.db'}"
-    migrate(url)
-    return url
+    path = folder / "parley.db"
+    path.write_bytes(_migrated_file())
+    return f"sqlite:///{path}"
+
+
+@functools.cache
+def _migrated_file() -> bytes:
+    """An empty database. Migrating takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template.db")
+        migrate(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 def migrate(url: str) -> None:

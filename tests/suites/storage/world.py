@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import functools
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,6 @@ from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
 from parley.storage.v1 import privacy_service_pb2_grpc as privacy_grpc
-from storage_service.backends import schema
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
 from storage_service.backends.api_keys import ApiKeys, StoredKeys
@@ -50,6 +47,7 @@ from storage_service.domain.watching import Watching
 from storage_service.servicers import conversations, privacy
 from storage_service.servicers import directory as directory_servicer
 from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import fresh
 
 DATABASES = ("sqlite", "postgres")
 MESH_TOKEN = "mesh-token-of-the-tests"
@@ -134,7 +132,7 @@ class World:
 @contextlib.asynccontextmanager
 async def open_world(database: str, folder: Path, postgres: Postgres, keys: str = KEYS) -> AsyncIterator[World]:
     """A fresh database with its services. A url in place of a database's kind is opened as it is."""
-    url = database if "://" in database else _fresh(database, folder, postgres)
+    url = database if "://" in database else fresh(database, folder, postgres)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
     keyring = Keyring(parse_keys(keys), random_bytes=secrets.token_bytes)
     repeats = Repeats(sessions, keyring)
@@ -190,26 +188,3 @@ def _mount_privacy(
     erasure = Erasure(sessions, repeats, tombstones=tombstones, wakeups=wakeups)
     servicer = privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions))
     server.add(privacy_grpc.add_PrivacyServiceServicer_to_server, servicer, service=privacy.SERVICE)
-
-
-def _fresh(database: str, folder: Path, postgres: Postgres) -> str:
-    if database == "postgres":
-        return postgres.fresh(_migrate)
-    path = folder / "parley.db"
-    path.write_bytes(_migrated_file())
-    return f"sqlite:///{path}"
-
-
-@functools.cache
-def _migrated_file() -> bytes:
-    """An empty database. Migrating takes longer than most tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "template.db")
-        _migrate(f"sqlite:///{path}")
-        return path.read_bytes()
-
-
-def _migrate(url: str) -> None:
-    """In a thread: a test's loop is running here."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, schema.migrate(url)).result()
