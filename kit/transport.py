@@ -41,7 +41,7 @@ def channel_options(settings: Settings) -> Options:
         # The default goes up to two minutes; a restarted service is to be found at once.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 500),
         *_sizes(settings),
     ]
 
