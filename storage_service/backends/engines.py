@@ -52,7 +52,7 @@ class _StopsOnce(aiosqlite.Connection):
     """A second stop is never answered, because its thread is gone. SQLAlchemy stops a connection twice when a task that
     is closing it is cancelled, and the end of the process would wait for the answer for ever."""
 
-    _is_stopped = False
+    _end: asyncio.Future[Any] | None = None
 
     @classmethod
     def to(cls, database: str, **options: Any) -> "_StopsOnce":
@@ -61,10 +61,9 @@ class _StopsOnce(aiosqlite.Connection):
         return made
 
     def stop(self) -> asyncio.Future[Any] | None:
-        if self._is_stopped:
-            return None
-        self._is_stopped = True
-        return super().stop()
+        if self._end is None:
+            self._end = super().stop()
+        return self._end
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
