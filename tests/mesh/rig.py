@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -243,6 +243,15 @@ class Storage:
         listing = directory.ListChannelAccountsRequest(tenant_id=TENANT, page_size=100)
         listed = await self.directory.ListChannelAccounts(listing, metadata=self.metadata, timeout=10)
         return list(listed.accounts)
+
+    @contextlib.asynccontextmanager
+    async def quiet_window(self, milliseconds: int) -> AsyncIterator[None]:
+        """For a while; whatever becomes of the test, the next one finds what it expects."""
+        await self.set_quiet_window(milliseconds)
+        try:
+            yield
+        finally:
+            await self.set_quiet_window(QUIET_MS)
 
     async def set_quiet_window(self, milliseconds: int) -> None:
         """Of every account of the tenant: bursts are one thing to test, single turns another."""

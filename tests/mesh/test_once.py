@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from tests.mesh.conftest import BOTH
-from tests.mesh.rig import QUIET_MS, Mesh
+from tests.mesh.rig import Mesh
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 
@@ -50,14 +50,9 @@ async def test_five_messages_within_300_ms_are_one_turn_that_answers_all_in_orde
 @BOTH
 async def test_two_hundred_conversations_over_four_connections_see_no_inversion(mesh: Mesh, world: World) -> None:
     people = [person() for _ in range(PEOPLE)]
-    async with mesh.storage() as storage:
-        await storage.set_quiet_window(0)
-        try:
-            async with Talk(mesh, connections=CONNECTIONS) as talk:
-                await asyncio.gather(*(_speak(talk, who) for who in people))
-                await until(lambda: all(_last(world, who) == MESSAGES for who in people), 60)
-        finally:
-            await storage.set_quiet_window(QUIET_MS)
+    async with mesh.storage() as storage, storage.quiet_window(0), Talk(mesh, connections=CONNECTIONS) as talk:
+        await asyncio.gather(*(_speak(talk, who) for who in people))
+        await until(lambda: all(_last(world, who) == MESSAGES for who in people), 60)
     heard = {who: [_number(text) for text in world.twilio.sends.texts(f"whatsapp:{who}")] for who in people}
     inverted = {who: numbers for who, numbers in heard.items() if numbers != sorted(set(numbers))}
     assert inverted == {}

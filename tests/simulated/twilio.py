@@ -8,6 +8,7 @@ or a Twilio code such as 21610, refused with it; `every:N` loses the answer to e
 import argparse
 import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,9 +138,11 @@ class Twilio:
         }
 
     async def _call_back(self, send: Send) -> None:
+        """Twilio says each status once, whether or not anybody is there to hear it."""
         async with aiohttp.ClientSession() as session:
             for status in self.statuses:
-                await self.call_back(session, send, status)
+                with contextlib.suppress(aiohttp.ClientError):
+                    await self.call_back(session, send, status)
 
     async def call_back(self, session: aiohttp.ClientSession, send: Send, status: str) -> int:
         """Posts one correctly signed status and gives the HTTP status of the answer."""

@@ -67,6 +67,18 @@ class Patient(Bell):
         return await super().wait(3600)
 
 
+class Noting(Bell):
+    """Notes how long it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        self.asked.append(timeout_seconds)
+        return await super().wait(timeout_seconds)
+
+
 async def test_a_waiting_worker_is_woken_by_the_accept(store: Store) -> None:
     store.wakeups.turns = Patient()
     async with running(store) as inbox:
@@ -93,14 +105,20 @@ async def test_a_waiting_worker_is_woken_by_the_commit_that_frees_the_conversati
             assert len(await waiting) == 1
 
 
+async def test_without_work_and_without_a_wait_the_answer_needs_no_poll(store: Store) -> None:
+    store.wakeups.turns = Patient()
+    async with running(store) as inbox, asyncio.timeout(10):
+        assert await inbox.lease(an_ask(), 0) == []
+
+
 async def test_without_work_the_answer_comes_when_the_wait_is_over(store: Store) -> None:
+    store.wakeups.turns = bell = Noting()
     async with running(store) as inbox:
         began = asyncio.get_running_loop().time()
-        assert await inbox.lease(an_ask(), 0) == []
-        assert asyncio.get_running_loop().time() - began < 2
-        began = asyncio.get_running_loop().time()
         assert await inbox.lease(an_ask(), 0.3) == []
-        assert 0.25 < asyncio.get_running_loop().time() - began < 3
+        assert asyncio.get_running_loop().time() - began > 0.25
+        assert bell.asked, "nothing was waited for"
+        assert max(bell.asked) <= 0.3, "a poll would have outlasted the caller's wait"
 
 
 async def test_a_lease_whose_call_is_cancelled_while_it_is_filled_goes_back_at_once(store: Store) -> None:
