@@ -123,3 +123,15 @@ def test_the_level_is_kept(lines: Lines) -> None:
     logs.get("probe").info("probe.tried")
     logs.get("probe").warning("probe.failed")
     assert [line["event"] for line in lines.read_all()] == ["probe.failed"]
+
+
+def test_a_logger_that_was_used_before_follows_the_process_when_it_is_configured_again(lines: Lines) -> None:
+    log = logs.get("probe")
+    log.debug("probe.tried")
+    logs.configure(Settings(log_level="warning"), "probe", stream=lines)
+    log.debug("probe.tried_again")
+    log.warning("probe.failed")
+    logs.configure(Settings(log_level="debug"), "probe", stream=(later := Lines()))
+    log.debug("probe.tried_at_last")
+    assert [line["event"] for line in lines.read_all()] == ["probe.tried", "probe.failed"]
+    assert [line["event"] for line in later.read_all()] == ["probe.tried_at_last"]
