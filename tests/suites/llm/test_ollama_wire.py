@@ -8,6 +8,7 @@ from llm_service.domain.backend import Model
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import llm_service_pb2 as llm
 from tests.simulated import ollama as simulated
+from tests.simulated.wire import HttpServer, Reply, Request
 from tests.suites.llm.service import a_prompt, wired
 
 
@@ -65,3 +66,24 @@ async def test_a_model_that_the_server_does_not_have_is_unknown() -> None:
     async with simulated.running() as server, wired(server.base_url) as wire:
         with pytest.raises(ModelUnknown):
             await Ollama(wire, window_tokens=4096).answer(a_prompt(), Model("mistral", "ollama", 4096))
+
+
+async def test_a_request_says_what_it_holds_and_asks_for_a_plain_answer_and_cookies_are_not_kept() -> None:
+    seen: list[Request] = []
+
+    def handler(request: Request) -> Reply:
+        seen.append(request)
+        return Reply(200, b"{}", {"set-cookie": "session=secret; Path=/"})
+
+    server = HttpServer(handler)
+    await server.listen()
+    async with wired(server.base_url) as wire:
+        for _ in range(2):
+            assert await wire.whole("/api/chat", {"model": "llama3.2"}) == {}
+    await server.refuse()
+    names = ("host", "content-type", "content-length", "accept-encoding", "cookie", "transfer-encoding")
+    host = server.base_url.removeprefix("http://")
+    assert [tuple(request.headers.get(name) for name in names) for request in seen] == 2 * [
+        (host, "application/json", "20", "identity", None, None)
+    ]
+    assert [request.body for request in seen] == 2 * [b'{"model":"llama3.2"}']
