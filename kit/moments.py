@@ -27,9 +27,10 @@ def moment(timestamp: Timestamp) -> datetime:
 
 def span(duration: timedelta) -> Duration:
     """A timedelta as a Duration. Seconds and nanos carry the same sign, as the type demands."""
-    sign = -1 if duration < timedelta() else 1
-    whole, micros = divmod(abs(duration) // _MICROSECOND, 1_000_000)
-    return Duration(seconds=sign * whole, nanos=sign * micros * 1000)
+    sign = -1 if duration.days < 0 else 1
+    size = abs(duration)
+    whole = size.days * 86_400 + size.seconds
+    return Duration(seconds=sign * whole, nanos=sign * size.microseconds * 1000)
 
 
 def seconds(duration: Duration) -> float:

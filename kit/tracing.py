@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,13 +64,16 @@ def traceparent() -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
-@contextmanager
-def linked_span(name: str, parent: str = "", **attributes: str | int | float | bool) -> Iterator[None]:
+def linked_span(name: str, parent: str = "", **attributes: str | int | float | bool) -> AbstractContextManager[None]:
     """A span that continues the trace of what was stored earlier: across a queue, the parent is long gone."""
     provider = _process.provider
-    if provider is None:
-        yield
-        return
+    return nullcontext() if provider is None else _recorded(provider, name, parent=parent, attributes=attributes)
+
+
+@contextmanager
+def _recorded(
+    provider: "TracerProvider", name: str, *, parent: str, attributes: dict[str, str | int | float | bool]
+) -> Iterator[None]:
     from opentelemetry.trace import Link, get_current_span
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -1,8 +1,7 @@
 """How many calls may one backend hold at the same time?"""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
+from types import TracebackType
 
 from kit.errors import ModelBusy
 
@@ -14,16 +13,30 @@ class Bulkheads:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._taken: dict[str, int] = {}
+        self._backends: dict[str, _Places] = {}
 
-    @contextmanager
-    def place(self, backend: str) -> Iterator[None]:
-        """Holds a place, or says at once that there is none."""
-        taken = self._taken.get(backend, 0)
-        if taken >= self._places:
+    def place(self, backend: str) -> "_Places":
+        """Holds a place while it is entered, or says at once that there is none."""
+        places = self._backends.get(backend)
+        if places is None:
+            places = self._backends[backend] = _Places(self._places)
+        return places
+
+
+class _Places:
+    """Those of one backend. Entered by everyone who calls it."""
+
+    __slots__ = ("_free",)
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+
+    def __enter__(self) -> None:
+        if self._free <= 0:
             raise ModelBusy(retry_after=RETRY_AFTER)
-        self._taken[backend] = taken + 1
-        try:
-            yield
-        finally:
-            self._taken[backend] -= 1
+        self._free -= 1
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._free += 1

@@ -5,8 +5,8 @@ One deadline covers the whole call: the wait between attempts, every attempt, an
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -19,6 +19,7 @@ from llm_service.domain.backend import Answer
 from llm_service.domain.bulkhead import Bulkheads
 from llm_service.domain.choice import Choice, Route
 from llm_service.domain.cleaning import clean
+from llm_service.domain.tally import Tally
 from parley.llm.v1 import llm_service_pb2 as llm
 
 Pieces = AsyncGenerator[str | Answer, None]
@@ -56,26 +57,31 @@ class Calls:
         self._choice = choice
         self._bulkheads = bulkheads
         self._patience = patience
+        self._tally = Tally()
         self._log = logs.get("llm")
 
     async def generate(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Answer:
         """The whole answer, never empty. Raises what kept it from coming."""
         ends_at = asyncio.get_running_loop().time() + seconds
-        with self._watched(record):
-            try:
-                async with asyncio.timeout_at(ends_at):
-                    route = await self._route(prompt, record)
-                    with self._bulkheads.place(route.backend.name):
-                        answer = await self._repeated(partial(self._ask, route, prompt, record=record), ends_at)
-            except TimeoutError:
-                raise ModelTimeout from None
+        try:
+            async with asyncio.timeout_at(ends_at):
+                route = await self._route(prompt, record)
+                with self._bulkheads.place(route.backend.name):
+                    answer = await self._repeated(partial(self._ask, route, prompt, record=record), ends_at)
+        except TimeoutError:
+            late = ModelTimeout()
+            self._failed(record, late)
+            raise late from None
+        except ParleyError as error:
+            self._failed(record, error)
+            raise
         self._answered(record, answer)
         return answer
 
     async def stream(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Pieces:
         """The answer as it comes, and an Answer at the end. Nothing is asked again once a piece has gone out."""
         ends_at = asyncio.get_running_loop().time() + seconds
-        with self._watched(record):
+        try:
             route = await self._route(prompt, record)
             with self._bulkheads.place(route.backend.name):
                 piece, pieces = await self._repeated(
@@ -89,6 +95,9 @@ class Calls:
                         piece = await self._next(pieces, record, until=self._silent_until(ends_at))
             if not said:
                 raise ModelEmpty
+        except ParleyError as error:
+            self._failed(record, error)
+            raise
         self._answered(record, piece)
         yield piece
 
@@ -122,12 +131,11 @@ class Calls:
 
     async def _ask(self, route: Route, prompt: llm.Prompt, *, record: Record) -> Answer:
         record.attempts += 1
-        with self._hosted(record):
-            answer = await route.backend.answer(prompt, route.model)
+        answer = await self._hosted(record, route.backend.answer(prompt, route.model))
         text = clean(answer.text)
-        if not text.strip():
+        if not text or text.isspace():
             raise ModelEmpty
-        return replace(answer, text=text)
+        return answer if text == answer.text else replace(answer, text=text)
 
     async def _open(self, route: Route, prompt: llm.Prompt, *, record: Record, ends_at: float) -> Opened:
         record.attempts += 1
@@ -142,25 +150,18 @@ class Calls:
         """The next piece with text in it, or the Answer at the end."""
         try:
             async with asyncio.timeout_at(until):
-                with self._hosted(record):
-                    async for piece in pieces:
-                        if isinstance(piece, Answer):
-                            return piece
-                        if text := clean(piece):
-                            return text
+                return await self._hosted(record, _said(pieces))
         except TimeoutError:
             raise ModelTimeout from None
-        raise ModelGarbage("The model server's answer ended before it was done.")
 
     def _silent_until(self, ends_at: float) -> float:
         return min(ends_at, asyncio.get_running_loop().time() + self._patience.silence_seconds)
 
-    @contextmanager
-    def _hosted(self, record: Record) -> Iterator[None]:
+    async def _hosted(self, record: Record, answering: Awaitable[Reply]) -> Reply:
         """A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage."""
         started = self._patience.clock()
         try:
-            yield
+            return await answering
         except (ParleyError, TimeoutError):
             raise
         except Exception as error:
@@ -169,24 +170,31 @@ class Calls:
         finally:
             record.model_seconds += self._patience.clock() - started
 
-    @contextmanager
-    def _watched(self, record: Record) -> Iterator[None]:
-        try:
-            yield
-        except ParleyError as error:
-            if isinstance(error, ModelUnknown):
-                error.metadata.setdefault("model", record.model)
-            metrics.llm_failures.labels(backend=record.backend or "none", reason=error.name).inc()
-            fields = {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
-            self._log.warning("llm.failed", reason=error.name, **fields)
-            raise
+    def _failed(self, record: Record, error: ParleyError) -> None:
+        if isinstance(error, ModelUnknown):
+            error.metadata.setdefault("model", record.model)
+        metrics.llm_failures.labels(backend=record.backend or "none", reason=error.name).inc()
+        self._log.warning("llm.failed", reason=error.name, **_fields(record))
 
     def _answered(self, record: Record, answer: Answer) -> None:
-        metrics.llm_seconds.labels(backend=record.backend, model=record.model).observe(record.model_seconds)
-        metrics.llm_tokens.labels(model=record.model, direction="input").inc(answer.input_tokens)
-        metrics.llm_tokens.labels(model=record.model, direction="output").inc(answer.output_tokens)
-        fields = {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
-        self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **fields)
+        series = self._tally.of(record.backend, record.model)
+        series.seconds(record.model_seconds)
+        series.read(answer.input_tokens)
+        series.wrote(answer.output_tokens)
+        self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **_fields(record))
+
+
+async def _said(pieces: Pieces) -> str | Answer:
+    async for piece in pieces:
+        if isinstance(piece, Answer):
+            return piece
+        if text := clean(piece):
+            return text
+    raise ModelGarbage("The model server's answer ended before it was done.")
+
+
+def _fields(record: Record) -> dict[str, object]:
+    return {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
 
 
 def _left(ends_at: float) -> float:
