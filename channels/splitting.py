@@ -39,6 +39,8 @@ def split(text: str, limit: TextLimit) -> list[str]:
 
 def _reach(text: str, limit: TextLimit) -> int:
     """How many code points from the start fit; at least one, so that every text ends."""
+    if text.isascii():  # one unit a character, whichever is counted
+        return max(1, min(len(text), limit.size))
     head = text[: limit.size]
     if limit.unit == "utf16":
         head = head.encode("utf-16-le")[: limit.size * 2].decode("utf-16-le", "ignore")

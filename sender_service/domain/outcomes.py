@@ -19,6 +19,8 @@ _KINDS: dict[type[DeliveryError], tuple[AttemptOutcome, str]] = {
     Unknown: (pb.ATTEMPT_OUTCOME_UNKNOWN, "unknown"),
 }
 
+_NAMES = {kind: name.removeprefix("ATTEMPT_OUTCOME_").lower() for name, kind in AttemptOutcome.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -33,7 +35,7 @@ class Outcome:
     @property
     def name(self) -> str:
         """As in logs and metrics: "sent", "retry", …"""
-        return AttemptOutcome.Name(self.kind).removeprefix("ATTEMPT_OUTCOME_").lower()
+        return _NAMES[self.kind]
 
     @property
     def sent(self) -> bool:

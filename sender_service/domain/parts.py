@@ -1,6 +1,6 @@
 """How is one part sent? Runs a channel's `deliver` against the provider; whatever happens ends as an outcome."""
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Sent
@@ -8,8 +8,10 @@ from kit import logs
 from sender_service.domain import outcomes
 from sender_service.domain.outcomes import Outcome
 
-# Makes the call. Raises Unavailable only when nothing of it was written, Unknown when it may have been read.
-Provider = Callable[[Call], Awaitable[Answer]]
+# Makes the call within so many seconds, or its own if they are fewer. Raises Unavailable only when nothing of it was
+# written, Unknown when it may have been read, TimeoutError when the time that it was given ended it.
+Provider = Callable[[Call, float], Awaitable[Answer]]
+Observed = Callable[[Call], Awaitable[Answer]]
 
 log = logs.get("sender")
 
@@ -19,15 +21,15 @@ async def send(
 ) -> Outcome:
     """Sends one part. Never raises but when it is cancelled."""
     called = False
+    ends_at = time.monotonic() + within_seconds
 
     async def observed(call: Call) -> Answer:
         nonlocal called
         called = True
-        return await provider(call)
+        return await provider(call, ends_at - time.monotonic())
 
     try:
-        async with asyncio.timeout(within_seconds):
-            return outcomes.sent(await _run(channel, outgoing, credentials=credentials, provider=observed))
+        return outcomes.sent(await _run(channel, outgoing, credentials=credentials, provider=observed))
     except DeliveryError as error:
         return outcomes.failed(error)
     except TimeoutError:
@@ -37,7 +39,7 @@ async def send(
         return outcomes.unknown("channel_fault") if called else outcomes.rejected("channel_fault")
 
 
-async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials, provider: Provider) -> Sent:
+async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials, provider: Observed) -> Sent:
     flow = channel.deliver(outgoing, credentials)
     try:
         call = next(flow)

@@ -134,6 +134,14 @@ async def test_whatever_goes_wrong_after_the_request_left_may_have_been_sent(raw
                 await provider.call(_call(url, 0.5))
 
 
+async def test_a_caller_whose_time_ends_before_the_call_s_own_is_told_so() -> None:
+    async with _speaking(_say_nothing) as (provider, base):
+        with pytest.raises(TimeoutError):
+            await provider.call(_call(f"{base}/", 5.0), 0.1)
+        with pytest.raises(Unknown):
+            await provider.call(_call(f"{base}/", 0.1), 5.0)
+
+
 async def test_a_kept_connection_that_was_cut_meanwhile_is_not_mistaken_for_a_refused_one() -> None:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"hello")

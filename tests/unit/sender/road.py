@@ -77,7 +77,7 @@ class Road:
         self.now += self.record_takes_seconds
         return AttemptResult()
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, _within_seconds: float) -> Answer:
         self.happened.append(f"call {call.body.decode()}")
         if self.provider_hangs:
             await asyncio.Event().wait()

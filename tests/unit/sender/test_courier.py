@@ -73,6 +73,7 @@ async def test_no_call_is_made_when_the_process_stood_still_for_longer_than_its_
         (Rejected(kind="window", provider_code="63016"), "REJECTED 0/1", "window"),
         (Unauthorized(provider_code="20003"), "UNAUTHORIZED 0/1", "unauthorized"),
         (Unknown(provider_code="timeout"), "UNKNOWN 0/1", "unknown"),
+        (TimeoutError(), "UNKNOWN 0/1", "timeout"),
         (RuntimeError("channel code is foreign"), "UNKNOWN 0/1", "channel_fault"),
     ],
 )
