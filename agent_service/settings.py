@@ -8,7 +8,7 @@ from kit import settings
 class Settings(settings.Settings):
     """The agent service's own settings, beside those that every service has."""
 
-    agent_concurrency: int = Field(128, ge=1, le=256, description="Most turns that one agent process answers at a time")
+    agent_concurrency: int = Field(256, ge=1, le=256, description="Most turns that one agent process answers at a time")
     agent_lease_seconds: float = Field(
         30.0, ge=1, le=600, description="How long a turn stays with a process that fell silent, in seconds"
     )

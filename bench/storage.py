@@ -24,6 +24,7 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit
 from storage_service.backends import schema
 from storage_service.backends.hot import open_hot
 from storage_service.domain.accepting import Acceptance
+from storage_service.domain.asks import Ask
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
@@ -31,7 +32,7 @@ from storage_service.domain.outbox import Outbox
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.sealing import Keyring
 from storage_service.domain.tombstones import Tombstones
-from storage_service.domain.turn_work import Ask, TurnWork
+from storage_service.domain.turn_work import TurnWork
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Cluster
 
@@ -161,8 +162,9 @@ async def measure(url: str, *, conversations: int, callers: int, seconds: float,
     await hot.database.open()
     tombstones = Tombstones(Keyring({"k": b"k" * 32}, random_bytes=os.urandom))
     acceptance, work = Acceptance(new_id, tombstones), TurnWork(new_id)
-    inbox = Inbox(hot.database, acceptance, work=work, pressure=Pressure(10**9, 10**9), wakeups=wakeups)
     outbox = Outbox(hot.database, DeliveryWork(new_id), wakeups=wakeups, new_id=new_id)
+    pressure, deliveries = Pressure(10**9, 10**9), outbox.deliveries
+    inbox = Inbox(hot.database, acceptance, work=work, pressure=pressure, wakeups=wakeups, deliveries=deliveries)
     loops = [asyncio.create_task(inbox.turns.run()), asyncio.create_task(outbox.deliveries.run())]
     load = Load(inbox, outbox, conversations=conversations, callers=callers)
     await load.run(1.0)

@@ -20,7 +20,7 @@ class Settings(settings.Settings):
         description="The model when nothing else names one; `echo` for echo. Empty: the first that the server lists.",
     )
     llm_concurrency: int = Field(
-        default=128,
+        default=256,
         ge=1,
         le=4096,
         description="Most calls to one backend at the same time; one more is told to come again in 1 s.",

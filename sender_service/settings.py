@@ -14,7 +14,7 @@ class Settings(kit.settings.Settings):
 
     also_known: ClassVar[tuple[str, ...]] = ()
 
-    sender_concurrency: int = Field(128, ge=1, le=256, description="Deliveries that one sender carries at once")
+    sender_concurrency: int = Field(256, ge=1, le=256, description="Deliveries that one sender carries at once")
     sender_lease_seconds: float = Field(
         60.0,
         ge=1,

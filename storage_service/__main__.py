@@ -84,7 +84,8 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
     await hot.database.open()
     pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
-    inbox, outbox = _inbox(parts, hot, pressure=pressure), _outbox(parts, hot)
+    outbox = _outbox(parts, hot)
+    inbox = _inbox(parts, hot, pressure=pressure, outbox=outbox)
     server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
     mount(server, _servicers(parts, inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
     await server.start()
@@ -152,11 +153,18 @@ def _mutations(settings: Settings) -> Mutations:
     return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
 
 
-def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure) -> Inbox:
+def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure, outbox: Outbox) -> Inbox:
     mutations = _mutations(parts.settings)
     acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations)
     work = TurnWork(new_id, mutations, parts.settings.fallback_text)
-    return Inbox(hot.database, acceptance, work=work, pressure=pressure, wakeups=parts.wakeups)
+    return Inbox(
+        hot.database,
+        acceptance,
+        work=work,
+        pressure=pressure,
+        wakeups=parts.wakeups,
+        deliveries=outbox.deliveries,
+    )
 
 
 def _outbox(parts: Parts, hot: Hot) -> Outbox:

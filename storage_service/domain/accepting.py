@@ -11,10 +11,13 @@ from kit.errors import NotFound, ParleyError, StorageUnavailable
 from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
-from storage_service.domain import receipts
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from storage_service.domain import handing, receipts
+from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Key, Known, Lane, Message, RawPayload, Receipt, Seat, Turn
+from storage_service.domain.rows import Changes, Key, Known, Lane, Message, RawPayload, Receipt, Seat
 from storage_service.domain.tombstones import Tombstones
+from storage_service.domain.turns import Turns, new_turn
 
 Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
 External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
@@ -26,7 +29,7 @@ MOST_SEATINGS = 3
 RETRY_AFTER = timedelta(seconds=1)
 
 
-class AcceptRows(receipts.ReceiptRows, Protocol):
+class AcceptRows(handing.HandingRows, receipts.ReceiptRows, Protocol):
     """What accepting needs of a transaction."""
 
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
@@ -44,8 +47,13 @@ class Acceptance:
     tombstones: Tombstones
     mutations: Mutations = GUARDED
 
-    async def accept(self, rows: AcceptRows, submissions: Sequence[Submission]) -> list[SubmissionResult | ParleyError]:
-        """Everything in one transaction. Nothing is locked but conversations, in the order of their ids."""
+    async def accept(
+        self, rows: AcceptRows, submissions: Sequence[Submission], workers: Sequence[Ask] = ()
+    ) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
+        """Everything in one transaction. Nothing is locked but conversations, in the order of their ids.
+
+        New turns go to workers that wait, unless older ones do too.
+        """
         said = [receipt for each in submissions for receipt in self._receipts(each, rows.now)]
         targets = await rows.targets(said) if said else []
         seats, lanes = await self._locked(rows, submissions, targets=targets)
@@ -54,8 +62,9 @@ class Acceptance:
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
         await receipts.apply(rows, said, targets=targets, changes=changes)
+        given = await handing.turns(rows, workers, moves=Turns(rows.now, self.new_id, changes, self.mutations))
         await rows.write(changes)
-        return results
+        return Handed(results, given)
 
     def _receipts(self, submission: Submission, now: datetime) -> list[Receipt]:
         return receipts.rows_of(
@@ -212,39 +221,6 @@ class _Arrival:
             self.now,
         )
         self.changes.raw_payloads.append(raw)
-
-
-def new_turn(lane: Lane, first: Message, *, turn_id: str, due_at: datetime, deadline_seconds: int) -> Turn:
-    """A turn that waits with its first message."""
-    return Turn(
-        tenant_id=lane.tenant_id,
-        id=turn_id,
-        conversation_id=lane.id,
-        state="waiting",
-        reason="",
-        epoch=0,
-        worker_id="",
-        expires_at=None,
-        attempts=0,
-        first_seq=first.seq,
-        last_seq=first.seq,
-        messages=1,
-        reply_seq=0,
-        replies=0,
-        deadline_seconds=deadline_seconds,
-        due_at=due_at,
-        deadline_at=due_at + timedelta(seconds=deadline_seconds),
-        correlation_id=first.correlation_id,
-        traceparent=first.traceparent,
-        model="",
-        backend="",
-        input_tokens=0,
-        output_tokens=0,
-        cost_micros=0,
-        model_ms=0,
-        created_at=first.created_at,
-        ended_at=None,
-    )
 
 
 def _set_due(lane: Lane, due_at: datetime) -> None:

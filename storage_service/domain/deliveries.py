@@ -38,10 +38,7 @@ class Deliveries:
     moves: ClassVar[Mapping[str, Move]]
 
     def lease(self, lane: Lane, delivery: Delivery, *, worker_id: str, lease: timedelta) -> None:
-        delivery.worker_id, delivery.expires_at = worker_id, self.now + lease
-        delivery.lease_seconds = lease.total_seconds()
-        delivery.epoch += 1
-        lane.hold_delivery(delivery.id)
+        hold(lane, delivery, worker_id=worker_id, now=self.now, lease=lease)
         self._touch(lane, delivery)
 
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
@@ -247,6 +244,14 @@ Deliveries.moves = {
     "unauthorized": Deliveries.unauthorized,
     "released": Deliveries.released,
 }
+
+
+def hold(lane: Lane, delivery: Delivery, *, worker_id: str, now: datetime, lease: timedelta) -> None:
+    """A sender has it from now on, and nothing else of its lane is leased meanwhile."""
+    delivery.worker_id, delivery.expires_at = worker_id, now + lease
+    delivery.lease_seconds = lease.total_seconds()
+    delivery.epoch += 1
+    lane.hold_delivery(delivery.id)
 
 
 def _went_no_further(delivery: Delivery) -> bool:

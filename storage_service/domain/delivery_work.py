@@ -13,11 +13,11 @@ from parley.storage.v1.delivery_requests_pb2 import (
     LeasedDelivery,
 )
 from storage_service.domain import leased, receipts
+from storage_service.domain.asks import Ask, share
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.leased import Head
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
-from storage_service.domain.turn_work import Ask, share
 from storage_service.domain.words import DELIVERY_STATE
 
 
@@ -26,7 +26,7 @@ class DeliveryRows(receipts.ReceiptRows, Protocol):
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]: ...
     async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]: ...
-    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]: ...
+    async def locked_deliveries(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Delivery]]: ...
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]: ...
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]: ...
 
@@ -57,8 +57,7 @@ class DeliveryWork:
     async def record(self, rows: DeliveryRows, records: Sequence[tuple[str, AttemptRecord]]) -> list[AttemptResult]:
         """Each with the worker that brings it, applied in their order."""
         keys = sorted({(item.tenant_id, item.delivery_id) for _, item in records})
-        lanes = await rows.lanes_of_deliveries(keys)
-        deliveries = await rows.deliveries(keys)
+        lanes, deliveries = await rows.locked_deliveries(keys)
         moves = await self._moves(rows, deliveries, records=records)
         results = [
             self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kit.errors import ParleyError, StorageUnavailable
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
 from storage_service.domain.accepting import Acceptance
+from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, HotRows
 from storage_service.domain.groups import Groups
 from storage_service.domain.lessor import Filled, Lessor
 from storage_service.domain.pressure import Pressure
-from storage_service.domain.turn_work import Ask, TurnWork
+from storage_service.domain.turn_work import TurnWork
 from storage_service.domain.turns import Done
 from storage_service.domain.wakeups import Wakeups
 
@@ -20,9 +22,17 @@ class Inbox:
     """Accepts messages once and hands them out as turns."""
 
     def __init__(
-        self, database: Database, acceptance: Acceptance, *, work: TurnWork, pressure: Pressure, wakeups: Wakeups
+        self,
+        database: Database,
+        acceptance: Acceptance,
+        *,
+        work: TurnWork,
+        pressure: Pressure,
+        wakeups: Wakeups,
+        deliveries: Lessor[LeasedDelivery],
     ) -> None:
         self._database = database
+        self._deliveries = deliveries
         self._acceptance = acceptance
         self._work = work
         self._pressure = pressure
@@ -62,10 +72,18 @@ class Inbox:
         return await self._database.run("turns", work)
 
     async def _accept(self, submissions: Sequence[Submission]) -> Sequence[SubmissionResult | ParleyError]:
-        return await self._database.run("accept", lambda rows: self._acceptance.accept(rows, submissions))
+        async def work(workers: Sequence[Ask]) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
+            accept = self._acceptance.accept
+            return await self._database.run("accept", lambda rows: accept(rows, submissions, workers))
+
+        return await self.turns.handing(work)
 
     async def _commit(self, commits: Sequence[tuple[str, TurnCommit]]) -> Sequence[Done]:
-        return await self._database.run("turns", lambda rows: self._work.commit(rows, commits))
+        async def work(senders: Sequence[Ask]) -> Handed[Done, LeasedDelivery]:
+            commit = self._work.commit
+            return await self._database.run("turns", lambda rows: commit(rows, commits, senders))
+
+        return await self._deliveries.handing(work)
 
     async def _fill(self, asks: Sequence[Ask]) -> Filled[LeasedTurn]:
         async def work(rows: HotRows) -> Filled[LeasedTurn]:

@@ -3,15 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.moments import stamp
+from parley.chat.v1.message_pb2 import Attachment
 from parley.chat.v1.message_pb2 import Message as ChatMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain.rows import Delivery, Lane, Turn
-from storage_service.domain.words import OWNER
+from storage_service.domain.rows import Delivery, Lane, Message, Turn
+from storage_service.domain.words import OWNER, ROLE
+
+# id, seq, role, text, attachments, provider_at, created_at, turn_id, provider_message_id, correlation_id, traceparent
+SAID = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,40 @@ class Head:
     text: str
     reply_to_provider_message_id: str
     reply_metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What is read for a delivery that is about to be written: its account, and the message that it answers."""
+
+    account_state: str
+    provider_message_id: str
+    metadata: Mapping[str, str]
+
+
+def said(row: Sequence[Any], *, own: bool, conversation_id: str, provider_at: datetime, created_at: datetime) -> Said:
+    message = ChatMessage(
+        id=row[0],
+        seq=row[1],
+        role=ROLE[row[2]],
+        text=row[3],
+        attachments=[Attachment(**each) for each in orjson.loads(row[4])] if row[4] else (),
+        provider_at=stamp(provider_at),
+        created_at=stamp(created_at),
+        turn_id=row[7] or "",
+        provider_message_id=row[8] or "",
+        correlation_id=row[9],
+        conversation_id=conversation_id,
+    )
+    return Said(own, message, row[10])
+
+
+def said_now(message: Message) -> Said:
+    """A message of the turn that is about to be written."""
+    at = {"provider_at": message.provider_at, "created_at": message.created_at}
+    what = (message.id, message.seq, message.role, message.text, message.attachments, None, None)
+    about = (message.turn_id, message.provider_message_id, message.correlation_id, message.traceparent)
+    return said((*what, *about), own=True, conversation_id=message.conversation_id, **at)
 
 
 def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], history: Sequence[Said]) -> LeasedTurn:

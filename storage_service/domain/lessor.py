@@ -1,7 +1,8 @@
 """How does a worker wait for work? One long poll per worker, one transaction for all who ask at the same moment.
 
-What is taken from the database is owned by an ask from that moment on: an ask whose caller is gone gives it back at
-once. The lease's own deadline is only the net.
+Work that is made while a worker has room goes to it in the transaction that makes it (handing.py), unless older work
+may be waiting: then the database is looked at first, longest due before all others. What is taken is owned by an ask
+from that moment on: an ask whose caller is gone gives it back at once. The lease's own deadline is only the net.
 """
 
 import asyncio
@@ -11,15 +12,17 @@ from typing import Generic, TypeVar
 
 from kit import logs
 from kit.errors import ParleyError
-from storage_service.domain.turn_work import Ask
+from storage_service.domain.asks import Ask, Handed
+from storage_service.domain.rooms import Rooms
 from storage_service.domain.wakeups import Bell
 
 Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.25, 1.0
 MOST_AT_ONCE = 256
-# After a fill of BUSY leases or more the next begins at least this long after it.
-BUSY, BREATH_SECONDS = 8, 0.02
+# So long may work that is made wait for a fill that is under way, to be handed out after it.
+FILL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,44 +54,61 @@ class Lessor(Generic[Given]):
         self._give_back = give_back
         self._bell = bell
         self._waiting: list[_Waiting[Given]] = []
+        self._rooms = Rooms[Given](self.take_back)
+        self._offered: set[str] = set()
         self._returning: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._filling = False
+        self._round: asyncio.Future[None] | None = None
+        # Work that is due may wait in the database: it goes before what is new. It is looked for by then at the latest.
+        self._owed, self._look_at = True, 0.0
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[Given]:
         if self._stopping:
             return []
+        if kept := self._rooms.enter(ask):
+            return kept
         loop = asyncio.get_running_loop()
         waiting = _Waiting[Given](ask, loop.time() + wait_seconds, loop.create_future())
         self._waiting.append(waiting)
-        self._bell.ring()
+        if self._owed or not loop.time() < self._look_at <= waiting.until:
+            self._bell.ring()
         try:
             return await waiting.future
         except asyncio.CancelledError:
+            self._rooms.leave(ask.worker_id)
             if waiting.future.done() and not waiting.future.cancelled() and not waiting.future.exception():
                 self.take_back(ask.worker_id, waiting.future.result())
             waiting.future.cancel()
             raise
 
+    async def handing(self, work: Callable[[Sequence[Ask]], Awaitable[Handed[Result, Given]]]) -> list[Result]:
+        """Runs a transaction that may lease what it makes to the asks that it is told of."""
+        await self._filled()
+        asks = self._offer()
+        given: Sequence[list[Given]] = ()
+        try:
+            handed = await work(asks)
+            given = handed.given
+        finally:
+            self._offered.clear()
+            for ask, items in zip(asks, given, strict=False):
+                self._put(ask.worker_id, items)
+            if self._owed or self._bell.rung:
+                self._bell.ring()
+        return handed.results
+
     async def run(self) -> None:
         """Serves those who ask, until stopped."""
         poll_seconds = FIRST_POLL_SECONDS
         while not self._stopping:
-            self._bell.hush()
-            breath = asyncio.get_running_loop().time() + BREATH_SECONDS
-            filled = await self._serve()
+            self._owed |= self._bell.hush()
+            filled = await self._serve(poll_seconds)
             if filled is not None and any(filled.given):
                 poll_seconds = FIRST_POLL_SECONDS
-                if sum(len(each) for each in filled.given) >= BUSY:
-                    await self._breathe(breath)
                 continue
-            due_in = filled.due_in_seconds if filled and filled.due_in_seconds is not None else poll_seconds
-            await self._bell.wait(max(0.01, min(poll_seconds, due_in, self._patience(poll_seconds))))
+            self._owed |= await self._bell.wait(max(0.01, min(poll_seconds, self._patience(poll_seconds))))
             poll_seconds = min(LAST_POLL_SECONDS, poll_seconds * 2)
-
-    async def _breathe(self, until: float) -> None:
-        """Between large fills: what becomes ready meanwhile goes together, at a fraction of the cost each."""
-        if not self._stopping:
-            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
 
     async def stop(self) -> None:
         """Answers everybody with nothing, and waits until what was taken in vain is back."""
@@ -98,6 +118,7 @@ class Lessor(Generic[Given]):
             if not each.future.done():
                 each.future.set_result([])
         self._waiting.clear()
+        self._rooms.close()
         while self._returning:
             await asyncio.wait(self._returning)
 
@@ -109,26 +130,81 @@ class Lessor(Generic[Given]):
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
 
-    async def _serve(self) -> Filled[Given] | None:
-        """One round: fills whoever waits, and lets those go whose time is over. None when nobody asks."""
+    async def _filled(self) -> None:
+        """Waits for those who ask to get what is due already: afterwards they may have room for what is new."""
+        if (self._owed or self._bell.rung or self._filling) and self._waiting and not self._stopping:
+            self._round = self._round or asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._round,), timeout=FILL_SECONDS)
+
+    def _offer(self) -> list[Ask]:
+        """Who would take new work at once; nobody while older work may wait. They are asked for nothing else
+        meanwhile."""
+        if self._stopping or self._owed or self._bell.rung or self._filling:
+            return []
+        if asyncio.get_running_loop().time() >= self._look_at:
+            return []
+        asks = [each.ask for each in self._waiting if not each.future.done()]
+        asks = [*asks, *self._rooms.asks()]
+        self._offered = {ask.worker_id for ask in asks}
+        return asks
+
+    def _put(self, worker_id: str, given: list[Given]) -> None:
+        """To the worker's ask, or kept until it asks again."""
+        if not given:
+            return
+        for each in self._waiting:
+            if each.ask.worker_id == worker_id and not each.future.done():
+                self._answer(each, given)
+                return
+        if not self._rooms.keep(worker_id, given):
+            self.take_back(worker_id, given)
+
+    async def _serve(self, poll_seconds: float) -> Filled[Given] | None:
+        """One round: fills whoever waits, and lets those go whose time is over. None when nobody was looked for."""
         self._waiting = [each for each in self._waiting if not each.future.done()]
-        asking = self._waiting[:MOST_AT_ONCE]
+        asking = [each for each in self._waiting if each.ask.worker_id not in self._offered][:MOST_AT_ONCE]
+        now = asyncio.get_running_loop().time()
+        if not (self._owed or now >= self._look_at):
+            for each in asking:
+                self._hand_over(each, [])
+            return None
         if not asking:
             return None
+        self._owed, self._filling = False, True
         try:
             filled = await self._fill([each.ask for each in asking])
         except ParleyError as error:
+            self._owed = True
             self._refuse(asking, error)
             return None
+        finally:
+            self._filling = False
+            self._end_round()
+        self._note(filled, sum(each.ask.most for each in asking), poll_seconds=poll_seconds)
         for each, given in zip(asking, filled.given, strict=True):
             self._hand_over(each, given)
         return filled
+
+    def _end_round(self) -> None:
+        if self._round is not None and not self._round.done():
+            self._round.set_result(None)
+        self._round = None
+
+    def _note(self, filled: Filled[Given], most: int, *, poll_seconds: float) -> None:
+        """Whoever got all that they asked for may have left some."""
+        self._owed |= sum(len(each) for each in filled.given) >= most
+        due_in = poll_seconds if filled.due_in_seconds is None else min(poll_seconds, filled.due_in_seconds)
+        self._look_at = asyncio.get_running_loop().time() + due_in
 
     def _hand_over(self, waiting: _Waiting[Given], given: list[Given]) -> None:
         if waiting.future.done():  # Its call was cancelled while this was taken for it.
             self.take_back(waiting.ask.worker_id, given)
         elif given or asyncio.get_running_loop().time() >= waiting.until:
-            waiting.future.set_result(given)
+            self._answer(waiting, given)
+
+    def _answer(self, waiting: _Waiting[Given], given: list[Given]) -> None:
+        waiting.future.set_result(given)
+        self._rooms.open(waiting.ask, waiting.ask.most - len(given))
 
     def _refuse(self, asking: Sequence[_Waiting[Given]], error: ParleyError) -> None:
         for each in asking:
@@ -136,9 +212,12 @@ class Lessor(Generic[Given]):
                 each.future.set_exception(error)
 
     def _patience(self, most_seconds: float) -> float:
-        """Until the first caller's time is over."""
+        """Until the first caller's time is over, or the database is to be looked at."""
         now = asyncio.get_running_loop().time()
-        return min((each.until - now for each in self._waiting if not each.future.done()), default=most_seconds)
+        waits = [each.until - now for each in self._waiting if not each.future.done()]
+        if waits and not self._owed:
+            waits.append(self._look_at - now)
+        return min(waits, default=most_seconds)
 
     async def _return(self, worker_id: str, given: Sequence[Given]) -> None:
         try:

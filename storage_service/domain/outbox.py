@@ -11,12 +11,12 @@ from parley.storage.v1.delivery_requests_pb2 import (
 )
 from parley.storage.v1.outbox_service_pb2 import AccountReceipts
 from storage_service.domain import receipts
+from storage_service.domain.asks import Ask
 from storage_service.domain.database import Database, HotRows
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.groups import Groups
 from storage_service.domain.inbox import seconds_until
 from storage_service.domain.lessor import Filled, Lessor
-from storage_service.domain.turn_work import Ask
 from storage_service.domain.wakeups import Wakeups
 
 

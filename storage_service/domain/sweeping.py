@@ -9,7 +9,7 @@ from storage_service.domain import receipts
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Key, Lane, Receipt
+from storage_service.domain.rows import Changes, Key, Lane, Receipt, Turn
 from storage_service.domain.turn_work import TurnRows
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import OPEN_TURN
@@ -46,9 +46,9 @@ class Sweeper:
     async def expired_turns(self, rows: SweepRows) -> int:
         """A lease without its worker: back to the head of its lane, or ended when that happened too often."""
         keys = sorted(await rows.expired_turns(self.bite))
-        lanes, tell = await self._locked(rows, keys)
+        lanes, turns, tell = await self._locked(rows, keys)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
-        for key, turn in (await rows.turns(keys) if keys else {}).items():
+        for key, turn in turns.items():
             lane = lanes[key]
             if turn.state != "running" or turn.expires_at is None or turn.expires_at > rows.now:
                 continue
@@ -62,9 +62,9 @@ class Sweeper:
     async def overdue_turns(self, rows: SweepRows) -> int:
         """No silence: the person is told, whoever still works on it."""
         keys = sorted(await rows.overdue_turns(self.bite))
-        lanes, tell = await self._locked(rows, keys)
+        lanes, turns, tell = await self._locked(rows, keys)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
-        for key, turn in (await rows.turns(keys) if keys else {}).items():
+        for key, turn in turns.items():
             if turn.state in OPEN_TURN and turn.deadline_at <= rows.now:
                 moves.fail(lanes[key], turn, reason="turn_deadline", tell=tell[lanes[key].key])
         await rows.write(moves.changes)
@@ -74,8 +74,7 @@ class Sweeper:
         keys = sorted(await rows.expired_deliveries(self.bite))
         if not keys:
             return 0
-        lanes = await rows.lanes_of_deliveries(keys)
-        deliveries = await rows.deliveries(keys)
+        lanes, deliveries = await rows.locked_deliveries(keys)
         attempts = by_delivery(await rows.attempts(keys))
         policies = await rows.policies(sorted({(d.tenant_id, d.account_id) for d in deliveries.values()}))
         early = await rows.early(keys, [])
@@ -121,8 +120,10 @@ class Sweeper:
     async def old_requests(self, rows: SweepRows) -> int:
         return await rows.forget_requests(rows.now - LATEST_REPEAT, self.bite)
 
-    async def _locked(self, rows: SweepRows, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], dict[Key, str]]:
-        lanes = await rows.lanes_of_turns(keys) if keys else {}
+    async def _locked(
+        self, rows: SweepRows, keys: Sequence[Key]
+    ) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn], dict[Key, str]]:
+        lanes, turns = await rows.locked_turns(keys)
         unique = sorted({lane.key for lane in lanes.values()})
         settings = await rows.settings(unique) if unique else {}
-        return lanes, {key: settings[key].fallback_text or self.fallback_text for key in unique}
+        return lanes, turns, {key: settings[key].fallback_text or self.fallback_text for key in unique}

@@ -6,48 +6,22 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from kit.errors import LeaseLost
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
-from storage_service.domain import leased
+from storage_service.domain import handing, leased
+from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.leased import Said
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Changes, Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
 
-# More messages than this in one go are the next turn's.
-MOST_MESSAGES = 50
 
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A worker's wish for work."""
-
-    worker_id: str
-    most: int
-    lease: timedelta
-    history: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Whose messages to read: those of the turn from its first one on, and the last few before."""
-
-    tenant_id: str
-    conversation_id: str
-    turn_id: str
-    first_seq: int
-    last_reply_seq: int
-    history: int
-
-
-class TurnRows(Protocol):
+class TurnRows(handing.HandingRows, Protocol):
     """What turn work needs of a transaction."""
 
-    now: datetime
-
     async def ready_turns(self, most: int) -> Sequence[Lane]: ...
-    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]: ...
+    async def locked_turns(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]: ...
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
-    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
     async def write(self, changes: Changes) -> None: ...
 
@@ -120,8 +94,10 @@ class TurnWork:
                 moves.unlease(lanes[key], turns.get(key), worker_id=worker_id, epoch=each.epoch)
         await rows.write(moves.changes)
 
-    async def commit(self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]]) -> list[Done]:
-        """Each with the worker that brings it."""
+    async def commit(
+        self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]], senders: Sequence[Ask] = ()
+    ) -> Handed[Done, LeasedDelivery]:
+        """Each with the worker that brings it. Replies go to senders that wait, unless older ones do too."""
         lanes, turns = await self._load(rows, [(item.tenant_id, item.turn_id) for _, item in commits])
         moves = self._moves(rows.now)
         results = []
@@ -131,15 +107,15 @@ class TurnWork:
                 results.append(Done(error=LeaseLost()))
                 continue
             results.append(moves.commit(lane, turns.get(key), item=item, worker_id=worker_id))
+        given = await handing.deliveries(rows, senders, changes=moves.changes)
         await rows.write(moves.changes)
-        return results
+        return Handed(results, given)
 
     def _moves(self, now: datetime) -> Turns:
         return Turns(now, self.new_id, Changes(), self.mutations)
 
     async def _load(self, rows: TurnRows, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]:
-        unique = sorted(set(keys))
-        return await rows.lanes_of_turns(unique), await rows.turns(unique)
+        return await rows.locked_turns(sorted(set(keys)))
 
     def _give(
         self, moves: Turns, lane: Lane, *, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
@@ -176,19 +152,6 @@ class TurnWork:
         lane.waiting_since = lane.waiting_due_at = turn.due_at = moves.now
         moves.changes.turns[turn.id] = turn  # its correlation id, too
         return taken
-
-
-def share(lanes: Sequence[Lane], asks: Sequence[Ask]) -> list[tuple[Lane, Ask]]:
-    """One lane to each ask in turn, until each has its fill: two hungry workers get half each."""
-    room = {id(ask): ask.most for ask in asks}
-    chosen: list[tuple[Lane, Ask]] = []
-    waiting = list(lanes)
-    while waiting and any(room.values()):
-        for ask in asks:
-            if waiting and room[id(ask)]:
-                room[id(ask)] -= 1
-                chosen.append((waiting.pop(0), ask))
-    return chosen
 
 
 def _head(lane: Lane) -> str:

@@ -33,12 +33,16 @@ class Turns:
     mutations: Mutations = GUARDED
 
     def lease(self, lane: Lane, turn: Turn, *, worker_id: str, lease: timedelta) -> None:
+        self.hold(lane, turn, worker_id=worker_id, lease=lease)
+        self.changes.leased_turns[turn.id] = turn
+        self.changes.leased_lanes[lane.id] = lane
+
+    def hold(self, lane: Lane, turn: Turn, *, worker_id: str, lease: timedelta) -> None:
+        """A lease that is written with the turn itself."""
         lane.hold_turn(turn.id)
         turn.state, turn.worker_id, turn.expires_at = "running", worker_id, self.now + lease
         turn.epoch += 1
         turn.attempts += 1
-        self.changes.leased_turns[turn.id] = turn
-        self.changes.leased_lanes[lane.id] = lane
 
     def extend(self, turn: Turn | None, *, worker_id: str, epoch: int, lease: timedelta) -> Done:
         if turn is None or not self._held(turn, worker_id, epoch=epoch):
@@ -136,6 +140,39 @@ class Turns:
     def _touch(self, lane: Lane, turn: Turn) -> None:
         self.changes.turns[turn.id] = turn
         self.changes.touch(lane, self.now)
+
+
+def new_turn(lane: Lane, first: Message, *, turn_id: str, due_at: datetime, deadline_seconds: int) -> Turn:
+    """A turn that waits with its first message."""
+    return Turn(
+        tenant_id=lane.tenant_id,
+        id=turn_id,
+        conversation_id=lane.id,
+        state="waiting",
+        reason="",
+        epoch=0,
+        worker_id="",
+        expires_at=None,
+        attempts=0,
+        first_seq=first.seq,
+        last_seq=first.seq,
+        messages=1,
+        reply_seq=0,
+        replies=0,
+        deadline_seconds=deadline_seconds,
+        due_at=due_at,
+        deadline_at=due_at + timedelta(seconds=deadline_seconds),
+        correlation_id=first.correlation_id,
+        traceparent=first.traceparent,
+        model="",
+        backend="",
+        input_tokens=0,
+        output_tokens=0,
+        cost_micros=0,
+        model_ms=0,
+        created_at=first.created_at,
+        ended_at=None,
+    )
 
 
 def _malformed(state: str | None) -> ParleyError:

@@ -21,9 +21,15 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
-    def hush(self) -> None:
-        """Forgets that it rang."""
+    def hush(self) -> bool:
+        """Forgets that it rang; whether it did."""
+        rung = self._rung.is_set()
         self._rung.clear()
+        return rung
+
+    @property
+    def rung(self) -> bool:
+        return self._rung.is_set()
 
     async def wait(self, timeout_seconds: float) -> bool:
         """True when it rang since the last wait, at once if it did already; False after the time."""

@@ -12,8 +12,8 @@ from kit.moments import seconds, stamp
 from parley.storage.v1 import inbox_service_pb2 as pb
 from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import turn_requests_pb2 as requests
+from storage_service.domain.asks import Ask
 from storage_service.domain.inbox import Inbox
-from storage_service.domain.turn_work import Ask
 from storage_service.domain.turns import Done
 
 SERVICE = "parley.storage.v1.InboxService"

@@ -10,8 +10,8 @@ from parley.storage.v1 import outbox_service_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1.directory_pb2 import AccountSecrets
 from storage_service.backends.wishes import Wishes
+from storage_service.domain.asks import Ask
 from storage_service.domain.outbox import Outbox
-from storage_service.domain.turn_work import Ask
 from storage_service.servicers.inbox import patience, span
 
 SERVICE = "parley.storage.v1.OutboxService"

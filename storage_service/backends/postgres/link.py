@@ -1,7 +1,7 @@
 """How is a connection kept, lost and found again? Every wait is bounded: a frozen server is a lost one.
 
-Plans use indexes only and are made anew as tables grow: on an empty table every index looks alike, and a plan that was
-made then may read a whole tenant to find one row.
+Plans use indexes only, join in the order that is written, and are made anew as tables grow: on an empty table every
+index looks alike, and a plan that was made then may read a whole tenant to find one row.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ SESSION = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
+    "join_collapse_limit": "1",
     "jit": "off",
     "timezone": "UTC",
     "synchronous_commit": "on",

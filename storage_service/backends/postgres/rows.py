@@ -14,15 +14,16 @@ from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
-from storage_service.backends.written import DELIVERIES
+from storage_service.backends.written import DELIVERIES, LANES
+from storage_service.domain import leased
 from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.database import Depths, Due
-from storage_service.domain.leased import Head, Said
+from storage_service.domain.leased import Answered, Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
-from storage_service.domain.turn_work import MOST_MESSAGES, Wanted
 
-_columns_of_a_delivery = len(DELIVERIES.columns)
+_columns_of_a_lane, _columns_of_a_delivery = len(LANES.columns), len(DELIVERIES.columns)
 
 
 class PostgresRows:
@@ -88,8 +89,9 @@ class PostgresRows:
         await self.begin()
         return [Lane(*row) for row in await self._fetch("ready_turns", self.now, most)]
 
-    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
-        return await self._lanes_of("lanes_of_turns", keys)
+    async def locked_turns(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]:
+        lanes, found = await self._locked("locked_turns", keys)
+        return lanes, {key: Turn(*row) for key, row in found.items()}
 
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]:
         turns = (Turn(*row) for row in await self._by_keys("turns", keys))
@@ -105,10 +107,19 @@ class PostgresRows:
         ]
         found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
         for row in await self._fetch("said", *columns(asked), MOST_MESSAGES + 1):
-            key, said = (row[0], row[1]), row[2:]
-            at = {"provider_at": said[5], "created_at": said[6]}
-            found[key].append(chats.said(said, own=said[chats.SAID], conversation_id=key[1], **at))
+            found[row[0], row[1]].append(_said(row[1], row[2:], own=row[2 + leased.SAID]))
         return found
+
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
+        found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
+        asked = [(*key, each.first_seq, each.history) for key, each in zip(found, wanted, strict=True)]
+        for row in await self._by_keys("history", [each for each in asked if each[2] > 1]):
+            found[row[0], row[1]].append(_said(row[1], row[2:], own=False))
+        return found
+
+    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]:
+        asked = [(each.tenant_id, each.conversation_id, each.account_id, each.reply_to_seq) for each in deliveries]
+        return {(row[0], row[1]): chats.answered(row[2:]) for row in await self._by_keys("answered", asked)}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         await self.begin()
@@ -119,8 +130,9 @@ class PostgresRows:
         found = [chats.head(Delivery(*row[:cut]), row[cut:]) for row in await self._by_keys("heads", keys)]
         return {(head.delivery.tenant_id, head.delivery.conversation_id): head for head in found}
 
-    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
-        return await self._lanes_of("lanes_of_deliveries", keys)
+    async def locked_deliveries(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Delivery]]:
+        lanes, found = await self._locked("locked_deliveries", keys)
+        return lanes, {key: Delivery(*row) for key, row in found.items()}
 
     async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]:
         deliveries = (Delivery(*row) for row in await self._by_keys("deliveries", keys))
@@ -134,9 +146,9 @@ class PostgresRows:
         return [(row[0], row[1], row[2]) for row in await self._by_keys("targets", asked)]
 
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]:
-        found = [*await self._by_keys("early_by_delivery", keys)]
-        found += await self._by_keys("early_by_provider", [each for each in provider_ids if each[2]])
-        return list({receipt.id: receipt for receipt in (Receipt(*row) for row in found)}.values())
+        names = [each for each in provider_ids if each[2]]
+        given = (columns(keys, of=2), columns(names, of=3))
+        return [Receipt(*row) for row in await self._fetch("early", *given[0], *given[1])]
 
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {(row[0], row[1]): row[2] for row in await self._by_keys("policies", accounts)}
@@ -176,15 +188,18 @@ class PostgresRows:
         (row,) = await self._fetch("depths", most)
         return Depths(*row)
 
-    async def _lanes_of(self, name: str, keys: Sequence[Key]) -> Mapping[Key, Lane]:
-        """Several items of one conversation share its lane, so that each sees what the one before changed."""
+    async def _locked(self, name: str, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Sequence[Any]]]:
+        """Items with their lanes. Items of one conversation share its lane, so that each sees what the one before
+        changed."""
         await self.begin()
         lanes: dict[Key, Lane] = {}
         by_item: dict[Key, Lane] = {}
+        items: dict[Key, Sequence[Any]] = {}
         for row in await self._by_keys(name, keys):
-            lane = Lane(*row[2:])
-            by_item[row[0], row[1]] = lanes.setdefault(lane.key, lane)
-        return by_item
+            lane, item = Lane(*row[:_columns_of_a_lane]), row[_columns_of_a_lane:]
+            key = (item[0], item[1])
+            by_item[key], items[key] = lanes.setdefault(lane.key, lane), item
+        return by_item, items
 
     async def _forget(self, name: str, before: datetime, *, most: int) -> int:
         status: str = await self._connection.execute(self._statements[name], before, most)
@@ -196,6 +211,10 @@ class PostgresRows:
     async def _fetch(self, name: str, *values: Any) -> list[Any]:
         found: list[Any] = await self._connection.fetch(self._statements[name], *values)
         return found
+
+
+def _said(conversation_id: str, row: Sequence[Any], *, own: bool) -> Said:
+    return leased.said(row, own=own, conversation_id=conversation_id, provider_at=row[5], created_at=row[6])
 
 
 def _name(receipt: Receipt) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 -- Hot statements on Postgres. Each takes a whole group as arrays and costs one round trip.
--- Locks: conversations first, in the order of their ids. What hangs on a locked row is read by a later statement,
--- because the statement that locks still sees the other tables as they were before it waited.
+-- Locks: conversations first, in the order of their ids. What hangs on a locked row is locked with it, or read by a
+-- later statement, because the statement that locks still sees what it does not lock as it was before it waited.
 
 -- seats: account settings, and the rows of the chats and of the senders when they exist
 SELECT k.tenant_id, k.account_id, k.chat_id, k.sender_id,
@@ -54,11 +54,11 @@ JOIN unnest($1::text[], $2::bytea[]) AS k (tenant_id, digest) ON t.tenant_id = k
 SELECT {Lane c} FROM conversations c
 WHERE c.turn_due_at IS NOT NULL AND c.turn_due_at <= $1 ORDER BY c.turn_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
 
--- lanes_of_turns: locks the conversations of turns
-SELECT k.tenant_id, k.id, {Lane c} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+-- locked_turns: locks the conversations of turns, and the turns: what is locked is read as it is after the wait
+SELECT {Lane c}, {Turn t} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN turns t ON t.tenant_id = k.tenant_id AND t.id = k.id
 JOIN conversations c ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id
-ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c, t;
 
 -- turns: turns as they are now
 SELECT {Turn t} FROM turns t
@@ -103,6 +103,22 @@ CROSS JOIN LATERAL (
     AND r.seq > (SELECT max(own.seq) FROM own) AND k.history > 0
 ) AS m;
 
+-- history: the last few messages before turns that are about to be written
+SELECT k.tenant_id, k.conversation_id, h.* FROM
+unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k (tenant_id, conversation_id, first_seq, history)
+CROSS JOIN LATERAL (
+  SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+         m.correlation_id, m.traceparent
+  FROM messages m
+  WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id AND m.seq < k.first_seq
+  ORDER BY m.seq DESC LIMIT k.history) AS h;
+
+-- answered: for deliveries that are about to be written, their accounts and the messages that they answer
+SELECT k.tenant_id, k.conversation_id, a.state, coalesce(r.provider_message_id, ''), r.message_metadata
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, conversation_id, account_id, seq)
+JOIN channel_accounts a ON a.tenant_id = k.tenant_id AND a.id = k.account_id
+LEFT JOIN messages r ON r.tenant_id = k.tenant_id AND r.conversation_id = k.conversation_id AND r.seq = k.seq;
+
 -- ready_deliveries: locks conversations whose first delivery may be leased, longest due first
 SELECT {Lane c} FROM conversations c
 WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= $1
@@ -119,11 +135,11 @@ JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
 LEFT JOIN messages r ON r.tenant_id = d.tenant_id AND r.conversation_id = d.conversation_id AND r.seq = d.reply_to_seq;
 
--- lanes_of_deliveries: locks the conversations of deliveries
-SELECT k.tenant_id, k.id, {Lane c} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+-- locked_deliveries: locks the conversations of deliveries, and the deliveries
+SELECT {Lane c}, {Delivery d} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.id = k.id
 JOIN conversations c ON c.tenant_id = d.tenant_id AND c.id = d.conversation_id
-ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c, d;
 
 -- deliveries: deliveries as they are now
 SELECT {Delivery d} FROM deliveries d
@@ -145,14 +161,13 @@ JOIN attempts t ON t.tenant_id = k.tenant_id AND t.account_id = k.account_id
                AND t.provider_message_id = k.provider_message_id AND t.provider_message_id <> ''
 JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.id = t.delivery_id;
 
--- early_by_delivery: receipts that came before their attempt was recorded, when the provider carries our id back
+-- early: receipts that came before their attempt was recorded, by our id when the provider carries it back, or by its own
 SELECT {Receipt r} FROM receipts r
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON r.tenant_id = k.tenant_id AND r.delivery_id = k.id
-WHERE r.delivery_id <> '' AND NOT r.matched;
-
--- early_by_provider: the same, by the provider's id
+WHERE r.delivery_id <> '' AND NOT r.matched
+UNION
 SELECT {Receipt r} FROM receipts r
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, account_id, provider_message_id)
+JOIN unnest($3::text[], $4::text[], $5::text[]) AS k (tenant_id, account_id, provider_message_id)
   ON r.tenant_id = k.tenant_id AND r.account_id = k.account_id AND r.provider_message_id = k.provider_message_id
 WHERE r.provider_message_id <> '' AND NOT r.matched;
 
@@ -175,8 +190,8 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[
 WHERE t.tenant_id = k.tenant_id AND t.id = k.id;
 
 -- pause_accounts: their credentials were refused
-UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = $4
-FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, reason)
+UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = k.at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS k (tenant_id, id, reason, at)
 WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'active';
 
 -- expired_turns: leases that ended without a word

@@ -1,5 +1,6 @@
-"""How is everything that a transaction changed written to Postgres? A statement per table, its rows as arrays."""
+"""How is everything that a transaction changed written to Postgres? In one statement, rows as arrays of columns."""
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,11 @@ from storage_service.domain.rows import Changes
 
 Run = Callable[..., Awaitable[Any]]
 Rows = Collection[Any]
+Values = Callable[[Any], Sequence[Any]]
+
+_MARK = re.compile(r"\$(\d+)")
+_TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
+_TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
 
 TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
 
@@ -18,48 +24,83 @@ class Writes:
     """The prepared texts of every write."""
 
     def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-        self._insert = {each.table: (_insert(each), each.new) for each in ALL}
-        self._update = {name: (_update(each), each.changed) for name, each in UPDATED.items()}
+        self._texts = {f"new_{each.table}": _insert(each) for each in ALL}
+        self._texts |= {name: _update(each) for name, each in UPDATED.items()}
+        self._texts |= {name: statements[name] for name in ("move_messages", "grow_waiting", "pause_accounts")}
+        self._values: dict[str, Values] = {f"new_{each.table}": each.new for each in ALL}
+        self._values |= {name: each.changed for name, each in UPDATED.items()}
+        self._together: dict[tuple[str, ...], str] = {}
 
     async def write(self, run: Run, changes: Changes, *, now: datetime) -> None:
-        """Nothing is sent for a table that nothing happened to."""
-        await self._add(run, "messages", rows=changes.messages)
-        await self._call(run, "move_messages", rows=changes.moved)
-        await self._set(run, "turns", rows=changes.turns.values())
-        await self._add(run, "turns", rows=changes.new_turns.values())
-        await self._set(run, "leased_turns", rows=changes.leased_turns.values())
-        await self._call(run, "grow_waiting", rows=changes.waiting.values())
-        await self._add(run, "deliveries", rows=changes.new_deliveries)
-        await self._set(run, "deliveries", rows=changes.deliveries.values())
-        await self._add(run, "attempts", rows=changes.new_attempts)
-        await self._set(run, "attempts", rows=changes.attempts.values())
-        await self._add(run, "receipts", rows=changes.receipts)
-        await self._set(run, "receipts", rows=changes.matched)
-        await self._add(run, "raw_payloads", rows=changes.raw_payloads)
-        await self._call(run, "pause_accounts", rows=[(*key, why) for key, why in changes.paused.items()], more=[now])
-        await self._set(run, "conversations", rows=changes.lanes.values())
-        await self._set(run, "leased_lanes", rows=_besides(changes.leased_lanes, changes.lanes))
-        await self._set(run, "sending_lanes", rows=_besides(changes.sending_lanes, changes.lanes))
+        """All tables in one statement. Nothing is sent for a table that nothing happened to."""
+        for together in _in_turn(_changed(changes, now)):
+            names, values = [], []
+            for name, rows in together:
+                names.append(name)
+                values += columns(map(self._values[name], rows) if name in self._values else rows)
+            await run(self._text(tuple(names)), *values)
 
-    async def _add(self, run: Run, table: str, *, rows: Rows) -> None:
-        if rows:
-            sql, values = self._insert[table]
-            await run(sql, *columns(map(values, rows)))
-
-    async def _set(self, run: Run, table: str, *, rows: Rows) -> None:
-        if rows:
-            sql, values = self._update[table]
-            await run(sql, *columns(map(values, rows)))
-
-    async def _call(self, run: Run, name: str, *, rows: Collection[Sequence[Any]], more: Sequence[Any] = ()) -> None:
-        if rows:
-            await run(self._statements[name], *columns(rows), *more)
+    def _text(self, names: tuple[str, ...]) -> str:
+        """One statement that writes all of these. Each sees the tables as they were before, so none may need another's
+        rows."""
+        if names not in self._together:
+            texts, given = [], 0
+            for name in names:
+                texts.append(_shifted(self._texts[name], given))
+                given += len(set(_MARK.findall(self._texts[name])))
+            *before, last = texts
+            named = ", ".join(f"w{i} AS ({text})" for i, text in enumerate(before))
+            self._together[names] = f"WITH {named} {last}" if named else last
+        return self._together[names]
 
 
-def columns(rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
-    """Rows as arrays, one for each column."""
-    return list(zip(*rows, strict=True))
+def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
+    """What happened to each table, in the order in which it must be written."""
+    each: list[tuple[str, Rows]] = [
+        ("new_messages", changes.messages),
+        ("move_messages", changes.moved),
+        ("turns", changes.turns.values()),
+        ("new_turns", changes.new_turns.values()),
+        ("leased_turns", changes.leased_turns.values()),
+        ("grow_waiting", changes.waiting.values()),
+        ("new_deliveries", changes.new_deliveries),
+        ("deliveries", changes.deliveries.values()),
+        ("new_attempts", changes.new_attempts),
+        ("attempts", changes.attempts.values()),
+        ("new_receipts", changes.receipts),
+        ("receipts", changes.matched),
+        ("new_raw_payloads", changes.raw_payloads),
+        ("pause_accounts", [(*key, why, now) for key, why in changes.paused.items()]),
+        ("conversations", changes.lanes.values()),
+        ("leased_lanes", _besides(changes.leased_lanes, changes.lanes)),
+        ("sending_lanes", _besides(changes.sending_lanes, changes.lanes)),
+    ]
+    return [(name, rows) for name, rows in each if rows]
+
+
+def _in_turn(changed: Sequence[tuple[str, Rows]]) -> Iterable[list[tuple[str, Rows]]]:
+    """One statement for all, unless a table is written in two ways: the second must see what the first did."""
+    together: list[tuple[str, Rows]] = []
+    tables: set[str] = set()
+    for name, rows in changed:
+        table = _TABLE[name]
+        if table in tables:
+            yield together
+            together, tables = [], set()
+        together.append((name, rows))
+        tables.add(table)
+    if together:
+        yield together
+
+
+def columns(rows: Iterable[Sequence[Any]], *, of: int = 0) -> list[Sequence[Any]]:
+    """Rows as arrays, one for each column; empty ones for no rows, when it is said of how many."""
+    return list(zip(*rows, strict=True)) or [[] for _ in range(of)]
+
+
+def _shifted(text: str, by: int) -> str:
+    """The same statement, with its parameters behind so many others."""
+    return _MARK.sub(lambda mark: f"${int(mark[1]) + by}", text) if by else text
 
 
 def _besides(some: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Any]:

@@ -15,12 +15,13 @@ from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
 from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
+from storage_service.domain import leased
 from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.database import Depths, Due
-from storage_service.domain.leased import Head, Said
+from storage_service.domain.leased import Answered, Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
-from storage_service.domain.turn_work import MOST_MESSAGES, Wanted
 
 _lane = reader(Lane, LANES)
 _turn = reader(Turn, TURNS)
@@ -78,8 +79,8 @@ class SqliteRows:
     async def ready_turns(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_turns", (to_micros(self.now), most))]
 
-    async def lanes_of_turns(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
-        return _shared(self._each("lane_of_turn", keys))
+    async def locked_turns(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]:
+        return _shared(self._each("lane_of_turn", keys)), await self.turns(keys)
 
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]:
         return {key: _turn(row) for key, row in self._each("turn", keys)}
@@ -90,6 +91,13 @@ class SqliteRows:
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
         return {(each.tenant_id, each.conversation_id): self._said(each) for each in wanted}
 
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
+        return {(each.tenant_id, each.conversation_id): self._before(each) for each in wanted}
+
+    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]:
+        asked = ((each.tenant_id, each.conversation_id, each.account_id, each.reply_to_seq) for each in deliveries)
+        return {(key[0], key[1]): chats.answered(row) for key, row in self._each("answered", asked)}
+
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_deliveries", (to_micros(self.now), most))]
 
@@ -97,8 +105,8 @@ class SqliteRows:
         cut = _columns_of_a_delivery
         return {key: chats.head(_delivery(row[:cut]), row[cut:]) for key, row in self._each("head", keys)}
 
-    async def lanes_of_deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
-        return _shared(self._each("lane_of_delivery", keys))
+    async def locked_deliveries(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Delivery]]:
+        return _shared(self._each("lane_of_delivery", keys)), await self.deliveries(keys)
 
     async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]:
         return {key: _delivery(row) for key, row in self._each("delivery", keys)}
@@ -166,6 +174,13 @@ class SqliteRows:
         mine, before = ((True, row) for row in own), ((False, row) for row in history)
         return [_as_said(row, chat[1], own=is_own) for is_own, row in (*mine, *before)]
 
+    def _before(self, wanted: Wanted) -> list[Said]:
+        if wanted.first_seq == 1:
+            return []
+        chat = (wanted.tenant_id, wanted.conversation_id)
+        rows = self._all("history", (*chat, wanted.first_seq, wanted.turn_id, wanted.history))
+        return [_as_said(row, wanted.conversation_id, own=False) for row in rows]
+
     def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(self._statements[name], values)
 
@@ -194,7 +209,7 @@ def _shared(found: Iterable[tuple[Key, Any]]) -> dict[Key, Lane]:
 
 def _as_said(row: Sequence[Any], conversation_id: str, *, own: bool) -> Said:
     at = {"provider_at": from_micros(row[5]), "created_at": from_micros(row[6])}
-    return chats.said(row, own=own, conversation_id=conversation_id, **at)
+    return leased.said(row, own=own, conversation_id=conversation_id, **at)
 
 
 def _known(row: Sequence[Any]) -> Known:

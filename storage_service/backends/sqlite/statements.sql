@@ -71,6 +71,12 @@ SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, 
        m.correlation_id, m.traceparent
 FROM messages m WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq = ?;
 
+-- answered: for a delivery that is about to be written, its account and the message that it answers
+SELECT a.state, coalesce(r.provider_message_id, ''), r.message_metadata
+FROM channel_accounts a
+LEFT JOIN messages r ON r.tenant_id = ?1 AND r.conversation_id = ?2 AND r.seq = ?4
+WHERE a.tenant_id = ?1 AND a.id = ?3;
+
 -- ready_deliveries: conversations whose first delivery may be leased, longest due first
 SELECT {Lane c} FROM conversations c
 WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= ? ORDER BY c.delivery_due_at LIMIT ?;

@@ -26,6 +26,7 @@ from storage_service.backends.engines import open_engine
 from storage_service.backends.hot import open_hot
 from storage_service.backends.tables.columns import to_micros
 from storage_service.domain.accepting import Acceptance
+from storage_service.domain.asks import Ask
 from storage_service.domain.database import Database
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
@@ -34,7 +35,7 @@ from storage_service.domain.receipts import record, rows_of
 from storage_service.domain.sealing import Keyring
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones
-from storage_service.domain.turn_work import Ask, TurnWork
+from storage_service.domain.turn_work import TurnWork
 from storage_service.domain.turns import Done
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
@@ -80,7 +81,7 @@ class Store:
         return result
 
     async def submit(self, *submissions: inbox.Submission) -> list[inbox.SubmissionResult | ParleyError]:
-        return await self.database.run("accept", lambda rows: self.acceptance.accept(rows, submissions))
+        return (await self.database.run("accept", lambda rows: self.acceptance.accept(rows, submissions))).results
 
     async def hear(self, text: str, chat_id: str = "chat-1", **more: Any) -> inbox.AcceptedMessage:
         """Accepts one new message."""
@@ -99,7 +100,7 @@ class Store:
         return done
 
     async def commit_all(self, *commits: tuple[str, TurnCommit]) -> list[Done]:
-        return await self.database.run("turns", lambda rows: self.turns.commit(rows, commits))
+        return (await self.database.run("turns", lambda rows: self.turns.commit(rows, commits))).results
 
     async def extend(self, turn: LeasedTurn, worker: str = "w1") -> Done:
         leases = [a_lease(turn)]

@@ -12,10 +12,9 @@ from storage_service.backends.postgres.database import PostgresDatabase
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.mutations import Mutations
-from storage_service.domain.pressure import Pressure
 from tests.postgres import Cluster
+from tests.suites.storage.doors import an_ask, an_inbox, running
 from tests.suites.storage.hot import Store, a_message, a_submission, migrate, opened, seed
-from tests.suites.storage.test_inbox_waiting import an_ask, running
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ async def test_a_frozen_database_is_a_lost_one(cluster: Cluster, store: Store) -
     database = PostgresDatabase(
         postgres_dsn(store.url), replica_id=new_id(), committed=Events(store.wakeups).committed, work_seconds=0.5
     )
-    inbox = Inbox(database, store.acceptance, work=store.turns, pressure=Pressure(9, 9), wakeups=store.wakeups)
+    inbox = an_inbox(store, database)
     await accepted_within(inbox, 1, 5)
     cluster.pause()
     try:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from kit.errors import InvalidField, LeaseLost, NotFound, OwnerChanged
 from parley.storage.v1.inbox_service_pb2 import SubmissionResult
-from storage_service.domain.turn_work import Ask
+from storage_service.domain.asks import Ask
 from tests.suites.storage.hot import FALLBACK, LEASE, Store, a_message, a_submission
 
 

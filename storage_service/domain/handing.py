@@ -1,0 +1,100 @@
+"""How does new work reach a worker in the transaction that makes it? Leased before it was ever written as waiting.
+
+What is due at once goes to a worker that has room, when nothing older waits for one. That saves the transaction that
+would find it again, and every index entry that says no more than that it waits.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+from storage_service.domain import deliveries as sending
+from storage_service.domain import leased
+from storage_service.domain.asks import MOST_MESSAGES, Ask, Wanted, share
+from storage_service.domain.leased import Answered, Head, Said
+from storage_service.domain.rows import Changes, Delivery, Key, Lane, Turn
+from storage_service.domain.turns import Turns
+
+
+class HandingRows(Protocol):
+    """What is read for work that is handed out as it is made."""
+
+    now: datetime
+
+    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
+    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]: ...
+
+
+async def turns(rows: HandingRows, asks: Sequence[Ask], *, moves: Turns) -> list[list[LeasedTurn]]:
+    """Leases turns that are about to be written and are due now. What was given to each ask."""
+    given: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
+    changes = moves.changes
+    fresh = [lane for lane in changes.lanes.values() if _may_be_answered(lane, changes, now=moves.now)] if asks else []
+    if chosen := share(fresh, asks):
+        own = _own(changes)
+        settings = await rows.settings([lane.key for lane, _ in chosen])
+        history = await rows.history([_wanted(lane, _new(lane, changes), ask=ask) for lane, ask in chosen])
+        for lane, ask in chosen:
+            turn = _new(lane, changes)
+            moves.hold(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
+            setting = settings[lane.key]
+            given[id(ask)].append(leased.turn(lane, turn, setting=setting, own=own[turn.id], history=history[lane.key]))
+    return [given[id(ask)] for ask in asks]
+
+
+async def deliveries(rows: HandingRows, asks: Sequence[Ask], *, changes: Changes) -> list[list[LeasedDelivery]]:
+    """Leases deliveries that are about to be written and are the first of their lanes. What was given to each ask."""
+    given: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
+    fresh = _first_of_their_lanes(changes) if asks else {}
+    if chosen := share([changes.lanes[each] for each in fresh], asks):
+        texts = {message.id: message.text for message in changes.messages}
+        answered = await rows.answered([fresh[lane.id] for lane, _ in chosen])
+        for lane, ask in chosen:
+            delivery, about = fresh[lane.id], answered[lane.key]
+            if about.account_state != "active":
+                continue
+            sending.hold(lane, delivery, worker_id=ask.worker_id, now=rows.now, lease=ask.lease)
+            text = texts[delivery.message_id]
+            head = Head(delivery, about.account_state, text, about.provider_message_id, about.metadata)
+            given[id(ask)].append(leased.delivery(lane, head))
+    return [given[id(ask)] for ask in asks]
+
+
+def _may_be_answered(lane: Lane, changes: Changes, *, now: datetime) -> bool:
+    """Its turn is new, due, and small enough to be answered whole."""
+    turn = changes.new_turns.get(lane.waiting_turn_id or "")
+    due = lane.turn_due_at is not None and lane.turn_due_at <= now
+    return due and turn is not None and lane.running_turn_id is None and turn.messages <= MOST_MESSAGES
+
+
+def _new(lane: Lane, changes: Changes) -> Turn:
+    return changes.new_turns[lane.waiting_turn_id or ""]
+
+
+def _own(changes: Changes) -> dict[str, list[Said]]:
+    own: dict[str, list[Said]] = {}
+    for message in changes.messages:
+        if message.turn_id in changes.new_turns:
+            own.setdefault(message.turn_id or "", []).append(leased.said_now(message))
+    return own
+
+
+def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
+    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history)
+
+
+def _first_of_their_lanes(changes: Changes) -> dict[str, Delivery]:
+    """By conversation: new deliveries before which nothing of their lane is open or being sent."""
+    new: dict[str, list[Delivery]] = {}
+    for each in changes.new_deliveries:
+        new.setdefault(each.conversation_id, []).append(each)
+    return {
+        conversation_id: each[0]
+        for conversation_id, each in new.items()
+        if (lane := changes.lanes[conversation_id]).delivery_due_at is not None
+        and lane.sending_delivery_id is None
+        and lane.open_deliveries == len(each)
+    }
