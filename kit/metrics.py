@@ -1,6 +1,11 @@
 """What does Parley count and measure? The one table of every metric; the services import their objects from here."""
 
+from typing import Any, TypeVar
+
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 # From a millisecond (a call on one machine) to the two minutes that a turn may take.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -8,19 +13,35 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 def _counter(name: str, about: str, *labels: str) -> Counter:
-    return Counter(f"parley_{name}", about, labels)
+    return _remembering(Counter(f"parley_{name}", about, labels))
 
 
 def _gauge(name: str, about: str, *labels: str) -> Gauge:
-    return Gauge(f"parley_{name}", about, labels)
+    return _remembering(Gauge(f"parley_{name}", about, labels))
 
 
 def _seconds(name: str, about: str, *labels: str) -> Histogram:
-    return Histogram(f"parley_{name}", about, labels, buckets=_SECONDS)
+    return _remembering(Histogram(f"parley_{name}", about, labels, buckets=_SECONDS))
 
 
 def _sizes(name: str, about: str, *labels: str) -> Histogram:
-    return Histogram(f"parley_{name}", about, labels, buckets=_SIZES)
+    return _remembering(Histogram(f"parley_{name}", about, labels, buckets=_SIZES))
+
+
+def _remembering(metric: Metric) -> Metric:
+    """Finds the series of given labels once: the library checks, sorts and locks each time that it is asked."""
+    find = metric.labels
+    found: dict[tuple[tuple[str, str], ...], Any] = {}
+
+    def labels(**named: str) -> Any:
+        key = tuple(named.items())
+        series = found.get(key)
+        if series is None:
+            series = found[key] = find(**named)
+        return series
+
+    metric.labels = labels  # type: ignore[method-assign, assignment]
+    return metric
 
 
 # In: what providers sent, and what became of it (accepted, duplicate, rejected, unreadable).

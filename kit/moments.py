@@ -16,8 +16,8 @@ def utc_now() -> datetime:
 
 def stamp(when: datetime) -> Timestamp:
     """An aware datetime as a Timestamp. A naive one is a mistake of the caller and is refused."""
-    whole, micros = divmod((when - _EPOCH) // _MICROSECOND, 1_000_000)
-    return Timestamp(seconds=whole, nanos=micros * 1000)
+    since = when - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def moment(timestamp: Timestamp) -> datetime:
