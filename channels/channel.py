@@ -29,6 +29,10 @@ class Credentials(Mapping[str, str]):
         """The value; KeyError when it was not given or is blank."""
         return self._values[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Whether it was given."""
+        return name in self._values
+
     def __iter__(self) -> Iterator[str]:
         """The names."""
         return iter(self._values)

@@ -6,7 +6,7 @@ signature is unreadable, answered as the provider expects so that it does not re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
@@ -14,6 +14,7 @@ from channels.limits import fit_message, fit_receipt
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Verdict(Enum):
@@ -61,8 +62,9 @@ def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received
 
 def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> str:
     """Why it is not believed; "" when it is."""
-    if any(spec.verifies and spec.name not in credentials for spec in channel.credential_fields):
-        return "secret_missing"
+    for spec in channel.credential_fields:
+        if spec.verifies and spec.name not in credentials:
+            return "secret_missing"
     try:
         channel.authenticate(webhook, credentials)
     except Stale:
@@ -88,10 +90,12 @@ def _addressed(decoded: Decoded, account: Account, *, prefix: str) -> bool:
 
 
 def _received(decoded: Decoded, account_id: str, *, received_at: datetime) -> Received:
+    since = received_at - _EPOCH
     for message in decoded.messages:
         fit_message(message)
         message.account_id = account_id
-        message.received_at.FromDatetime(received_at)
+        received = message.received_at
+        received.seconds, received.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
     for receipt in decoded.receipts:
         fit_receipt(receipt)
     return Received(verdict=Verdict.READ, answer=decoded.answer, messages=decoded.messages, receipts=decoded.receipts)

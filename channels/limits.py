@@ -4,6 +4,11 @@ A verified webhook is never refused for its length: what may be cut is cut and m
 does not fit makes the webhook unreadable.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter, le
+from typing import Any
+
 from google.protobuf.message import Message
 
 from channels.channel import Unreadable
@@ -23,6 +28,15 @@ _IDS = frozenset(
         "account_id",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """How long the texts of one type may be. Nearly always all of them fit, which is asked in one go."""
+
+    each: tuple[tuple[str, int], ...]
+    texts: Callable[[Message], tuple[Any, ...]]
+    mosts: tuple[int, ...]
 
 
 def fit_message(message: ChannelMessage) -> None:
@@ -46,9 +60,11 @@ def fit_receipt(receipt: Receipt) -> None:
     _fit(receipt, _RECEIPT_LENGTHS)
 
 
-def _fit(message: Message, lengths: tuple[tuple[str, int], ...]) -> list[str]:
-    cut = []
-    for name, longest in lengths:
+def _fit(message: Message, lengths: _Lengths) -> list[str]:
+    cut: list[str] = []
+    if all(map(le, map(len, lengths.texts(message)), lengths.mosts)):
+        return cut
+    for name, longest in lengths.each:
         value = getattr(message, name)
         if len(value) <= longest:
             continue
@@ -77,9 +93,10 @@ def _declared(message: type[Message], name: str, *, limit: str) -> int:
     return 0
 
 
-def _lengths(message: type[Message]) -> tuple[tuple[str, int], ...]:
+def _lengths(message: type[Message]) -> _Lengths:
     declared = ((name, _declared(message, name, limit="max_length")) for name in message.DESCRIPTOR.fields_by_name)
-    return tuple((name, longest) for name, longest in declared if longest)
+    each = tuple((name, longest) for name, longest in declared if longest)
+    return _Lengths(each, attrgetter(*(name for name, _ in each)), tuple(longest for _, longest in each))
 
 
 _MESSAGE_LENGTHS = _lengths(ChannelMessage)

@@ -40,12 +40,12 @@ async def reply(send: Send, answer: HttpAnswer, *, headers: Headers = ()) -> Non
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def reply_unread(receive: Receive, send: Send, *, answer: HttpAnswer) -> None:
+async def reply_unread(receive: Receive, send: Send, *, answer: HttpAnswer, headers: Headers = ()) -> None:
     """Answers a request whose body was not read to its end, and closes. What still comes is thrown away for a
     while first: closing a socket with unread bytes resets it, and the client would never see the answer.
     """
-    headers = _headers(answer, ((b"connection", b"close"),))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    closing = _headers(answer, ((b"connection", b"close"), *headers))
+    await send({"type": "http.response.start", "status": answer.status, "headers": closing})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     thrown_away = 0
     while thrown_away < LINGER_BYTES:

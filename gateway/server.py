@@ -8,10 +8,10 @@ from datetime import datetime
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from channels.channel import Channel, WebhookKind
+from channels.channel import Channel
 from gateway import envelope
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
@@ -24,14 +24,8 @@ from gateway.reporting import Reports
 from gateway.routes import chat, described, page, probes
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
-from gateway.routes.webhooks import Webhooks, no_such_webhook
+from gateway.routes.webhooks import Webhooks
 from kit import errors
-
-WEBHOOKS: tuple[tuple[str, WebhookKind], ...] = (
-    ("/webhook/{channel}", "message"),
-    ("/webhook/{channel}/{account_key}", "message"),
-    ("/webhook/{channel}/{account_key}/status", "status"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +67,18 @@ def application(rooms: Rooms) -> ASGIApp:
     app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), _events(rooms)])
     app.include_router(chat.router(_chat(rooms)))
     described.complete(app)
-    return Front(app, Router(_webhooks(rooms), redirect_slashes=False, default=no_such_webhook))
+    return Front(app, _webhooks(rooms))
 
 
-def _webhooks(rooms: Rooms) -> list[BaseRoute]:
-    doors = {
-        kind: Webhooks(
-            rooms.reception,
-            rooms.channels,
-            addresses=rooms.addresses,
-            most_body_bytes=rooms.most_body_bytes,
-            now=rooms.now,
-            reports=rooms.reports,
-            kind=kind,
-        )
-        for _, kind in WEBHOOKS
-    }
-    return [Route(path, doors[kind], include_in_schema=False) for path, kind in WEBHOOKS]
+def _webhooks(rooms: Rooms) -> Webhooks:
+    return Webhooks(
+        rooms.reception,
+        rooms.channels,
+        addresses=rooms.addresses,
+        most_body_bytes=rooms.most_body_bytes,
+        now=rooms.now,
+        reports=rooms.reports,
+    )
 
 
 def _chat(rooms: Rooms) -> chat.Chat:

@@ -3,7 +3,6 @@
 Whoever calls take() may answer the provider when it returns: not before, and not otherwise.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from channels.channel import Channel, HttpAnswer, Webhook
 from gateway.domain.accounts import Account, Accounts
 from gateway.domain.limits import RateLimit
 from kit import errors, tracing
+from kit.patience import Patience
 from parley.chat.v1 import message_pb2
 from parley.storage.v1 import inbox_service_pb2
 
@@ -37,12 +37,12 @@ class Reception:
         self._accounts = accounts
         self._accept = accept
         self._limit = limit
-        self._patience = patience.total_seconds()
+        self._patience = Patience(patience.total_seconds())
 
     async def take(self, channel: Channel, webhook: Webhook, *, account_key: str, correlation_id: str) -> Outcome:
         """Raises NotFound for an unknown account, RateLimited, and StorageUnavailable or QueueFull."""
         try:
-            async with asyncio.timeout(self._patience):
+            with self._patience.wait():
                 account = await self._accounts.find(channel.name, account_key)
                 received = host.receive(channel, webhook, account=account.known)
                 if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
@@ -96,18 +96,19 @@ def _submission(
     webhook: Webhook, received: host.Received, *, account: Account, correlation_id: str
 ) -> inbox_service_pb2.Submission | None:
     """What is to be stored; None when the webhook carries nothing that anyone needs."""
+    if received.verdict is host.Verdict.READ and not received.messages and not received.receipts:
+        return None
+    _mark(received.messages, correlation_id)
     submission = inbox_service_pb2.Submission(
-        tenant_id=account.tenant_id, account_id=account.known.id, correlation_id=correlation_id
+        tenant_id=account.tenant_id,
+        account_id=account.known.id,
+        correlation_id=correlation_id,
+        messages=received.messages,
+        receipts=received.receipts,
+        raw_payload=webhook.body if len(webhook.body) <= MOST_RAW_BYTES else b"",
     )
     if received.verdict is host.Verdict.UNREADABLE:
         return _unread(submission, webhook, reason=received.reason)
-    if not received.messages and not received.receipts:
-        return None
-    _mark(received.messages, correlation_id)
-    submission.messages.extend(received.messages)
-    submission.receipts.extend(received.receipts)
-    if len(webhook.body) <= MOST_RAW_BYTES:
-        submission.raw_payload = webhook.body
     return submission
 
 
@@ -125,4 +126,5 @@ def _mark(messages: tuple[message_pb2.ChannelMessage, ...], correlation_id: str)
     traceparent = tracing.traceparent()
     for message in messages:
         message.correlation_id = correlation_id
-        message.traceparent = traceparent
+        if traceparent:
+            message.traceparent = traceparent
