@@ -1,6 +1,6 @@
 """Is every field of a message within what the contract allows? Compiled once per type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from operator import attrgetter, le
 from typing import Any
@@ -47,6 +47,8 @@ def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Ch
         checks.insert(0, _all_within(plain))
     if not checks:
         return None
+    if len(checks) == 1:
+        return checks[0]
 
     def check_all(message: Message, found: Found) -> None:
         for check in checks:
@@ -58,17 +60,14 @@ def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Ch
 def _checks(field: FieldDescriptor, inside: frozenset[str]) -> list[Check]:
     options = field.GetOptions()
     limits = options.Extensions[_LIMITS] if options.HasExtension(_LIMITS) else None
+    nested = None if field.message_type is None or _is_map(field) else _compiled(field.message_type, inside)
+    if field.is_repeated:
+        return [] if limits is None and nested is None else [_repeated(field, limits or options_pb2.Limits(), nested)]
     checks = [] if limits is None else _own(field, limits)
-    if field.message_type is not None and not _is_map(field):
-        nested = _compiled(field.message_type, inside)
-        if nested is not None:
-            checks.append(_each(field.name, nested) if field.is_repeated else _one(field.name, nested))
-    return checks
+    return checks if nested is None else [*checks, _one(field.name, nested)]
 
 
 def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
-    if field.is_repeated:
-        return _repeated(field, limits)
     if field.message_type is not None:
         checks = [_present(field.name)] if limits.required else []
         is_bounded = field.message_type.full_name == _DURATION and limits.HasField("max_seconds")
@@ -78,43 +77,46 @@ def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
     return _number(field, limits)
 
 
-def _repeated(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
-    name, least, most = field.name, int(limits.required), limits.max_items
+def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, nested: Check | None) -> Check:
+    name, required, most = field.name, limits.required, limits.max_items or 1 << 62
     longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
+    each = None if nested is None else _each(name, nested)
 
     def check(message: Message, found: Found) -> None:
         values = getattr(message, name)
-        if len(values) < least:
-            found.append((name, "is required"))
-        elif most and len(values) > most:
+        size = len(values)
+        if not size:
+            if required:
+                found.append((name, "is required"))
+            return
+        if size > most:
             found.append((name, f"has more than {most} items"))
         elif longest and any(len(value) > longest for value in values):
             found.append((name, f"has an item longer than {longest}"))
+        if each is not None:
+            each(values, found)
 
-    return [check]
+    return check
 
 
 def _all_within(fields: list[FieldDescriptor]) -> Check:
     """Most limits are lengths of plain strings: asked in one go, and one by one only when one is off."""
     limits = [(field, field.GetOptions().Extensions[_LIMITS]) for field in fields]
     each = [_length(field, least=int(limit.required), most=limit.max_length) for field, limit in limits]
-    mosts = [limit.max_length or 1 << 62 for _, limit in limits]
-    texts = _getter([field.name for field in fields])
-    needed = _getter([field.name for field, limit in limits if limit.required])
+    # Those that are required come first, and for a single one attrgetter gives no tuple: so the first also comes last.
+    ordered = sorted(limits, key=lambda field_and_limit: not field_and_limit[1].required)
+    texts = attrgetter(*(field.name for field, _ in ordered), ordered[0][0].name)
+    mosts = [limit.max_length or 1 << 62 for _, limit in ordered]
+    needed = sum(limit.required for _, limit in limits)
 
     def check(message: Message, found: Found) -> None:
-        if all(map(le, map(len, texts(message)), mosts)) and all(needed(message)):
+        values = texts(message)
+        if all(map(le, map(len, values), mosts)) and all(values[:needed]):
             return
         for one in each:
             one(message, found)
 
     return check
-
-
-def _getter(names: list[str]) -> Callable[[Message], tuple[Any, ...]]:
-    if not names:
-        return lambda _message: ()
-    return attrgetter(*names, names[0])  # The first one twice: for a single name it would give no tuple.
 
 
 def _length(field: FieldDescriptor, *, least: int, most: int) -> Check:
@@ -178,10 +180,10 @@ def _one(name: str, nested: Check) -> Check:
     return check
 
 
-def _each(name: str, nested: Check) -> Check:
-    def check(message: Message, found: Found) -> None:
+def _each(name: str, nested: Check) -> Callable[[Iterable[Message], Found], None]:
+    def check(values: Iterable[Message], found: Found) -> None:
         inside: Found = []
-        for index, item in enumerate(getattr(message, name)):
+        for index, item in enumerate(values):
             nested(item, inside)
             if inside:
                 found.extend((f"{name}[{index}].{path}", wrong) for path, wrong in inside)
