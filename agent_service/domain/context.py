@@ -5,6 +5,7 @@ The order is: system prompt, summary, history oldest first, the new messages. Wh
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
 from parley.llm.v1.llm_service_pb2 import Prompt, PromptMessage
@@ -15,6 +16,7 @@ CHARACTERS_PER_TOKEN = 4
 TOKENS_AROUND = 4
 CUT = " […]"
 SUMMARY = "What was said before, in short: "
+SYSTEM = Role.ROLE_SYSTEM
 
 KINDS = {
     AttachmentKind.ATTACHMENT_KIND_IMAGE: "image",
@@ -25,6 +27,13 @@ KINDS = {
     AttachmentKind.ATTACHMENT_KIND_LOCATION: "location",
     AttachmentKind.ATTACHMENT_KIND_CONTACT_CARD: "contact card",
 }
+
+
+class Line(NamedTuple):
+    """A message as the model would see it."""
+
+    role: Role
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +51,49 @@ class Budget:
 def build(turn: LeasedTurn, budget: Budget) -> Prompt:
     """The prompt of a turn. It fits the budget whatever was said."""
     setting, room = turn.setting, budget.room_tokens
-    *others, newest = [_said(message) for message in turn.messages] or [_said(Message(role=Role.ROLE_CONTACT))]
+    *others, newest = [_said(message) for message in turn.messages] or [Line(Role.ROLE_CONTACT, "[nothing]")]
     # A long system prompt leaves the newest message half of the room, if it needs that much.
     system = _instruction(_cut(setting.system_prompt, room - min(cost(newest), room // 2)))
     room -= _total(system)
-    newest = PromptMessage(role=newest.role, text=_cut(newest.text, room))
+    newest = Line(newest.role, _cut(newest.text, room))
     room -= cost(newest)
-    others = _latest(others, room)
-    room -= _total(others)
+    others, room = _latest(others, room)
     summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
     summary = summary if _total(summary) <= room else []
     room -= _total(summary)
     recent = [_said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
-    history = _latest(recent, room)
-    messages = [*system, *summary, *history, *others, newest]
-    return Prompt(
-        model=setting.model, messages=messages, max_output_tokens=max(1, budget.window_tokens - _total(messages))
-    )
+    history, room = _latest(recent, room)
+    used = budget.room_tokens - room
+    prompt = Prompt(model=setting.model, max_output_tokens=max(1, budget.window_tokens - used))
+    put = prompt.messages.add  # in place: messages that are made first and given to a prompt are copied
+    for line in (*system, *summary, *history, *others, newest):
+        put(role=line.role, text=line.text)
+    return prompt
 
 
-def cost(message: PromptMessage) -> int:
+def cost(message: Line | PromptMessage) -> int:
     """The estimate of its tokens."""
     return -(-len(message.text) // CHARACTERS_PER_TOKEN) + TOKENS_AROUND
 
 
-def _total(messages: Iterable[PromptMessage]) -> int:
-    return sum(map(cost, messages))
+def _total(lines: Iterable[Line]) -> int:
+    return sum(map(cost, lines))
 
 
-def _latest(messages: Sequence[PromptMessage], room: int) -> list[PromptMessage]:
-    """As many as fit, counted from the newest and without a gap, in the order they came."""
-    kept: list[PromptMessage] = []
-    for message in reversed(messages):
-        room -= cost(message)
-        if room < 0:
+def _latest(lines: Sequence[Line], room: int) -> tuple[list[Line], int]:
+    """As many as fit, counted from the newest and without a gap, in the order they came; and the room that is left."""
+    kept: list[Line] = []
+    for line in reversed(lines):
+        needed = cost(line)
+        if needed > room:
             break
-        kept.append(message)
-    return kept[::-1]
+        room -= needed
+        kept.append(line)
+    return kept[::-1], room
 
 
-def _instruction(text: str) -> list[PromptMessage]:
-    return [PromptMessage(role=Role.ROLE_SYSTEM, text=text)] if text else []
+def _instruction(text: str) -> list[Line]:
+    return [Line(SYSTEM, text)] if text else []
 
 
 def _cut(text: str, room: int) -> str:
@@ -93,9 +104,11 @@ def _cut(text: str, room: int) -> str:
     return text[: most - len(CUT)] + CUT if most > len(CUT) else text[:most]
 
 
-def _said(message: Message) -> PromptMessage:
-    parts = [message.text, *map(_described, message.attachments)]
-    return PromptMessage(role=message.role, text="\n".join(filter(None, parts)) or "[nothing]")
+def _said(message: Message) -> Line:
+    text = message.text
+    if message.attachments:
+        text = "\n".join(filter(None, (text, *map(_described, message.attachments))))
+    return Line(message.role, text or "[nothing]")
 
 
 def _described(attachment: Attachment) -> str:

@@ -16,6 +16,13 @@ from parley.chat.v1.message_pb2 import Owner, TurnState
 from parley.llm.v1.llm_service_pb2 import Completion, GenerateRequest, GenerateResponse, Prompt
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
+# By name once: the module's own look-up of an enum's value is a function call.
+AGENT, NOBODY_YET = Owner.OWNER_AGENT, Owner.OWNER_UNSPECIFIED
+REPLIED, FAILED, SUPPRESSED = (
+    TurnState.TURN_STATE_REPLIED,
+    TurnState.TURN_STATE_FAILED,
+    TurnState.TURN_STATE_SUPPRESSED,
+)
 # The longest text that one message of the contract holds.
 MOST_CHARACTERS = 65_536
 # Of the turn's own deadline, what is kept for the commit.
@@ -84,18 +91,18 @@ class Story:
             ending = await step(draft)
             if ending is not None:
                 return ending
-        return Ending(TurnState.TURN_STATE_REPLIED, "", (draft.answer.text,), _usage(draft.answer.completion))
+        return Ending(REPLIED, "", (draft.answer.text,), _usage(draft.answer.completion))
 
     def failed(self, turn: LeasedTurn, reason: str, *, usage: Usage | None = None) -> Ending:
         """No answer could be made, and the person is told."""
         text = turn.setting.fallback_text or self._rules.fallback_text
-        return Ending(TurnState.TURN_STATE_FAILED, reason, (text,), usage or Usage())
+        return Ending(FAILED, reason, (text,), usage or Usage())
 
     async def _guard_the_input(self, draft: Draft) -> Ending | None:
         owner = draft.turn.setting.owner
-        if owner in (Owner.OWNER_AGENT, Owner.OWNER_UNSPECIFIED):
+        if owner in (AGENT, NOBODY_YET):
             return None
-        return Ending(TurnState.TURN_STATE_SUPPRESSED, Owner.Name(owner).lower())
+        return Ending(SUPPRESSED, Owner.Name(owner).lower())
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         setting = draft.turn.setting
@@ -105,10 +112,10 @@ class Story:
 
     async def _generate(self, draft: Draft) -> Ending | None:
         turn = draft.turn
-        left = (moment(turn.deadline_at) - self._now()).total_seconds() - COMMIT_SECONDS
-        seconds = (
-            min(self._rules.timeout_seconds, left) if turn.HasField("deadline_at") else self._rules.timeout_seconds
-        )
+        seconds = self._rules.timeout_seconds
+        if turn.HasField("deadline_at"):
+            left = (moment(turn.deadline_at) - self._now()).total_seconds()
+            seconds = min(seconds, left - COMMIT_SECONDS)
         if seconds <= 0:
             return self.failed(turn, "turn_deadline")
         fallback = turn.setting.fallback_text or self._rules.fallback_text
@@ -120,13 +127,14 @@ class Story:
         return None
 
     async def _guard_the_output(self, draft: Draft) -> Ending | None:
-        completion = draft.answer.completion
-        usage = _usage(completion)
+        completion, text = draft.answer.completion, draft.answer.text
         if completion.fallback:
-            return self.failed(draft.turn, kind_of(completion.failure.reason)().name.lower(), usage=usage)
-        if not draft.answer.text.strip():
-            return self.failed(draft.turn, "model_empty", usage=usage)
-        draft.answer.text = draft.answer.text[:MOST_CHARACTERS]
+            reason = kind_of(completion.failure.reason)().name.lower()
+            return self.failed(draft.turn, reason, usage=_usage(completion))
+        if not text.strip():
+            return self.failed(draft.turn, "model_empty", usage=_usage(completion))
+        if len(text) > MOST_CHARACTERS:
+            draft.answer.text = text[:MOST_CHARACTERS]
         return None
 
 

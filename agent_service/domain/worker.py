@@ -19,6 +19,8 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLeas
 
 # What passes by itself. Any other failure of a commit would fail again.
 PASSING = (Unreachable, StorageUnavailable, DeadlineExceeded)
+REPLIED, SUPPRESSED = TurnState.TURN_STATE_REPLIED, TurnState.TURN_STATE_SUPPRESSED
+OUTCOMES = {state: name.removeprefix("TURN_STATE_").lower() for name, state in TurnState.items()}
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 
 
@@ -152,17 +154,17 @@ class Worker:
                     return self._lost(turn, error)
                 await self._terms.sleep(next(pauses))
             except OwnerChanged as error:
-                return self._ended(turn, Ending(TurnState.TURN_STATE_SUPPRESSED, error.name.lower()))
+                return self._ended(turn, Ending(SUPPRESSED, error.name.lower()))
             except ParleyError as error:
                 return self._lost(turn, error)
             else:
                 return self._ended(turn, ending)
 
     def _ended(self, turn: LeasedTurn, ending: Ending) -> None:
-        outcome = TurnState.Name(ending.state).removeprefix("TURN_STATE_").lower()
+        outcome = OUTCOMES[ending.state]
         metrics.turns.labels(outcome=outcome, reason=ending.reason).inc()
         seconds = (self._terms.now() - moment(turn.messages[0].created_at)).total_seconds() if turn.messages else 0.0
-        if ending.state == TurnState.TURN_STATE_REPLIED:
+        if ending.state == REPLIED:
             metrics.accept_to_reply_seconds.labels(channel=turn.channel).observe(seconds)
         fields = {"turn_id": turn.turn_id, "channel": turn.channel, "model": ending.usage.model}
         self._log.info("turn.ended", outcome=outcome, reason=ending.reason, seconds=round(seconds, 3), **fields)
