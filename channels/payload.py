@@ -31,7 +31,10 @@ class Form(dict[str, list[str]]):
     def first(self, name: str) -> str:
         """The first value, cleaned; "" when there is none."""
         values = self.get(name)
-        return clean(values[0]) if values else ""
+        if not values:
+            return ""
+        text = values[0]
+        return text if text.isascii() and "\0" not in text else clean(text)
 
 
 def parse_form(body: bytes | str) -> Form:

@@ -27,7 +27,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself narrows it
         super().connection_made(transport)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._received = 0
         self._in_head = True
         self._stalled: asyncio.TimerHandle | None = None
@@ -35,6 +36,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         self._unstall()
         super().connection_lost(exc)
 
@@ -81,13 +84,24 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stalled = None
 
     def _arm(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.receive_seconds, self._refuse, *TOO_SLOW)
+        if self._due is not None:
+            return
+        self._due = self.loop.time() + self.receive_seconds
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._due, self._look)
 
     def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        """The timer goes on, for the next request: to cancel one and set one for each costs more than to look twice."""
+        self._due = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due > self.loop.time():
+            self._timer = self.loop.call_at(self._due, self._look)
+        else:
+            self._refuse(*TOO_SLOW)
 
     def _refuse(self, status: int, phrase: str) -> None:
         """Ends the connection; says why unless an answer is already on its way."""

@@ -6,7 +6,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def utc_now() -> datetime:
@@ -22,7 +21,7 @@ def stamp(when: datetime) -> Timestamp:
 
 def moment(timestamp: Timestamp) -> datetime:
     """A Timestamp as an aware datetime in UTC, cut to microseconds."""
-    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
 
 
 def span(duration: timedelta) -> Duration:
