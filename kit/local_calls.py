@@ -23,8 +23,7 @@ class Work:
         self.loop = loop
         self.ended: asyncio.Future[grpc.aio.AioRpcError | None] = loop.create_future()
         self.context = Context(metadata, None if timeout is None else time.monotonic() + timeout)
-        self.responses: asyncio.Queue[Any] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_WINDOW)
+        self.response: Any = None
         self._timer = None if timeout is None else loop.call_later(timeout, self._expire)
         self._task: asyncio.Task[None] | None = None
         self.ended.add_done_callback(self._clear)
@@ -32,12 +31,6 @@ class Work:
     def start(self, finding: Coroutine[Any, Any, Door | None], asked: Asked) -> "asyncio.Task[None]":
         self._task = self.loop.create_task(self._run(finding, asked))
         return self._task
-
-    async def take(self) -> Any:
-        """The next response, or EOF when the call has ended."""
-        response = await self.responses.get()
-        self._room.release()
-        return response
 
     def end(self, failure: grpc.aio.AioRpcError | None) -> None:
         if not self.ended.done():
@@ -48,7 +41,6 @@ class Work:
 
     def _clear(self, ended: "asyncio.Future[grpc.aio.AioRpcError | None]") -> None:
         self.context.finish(undelivered=ended.cancelled() or ended.result() is not None)
-        self.responses.put_nowait(grpc.aio.EOF)
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None and not self._task.done():
@@ -77,19 +69,41 @@ class Work:
 
     async def _serve(self, door: Door, handler: Any, *, asked: Asked) -> None:
         request = _received(door, handler, asked=asked)
-        behavior = getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
+        response = await _behavior(handler)(request, self.context)
+        sent = door.carried(handler.response_serializer(response))
+        self.response = asked.coders.response_deserializer(sent)
+
+
+class StreamWork(Work):
+    """A call with many responses, of which a few wait for their reader."""
+
+    def __init__(self, metadata: Pairs, timeout: float | None) -> None:
+        super().__init__(metadata, timeout)
+        self.responses: asyncio.Queue[Any] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_WINDOW)
+
+    async def take(self) -> Any:
+        """The next response, or EOF when the call has ended."""
+        response = await self.responses.get()
+        self._room.release()
+        return response
+
+    def _clear(self, ended: "asyncio.Future[grpc.aio.AioRpcError | None]") -> None:
+        super()._clear(ended)
+        self.responses.put_nowait(grpc.aio.EOF)
+
+    async def _serve(self, door: Door, handler: Any, *, asked: Asked) -> None:
+        request = _received(door, handler, asked=asked)
         encode, decode = handler.response_serializer, asked.coders.response_deserializer
-        if not handler.response_streaming:
-            response = await behavior(request, self.context)
-            self.responses.put_nowait(decode(door.carried(encode(response))))
-            return
-        async for response in behavior(request, self.context):
+        async for response in _behavior(handler)(request, self.context):
             await self._room.acquire()
             self.responses.put_nowait(decode(door.carried(encode(response))))
 
 
 class _Call:
     """What the caller holds."""
+
+    _kind: type[Work] = Work
 
     def __init__(
         self,
@@ -101,7 +115,7 @@ class _Call:
         wait_for_ready: bool | None = None,
         **_unused: Any,
     ) -> None:
-        self._work = Work(metadata or (), timeout)
+        self._work = self._kind(metadata or (), timeout)
         asked = Asked(way.path, way.coders, request)
         way.keep(self._work.start(way.find(bool(wait_for_ready)), asked))
 
@@ -156,11 +170,14 @@ class UnaryCall(_Call):
         failure = yield from self._work.ended
         if failure is not None:
             raise failure
-        return self._work.responses.get_nowait()
+        return self._work.response
 
 
 class StreamCall(_Call):
     """Many responses."""
+
+    _kind = StreamWork
+    _work: StreamWork
 
     def __aiter__(self) -> "StreamCall":
         return self
@@ -203,6 +220,10 @@ def _received(door: Door, handler: Any, *, asked: Asked) -> Any:
                 yield decode(door.carried(encode(message)))
 
     return each()
+
+
+def _behavior(handler: Any) -> Any:
+    return getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
 
 
 _KINDS = {
