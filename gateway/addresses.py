@@ -20,9 +20,10 @@ class Addresses:
 
     def url(self, scope: Scope) -> str:
         """The URL exactly as it was requested: path and query keep their bytes, whatever they are."""
-        path = bytes(scope["raw_path"]).decode("latin-1")
-        query = bytes(scope["query_string"]).decode("latin-1")
-        return self.origin(scope) + path + (f"?{query}" if query else "")
+        asked = bytes(scope["raw_path"])
+        if scope["query_string"]:
+            asked += b"?" + bytes(scope["query_string"])
+        return self.origin(scope) + asked.decode("latin-1")
 
     def origin(self, scope: Scope) -> str:
         """Scheme and host that the world knows us by, with the path that a proxy takes away if there is one."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from prometheus_client import Counter, Histogram
+
 from channels.host import Verdict
 from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Outcome
@@ -19,11 +21,16 @@ class Reports:
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._refusals = RateLimit(REFUSALS_A_MINUTE, timedelta(minutes=1), clock=clock)
+        self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, channel: str, status: int, *, seconds: float) -> None:
         """A request was answered."""
-        metrics.webhooks.labels(channel=channel, status=str(status)).inc()
-        metrics.webhook_seconds.labels(channel=channel).observe(seconds)
+        series = self._answers.get((channel, status))
+        if series is None:
+            counted = metrics.webhooks.labels(channel=channel, status=str(status))
+            series = self._answers[channel, status] = counted, metrics.webhook_seconds.labels(channel=channel)
+        series[0].inc()
+        series[1].observe(seconds)
 
     def turned_away(self, channel: str, status: int) -> None:
         """A request was answered, or its connection closed, without being read."""

@@ -65,7 +65,9 @@ def _checks(field: FieldDescriptor, inside: frozenset[str]) -> list[Check]:
     limits = options.Extensions[_LIMITS] if options.HasExtension(_LIMITS) else None
     nested = None if field.message_type is None or _is_map(field) else _compiled(field.message_type, inside)
     if field.is_repeated:
-        return [] if limits is None and nested is None else [_repeated(field, limits or options_pb2.Limits(), nested)]
+        if limits is None and nested is None:
+            return []
+        return [_repeated(field, limits or options_pb2.Limits(), nested=nested)]
     checks = [] if limits is None else _own(field, limits)
     return checks if nested is None else [*checks, _one(field.name, nested)]
 
@@ -80,7 +82,7 @@ def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
     return _number(field, limits)
 
 
-def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, nested: Check | None) -> Check:
+def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Check | None) -> Check:
     name, required, most = field.name, limits.required, limits.max_items or 1 << 62
     longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
     each = None if nested is None else _each(name, nested)

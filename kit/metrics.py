@@ -40,7 +40,7 @@ def _remembering(metric: Metric) -> Metric:
             series = found[key] = find(**named)
         return series
 
-    metric.labels = labels  # type: ignore[method-assign, assignment]
+    metric.labels = labels  # type: ignore[method-assign, assignment]  # for this one object
     return metric
 
 
