@@ -1,1 +1,1 @@
-"""The hot side on SQLite: one writer thread, many calls in one durable commit."""
+"""The hot side on SQLite: one writer, many calls in one durable commit."""

@@ -1,4 +1,4 @@
-"""What can hot work read and write within one transaction on SQLite? Nothing here waits: one thread does it all.
+"""What can hot work read and write within one transaction on SQLite? Nothing here waits.
 
 The methods are coroutines because the rules are shared with Postgres; none of them ever suspends.
 """

@@ -1,15 +1,19 @@
-"""How do many callers share one SQLite file? One thread takes everything that waits into one durable commit.
+"""How do many callers share one SQLite file? Everything that waits goes into one durable commit.
 
-No timer: what arrives during a commit is the next one, so the busier it gets the less each call costs.
+No timer: what arrives during a commit is the next one, so the busier it gets the less each call costs. What may wait
+for the disk or for the file's lock, the beginning and the end of a transaction, is done in a thread. The statements in
+between touch pages in memory and run on the loop: a thread would ask the interpreter's lock back after each of them.
 """
 
 import asyncio
 import sqlite3
-import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,6 +28,8 @@ from storage_service.domain.rows import Changes
 
 Result = TypeVar("Result")
 Work = Callable[[HotRows], Awaitable[Any]]
+# Runs a function in the thread that may wait for the disk.
+Disk = Callable[..., Awaitable[Any]]
 
 RETRY_AFTER = timedelta(seconds=1)
 MOST_IN_A_COMMIT = 256
@@ -50,9 +56,8 @@ class SqliteDatabase:
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes = Writes(self._statements)
         self._waiting: deque[_Call] = deque()
-        self._arrived = threading.Semaphore(0)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._arrived = asyncio.Event()
+        self._server: asyncio.Task[None] | None = None
         self._size = metrics.commit_group_size.labels(kind="sqlite")
 
     async def beat(self) -> None:
@@ -62,84 +67,75 @@ class SqliteDatabase:
         return self._clock()
 
     async def open(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        # An empty context: a commit belongs to no single caller.
+        self._server = asyncio.get_running_loop().create_task(self._serve(), context=Context())
 
     async def close(self) -> None:
         """Ends after what was asked before."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._arrived.release()
-            await asyncio.to_thread(thread.join)
+        server, self._server = self._server, None
+        if server is not None:
+            self._arrived.set()
+            await server
 
     async def run(self, _kind: Kind, work: Callable[[HotRows], Awaitable[Result]]) -> Result:
-        if self._thread is None or self._loop is None:
+        if self._server is None:
             raise StorageUnavailable(retry_after=RETRY_AFTER)
-        call = _Call(work, self._loop.create_future())
+        call = _Call(work, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
-        self._arrived.release()
+        self._arrived.set()
         return cast(Result, await call.future)
 
-    def _serve(self) -> None:
-        connection: sqlite3.Connection | None = None
-        while calls := self._take():
-            try:
-                connection = connection or connect(self._path)
-                self._commit(connection, calls)
-            except sqlite3.Error as error:
-                if connection is not None:
-                    connection.close()
-                connection = None
-                for call in calls:
-                    call.error = _meaning(error)
-            self._answer(calls)
-        if connection is not None:
-            connection.close()
+    async def _serve(self) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="sqlite") as thread:
+            disk: Disk = partial(asyncio.get_running_loop().run_in_executor, thread)
+            connection: sqlite3.Connection | None = None
+            while calls := await self._take():
+                try:
+                    connection = connection or await disk(connect, self._path)
+                    await self._commit(connection, calls, disk=disk)
+                except sqlite3.Error as error:
+                    if connection is not None:
+                        await disk(connection.close)
+                    connection = None
+                    for call in calls:
+                        call.error = _meaning(error)
+                self._settle(calls)
+            if connection is not None:
+                await disk(connection.close)
 
-    def _take(self) -> list[_Call]:
+    async def _take(self) -> list[_Call]:
         """What waits now; waits for the first. Nothing when the database is closed and all is done."""
-        calls: list[_Call] = []
-        while not calls:
-            self._arrived.acquire()
-            while self._waiting and len(calls) < MOST_IN_A_COMMIT:
-                calls.append(self._waiting.popleft())
-            if self._thread is None:
-                break
-        for _ in range(len(calls) - 1):
-            self._arrived.acquire(blocking=False)
-        return calls
+        while not self._waiting and self._server is not None:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_A_COMMIT))]
 
-    def _commit(self, connection: sqlite3.Connection, calls: list[_Call]) -> None:
+    async def _commit(self, connection: sqlite3.Connection, calls: list[_Call], *, disk: Disk) -> None:
         """All together; when one of them fails, each again by itself, so that it fails alone."""
         self._size.observe(len(calls))
-        if self._together(connection, calls) or len(calls) == 1:
+        if await self._together(connection, calls, disk=disk) or len(calls) == 1:
             return
         for call in calls:
-            self._together(connection, [call])
+            await self._together(connection, [call], disk=disk)
 
-    def _together(self, connection: sqlite3.Connection, calls: list[_Call]) -> bool:
+    async def _together(self, connection: sqlite3.Connection, calls: list[_Call], *, disk: Disk) -> bool:
         """True when it is durable. A failed rule or a refused row undoes the whole; a broken file raises."""
-        connection.execute("BEGIN IMMEDIATE")
+        await disk(connection.execute, "BEGIN IMMEDIATE")
         failed: _Call | None = None
         for call in calls:
             call.result, call.error = None, None
             rows = SqliteRows(connection, self._statements, writes=self._writes, now=self._clock())
             try:
-                call.result = _driven(call.work(rows))
+                call.result = await call.work(rows)
                 call.written = rows.written
-            except Exception as error:  # Whatever it is belongs to its caller: the thread serves the others.
+            except Exception as error:  # Whatever it is belongs to its caller: the others are served.
                 if isinstance(error, sqlite3.Error) and not isinstance(error, OF_THE_ROW):
                     raise
                 call.error = _meaning(error)
                 failed = call
                 break
-        connection.execute("ROLLBACK" if failed else "COMMIT")
+        await disk(connection.execute, "ROLLBACK" if failed else "COMMIT")
         return failed is None
-
-    def _answer(self, calls: list[_Call]) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._settle, calls)
 
     def _settle(self, calls: list[_Call]) -> None:
         for call in calls:
@@ -152,16 +148,6 @@ class SqliteDatabase:
                 call.future.set_exception(call.error)
             else:
                 call.future.set_result(call.result)
-
-
-def _driven(work: Awaitable[Any]) -> Any:
-    """Runs a coroutine that never suspends."""
-    coroutine = cast(Coroutine[Any, Any, Any], work)
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    raise RuntimeError("work on SQLite waited for something")
 
 
 def _meaning(error: Exception) -> Exception:
