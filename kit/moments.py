@@ -15,8 +15,15 @@ def utc_now() -> datetime:
 
 def stamp(when: datetime) -> Timestamp:
     """An aware datetime as a Timestamp. A naive one is a mistake of the caller and is refused."""
+    timestamp = Timestamp()
+    put(timestamp, when)
+    return timestamp
+
+
+def put(timestamp: Timestamp, when: datetime) -> None:
+    """Sets a message's own Timestamp, which costs half of making one and having it copied in."""
     since = when - _EPOCH
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
+    timestamp.seconds, timestamp.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
 
 
 def moment(timestamp: Timestamp) -> datetime:

@@ -16,6 +16,7 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message
 from storage_service.domain import paging, rows
+from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.events import Events
 from storage_service.domain.turns import Turns
@@ -36,7 +37,7 @@ class Wishes:
         role = ROLES.get(request.role)
         if role is None:
             raise InvalidField([("role", "must be OPERATOR or AGENT")])
-        changes = rows.Changes()
+        changes = Changes()
 
         async def work(found: Rows) -> pb.QueueMessageResponse:
             conversation = await found.named(Conversation, request.conversation_id, lock=True)
@@ -56,7 +57,7 @@ class Wishes:
 
     async def retry_delivery(self, request: pb.RetryDeliveryRequest, actor: str) -> pb.RetryDeliveryResponse:
         """Asked again, it shows the delivery as it is by then."""
-        changes = rows.Changes()
+        changes = Changes()
 
         async def work(found: Rows) -> pb.RetryDeliveryResponse:
             known = await found.named(Delivery, request.delivery_id)

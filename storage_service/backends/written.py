@@ -1,6 +1,6 @@
 """Which rows does hot work write, and which of their columns ever change? The plain writes of both dialects follow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
@@ -46,10 +46,11 @@ class Written:
         kind: type = options[0] if options else hint
         return kind
 
-    @property
-    def times(self) -> tuple[int, ...]:
-        """Where its times stand, for the dialect that has no type for them."""
-        return tuple(i for i, column in enumerate(self.columns) if self.kind(column) is datetime)
+
+def times_of(row: type, names: Sequence[str]) -> tuple[int, ...]:
+    """Where times stand among these columns, for the dialect that has no type for them."""
+    hints = get_type_hints(row)
+    return tuple(i for i, name in enumerate(names) if datetime in (hints[name], *get_args(hints[name])))
 
 
 LANES = Written(

@@ -14,13 +14,17 @@ from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, Sub
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain import handing, receipts
 from storage_service.domain.asks import Ask, Handed
+from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Key, Known, Lane, Message, RawPayload, Receipt, Seat
+from storage_service.domain.rows import Key, Known, Lane, Message, RawPayload, Receipt, Seat
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
 Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
 External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
+
+Digest = tuple[str, bytes]  # tenant_id, what is left of an erased message
+Accepted = Mapping[External, Known]
 
 # A chatterbox is answered at the latest after this many quiet windows.
 LONGEST_BURST = 5
@@ -34,8 +38,7 @@ class AcceptRows(handing.HandingRows, receipts.ReceiptRows, Protocol):
 
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
     async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None: ...
-    async def known(self, external: Sequence[External]) -> Mapping[External, Known]: ...
-    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]: ...
+    async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
     async def let_go(self) -> None: ...
 
 
@@ -48,7 +51,7 @@ class Acceptance:
     mutations: Mutations = GUARDED
 
     async def accept(
-        self, rows: AcceptRows, submissions: Sequence[Submission], workers: Sequence[Ask] = ()
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, workers: Sequence[Ask] = ()
     ) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
         """Everything in one transaction. Nothing is locked but conversations, in the order of their ids.
 
@@ -109,11 +112,9 @@ class Acceptance:
         external = [key for each in submissions for key in map(_external(each), each.messages)]
         if not (external and self.mutations.dedupe):
             return {}
-        found: dict[External, Known | None] = dict(await rows.known(external))
-        digests = {(key[0], digest): key for key in external if key not in found for digest in self._digests(key)}
-        for erased in await rows.erased(list(digests)) if digests else ():
-            found[digests[erased]] = None
-        return found
+        digests = {(key[0], digest): key for key in external for digest in self._digests(key)}
+        accepted, erased = await rows.seen(external, list(digests))
+        return {**dict.fromkeys((digests[each] for each in erased), None), **accepted}
 
     def _digests(self, key: External) -> list[bytes]:
         return self.tombstones.to_find(key[0], key[1], chat_id=key[2], provider_message_id=key[3])

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from storage_service.domain.accepting import AcceptRows
-from storage_service.domain.rows import Changes
+from storage_service.domain.changes import Changes
 from storage_service.domain.sweeping import SweepRows
 
 Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "sweep"]

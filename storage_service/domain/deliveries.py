@@ -9,8 +9,9 @@ from kit.errors import LeaseLost, OwnerChanged, ParleyError, StateConflict
 from kit.moments import seconds
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import receipts
+from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
 

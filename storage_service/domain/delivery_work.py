@@ -14,10 +14,11 @@ from parley.storage.v1.delivery_requests_pb2 import (
 )
 from storage_service.domain import leased, receipts
 from storage_service.domain.asks import Ask, share
+from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.leased import Head
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.words import DELIVERY_STATE
 
 

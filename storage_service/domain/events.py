@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from kit import metrics
-from storage_service.domain.rows import Changes
+from storage_service.domain.changes import Changes
 from storage_service.domain.wakeups import Wakeups
 
 # The agent counts the turns that it ends; these are ended by storage itself.

@@ -13,8 +13,9 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 from storage_service.domain import deliveries as sending
 from storage_service.domain import leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Wanted, share
+from storage_service.domain.changes import Changes
 from storage_service.domain.leased import Answered, Head, Said
-from storage_service.domain.rows import Changes, Delivery, Key, Lane, Turn
+from storage_service.domain.rows import Delivery, Key, Lane, Turn
 from storage_service.domain.turns import Turns
 
 

@@ -74,14 +74,14 @@ class Inbox:
     async def _accept(self, submissions: Sequence[Submission]) -> Sequence[SubmissionResult | ParleyError]:
         async def work(workers: Sequence[Ask]) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
             accept = self._acceptance.accept
-            return await self._database.run("accept", lambda rows: accept(rows, submissions, workers))
+            return await self._database.run("accept", lambda rows: accept(rows, submissions, workers=workers))
 
         return await self.turns.handing(work)
 
     async def _commit(self, commits: Sequence[tuple[str, TurnCommit]]) -> Sequence[Done]:
         async def work(senders: Sequence[Ask]) -> Handed[Done, LeasedDelivery]:
             commit = self._work.commit
-            return await self._database.run("turns", lambda rows: commit(rows, commits, senders))
+            return await self._database.run("turns", lambda rows: commit(rows, commits, senders=senders))
 
         return await self._deliveries.handing(work)
 

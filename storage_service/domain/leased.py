@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit.moments import stamp
+from kit.moments import put, stamp
 from parley.chat.v1.message_pb2 import Attachment
 from parley.chat.v1.message_pb2 import Message as ChatMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
@@ -55,14 +55,14 @@ def said(row: Sequence[Any], *, own: bool, conversation_id: str, provider_at: da
         seq=row[1],
         role=ROLE[row[2]],
         text=row[3],
-        attachments=[Attachment(**each) for each in orjson.loads(row[4])] if row[4] else (),
-        provider_at=stamp(provider_at),
-        created_at=stamp(created_at),
+        attachments=[Attachment(**each) for each in orjson.loads(row[4])] if row[4] else None,
         turn_id=row[7] or "",
         provider_message_id=row[8] or "",
         correlation_id=row[9],
         conversation_id=conversation_id,
     )
+    put(message.provider_at, provider_at)
+    put(message.created_at, created_at)
     return Said(own, message, row[10])
 
 

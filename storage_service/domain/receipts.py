@@ -9,7 +9,8 @@ from typing import Protocol
 
 from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
-from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Lane, Receipt
+from storage_service.domain.changes import Changes
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.words import DELIVERY_WORD, RANK
 
 Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id

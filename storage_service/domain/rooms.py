@@ -30,7 +30,7 @@ class Rooms(Generic[Given]):
         self._take_back = take_back
         self._rooms: dict[str, _Room[Given]] = {}
 
-    def open(self, ask: Ask, free: int, kept: Sequence[Given] = ()) -> None:
+    def open(self, ask: Ask, free: int, *, kept: Sequence[Given] = ()) -> None:
         """The ask was answered and could have taken so many more."""
         self.leave(ask.worker_id)
         if free > 0 or kept:
@@ -58,7 +58,7 @@ class Rooms(Generic[Given]):
         room.timer.cancel()
         given, rest = room.kept[: ask.most], room.kept[ask.most :]
         if given:
-            self.open(ask, ask.most - len(given), rest)
+            self.open(ask, ask.most - len(given), kept=rest)
         return given
 
     def leave(self, worker_id: str) -> None:

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from storage_service.domain import receipts
+from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Key, Lane, Receipt, Turn
+from storage_service.domain.rows import Key, Lane, Receipt, Turn
 from storage_service.domain.turn_work import TurnRows
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import OPEN_TURN

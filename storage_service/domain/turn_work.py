@@ -10,9 +10,10 @@ from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
 from storage_service.domain import handing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
+from storage_service.domain.changes import Changes
 from storage_service.domain.leased import Said
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Key, Lane, Turn
+from storage_service.domain.rows import Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
 
 
@@ -95,7 +96,7 @@ class TurnWork:
         await rows.write(moves.changes)
 
     async def commit(
-        self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]], senders: Sequence[Ask] = ()
+        self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]], *, senders: Sequence[Ask] = ()
     ) -> Handed[Done, LeasedDelivery]:
         """Each with the worker that brings it. Replies go to senders that wait, unless older ones do too."""
         lanes, turns = await self._load(rows, [(item.tenant_id, item.turn_id) for _, item in commits])

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
+from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Changes, Delivery, Lane, Message, Turn
+from storage_service.domain.rows import Delivery, Lane, Message, Turn
 from storage_service.domain.words import OPEN_TURN, TERMINAL
 
 MUST_SPEAK = {"replied", "failed"}

@@ -16,12 +16,13 @@ from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
 from storage_service.backends.written import DELIVERIES, LANES
 from storage_service.domain import leased
-from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
+from storage_service.domain.changes import Changes
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Answered, Head, Said
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
 
 _columns_of_a_lane, _columns_of_a_delivery = len(LANES.columns), len(DELIVERIES.columns)
 
@@ -79,11 +80,10 @@ class PostgresRows:
         lanes = (Lane(*row) for row in await self._by_keys("lanes", keys))
         return {lane.key: lane for lane in lanes}
 
-    async def known(self, external: Sequence[External]) -> Mapping[External, Known]:
-        return {tuple(row[:4]): Known(*row[4:]) for row in await self._by_keys("known", external)}
-
-    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
-        return {(row[0], row[1]) for row in await self._by_keys("erased", digests)}
+    async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]:
+        found = await self._fetch("seen", *columns(external, of=4), *columns(digests, of=2))
+        erased = {(row[0], row[-1]) for row in found if row[-1] is not None}
+        return {tuple(row[:4]): Known(*row[4:-1]) for row in found if row[-1] is None}, erased
 
     async def ready_turns(self, most: int) -> Sequence[Lane]:
         await self.begin()

@@ -39,16 +39,15 @@ SELECT {Lane c} FROM conversations c
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON c.tenant_id = k.tenant_id AND c.id = k.id
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 
--- known: messages that were accepted before
+-- seen: messages that were accepted before; and of those that were erased since, what is left
 SELECT k.tenant_id, k.account_id, k.chat_id, k.provider_message_id,
-       m.id, m.conversation_id, m.seq, m.turn_id, m.text, m.created_at
+       m.id, m.conversation_id, m.seq, m.turn_id, m.text, m.created_at, NULL::bytea AS digest
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, account_id, chat_id, provider_message_id)
 JOIN messages m ON m.tenant_id = k.tenant_id AND m.account_id = k.account_id AND m.chat_id = k.chat_id
-               AND m.provider_message_id = k.provider_message_id;
-
--- erased: which of these provider messages were erased
-SELECT t.tenant_id, t.digest FROM tombstones t
-JOIN unnest($1::text[], $2::bytea[]) AS k (tenant_id, digest) ON t.tenant_id = k.tenant_id AND t.digest = k.digest;
+               AND m.provider_message_id = k.provider_message_id
+UNION ALL
+SELECT t.tenant_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.digest FROM tombstones t
+JOIN unnest($5::text[], $6::bytea[]) AS k (tenant_id, digest) ON t.tenant_id = k.tenant_id AND t.digest = k.digest;
 
 -- ready_turns: locks conversations whose turn may be leased, longest due first; what others hold is skipped
 SELECT {Lane c} FROM conversations c

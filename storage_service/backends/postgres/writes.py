@@ -7,7 +7,7 @@ from typing import Any
 
 from storage_service.backends.statements import Statements
 from storage_service.backends.written import ALL, UPDATED, Written
-from storage_service.domain.rows import Changes
+from storage_service.domain.changes import Changes
 
 Run = Callable[..., Awaitable[Any]]
 Rows = Collection[Any]

@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from storage_service.backends.tables.columns import from_micros, to_micros
-from storage_service.backends.written import Written
+from storage_service.backends.written import Written, times_of
 
 Row = TypeVar("Row")
 
@@ -21,7 +22,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 def reader(row: type[Row], written: Written) -> Callable[[Sequence[Any]], Row]:
     """Makes the value of a row that was read with all its columns."""
-    times = written.times
+    times = times_of(written.row, written.columns)
 
     def read(columns: Sequence[Any]) -> Row:
         values = list(columns)
@@ -33,7 +34,22 @@ def reader(row: type[Row], written: Written) -> Callable[[Sequence[Any]], Row]:
     return read
 
 
+def binder(row: type, names: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """Takes what is written from a row, its times as they are kept."""
+    values, times = attrgetter(*names), times_of(row, names)
+
+    def bound(given: Any) -> Sequence[Any]:
+        found = list(values(given))
+        for place in times:
+            if found[place] is not None:
+                found[place] = to_micros(found[place])
+        return found
+
+    return bound
+
+
 def bind(values: Sequence[Any]) -> list[Any]:
+    """The same for values of which nobody knows which are times."""
     return [to_micros(value) if isinstance(value, datetime) else value for value in values]
 
 

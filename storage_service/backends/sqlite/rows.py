@@ -16,12 +16,13 @@ from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
 from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import External, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
+from storage_service.domain.changes import Changes
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Answered, Head, Said
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Changes, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
 
 _lane = reader(Lane, LANES)
 _turn = reader(Turn, TURNS)
@@ -70,11 +71,9 @@ class SqliteRows:
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         return {key: _lane(row) for key, row in self._each("lane", keys)}
 
-    async def known(self, external: Sequence[External]) -> Mapping[External, Known]:
-        return {key: _known(row) for key, row in self._each("known", external)}
-
-    async def erased(self, digests: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
-        return {digest for digest, _ in self._each("erased", digests)}
+    async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]:
+        accepted = {key: _known(row) for key, row in self._each("known", external)}
+        return accepted, {digest for digest, _ in self._each("erased", digests)}
 
     async def ready_turns(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_turns", (to_micros(self.now), most))]

@@ -23,8 +23,8 @@ from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.rows import SqliteRows
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
+from storage_service.domain.changes import Changes
 from storage_service.domain.database import Committed, HotRows, Kind
-from storage_service.domain.rows import Changes
 
 Result = TypeVar("Result")
 Work = Callable[[HotRows], Awaitable[Any]]

@@ -1,16 +1,16 @@
 """How is everything that a transaction changed written to SQLite? A statement per table, run for each row."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from storage_service.backends.sqlite.reading import bind
+from storage_service.backends.sqlite.reading import bind, binder
 from storage_service.backends.statements import Statements
 from storage_service.backends.written import ALL, UPDATED, Written
-from storage_service.domain.rows import Changes
+from storage_service.domain.changes import Changes
 
-Step = Callable[[sqlite3.Connection, Iterable[Any]], None]
+Step = Callable[[sqlite3.Connection, Collection[Any]], None]
 
 
 class Writes:
@@ -47,18 +47,19 @@ def _insert(written: Written) -> Step:
     marks = ", ".join("?" for _ in written.inserted)
     again = f" ON CONFLICT ({written.again}) DO NOTHING" if written.again else ""
     sql = f"INSERT INTO {written.table} ({', '.join(written.inserted)}) VALUES ({marks}){again}"  # noqa: S608 - all names are ours
-    return _step(sql, written.new)
+    return _step(sql, binder(written.row, written.inserted))
 
 
 def _update(written: Written) -> Step:
     values = ", ".join(f"{column} = ?" for column in written.changing)
     key = " AND ".join(f"{column} = ?" for column in written.key)
     sql = f"UPDATE {written.table} SET {values} WHERE {key}"  # noqa: S608 - all names are ours
-    return _step(sql, written.changed)
+    return _step(sql, binder(written.row, (*written.changing, *written.key)))
 
 
-def _step(sql: str, values: Callable[[Any], tuple[Any, ...]]) -> Step:
-    def step(connection: sqlite3.Connection, rows: Iterable[Any]) -> None:
-        connection.executemany(sql, [bind(values(row)) for row in rows])
+def _step(sql: str, bound: Callable[[Any], Sequence[Any]]) -> Step:
+    def step(connection: sqlite3.Connection, rows: Collection[Any]) -> None:
+        if rows:
+            connection.executemany(sql, map(bound, rows))
 
     return step

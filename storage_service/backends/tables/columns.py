@@ -9,7 +9,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 # Ids are compared bytewise: a locale's collation costs time and orders them differently on each machine.
 KEY = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
@@ -17,11 +16,12 @@ KEY = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 def to_micros(moment: datetime) -> int:
     """SQLite has no type for time: it keeps whole microseconds since 1970, which compare as numbers."""
-    return (moment - EPOCH) // MICROSECOND
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(0, *divmod(micros, 1_000_000))
 
 
 class Moment(TypeDecorator[datetime]):

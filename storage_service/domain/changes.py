@@ -1,0 +1,41 @@
+"""What does a transaction write? Gathered by the rules as they go, written once, and then news for those who wait."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Message, RawPayload, Receipt, Turn
+
+# People list conversations by when they moved. To say it more exactly than this would cost each move the entries that
+# the row has in every index, because Postgres writes none only while no column of an index changes.
+MOVED_EVERY = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one transaction writes. The backends write it in this order."""
+
+    messages: list[Message] = field(default_factory=list)
+    new_turns: dict[str, Turn] = field(default_factory=dict)
+    turns: dict[str, Turn] = field(default_factory=dict)
+    # A waiting turn that grew, or that may be leased now: tenant_id, turn_id, due_at, messages, last_seq, free_at
+    waiting: dict[str, tuple[str, str, datetime, int, int, datetime]] = field(default_factory=dict)
+    # tenant_id, conversation_id, from turn, to turn, first seq, last seq
+    moved: list[tuple[str, str, str, str, int, int]] = field(default_factory=list)
+    new_deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    new_attempts: list[Attempt] = field(default_factory=list)
+    attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
+    receipts: list[Receipt] = field(default_factory=list)
+    matched: list[Receipt] = field(default_factory=list)
+    raw_payloads: list[RawPayload] = field(default_factory=list)
+    paused: dict[Key, str] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    # Moved by nothing but a lease of their turn; by nothing but their deliveries.
+    leased_turns: dict[str, Turn] = field(default_factory=dict)
+    leased_lanes: dict[str, Lane] = field(default_factory=dict)
+    sending_lanes: dict[str, Lane] = field(default_factory=dict)
+
+    def touch(self, lane: Lane, now: datetime) -> None:
+        if now - lane.updated_at >= MOVED_EVERY:
+            lane.updated_at = now
+        self.lanes[lane.id] = lane
