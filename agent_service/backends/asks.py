@@ -62,14 +62,12 @@ class Asks:
         )
         stream = self._current()
         reply = stream.put(ask)
+        timer = reply.get_loop().call_later(seconds, _late, reply)
         try:
-            async with asyncio.timeout(seconds):
-                response = await reply
-        except TimeoutError:
-            raise ModelTimeout from None
+            return await reply
         finally:
+            timer.cancel()
             stream.leave(ask.id)
-        return response
 
     async def rest(self) -> None:
         """Waits before asking again, the longer the more streams ended one after the other without an answer."""
@@ -185,6 +183,11 @@ class _Stream:
         if frame.asks:
             self._observe(len(frame.asks))
         return frame
+
+
+def _late(reply: Reply) -> None:
+    if not reply.done():
+        reply.set_exception(ModelTimeout())
 
 
 def _meaning(error: grpc.aio.AioRpcError) -> ParleyError:
