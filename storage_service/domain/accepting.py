@@ -11,7 +11,7 @@ from kit.errors import NotFound, ParleyError, StorageUnavailable
 from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
-from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 from storage_service.domain import handing, receipts
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
@@ -25,6 +25,8 @@ External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider
 
 Digest = tuple[str, bytes]  # tenant_id, what is left of an erased message
 Accepted = Mapping[External, Known]
+Lanes = Mapping[Key, Lane]
+Settings = Mapping[Key, TurnSetting]
 
 # A chatterbox is answered at the latest after this many quiet windows.
 LONGEST_BURST = 5
@@ -36,6 +38,7 @@ RETRY_AFTER = timedelta(seconds=1)
 class AcceptRows(handing.HandingRows, receipts.ReceiptRows, Protocol):
     """What accepting needs of a transaction."""
 
+    async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
     async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None: ...
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
@@ -59,13 +62,14 @@ class Acceptance:
         """
         said = [receipt for each in submissions for receipt in self._receipts(each, rows.now)]
         targets = await rows.targets(said) if said else []
-        seats, lanes = await self._locked(rows, submissions, targets=targets)
+        seats, lanes, settings = await self._locked(rows, submissions, targets=targets, handing=bool(workers))
         known = await self._known(rows, submissions)
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
         await receipts.apply(rows, said, targets=targets, changes=changes)
-        given = await handing.turns(rows, workers, moves=Turns(rows.now, self.new_id, changes, self.mutations))
+        moves = Turns(rows.now, self.new_id, changes, self.mutations)
+        given = await handing.turns(rows, workers, moves=moves, settings=settings)
         await rows.write(changes)
         return Handed(results, given)
 
@@ -79,24 +83,25 @@ class Acceptance:
         )
 
     async def _locked(
-        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
-    ) -> tuple[Mapping[Sitter, Seat], Mapping[Key, Lane]]:
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target], handing: bool
+    ) -> tuple[Mapping[Sitter, Seat], Lanes, Settings]:
         """Seats and their lanes. Who finds that the chat was erased before its lock was ours is seated anew."""
-        seats, lanes = await self._held(rows, submissions, targets=targets)
+        seats, lanes, settings = await self._held(rows, submissions, targets=targets, handing=handing)
         for _ in range(MOST_SEATINGS - 1):
             if all(_is_theirs(sitter, seats, lanes=lanes) for sitter in seats):
                 break
             await rows.let_go()
-            seats, lanes = await self._held(rows, submissions, targets=targets)
-        return seats, lanes
+            seats, lanes, settings = await self._held(rows, submissions, targets=targets, handing=handing)
+        return seats, lanes, settings
 
     async def _held(
-        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target]
-    ) -> tuple[Mapping[Sitter, Seat], Mapping[Key, Lane]]:
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target], handing: bool
+    ) -> tuple[Mapping[Sitter, Seat], Lanes, Settings]:
         seats = await self._seated(rows, submissions)
         chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
-        lanes = await rows.lanes(sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets}))
-        return seats, lanes
+        keys = sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets})
+        lanes, settings = await rows.lanes_and_settings(keys) if handing else (await rows.lanes(keys), {})
+        return seats, lanes, settings
 
     async def _seated(self, rows: AcceptRows, submissions: Sequence[Submission]) -> Mapping[Sitter, Seat]:
         sitters = sorted({sitter for each in submissions for sitter in _sitters(each)})

@@ -24,19 +24,18 @@ class HandingRows(Protocol):
 
     now: datetime
 
-    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
     async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
-    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]: ...
 
 
-async def turns(rows: HandingRows, asks: Sequence[Ask], *, moves: Turns) -> list[list[LeasedTurn]]:
+async def turns(
+    rows: HandingRows, asks: Sequence[Ask], *, moves: Turns, settings: Mapping[Key, TurnSetting]
+) -> list[list[LeasedTurn]]:
     """Leases turns that are about to be written and are due now. What was given to each ask."""
     given: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
     changes = moves.changes
     fresh = [lane for lane in changes.lanes.values() if _may_be_answered(lane, changes, now=moves.now)] if asks else []
     if chosen := share(fresh, asks):
         own = _own(changes)
-        settings = await rows.settings([lane.key for lane, _ in chosen])
         history = await rows.history([_wanted(lane, _new(lane, changes), ask=ask) for lane, ask in chosen])
         for lane, ask in chosen:
             turn = _new(lane, changes)
@@ -46,18 +45,19 @@ async def turns(rows: HandingRows, asks: Sequence[Ask], *, moves: Turns) -> list
     return [given[id(ask)] for ask in asks]
 
 
-async def deliveries(rows: HandingRows, asks: Sequence[Ask], *, changes: Changes) -> list[list[LeasedDelivery]]:
+def deliveries(
+    asks: Sequence[Ask], *, changes: Changes, answered: Mapping[Key, Answered], now: datetime
+) -> list[list[LeasedDelivery]]:
     """Leases deliveries that are about to be written and are the first of their lanes. What was given to each ask."""
     given: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
     fresh = _first_of_their_lanes(changes) if asks else {}
     if chosen := share([changes.lanes[each] for each in fresh], asks):
         texts = {message.id: message.text for message in changes.messages}
-        answered = await rows.answered([fresh[lane.id] for lane, _ in chosen])
         for lane, ask in chosen:
             delivery, about = fresh[lane.id], answered[lane.key]
             if about.account_state != "active":
                 continue
-            sending.hold(lane, delivery, worker_id=ask.worker_id, now=rows.now, lease=ask.lease)
+            sending.hold(lane, delivery, worker_id=ask.worker_id, now=now, lease=ask.lease)
             text = texts[delivery.message_id]
             head = Head(delivery, about.account_state, text, about.provider_message_id, about.metadata)
             given[id(ask)].append(leased.delivery(lane, head))

@@ -11,10 +11,13 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLeas
 from storage_service.domain import handing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.changes import Changes
-from storage_service.domain.leased import Said
+from storage_service.domain.leased import Answered, Said
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
+
+# By turn; the last by conversation.
+AnsweredTurns = tuple[Mapping[Key, Lane], Mapping[Key, Turn], Mapping[Key, Answered]]
 
 
 class TurnRows(handing.HandingRows, Protocol):
@@ -22,6 +25,8 @@ class TurnRows(handing.HandingRows, Protocol):
 
     async def ready_turns(self, most: int) -> Sequence[Lane]: ...
     async def locked_turns(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]: ...
+    async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns: ...
+    async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
     async def write(self, changes: Changes) -> None: ...
@@ -99,7 +104,8 @@ class TurnWork:
         self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]], *, senders: Sequence[Ask] = ()
     ) -> Handed[Done, LeasedDelivery]:
         """Each with the worker that brings it. Replies go to senders that wait, unless older ones do too."""
-        lanes, turns = await self._load(rows, [(item.tenant_id, item.turn_id) for _, item in commits])
+        keys = sorted({(item.tenant_id, item.turn_id) for _, item in commits})
+        lanes, turns, answered = await rows.answered_turns(keys) if senders else (*await rows.locked_turns(keys), {})
         moves = self._moves(rows.now)
         results = []
         for worker_id, item in commits:
@@ -108,7 +114,7 @@ class TurnWork:
                 results.append(Done(error=LeaseLost()))
                 continue
             results.append(moves.commit(lane, turns.get(key), item=item, worker_id=worker_id))
-        given = await handing.deliveries(rows, senders, changes=moves.changes)
+        given = handing.deliveries(senders, changes=moves.changes, answered=answered, now=rows.now)
         await rows.write(moves.changes)
         return Handed(results, given)
 

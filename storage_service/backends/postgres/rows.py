@@ -14,15 +14,16 @@ from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
-from storage_service.backends.written import DELIVERIES, LANES
+from storage_service.backends.written import DELIVERIES, LANES, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import Accepted, Digest, External, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.database import Depths, Due
-from storage_service.domain.leased import Answered, Head, Said
+from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.turn_work import AnsweredTurns
 
 _columns_of_a_lane, _columns_of_a_delivery = len(LANES.columns), len(DELIVERIES.columns)
 
@@ -80,6 +81,12 @@ class PostgresRows:
         lanes = (Lane(*row) for row in await self._by_keys("lanes", keys))
         return {lane.key: lane for lane in lanes}
 
+    async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]:
+        await self.begin()
+        found = await self._by_keys("lanes_and_settings", keys)
+        lanes = {(row[0], row[1]): Lane(*row[:_columns_of_a_lane]) for row in found}
+        return lanes, {(row[0], row[1]): chats.setting(row[_columns_of_a_lane:]) for row in found}
+
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]:
         found = await self._fetch("seen", *columns(external, of=4), *columns(digests, of=2))
         erased = {(row[0], row[-1]) for row in found if row[-1] is not None}
@@ -117,9 +124,11 @@ class PostgresRows:
             found[row[0], row[1]].append(_said(row[1], row[2:], own=False))
         return found
 
-    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]:
-        asked = [(each.tenant_id, each.conversation_id, each.account_id, each.reply_to_seq) for each in deliveries]
-        return {(row[0], row[1]): chats.answered(row[2:]) for row in await self._by_keys("answered", asked)}
+    async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns:
+        cut = len(TURNS.columns)
+        lanes, found = await self._locked("answered_turns", keys)
+        turns = {key: Turn(*row[:cut]) for key, row in found.items()}
+        return lanes, turns, {lanes[key].key: chats.answered(row[cut:]) for key, row in found.items()}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         await self.begin()

@@ -39,6 +39,18 @@ SELECT {Lane c} FROM conversations c
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON c.tenant_id = k.tenant_id AND c.id = k.id
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 
+-- lanes_and_settings: locks conversations, and says who answers them, and with what
+SELECT {Lane c}, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
+       coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
+JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
+JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
+LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
+LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
+
 -- seen: messages that were accepted before; and of those that were erased since, what is left
 SELECT k.tenant_id, k.account_id, k.chat_id, k.provider_message_id,
        m.id, m.conversation_id, m.seq, m.turn_id, m.text, m.created_at, NULL::bytea AS digest
@@ -57,6 +69,15 @@ WHERE c.turn_due_at IS NOT NULL AND c.turn_due_at <= $1 ORDER BY c.turn_due_at L
 SELECT {Lane c}, {Turn t} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN turns t ON t.tenant_id = k.tenant_id AND t.id = k.id
 JOIN conversations c ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c, t;
+
+-- answered_turns: the same, with their accounts' states and the messages that a reply would answer
+SELECT {Lane c}, {Turn t}, a.state, coalesce(r.provider_message_id, ''), r.message_metadata
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN turns t ON t.tenant_id = k.tenant_id AND t.id = k.id
+JOIN conversations c ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id
+JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
+LEFT JOIN messages r ON r.tenant_id = t.tenant_id AND r.conversation_id = t.conversation_id AND r.seq = t.last_seq
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c, t;
 
 -- turns: turns as they are now
@@ -111,12 +132,6 @@ CROSS JOIN LATERAL (
   FROM messages m
   WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id AND m.seq < k.first_seq
   ORDER BY m.seq DESC LIMIT k.history) AS h;
-
--- answered: for deliveries that are about to be written, their accounts and the messages that they answer
-SELECT k.tenant_id, k.conversation_id, a.state, coalesce(r.provider_message_id, ''), r.message_metadata
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, conversation_id, account_id, seq)
-JOIN channel_accounts a ON a.tenant_id = k.tenant_id AND a.id = k.account_id
-LEFT JOIN messages r ON r.tenant_id = k.tenant_id AND r.conversation_id = k.conversation_id AND r.seq = k.seq;
 
 -- ready_deliveries: locks conversations whose first delivery may be leased, longest due first
 SELECT {Lane c} FROM conversations c

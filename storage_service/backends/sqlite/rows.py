@@ -16,13 +16,14 @@ from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
 from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import Accepted, Digest, External, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.database import Depths, Due
-from storage_service.domain.leased import Answered, Head, Said
+from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.turn_work import AnsweredTurns
 
 _lane = reader(Lane, LANES)
 _turn = reader(Turn, TURNS)
@@ -71,6 +72,9 @@ class SqliteRows:
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         return {key: _lane(row) for key, row in self._each("lane", keys)}
 
+    async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]:
+        return await self.lanes(keys), await self.settings(keys)
+
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]:
         accepted = {key: _known(row) for key, row in self._each("known", external)}
         return accepted, {digest for digest, _ in self._each("erased", digests)}
@@ -93,9 +97,10 @@ class SqliteRows:
     async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
         return {(each.tenant_id, each.conversation_id): self._before(each) for each in wanted}
 
-    async def answered(self, deliveries: Sequence[Delivery]) -> Mapping[Key, Answered]:
-        asked = ((each.tenant_id, each.conversation_id, each.account_id, each.reply_to_seq) for each in deliveries)
-        return {(key[0], key[1]): chats.answered(row) for key, row in self._each("answered", asked)}
+    async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns:
+        lanes, turns = await self.locked_turns(keys)
+        asked = ((*lane.key, lane.account_id, turns[key].last_seq) for key, lane in lanes.items())
+        return lanes, turns, {each[:2]: chats.answered(row) for each, row in self._each("answered", asked)}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_deliveries", (to_micros(self.now), most))]
