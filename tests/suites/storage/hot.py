@@ -26,8 +26,8 @@ from storage_service.backends.engines import open_engine
 from storage_service.backends.hot import open_hot
 from storage_service.backends.tables.columns import to_micros
 from storage_service.domain.accepting import Acceptance
-from storage_service.domain.asks import Ask
-from storage_service.domain.database import Database
+from storage_service.domain.asks import Ask, Handed
+from storage_service.domain.database import Database, Kind
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
 from storage_service.domain.mutations import Mutations
@@ -73,6 +73,9 @@ class Store:
     turns: TurnWork
     deliveries: DeliveryWork
     sweeper: Sweeper
+    workers: Sequence[Ask] = ()
+    senders: Sequence[Ask] = ()
+    handed: list[Any] = field(default_factory=list)
     numbers: Any = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     async def accept(self, *messages: chat.ChannelMessage, **more: Any) -> inbox.SubmissionResult:
@@ -81,7 +84,7 @@ class Store:
         return result
 
     async def submit(self, *submissions: inbox.Submission) -> list[inbox.SubmissionResult | ParleyError]:
-        return (await self.database.run("accept", lambda rows: self.acceptance.accept(rows, submissions))).results
+        return await self._handing("accept", self.acceptance.accept, submissions, workers=self.workers)
 
     async def hear(self, text: str, chat_id: str = "chat-1", **more: Any) -> inbox.AcceptedMessage:
         """Accepts one new message."""
@@ -100,28 +103,23 @@ class Store:
         return done
 
     async def commit_all(self, *commits: tuple[str, TurnCommit]) -> list[Done]:
-        return (await self.database.run("turns", lambda rows: self.turns.commit(rows, commits))).results
+        return await self._handing("turns", self.turns.commit, commits, senders=self.senders)
 
     async def extend(self, turn: LeasedTurn, worker: str = "w1") -> Done:
         leases = [a_lease(turn)]
-        work = self.turns
-        (done,) = await self.database.run(
-            "turns", lambda rows: work.extend(rows, leases, worker_id=worker, lease=LEASE)
-        )
+        extend = self.turns.extend
+        (done,) = await self.database.run("turns", lambda rows: extend(rows, leases, worker_id=worker, lease=LEASE))
         return done
 
     async def give_back(self, turn: LeasedTurn, worker: str = "w1", delay_seconds: float = 0) -> Done:
         leases, delay = [a_lease(turn)], timedelta(seconds=delay_seconds)
-        work = self.turns
-        (done,) = await self.database.run(
-            "turns", lambda rows: work.give_back(rows, leases, worker_id=worker, delay=delay)
-        )
+        back = self.turns.give_back
+        (done,) = await self.database.run("turns", lambda rows: back(rows, leases, worker_id=worker, delay=delay))
         return done
 
     async def lease_deliveries(self, most: int = 10, worker: str = "s1") -> list[attempts.LeasedDelivery]:
-        asks = [Ask(worker, most, LEASE, 0)]
-        (given,) = await self.database.run("lease_deliveries", lambda rows: self.deliveries.lease(rows, asks))
-        return given
+        lease, asks = self.deliveries.lease, [Ask(worker, most, LEASE, 0)]
+        return (await self.database.run("lease_deliveries", lambda rows: lease(rows, asks)))[0]
 
     async def record(
         self, delivery: attempts.LeasedDelivery, outcome: str, worker: str = "s1", **more: Any
@@ -169,6 +167,12 @@ class Store:
 
     async def delivery_states(self) -> list[str]:
         return [row[0] for row in await self.fetch("SELECT state FROM deliveries ORDER BY conversation_id, seq")]
+
+    async def _handing(self, kind: Kind, work: Any, items: Any, **asks: Sequence[Ask]) -> list[Any]:
+        """Whoever waits is handed what is made; it stands in `handed`."""
+        done: Handed[Any, Any] = await self.database.run(kind, lambda rows: work(rows, items, **asks))
+        self.handed = [each for given in done.given for each in given]
+        return done.results
 
     def _stored(self, value: Any) -> Any:
         return to_micros(value) if isinstance(value, datetime) and self.url.startswith("sqlite") else value

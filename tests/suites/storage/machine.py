@@ -17,12 +17,14 @@ from kit.errors import LeaseLost, OwnerChanged
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from storage_service.domain.asks import Ask
 from storage_service.domain.mutations import Mutations
 from storage_service.domain.words import RANK
-from tests.suites.storage.hot import Store, a_message, opened, seed
+from tests.suites.storage.hot import LEASE, Store, a_message, opened, seed
 
 CHATS = st.sampled_from(["a", "b"])
 WORKERS = st.sampled_from(["w1", "w2"])
+WAITING = st.sampled_from(["", "", "w1", "w2"])  # who waits for work when it is made, if anybody does
 PICK = st.integers(0, 30)
 HOT_TABLES = (
     *("messages", "turns", "deliveries", "attempts", "receipts", "raw_payloads"),
@@ -75,12 +77,16 @@ class World(RuleBasedStateMachine):
             await self.store.execute(f"DELETE FROM {table}")
         await seed(self.store, accounts=("account-1",))
 
-    @rule(chat=CHATS)
-    def accept(self, chat: str) -> None:
+    @rule(chat=CHATS, worker=WAITING)
+    def accept(self, chat: str, worker: str) -> None:
+        """A webhook, perhaps while a worker waits that is handed its turn at once."""
         message = a_message(
             f"m{len(self.seen.webhooks)}", chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}"
         )
+        self.store.workers = [Ask(worker, 2, LEASE, 20)] if worker else []
         (accepted,) = self.run(self.store.accept(message)).messages
+        self.store.workers = []
+        self.seen.turns += [(turn, worker) for turn in self.store.handed]
         assert not accepted.duplicate
         if self.seen.owners.get(chat, "agent") != "agent":
             self.seen.silent.add(accepted.message_id)
@@ -108,6 +114,22 @@ class World(RuleBasedStateMachine):
         for turn in self.run(self.store.lease(most=2, worker=worker)):
             self.seen.turns.append((turn, worker))
             self.commit(0)
+
+    @rule(worker=WORKERS)
+    def answer_while_a_sender_waits_that_falls_silent(self, worker: str) -> None:
+        for turn in self.run(self.store.lease(most=2, worker=worker)):
+            self.seen.turns.append((turn, worker))
+            self.commit_while_a_sender_waits(0, worker)
+            self.send_and_fall_silent(worker)
+
+    @precondition(lambda self: self.seen.turns)
+    @rule(pick=PICK, sender=WORKERS)
+    def commit_while_a_sender_waits(self, pick: int, sender: str) -> None:
+        """The reply, if there is one, is handed to it at once."""
+        self.store.senders = [Ask(sender, 1, LEASE, 0)]
+        self.commit(pick)
+        self.store.senders = []
+        self.seen.sendings += [Sending(delivery, sender) for delivery in self.store.handed]
 
     @precondition(lambda self: self.seen.turns)
     @rule(pick=PICK)
@@ -146,10 +168,12 @@ class World(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def send_and_fall_silent(self, worker: str) -> None:
         """A sender that dies, or pauses, between the provider's answer and its record."""
-        for delivery in self.run(self.store.lease_deliveries(most=1, worker=worker)):
-            self.seen.sendings.append(Sending(delivery, worker))
+        self.lease_delivery(worker)
+        last = self.seen.sendings[-1] if self.seen.sendings else None
+        if last and not last.called:
             self.begin(0)
-            self._call(self.seen.sendings[-1])
+        if last and last.begun and not last.called:
+            self._call(last)
 
     @precondition(lambda self: self.seen.sendings)
     @rule(pick=PICK)

@@ -34,7 +34,7 @@ def test_the_promises_hold_whatever_happens(database: str, tmp_path: Path, postg
     ("mutations", "missed"),
     [
         (Mutations(fencing=False), "answered twice|went out after|sent twice"),
-        (Mutations(dedupe=False), "accepted twice"),
+        (Mutations(dedupe=False), "accepted twice|without a turn"),
         (Mutations(attempt_record=False), "sent twice"),
     ],
     ids=["fencing", "dedupe", "attempt_record"],
