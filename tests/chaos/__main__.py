@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--per-second", type=float, default=40, help="messages")
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--fault-every-seconds", type=float, default=2)
+    parser.add_argument("--quiet-ms", type=int, default=0, help="the window in which a burst becomes one turn")
     result = asyncio.run(run(Wish(**vars(parser.parse_args()))))
     print(result)
     print("kept" if result.kept else "BROKEN")

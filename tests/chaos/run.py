@@ -22,7 +22,6 @@ THINKS_SECONDS = 0.15
 SENDS_SECONDS = 0.1
 LEASE_SECONDS = 1.5
 REST_SECONDS = 60.0
-QUIET_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,7 @@ class Wish:
     per_second: float = 40.0
     people: int = 100
     fault_every_seconds: float = 2.0
+    quiet_ms: int = 0  # without a quiet window, turns are handed out by the transaction that accepts their message
     folder: Path | None = None
 
 
@@ -98,7 +98,7 @@ async def run(wish: Wish) -> Result:
 
 async def _suffer(wish: Wish, mesh: Mesh, *, faults: Faults, ledger: Ledger, twilio: Twilio) -> Findings:
     async with mesh.storage() as storage:
-        await storage.set_quiet_window(QUIET_MS)
+        await storage.set_quiet_window(wish.quiet_ms)
     stop = asyncio.Event()
     load = Load((mesh.base_url, mesh.second_url), ledger, people=wish.people, per_second=wish.per_second)
     working = [asyncio.create_task(load.run(stop)), asyncio.create_task(faults.run(stop))]
