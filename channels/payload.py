@@ -4,10 +4,8 @@ A value of the wrong type counts as absent: a provider that adds or changes a fi
 """
 
 import json
-import re
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -15,9 +13,6 @@ from channels.channel import Unreadable
 from channels.text import clean
 
 MOST_FORM_FIELDS = 1000  # providers send below 60; a body of "&" must not cost a second
-# From one character beyond ASCII to the last one after which no more comes without ASCII between; or a single mark.
-_UNSAFE = re.compile(r"[^ -~](?:[^!-~]*[^ -~])?|[^0-9A-Za-z_.~ -]")
-_MARKS = {chr(mark): quote(chr(mark), safe="") for mark in range(0x21, 0x7F)}
 _LATEST_SECOND = 253_402_300_799  # the last that a Timestamp can hold
 
 
@@ -54,21 +49,6 @@ def parse_form(body: bytes | str) -> Form:
         else:
             form[name] = [value]
     return form
-
-
-def quoted(text: str) -> str:
-    """As quote_plus, and quicker."""
-    return _UNSAFE.sub(_escaped, text).replace(" ", "+")
-
-
-@lru_cache(maxsize=1024)
-def quoted_again(text: str) -> str:
-    """The same for what an account says with every message, and no person does: it is remembered."""
-    return quoted(text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return _MARKS.get(found[0]) or quote(found[0], safe=" ")
 
 
 def _unquoted(text: str) -> str:

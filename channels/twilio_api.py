@@ -29,7 +29,7 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
-from channels.payload import Form, parse_form, parse_json, quoted, quoted_again, string
+from channels.payload import Form, parse_form, parse_json, string
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
@@ -191,14 +191,10 @@ class TwilioChannel:
         account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
         if not account_sid or not token:
             raise Unauthorized("no credentials")
-        fields = [
-            "To=" + quoted(self._prefixed(outgoing.chat_id)),
-            self._sender(outgoing),
-            "Body=" + quoted(outgoing.text),
-            "ValidityPeriod=" + _validity(outgoing.options.get("validity_seconds", "")),
-        ]
+        fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), "Body": outgoing.text}
+        fields["ValidityPeriod"] = _validity(outgoing.options.get("validity_seconds", ""))
         if outgoing.status_url:
-            fields.append("StatusCallback=" + _with_our_id(outgoing))
+            fields["StatusCallback"] = _with_our_id(outgoing)
         headers = {
             "authorization": "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode(),
             "content-type": twilio_signature.FORM_TYPE,
@@ -206,13 +202,13 @@ class TwilioChannel:
         }
         base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
         url = f"{base}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Messages.json"
-        return Call("POST", url, headers, "&".join(fields).encode(), TIMEOUT_SECONDS)
+        return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
 
-    def _sender(self, outgoing: Outgoing) -> str:
+    def _sender(self, outgoing: Outgoing) -> dict[str, str]:
         service = outgoing.options.get("messaging_service_sid")
         if service:
-            return "MessagingServiceSid=" + quoted_again(service)
-        return "From=" + quoted_again(self._prefixed(outgoing.address))
+            return {"MessagingServiceSid": service}
+        return {"From": self._prefixed(outgoing.address)}
 
     def _bare(self, address: str) -> str:
         return address.removeprefix(self.prefix)
@@ -242,9 +238,9 @@ def _validity(stated: str) -> str:
 
 
 def _with_our_id(outgoing: Outgoing) -> str:
-    """The callback's URL, quoted: it names the part even when the answer to this call is lost."""
+    """The callback's URL: it names the part even when the answer to this call is lost."""
     joint = "&" if "?" in outgoing.status_url else "?"
-    return quoted_again(f"{outgoing.status_url}{joint}mid=") + quoted(f"{outgoing.delivery_id}.{outgoing.part}")
+    return f"{outgoing.status_url}{joint}mid={outgoing.delivery_id}.{outgoing.part}"
 
 
 def _sid(answer: Answer) -> str:

@@ -3,6 +3,7 @@
 Whoever calls take() may answer the provider when it returns: not before, and not otherwise.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,6 @@ from channels.channel import Channel, HttpAnswer, Webhook
 from gateway.domain.accounts import Account, Accounts
 from gateway.domain.limits import RateLimit
 from kit import errors, tracing
-from kit.patience import Patience
 from parley.chat.v1 import message_pb2
 from parley.storage.v1 import inbox_service_pb2
 
@@ -37,12 +37,12 @@ class Reception:
         self._accounts = accounts
         self._accept = accept
         self._limit = limit
-        self._patience = Patience(patience.total_seconds())
+        self._patience = patience.total_seconds()
 
     async def take(self, channel: Channel, webhook: Webhook, *, account_key: str, correlation_id: str) -> Outcome:
         """Raises NotFound for an unknown account, RateLimited, and StorageUnavailable or QueueFull."""
         try:
-            with self._patience.wait():
+            async with asyncio.timeout(self._patience):
                 account = await self._accounts.find(channel.name, account_key)
                 received = host.receive(channel, webhook, account=account.known)
                 if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):

@@ -19,7 +19,6 @@ from llm_service.domain.backend import Answer
 from llm_service.domain.bulkhead import Bulkheads
 from llm_service.domain.choice import Choice, Route
 from llm_service.domain.cleaning import clean
-from llm_service.domain.tally import Tally
 from parley.llm.v1 import llm_service_pb2 as llm
 
 Pieces = AsyncGenerator[str | Answer, None]
@@ -57,7 +56,6 @@ class Calls:
         self._choice = choice
         self._bulkheads = bulkheads
         self._patience = patience
-        self._tally = Tally()
         self._log = logs.get("llm")
 
     async def generate(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Answer:
@@ -177,10 +175,9 @@ class Calls:
         self._log.warning("llm.failed", reason=error.name, **_fields(record))
 
     def _answered(self, record: Record, answer: Answer) -> None:
-        series = self._tally.of(record.backend, record.model)
-        series.seconds(record.model_seconds)
-        series.read(answer.input_tokens)
-        series.wrote(answer.output_tokens)
+        metrics.llm_seconds.labels(backend=record.backend, model=record.model).observe(record.model_seconds)
+        metrics.llm_tokens.labels(model=record.model, direction="input").inc(answer.input_tokens)
+        metrics.llm_tokens.labels(model=record.model, direction="output").inc(answer.output_tokens)
         self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **_fields(record))
 
 

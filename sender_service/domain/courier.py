@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from channels.channel import Channel, Credentials, Outgoing
 from channels.splitting import split
-from kit import correlation, logs, tracing
+from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, span
 from parley.storage.v1 import delivery_requests_pb2 as pb
@@ -18,7 +18,6 @@ from sender_service.domain.addresses import Addresses
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
 from sender_service.domain.retries import Retries
-from sender_service.domain.tally import Tally
 
 # Writes a record, trying for so many seconds while storage is away. Raises LeaseLost, or why it could not.
 Record = Callable[[AttemptRecord, float], Awaitable[AttemptResult]]
@@ -69,7 +68,6 @@ class Courier:
     addresses: Addresses
     clocks: Clocks
     lease_seconds: float
-    tally: Tally = field(default_factory=Tally)
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
@@ -160,12 +158,12 @@ class Courier:
             await self.record(
                 _record(leased, outcome, part=leased.next_part, parts=leased.next_part + 1), self.lease_seconds
             )
-        self.tally.delivery(load.secrets.account.channel, "failed")
+        metrics.deliveries.labels(channel=load.secrets.account.channel, outcome="failed").inc()
         log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=reason)
 
     def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
         channel, leased = trip.channel.name, trip.load.leased
-        self.tally.attempt(channel, outcome.name)
+        metrics.attempts.labels(channel=channel, outcome=outcome.name).inc()
         log.info(
             "attempt.ended",
             delivery_id=leased.delivery_id,
@@ -180,14 +178,14 @@ class Courier:
         state, event = _ENDS.get(outcome.kind, ("", ""))
         if not ended or not state:
             return
-        self.tally.delivery(channel, state)
+        metrics.deliveries.labels(channel=channel, outcome=state).inc()
         if event:
             log.warning(
                 event, delivery_id=leased.delivery_id, reason=outcome.reason, provider_code=outcome.provider_code
             )
         elif leased.reply_to_provider_message_id:
             waited = self.clocks.wall() - moment(leased.last_inbound_at)
-            self.tally.reply(channel, waited.total_seconds())
+            metrics.accept_to_reply_seconds.labels(channel=channel).observe(waited.total_seconds())
 
 
 # Outcome of the last attempt -> how the delivery ended, and what is said of it aloud.

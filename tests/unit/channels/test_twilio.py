@@ -5,16 +5,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, strategies
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from channels.channel import Answer, BadSignature, Credentials, Imitation, Outgoing, Webhook
-from channels.payload import quoted
 from channels.registry import CHANNELS
 from channels.twilio_api import TwilioChannel
 from channels.twilio_errors import BY_CODE, failure
@@ -142,8 +140,3 @@ def test_every_code_of_the_table_makes_an_error_that_names_it_and_nothing_else(c
     error = failure(Answer(400, {}, body))
     assert error.provider_code == str(code)
     assert "+1415" not in str(error)
-
-
-@given(text=strategies.text(strategies.characters(codec="utf-8")))
-def test_a_form_is_quoted_as_everyone_quotes_it(text: str) -> None:
-    assert quoted(text) == quote_plus(text)
