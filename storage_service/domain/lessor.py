@@ -132,7 +132,8 @@ class Lessor(Generic[Given]):
 
     async def _filled(self) -> None:
         """Waits for those who ask to get what is due already: afterwards they may have room for what is new."""
-        if (self._owed or self._bell.rung or self._filling) and self._waiting and not self._stopping:
+        expected = self._owed or self._bell.rung or self._filling
+        if expected and not self._stopping and any(not each.future.done() for each in self._waiting):
             self._round = self._round or asyncio.get_running_loop().create_future()
             await asyncio.wait((self._round,), timeout=FILL_SECONDS)
 
@@ -169,6 +170,7 @@ class Lessor(Generic[Given]):
                 self._hand_over(each, [])
             return None
         if not asking:
+            self._end_round()
             return None
         self._owed, self._filling = False, True
         try:

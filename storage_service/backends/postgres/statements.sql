@@ -84,17 +84,6 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c, t;
 SELECT {Turn t} FROM turns t
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON t.tenant_id = k.tenant_id AND t.id = k.id;
 
--- settings: who answers each conversation, and with what
-SELECT c.tenant_id, c.id, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
-       coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
-       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
-FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
-JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
-JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
-JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
-LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
-LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id;
-
 -- said: for each turn its messages, one more than it may take, the last few before, and a reply that came later
 SELECT k.tenant_id, k.conversation_id, m.* FROM
 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])

@@ -9,7 +9,7 @@ from kit.ids import new_id
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
-from storage_service.domain import rooms
+from storage_service.domain import lessor, rooms
 from storage_service.domain.database import Kind
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.outbox import Outbox
@@ -134,6 +134,20 @@ async def test_a_call_that_is_cancelled_around_the_handing_keeps_nothing(store: 
         async with asyncio.timeout(2):
             (turn,) = await inbox.lease(an_ask("w2"), 5)
     assert turn.attempts == 0, "a lease that reached nobody counts for nothing"
+
+
+async def test_an_accept_waits_for_no_worker_that_has_its_answer_already(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lessor, "FILL_SECONDS", 3600)
+    database = Interrupted(store.database, "accept")
+    async with running(store, database) as inbox, asyncio.timeout(10):
+        call = await waits(inbox)
+        database.then = store.wakeups.turns.ring  # something older may be due, and nobody is left who asks for it
+        first = asyncio.create_task(inbox.accept([submission(1)]))
+        await asyncio.sleep(0)
+        await asyncio.gather(first, inbox.accept([submission(2)]))
+        assert len(await call) == 1
 
 
 async def test_what_cannot_be_stored_is_handed_to_nobody(store: Store) -> None:
