@@ -175,6 +175,26 @@ class ModelEmpty(ParleyError, code=Code.INTERNAL, http=502):
     """The model answered with no text."""
 
 
+class ModelPaused(ParleyError, code=Code.UNAVAILABLE, http=503):
+    """The model failed three times in a row and is left alone for a while."""
+
+
+class ModelRefused(ParleyError, code=Code.FAILED_PRECONDITION, http=502):
+    """The model server refused the request for good."""
+
+
+class ModelUnsupported(ParleyError, code=Code.FAILED_PRECONDITION, http=422):
+    """The model's backend cannot do what the prompt asks for."""
+
+
+class ModelToolInvalid(ParleyError, code=Code.INTERNAL, http=502):
+    """The model called a tool that there is not, or with arguments that do not fit."""
+
+
+class ModelOutputInvalid(ParleyError, code=Code.INTERNAL, http=502):
+    """The model's text does not fit the output schema."""
+
+
 class ModelBusy(ParleyError, code=Code.RESOURCE_EXHAUSTED, http=503):
     """The model server is as busy as it may be."""
 

@@ -27,7 +27,7 @@ GRANTABLE = frozenset(
         "privacy",
     }
 )
-MESH_ONLY = frozenset({"directory.secrets", "inbox.write", "outbox.work", "turns.work"})
+MESH_ONLY = frozenset({"directory.secrets", "inbox.write", "llm.manage", "outbox.work", "turns.work"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
