@@ -19,6 +19,7 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         summary=row[4],
         summary_seq=row[5],
         reserve_tokens=row[6],
+        model_conversation=row[7],
     )
 
 

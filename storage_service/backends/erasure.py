@@ -83,7 +83,8 @@ class Erasure:
         gone = f"erased:{lane.id}"
         theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
         emptied = await rows.change(theirs.values(**NOBODY, chat_id=gone))
-        lane.chat_id, lane.summary, lane.summary_seq, lane.updated_at = gone, "", 0, rows.now
+        lane.chat_id, lane.updated_at = gone, rows.now
+        lane.summary, lane.summary_seq, lane.model_conversation = "", 0, ""
         await rows.flush()
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
         return emptied

@@ -52,7 +52,7 @@ class Retention:
         return total
 
     async def _messages(self, who: Who, before: datetime) -> int:
-        """Page by page in the order of ids, which is the order of time. Summaries of conversations that rest go too."""
+        """Page by page in the order of ids, which is the order of time. What sums up resting conversations goes too."""
         last, total = "", 0
         while True:
             async with self._sessions.read(who.tenant_id) as rows:
@@ -62,7 +62,7 @@ class Retention:
                 break
             total += await self._sessions.write(who, partial(_empty, ids=ids))
             last = ids[-1]
-        await self._sessions.write(who, partial(_forget_summaries, before=before))
+        await self._sessions.write(who, partial(_sum_up_no_more, before=before))
         return total
 
     async def _note(self, who: Who, **removed: int) -> None:
@@ -76,9 +76,11 @@ async def _empty(rows: Rows, *, ids: Sequence[str]) -> int:
     return await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOTHING_SAID))
 
 
-async def _forget_summaries(rows: Rows, *, before: datetime) -> int:
-    resting = rows.update(Conversation).where(col(Conversation.updated_at) < before, col(Conversation.summary) != "")
-    return await rows.change(resting.values(summary="", summary_seq=0))
+async def _sum_up_no_more(rows: Rows, *, before: datetime) -> int:
+    """Neither by our summary, nor by a conversation in which a model server remembers what was said."""
+    something = or_(col(Conversation.summary) != "", col(Conversation.model_conversation) != "")
+    resting = rows.update(Conversation).where(col(Conversation.updated_at) < before, something)
+    return await rows.change(resting.values(summary="", summary_seq=0, model_conversation=""))
 
 
 def _old_texts(rows: Rows, before: datetime) -> SelectOfScalar[Message]:

@@ -30,6 +30,8 @@ class Changes:
     raw_payloads: list[RawPayload] = field(default_factory=list)
     paused: dict[Key, str] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
+    # tenant_id, conversation_id, what the model server calls it; most turns bring none
+    model_conversations: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     # Moved by nothing but a lease of their turn; by nothing but their deliveries.
     leased_turns: dict[str, Turn] = field(default_factory=dict)
     leased_lanes: dict[str, Lane] = field(default_factory=dict)

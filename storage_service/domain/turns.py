@@ -88,6 +88,8 @@ class Turns:
         self.end(lane, turn, state=state, reason=item.reason, replies=replies)
         if state == "handed_off":
             lane.owner, lane.owner_epoch = "queue", lane.owner_epoch + 1
+        if item.model_conversation:
+            self.changes.model_conversations[lane.id] = (lane.tenant_id, lane.id, item.model_conversation)
         return Done()
 
     def fail(self, lane: Lane, turn: Turn, *, reason: str, tell: str) -> None:

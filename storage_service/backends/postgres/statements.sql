@@ -42,7 +42,7 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 -- lanes_and_settings: locks conversations, and says who answers them, and with what
 SELECT {Lane c}, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
-       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
@@ -191,6 +191,11 @@ UPDATE turns t SET due_at = k.due_at, messages = k.messages, last_seq = k.last_s
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[])
   AS k (tenant_id, id, due_at, messages, last_seq, free_at)
 WHERE t.tenant_id = k.tenant_id AND t.id = k.id;
+
+-- keep_model_conversations: what model servers call conversations that they hold; said again, it writes no row
+UPDATE conversations c SET model_conversation = k.model_conversation
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, model_conversation)
+WHERE c.tenant_id = k.tenant_id AND c.id = k.id AND c.model_conversation <> k.model_conversation;
 
 -- pause_accounts: their credentials were refused
 UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = k.at

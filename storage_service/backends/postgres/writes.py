@@ -16,6 +16,8 @@ Values = Callable[[Any], Sequence[Any]]
 _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
 _TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
+_TABLE |= {"keep_model_conversations": "conversations"}
+_NAMED = ("move_messages", "grow_waiting", "pause_accounts", "keep_model_conversations")
 
 TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
 
@@ -26,7 +28,7 @@ class Writes:
     def __init__(self, statements: Statements) -> None:
         self._texts = {f"new_{each.table}": _insert(each) for each in ALL}
         self._texts |= {name: _update(each) for name, each in UPDATED.items()}
-        self._texts |= {name: statements[name] for name in ("move_messages", "grow_waiting", "pause_accounts")}
+        self._texts |= {name: statements[name] for name in _NAMED}
         self._values: dict[str, Values] = {f"new_{each.table}": each.new for each in ALL}
         self._values |= {name: each.changed for name, each in UPDATED.items()}
         self._together: dict[tuple[str, ...], str] = {}
@@ -74,6 +76,7 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("conversations", changes.lanes.values()),
         ("leased_lanes", _besides(changes.leased_lanes, changes.lanes)),
         ("sending_lanes", _besides(changes.sending_lanes, changes.lanes)),
+        ("keep_model_conversations", changes.model_conversations.values()),
     ]
     return [(name, rows) for name, rows in each if rows]
 

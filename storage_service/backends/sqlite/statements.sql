@@ -45,7 +45,7 @@ SELECT {Turn t} FROM turns t WHERE t.tenant_id = ? AND t.id = ?;
 -- setting: who answers a conversation, and with what
 SELECT coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
-       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation
 FROM conversations c
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
 JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
@@ -125,6 +125,10 @@ WHERE tenant_id = ?1 AND conversation_id = ?2 AND seq BETWEEN ?5 AND ?6 AND turn
 UPDATE turns SET due_at = ?3, messages = ?4, last_seq = ?5,
   deadline_at = max(deadline_at, max(?3, ?6) + deadline_seconds * 1000000)
 WHERE tenant_id = ?1 AND id = ?2;
+
+-- keep_model_conversation: what a model server calls a conversation that it holds; said again, it writes no row
+UPDATE conversations SET model_conversation = ?3
+WHERE tenant_id = ?1 AND id = ?2 AND model_conversation <> ?3;
 
 -- pause_account: its credentials were refused
 UPDATE channel_accounts SET state = 'paused', state_reason = ?3, version = version + 1, updated_at = ?4

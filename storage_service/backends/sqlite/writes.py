@@ -41,6 +41,8 @@ class Writes:
         update["conversations"](connection, changes.lanes.values())
         update["leased_lanes"](connection, changes.leased_lanes.values())
         update["sending_lanes"](connection, changes.sending_lanes.values())
+        if changes.model_conversations:
+            run(self._statements["keep_model_conversation"], changes.model_conversations.values())
 
 
 def _insert(written: Written) -> Step:

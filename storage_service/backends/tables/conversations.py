@@ -90,6 +90,7 @@ class Conversation(SQLModel, table=True):
     model: str = columns.text()
     summary: str = columns.text()
     summary_seq: int = columns.number()
+    model_conversation: str = columns.text()
     next_seq: int = columns.number(1)
     last_inbound_seq: int = columns.number()
     last_inbound_at: datetime | None = columns.moment(default=None, nullable=True)

@@ -252,28 +252,28 @@ async def opened(url: str, mutations: Mutations) -> AsyncIterator[Store]:
     await store.engine.dispose()
 
 
-async def seed(store: Store, accounts: Sequence[str] = (ACCOUNT, "account-2")) -> None:
+async def seed(store: Store, accounts: Sequence[str] = (ACCOUNT, "account-2"), tenant_id: str = TENANT) -> None:
     at = store.clock.now
-    await store.execute("INSERT INTO tenants (id, name, created_at) VALUES (:id, 'Acme', :at)", id=TENANT, at=at)
+    await store.execute("INSERT INTO tenants (id, name, created_at) VALUES (:id, 'Acme', :at)", id=tenant_id, at=at)
     await store.execute(
         "INSERT INTO prompts (tenant_id, id, name, live_version_id, created_at) VALUES (:t, 'p', 'p', :v, :at)",
-        t=TENANT, v=VERSION, at=at,
+        t=tenant_id, v=VERSION, at=at,
     )  # fmt: skip
     await store.execute(
         "INSERT INTO prompt_versions (tenant_id, id, prompt_id, number, text, created_at) "
         "VALUES (:t, :v, 'p', 1, 'Be kind.', :at)",
-        t=TENANT, v=VERSION, at=at,
+        t=tenant_id, v=VERSION, at=at,
     )  # fmt: skip
     await store.execute(
         "INSERT INTO agents (tenant_id, id, name, prompt_id, model, fallback_text, created_at, updated_at) "
         "VALUES (:t, :id, 'agent', 'p', 'llama', '', :at, :at)",
-        t=TENANT, id=AGENT, at=at,
+        t=tenant_id, id=AGENT, at=at,
     )  # fmt: skip
     for account_id in accounts:
         await store.execute(
             "INSERT INTO channel_accounts (tenant_id, id, channel, account_key, address, agent_id, default_quiet_ms, "
             "credentials, created_at, updated_at) VALUES (:t, :id, 'whatsapp', :id, :id, :agent, 0, :empty, :at, :at)",
-            t=TENANT, id=account_id, agent=AGENT, empty=b"", at=at,
+            t=tenant_id, id=account_id, agent=AGENT, empty=b"", at=at,
         )  # fmt: skip
 
 

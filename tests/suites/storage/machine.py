@@ -53,6 +53,7 @@ class Seen:
     states: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)  # messages that arrived while no agent owned the chat
+    kept: dict[str, str] = field(default_factory=dict)  # what the model's server calls a conversation
 
 
 class World(RuleBasedStateMachine):
@@ -106,6 +107,8 @@ class World(RuleBasedStateMachine):
     def lease(self, worker: str) -> None:
         turns = self.run(self.store.lease(most=2, worker=worker))
         assert len({turn.conversation_id for turn in turns}) == len(turns)
+        for turn in turns:
+            assert turn.setting.model_conversation == self.seen.kept.get(turn.conversation_id, "")
         self.seen.turns += [(turn, worker) for turn in turns]
 
     @rule(worker=WORKERS)
@@ -137,7 +140,10 @@ class World(RuleBasedStateMachine):
         """Any lease that was ever given: the newest, one that was lost long ago, one that was committed already."""
         turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
         before = self._said_by_agent()
-        done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker))
+        named = f"conv_{pick}" if pick % 2 else ""
+        done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker, model_conversation=named))
+        if named and not (done.duplicate or done.error):
+            self.seen.kept[turn.conversation_id] = named
         said = self._said_by_agent() - before
         assert said == (0 if done.duplicate or done.error else 1)
         if self.seen.owners.get(self._chat(turn.conversation_id), "agent") != "agent":

@@ -35,7 +35,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server:
 
 async def a_life(world: World, messages: int = 3) -> Chat:
     """A person of whom something stands in every place."""
-    one = await a_chat(world, "acme", chat_id=PHONE, name=f"{CANARY} name", summary=f"{CANARY} summary")
+    known = {"summary": f"{CANARY} summary", "model_conversation": f"{CANARY} conversation"}
+    one = await a_chat(world, "acme", chat_id=PHONE, name=f"{CANARY} name", **known)
     for number in range(messages):
         await one.hears(
             f"{CANARY} {number}",
@@ -175,6 +176,7 @@ async def test_an_export_tells_everything_as_json_lines_in_chunks_of_64_kib(worl
         **{"Message": 7, "Delivery": 2, "RawPayload": 5},
     }
     assert any(line.get("id") == long.id and len(line["text"]) == 65_000 for line in lines)
+    assert any(line.get("model_conversation") == f"{CANARY} conversation" for line in lines)
 
 
 async def test_an_export_is_noted_and_of_nobody_is_not_found(world: World) -> None:
@@ -203,6 +205,18 @@ async def test_retention_removes_what_is_older_and_keeps_what_is_being_answered_
     assert texts == ["", "old but open", "new"]
     again = await world.mesh.call("ApplyRetention", ask)
     assert (again.raw_payloads, again.messages) == (0, 0)
+
+
+async def test_with_the_texts_of_a_conversation_that_rests_goes_what_sums_them_up(world: World) -> None:
+    one = await a_chat(world, "acme", chat_id="+1", summary="of old", model_conversation="conv_1")
+    two = await a_chat(world, "acme", chat_id="+2", model_conversation="conv_2")
+    three = await a_chat(world, "acme", chat_id="+3", summary="of today", model_conversation="conv_3")
+    for each in (one, two):
+        await each.lane(updated_at=each.at - timedelta(days=40))
+    ask = pb.ApplyRetentionRequest(tenant_id="acme", messages=Duration(seconds=30 * 86400))
+    await world.mesh.call("ApplyRetention", ask)
+    lanes = [await each.row() for each in (one, two, three)]
+    assert [(lane.summary, lane.model_conversation) for lane in lanes] == [("", ""), ("", ""), ("of today", "conv_3")]
 
 
 async def test_retention_without_ages_keeps_everything(world: World) -> None:
