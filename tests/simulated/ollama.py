@@ -1,147 +1,120 @@
 """What does an Ollama server say on the wire, healthy and ill?
 
-A loopback server of the protocol in ollama/ollama docs/api.md, with a mode for every illness that the model service has
-to bear. `python -m tests.simulated.ollama --port 11434 --mode ok`; a mode may carry a number: `slow:1.5`.
+A loopback server of the protocol in ollama/ollama docs/api.md, with the modes of `model_server`, saying what
+`model_speech` decides. `python -m tests.simulated.ollama --port 11434 --mode ok`.
 """
 
-import argparse
-import asyncio
-import itertools
+import hashlib
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from tests.simulated.model_dialect import Body, Dialect, Reply, Seen, Voice, utf8
+from tests.simulated.model_server import ModelServer, main
+from tests.simulated.model_speech import Heard, Saying, ToolCall, text_of, words
 
+MODEL = "llama3.2:latest"
+MISSING = "nope"  # the one model that cannot be pulled
 CREATED_AT = "2026-01-01T00:00:00.000000Z"
-HUGE_BYTES = 200 * 1024 * 1024
-DRIP_SECONDS = 0.5
+STREAM = "application/x-ndjson"
+LAYER_BYTES = {"weights": 2_019_377_376, "template": 1_429, "params": 96}
+# Go writes these as escapes wherever they stand: https://pkg.go.dev/encoding/json#Marshal
+ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
+
+Part = Callable[[Any, tuple[ToolCall, ...]], Body]  # where a text and its calls stand
 
 
-@dataclass(slots=True)
-class Seen:
-    """One request as the server saw it."""
-
-    path: str
-    body: dict[str, Any]
-    abandoned: bool = False
-
-
-@dataclass
 class Ollama:
     """A model server whose health is a word that may change while it runs."""
 
-    mode: str = "ok"
-    models: tuple[str, ...] = ("llama3.2:latest",)
-    context_length: int = 8192
-    parameters: str = ""
-    requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=100_000))
-    port: int = 0
-    _runner: web.AppRunner | None = None
-    _site: web.TCPSite | None = None
-    _flips: Iterator[bool] = field(default_factory=lambda: itertools.cycle((True, False)))
+    def __init__(
+        self,
+        mode: str = "ok",
+        models: tuple[str, ...] = (MODEL,),
+        *,
+        context_length: int = 8192,
+        parameters: str = "",
+        port: int = 0,
+    ) -> None:
+        self.models = models
+        self._context_length = context_length
+        self._parameters = parameters
+        self.server = ModelServer(self._dialect(), mode, port=port)
+        self.requests = self.server.requests
+        self.start, self.stop, self.switch = self.server.start, self.server.stop, self.server.switch
+
+    @property
+    def mode(self) -> str:
+        return self.server.mode
+
+    @property
+    def port(self) -> int:
+        return self.server.port
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.server.base_url
 
     @property
     def chats(self) -> list[Seen]:
-        return [seen for seen in self.requests if seen.path == "/api/chat"]
+        return self.server.chats
 
-    async def start(self) -> None:
-        """Listens; on a free port unless one was named."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.add_routes(
-            [
-                web.get("/api/tags", self._tags),
-                web.post("/api/show", self._show),
-                web.post("/api/chat", self._chat),
-                web.get("/api/version", self._version),
-            ]
+    @property
+    def open_connections(self) -> int:
+        return self.server.open_connections
+
+    def _dialect(self) -> Dialect:
+        return Dialect(
+            name="Ollama",
+            admits=lambda _headers: None,
+            plain={
+                ("GET", "/api/tags"): self._tags,
+                ("POST", "/api/show"): self._show,
+                ("GET", "/api/version"): lambda _body: _reply({"version": "0.9.0"}),
+                ("POST", "/api/pull"): self._pull,
+            },
+            voices={
+                "/api/chat": _voice(_hear_chat, _message, refused=self._unknown),
+                "/api/generate": _voice(_hear_prompt, _response, refused=self._unknown),
+            },
+            written=_written,
+            framed=lambda data: data + b"\n",
+            stream_type=STREAM,
+            streams=True,
+            error=lambda _status, message: {"error": message},
         )
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await self._listen()
-        await self.switch(self.mode)
 
-    async def switch(self, mode: str) -> None:
-        """Changes the mode; `refuse` closes the port, anything else opens it again."""
-        self.mode = mode
-        if mode == "refuse" and self._site is not None:
-            await self._site.stop()
-            self._site = None
-        elif mode != "refuse" and self._site is None:
-            await self._listen()
+    def _tags(self, _body: Body) -> Reply:
+        return _reply({"models": [_listed(name) for name in self.models]})
 
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def _show(self, body: Body) -> Reply:
+        if refused := self._unknown(body):
+            return refused
+        info = {"general.architecture": "llama", "llama.context_length": self._context_length}
+        shown = {"parameters": self._parameters, "model_info": info, "details": {"family": "llama"}}
+        return _reply({**shown, "capabilities": ["completion", "tools"], "modified_at": CREATED_AT})
 
-    async def _listen(self) -> None:
-        assert self._runner is not None
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await self._site.start()
-        self.port = self._site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    def _pull(self, body: Body) -> Reply:
+        name, streams = body.get("model") or body.get("name", ""), body.get("stream", True)
+        if name == MISSING:
+            error = {"error": "pull model manifest: file does not exist"}
+            return _reply(error, content_type=STREAM) if streams else _reply(error, status=500)
+        if _full(name) not in self.models:
+            self.models = (*self.models, _full(name))
+        steps = list(_pulled(name)) if streams else []
+        return Reply(tuple(_written(step) + b"\n" for step in [*steps, {"status": "success"}]), content_type=STREAM)
 
-    async def _version(self, _request: web.Request) -> web.StreamResponse:
-        return web.json_response({"version": "0.9.0"})
-
-    async def _tags(self, request: web.Request) -> web.StreamResponse:
-        await self._ill_altogether(request)
-        self.requests.append(Seen("/api/tags", {}))
-        return web.json_response({"models": [{"name": name, "model": name, "size": 1} for name in self.models]})
-
-    async def _show(self, request: web.Request) -> web.StreamResponse:
-        await self._ill_altogether(request)
-        body = await request.json()
-        self.requests.append(Seen("/api/show", body))
-        if body.get("model") not in self.models:
-            return web.json_response({"error": f"model '{body.get('model')}' not found"}, status=404)
-        info = {"general.architecture": "llama", "llama.context_length": self.context_length}
-        return web.json_response({"parameters": self.parameters, "model_info": info, "details": {"family": "llama"}})
-
-    async def _ill_altogether(self, request: web.Request) -> None:
-        if self.mode == "refuse":
-            _reset(request)
-        if self.mode == "frozen":
-            await asyncio.Event().wait()
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        await self._ill_altogether(request)
-        body: dict[str, Any] = await request.json()
-        if self.mode == "instant":
-            return web.json_response(_whole(body))
-        seen = Seen("/api/chat", body)
-        self.requests.append(seen)
-        try:
-            return await self._answer(request, body)
-        except (asyncio.CancelledError, ConnectionResetError):
-            seen.abandoned = True
-            raise
-
-    async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        mode, _, number = self.mode.partition(":")
-        if mode == "slow":
-            await asyncio.sleep(float(number or 1))
-        if mode == "flap":
-            mode = "500" if next(self._flips) else "ok"
-        if mode in ILLNESSES:
-            return await ILLNESSES[mode](request, body)
-        if body.get("model") not in self.models:
-            return web.json_response({"error": f"model '{body.get('model')}' not found"}, status=404)
-        if body.get("stream", True):
-            return await _stream(request, _lines(body), odd=mode == "odd")
-        return web.json_response(_whole(body))
+    def _unknown(self, body: Body) -> Reply | None:
+        name = body.get("model")
+        known = {name, _full(str(name))} & set(self.models)
+        return None if known else _reply({"error": f"model '{name}' not found"}, status=404)
 
 
 @asynccontextmanager
 async def running(mode: str = "ok", **options: Any) -> AsyncIterator[Ollama]:
     """A server for the length of a test."""
-    ollama = Ollama(mode=mode, **options)
+    ollama = Ollama(mode, **options)
     await ollama.start()
     try:
         yield ollama
@@ -149,158 +122,100 @@ async def running(mode: str = "ok", **options: Any) -> AsyncIterator[Ollama]:
         await ollama.stop()
 
 
-def reply_to(body: dict[str, Any]) -> str:
-    """`re:` and the last thing that the user said."""
-    said = [message["content"] for message in body.get("messages", []) if message.get("role") == "user"]
-    return f"re: {said[-1]}" if said else "re:"
+def _voice(hear: Callable[[Body], Heard], part: Part, *, refused: Callable[[Body], Reply | None]) -> Voice:
+    """Both paths differ only in what they are asked with, and in where the text of an answer stands."""
+    failed = {"error": "model runner has unexpectedly stopped"}
+
+    def whole(asked: Body, said: Saying) -> Body:
+        return {**_end(asked, hear(asked), said), **part(said.text, said.calls)}
+
+    def pieces(asked: Body, whole: Body) -> list[bytes]:
+        head = {"model": asked.get("model"), "created_at": CREATED_AT, "done": False}
+        message = whole.get("message", {})
+        text, calls = message.get("content", whole.get("response")), message.get("tool_calls")
+        parts = [{**head, "message": message}] if calls else [{**head, **part(word, ())} for word in words(text)]
+        return [_written(each) + b"\n" for each in [*parts, {**whole, **part("", ())}]]
+
+    return Voice(
+        hear=hear,
+        whole=whole,
+        pieces=pieces,
+        opening=1,
+        failed=lambda _asked: failed,
+        broken=lambda _asked, _after: _written(failed) + b"\n",
+        refused=refused,
+    )
 
 
-def _end(body: dict[str, Any]) -> dict[str, Any]:
-    read = sum(len(message.get("content", "")) for message in body.get("messages", [])) // 4
-    counts = {"prompt_eval_count": read, "eval_count": max(1, len(reply_to(body)) // 4)}
-    times = {"total_duration": 5_000_000, "load_duration": 1_000_000, "eval_duration": 2_000_000}
-    return {
-        "model": body.get("model"),
-        "created_at": CREATED_AT,
-        "done": True,
-        "done_reason": "stop",
-        **counts,
-        **times,
-    }
+def _hear_chat(asked: Body) -> Heard:
+    turns = tuple((each.get("role", ""), text_of(each.get("content"))) for each in asked.get("messages") or [])
+    return Heard(turns, bool(asked.get("tools")), _most_tokens(asked))
 
 
-def _whole(body: dict[str, Any]) -> dict[str, Any]:
-    return {**_end(body), "message": {"role": "assistant", "content": reply_to(body)}}
+def _hear_prompt(asked: Body) -> Heard:
+    turns = (("system", asked.get("system") or ""), ("user", asked.get("prompt") or ""))
+    return Heard(turns, most_tokens=_most_tokens(asked))
 
 
-def _lines(body: dict[str, Any]) -> list[dict[str, Any]]:
-    words = reply_to(body).split(" ")
-    pieces = [word if number == 0 else f" {word}" for number, word in enumerate(words)]
-    head = {"model": body.get("model"), "created_at": CREATED_AT, "done": False}
-    parts = [{**head, "message": {"role": "assistant", "content": piece}} for piece in pieces]
-    return [*parts, {**_end(body), "message": {"role": "assistant", "content": ""}}]
+def _most_tokens(asked: Body) -> int:
+    return int((asked.get("options") or {}).get("num_predict") or 0)
 
 
-async def _stream(request: web.Request, lines: list[dict[str, Any]], *, odd: bool) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
-    await response.prepare(request)
-    data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
-    step = 3 if odd else len(data)  # three bytes cut both JSON and UTF-8 characters
-    for start in range(0, len(data), step):
-        await response.write(data[start : start + step])
-    await response.write_eof()
-    return response
+def _message(text: Any, calls: tuple[ToolCall, ...]) -> Body:
+    message = {"role": "assistant", "content": text}
+    if not calls:
+        return {"message": message}
+    try:
+        functions = [{"name": call.name, "arguments": json.loads(call.arguments)} for call in calls]
+    except ValueError:  # a call that Ollama cannot read stays the text that it was
+        return {"message": {**message, "content": " ".join(f"{call.name} {call.arguments}" for call in calls)}}
+    return {"message": {**message, "tool_calls": [{"function": function} for function in functions]}}
 
 
-def _reset(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-    raise web.HTTPServiceUnavailable
+def _response(text: Any, _calls: tuple[ToolCall, ...]) -> Body:
+    return {"response": text}
 
 
-async def _hang(_request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError("unreachable")
+def _end(asked: Body, heard: Heard, said: Saying) -> Body:
+    head = {"model": asked.get("model"), "created_at": CREATED_AT, "done": True}
+    counts = {"prompt_eval_count": heard.tokens, "eval_count": said.tokens}
+    times = {"total_duration": 5_000_000, "load_duration": 1_000_000}
+    times |= {"prompt_eval_duration": 1_000_000, "eval_duration": 2_000_000}
+    reason = "length" if said.finish == "length" else "stop"  # also when it calls tools
+    return {**head, "done_reason": reason, **counts, **times}
 
 
-async def _abort(request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-    _reset(request)
-    raise AssertionError("unreachable")
+def _pulled(name: str) -> Iterator[Body]:
+    yield {"status": "pulling manifest"}
+    for layer, total in LAYER_BYTES.items():
+        digest = _digest(name + layer)
+        line = {"status": f"pulling {digest[7:19]}", "digest": digest, "total": total}
+        yield line  # before its first byte, `completed` is absent
+        yield from ({**line, "completed": total * quarter // 4} for quarter in (1, 2, 3, 4))
+    yield from ({"status": status} for status in ("verifying sha256 digest", "writing manifest"))
 
 
-async def _drip(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "application/json"})
-    await response.prepare(request)
-    for byte in json.dumps(_whole(body)).encode():
-        await response.write(bytes([byte]))
-        await asyncio.sleep(DRIP_SECONDS)
-    return response
+def _listed(name: str) -> Body:
+    details = {"format": "gguf", "family": "llama", "parameter_size": "3.2B", "quantization_level": "Q4_K_M"}
+    times = {"modified_at": CREATED_AT, "digest": _digest(name).removeprefix("sha256:")}
+    return {"name": name, "model": name, "size": 2_019_393_189, "details": details, **times}
 
 
-async def _stall(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-    """One piece, and then silence on an open connection."""
-    response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
-    await response.prepare(request)
-    await response.write(json.dumps(_lines(body)[0]).encode() + b"\n")
-    await asyncio.Event().wait()
-    return response
+def _digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-async def _huge(request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "application/json"})
-    await response.prepare(request)
-    await response.write(b'{"message": {"role": "assistant", "content": "')
-    block = b"x" * 65536
-    for _ in range(HUGE_BYTES // len(block)):
-        await response.write(block)
-    return response
+def _full(name: str) -> str:
+    return name if ":" in name else f"{name}:latest"
 
 
-async def _truncated(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-    """Half of the body that was announced, and then a closed connection."""
-    data = json.dumps(_whole(body)).encode()
-    response = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(data))})
-    await response.prepare(request)
-    await response.write(data[: len(data) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response
+def _reply(body: Body, *, status: int = 200, content_type: str = "application/json") -> Reply:
+    return Reply((_written(body),), status, content_type)
 
 
-def _says(content: Any) -> Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]:
-    """A well-formed answer with this as its text."""
-
-    async def answer(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        return web.json_response({**_end(body), "message": {"role": "assistant", "content": content}})
-
-    return answer
-
-
-def _plain(
-    text: str, *, status: int = 200, content_type: str = "application/json", headers: dict[str, str] | None = None
-) -> Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]:
-    async def answer(_request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
-        return web.Response(text=text, status=status, content_type=content_type, headers=headers)
-
-    return answer
-
-
-ILLNESSES: dict[str, Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]] = {
-    "hang": _hang,
-    "reset": _abort,
-    "drip": _drip,
-    "stall": _stall,
-    "huge": _huge,
-    "truncated": _truncated,
-    "garbage": _plain("\x00\x01 this is not json {{{"),
-    "half": _plain('{"message": {"role": "assistant", "content": "hal'),
-    "html": _plain("<html><body>Welcome to nginx</body></html>", content_type="text/html"),
-    "nothing": _plain(""),
-    "list": _plain("[1, 2, 3]"),
-    "deep": _plain("[" * 100_000),
-    "error": _plain('{"error": "model runner has unexpectedly stopped"}'),
-    "500": _plain('{"error": "boom"}', status=500),
-    "503": _plain('{"error": "server busy, please try again"}', status=503),
-    "400": _plain('{"error": "model does not support chat"}', status=400),
-    "429": _plain('{"error": "slow down"}', status=429, headers={"retry-after": "7"}),
-    "empty": _says(""),
-    "blank": _says(" \n\t "),
-    "number": _says(7),
-    "null": _says(None),
-    "surrogates": _says("a\x00b\ud800c"),
-}
-
-
-async def _serve(port: int, mode: str) -> None:
-    ollama = Ollama(mode=mode, port=port)
-    await ollama.start()
-    print(f"simulated Ollama on {ollama.base_url}, mode {mode}", flush=True)
-    await asyncio.Event().wait()
+def _written(body: Body) -> bytes:
+    return utf8(body).decode().translate(ESCAPED).encode()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=11434)
-    parser.add_argument("--mode", default="ok", help="ok, instant, odd, slow:SECONDS, flap, refuse, frozen …")
-    arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.port, arguments.mode))
+    main(lambda mode, port: Ollama(mode, port=port), name="Ollama", port=11434)
