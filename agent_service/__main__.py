@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import timedelta
 
-from agent_service.backends.directory import Accounts, Keys
+from agent_service.backends.directory import Accounts
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.llm import Llm
 from agent_service.domain.door import Door
@@ -13,6 +13,7 @@ from agent_service.domain.worker import Terms, Worker
 from agent_service.server import AgentServer
 from agent_service.settings import Settings
 from kit import process
+from kit.api_keys import AskedKeys
 from kit.calling import Mesh
 from kit.ids import new_id
 from kit.lifetime import Lifetime
@@ -29,7 +30,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     await mesh.open()
     storage = mesh.channel("storage")
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
-    server = Server(service="agent", address=settings.agent_address, settings=settings, keys=Keys(storage))
+    server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
     server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), service=SERVICE)
     await server.start()

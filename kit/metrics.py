@@ -9,6 +9,8 @@ Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 # From a millisecond (a call on one machine) to the two minutes that a turn may take.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_RATES = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+_SHARES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -26,6 +28,14 @@ def _seconds(name: str, about: str, *labels: str) -> Histogram:
 
 def _sizes(name: str, about: str, *labels: str) -> Histogram:
     return _remembering(Histogram(f"parley_{name}", about, labels, buckets=_SIZES))
+
+
+def _rates(name: str, about: str, *labels: str) -> Histogram:
+    return _remembering(Histogram(f"parley_{name}", about, labels, buckets=_RATES))
+
+
+def _shares(name: str, about: str, *labels: str) -> Histogram:
+    return _remembering(Histogram(f"parley_{name}", about, labels, buckets=_SHARES))
 
 
 def _remembering(metric: Metric) -> Metric:
@@ -56,11 +66,22 @@ turns_open = _gauge("turns_open", "Turns not ended yet, waiting or running", "st
 queue_depth = _gauge("queue_depth", "Items waiting in a queue", "queue")
 queue_oldest_seconds = _gauge("queue_oldest_seconds", "Age of the oldest item that waits in a queue", "queue")
 
-# The model.
+# The model. Names of models are those that are configured or that a server lists, so there are few.
 llm_seconds = _seconds("llm_seconds", "Time of one call to a model server", "backend", "model")
+llm_first_text_seconds = _seconds("llm_first_text_seconds", "Time until a stream's first text", "backend", "model")
+llm_tokens_per_second = _rates("llm_tokens_per_second", "Tokens written per second of a call", "backend", "model")
 llm_tokens = _counter("llm_tokens", "Tokens read and written", "model", "direction")
-llm_failures = _counter("llm_failures", "Calls to model servers that failed", "backend", "reason")
-llm_breaker_open = _gauge("llm_breaker_open", "1 while calls to a model are refused after failures", "backend", "model")
+llm_cost_micros = _counter("llm_cost_micros", "Cost by the prices of models.toml, in millionths", "model")
+llm_failures = _counter("llm_failures", "Calls to model servers that failed", "backend", "model", "reason")
+llm_retries = _counter("llm_retries", "Attempts after the first one", "backend", "model")
+llm_retries_denied = _counter("llm_retries_denied", "Retries that the retry budget did not allow", "backend")
+llm_fallbacks = _counter("llm_fallbacks", "Models passed over, for the next of the chain or the text", "model", "to")
+llm_breaker_state = _gauge("llm_breaker_state", "0 closed, 1 half open, 2 open", "backend", "model")
+llm_breaker_transitions = _counter("llm_breaker_transitions", "Changes of a breaker's state", "backend", "model", "to")
+llm_calls_waiting = _gauge("llm_calls_waiting", "Calls that wait for a place at a backend", "backend")
+llm_queue_seconds = _seconds("llm_queue_seconds", "Time that calls waited for a place at a backend", "backend")
+llm_estimate_error = _shares("llm_estimate_error", "How wrong the estimate of a prompt's tokens was", "model")
+llm_reloads = _counter("llm_reloads", "Times that models.toml was read again", "result")
 
 # Out: deliveries are replies, attempts are calls to a provider.
 deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")

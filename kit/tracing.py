@@ -70,6 +70,18 @@ def linked_span(name: str, parent: str = "", **attributes: str | int | float | b
     return nullcontext() if provider is None else _recorded(provider, name, parent=parent, attributes=attributes)
 
 
+def span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[object]:
+    """A span below the current one that does not become the current one, so that a generator may hold it.
+
+    What an error says is not recorded: it may quote a stranger.
+    """
+    provider = _process.provider
+    if provider is None:
+        return nullcontext()
+    tracer = provider.get_tracer("parley")
+    return tracer.start_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False)
+
+
 @contextmanager
 def _recorded(
     provider: "TracerProvider", name: str, *, parent: str, attributes: dict[str, str | int | float | bool]

@@ -6,15 +6,14 @@ import time
 
 from channels.registry import CHANNELS
 from kit import process
+from kit.api_keys import AskedKeys
 from kit.calling import Mesh
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
 from kit.serving import Server
 from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
-from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
-from sender_service.backends.directory import StoredKeys
 from sender_service.backends.outbox import Outbox
 from sender_service.backends.provider import Provider
 from sender_service.domain.addresses import Addresses
@@ -39,7 +38,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         wait_seconds=settings.sender_wait_seconds,
         random=random.random,
     )
-    keys = StoredKeys(DirectoryServiceStub(mesh.channel("storage")))
+    keys = AskedKeys(mesh.channel("storage"))
     server = Server(service="sender", address=settings.sender_address, settings=settings, keys=keys)
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()

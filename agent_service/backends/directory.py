@@ -1,11 +1,9 @@
-"""Which channel account does a program speak through, and whose is its API key?"""
+"""Which channel account does a program speak through?"""
 
 import grpc
 
-from kit.access import Caller
 from kit.errors import NotFound, from_rpc
 from parley.storage.v1 import directory_pb2 as directory
-from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as service
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 
@@ -58,18 +56,3 @@ class Accounts:
         put = service.PutChannelAccountRequest(tenant_id=tenant_id, request_id="agent-api-account", account=wanted)
         made = await self._stub.PutChannelAccount(put, timeout=CALL_SECONDS)
         return made.account
-
-
-class Keys:
-    """Knows whose an API key is, by asking storage. Kit remembers the answer for a moment."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub = DirectoryServiceStub(channel)
-
-    async def verify(self, secret: str) -> Caller:
-        try:
-            verified = await self._stub.VerifyApiKey(requests.VerifyApiKeyRequest(secret=secret), timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
-        key = verified.key
-        return Caller(tenant_id=key.tenant_id, scopes=frozenset(key.scopes), name=key.name)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent_service.backends.directory import Accounts, Keys
+from agent_service.backends.directory import Accounts
 from agent_service.settings import Settings
 from kit import logs
+from kit.api_keys import AskedKeys
 from kit.calling import Mesh
 from kit.errors import CredentialMissing, NotFound
 from kit.local import share
@@ -107,8 +108,8 @@ async def test_an_account_of_another_tenant_is_not_found(tmp_path: Path) -> None
 
 async def test_a_key_names_its_tenant_and_what_it_may_do_and_a_wrong_one_nothing(tmp_path: Path) -> None:
     async with connected(Directory(), tmp_path) as channel:
-        caller = await Keys(channel).verify("pk_right")
+        caller = await AskedKeys(channel).verify("pk_right")
         with pytest.raises(CredentialMissing):
-            await Keys(channel).verify("pk_wrong")
+            await AskedKeys(channel).verify("pk_wrong")
 
     assert (caller.tenant_id, caller.scopes, caller.name) == ("t1", frozenset({"agent.use"}), "crm")
