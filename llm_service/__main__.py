@@ -2,17 +2,24 @@
 
 import asyncio
 import random
-from urllib.parse import urlsplit
+import time
 
 from kit import process
+from kit.api_keys import AskedKeys
+from kit.calling import Mesh
 from kit.lifetime import Lifetime
 from kit.serving import Server
-from llm_service.backends import echo
-from llm_service.backends.ollama import Ollama
-from llm_service.backends.wire import Wire, connected
-from llm_service.domain.bulkhead import Bulkheads
-from llm_service.domain.calls import Calls, Patience
-from llm_service.domain.choice import Choice, Route, Wishes
+from kit.settings import SettingsError
+from llm_service.backends.models_file import ModelsFile
+from llm_service.backends.servers import Servers, Terms
+from llm_service.domain import catalogue
+from llm_service.domain.attempts import Attempts, Patience
+from llm_service.domain.breaker import Rule
+from llm_service.domain.calls import Calls
+from llm_service.domain.catalogue import Catalogue, CatalogueError
+from llm_service.domain.choice import Choice, Wishes
+from llm_service.domain.tokens import Estimate
+from llm_service.domain.watching import watch
 from llm_service.server import LlmServer
 from llm_service.settings import Settings
 from parley.llm.v1 import llm_service_pb2_grpc as rpc
@@ -24,17 +31,18 @@ DRAIN_SECONDS = 25.0
 
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Answers until the process is told to stop. Readiness never waits for a model server."""
-    # Room for the looks beside the calls; the rest would wait for a connection.
-    connections = settings.llm_concurrency + 8
-    wire = connected(settings.ollama_base_url, connections=connections, most_bytes=settings.llm_answer_bytes)
-    choice = _choice(settings, wire)
-    patience = Patience(silence_seconds=settings.llm_silence_seconds, random=random.random)
-    calls = Calls(choice, Bulkheads(settings.llm_concurrency), patience=patience)
-    server = Server(service="llm", address=settings.llm_address, settings=settings)
-    front = LlmServer(calls, choice)
+    file = ModelsFile(settings.models_file, required=settings.models_file_named)
+    choice = _choice(settings, file)
+    estimate = Estimate()
+    calls = Calls(choice, Attempts(Patience(random=random.random)), estimate=estimate)
+    mesh = Mesh(settings)
+    await mesh.open()
+    keys = AskedKeys(mesh.channel("storage"))
+    server = Server(service="llm", address=settings.llm_address, settings=settings, keys=keys)
+    front = LlmServer(calls, choice, estimate=estimate)
     server.add(rpc.add_LlmServiceServicer_to_server, front, service=SERVICE)
     await server.start()
-    looking = asyncio.create_task(choice.watch())
+    looking = asyncio.create_task(watch(choice, file, every_seconds=settings.llm_recheck_seconds))
     server.set_serving(True)
     lifetime.ready("llm")
     try:
@@ -43,7 +51,8 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
-        await wire.aclose()
+        await choice.aclose()
+        await mesh.close()
 
 
 async def _ended(front: LlmServer, delay_seconds: float) -> None:
@@ -52,18 +61,41 @@ async def _ended(front: LlmServer, delay_seconds: float) -> None:
     front.end_streams()
 
 
-def _choice(settings: Settings, wire: Wire) -> Choice:
-    url = urlsplit(settings.ollama_base_url)
+def _choice(settings: Settings, file: ModelsFile) -> Choice:
+    rule = Rule(open_seconds=settings.llm_breaker_seconds, probe_seconds=settings.llm_probe_seconds)
+    terms = Terms(
+        openai_base_url=settings.openai_base_url.rstrip("/"),
+        openai_api_key=settings.openai_api_key.get_secret_value(),
+        answer_bytes=settings.llm_answer_bytes,
+        window_tokens=settings.llm_window_tokens,
+        concurrency=settings.llm_concurrency,
+        queue=settings.llm_queue,
+        rule=rule,
+        clock=time.monotonic,
+    )
     wishes = Wishes(
-        # Without a user and password that it may carry: this one is shown.
-        base_url=f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}",
-        named=settings.ollama_named,
-        default_model=settings.default_model,
+        named=settings.ollama_named or settings.openai_named,
         window_tokens=settings.llm_window_tokens,
         recheck_seconds=settings.llm_recheck_seconds,
+        silence_seconds=settings.llm_silence_seconds,
+        written=file.name if file.there() else "",
+        default_model=settings.default_model,
     )
-    ollama = Ollama(wire, window_tokens=settings.llm_window_tokens)
-    return Choice(ollama, Route(echo.Echo(), echo.MODEL), wishes=wishes)
+    servers = Servers(terms)
+    try:
+        return Choice(file.read() if file.there() else _found(settings), servers, echo=servers.echo(), wishes=wishes)
+    except CatalogueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _found(settings: Settings) -> Catalogue:
+    """Without models.toml: Ollama where it usually is or was named, and a server of OpenAI's protocol when named."""
+    backends: dict[str, catalogue.Server] = {}
+    if settings.openai_named:
+        backends["openai"] = catalogue.Server(kind="openai")
+    if settings.ollama_named or not settings.openai_named:
+        backends["ollama"] = catalogue.Server(kind="ollama", base_url=settings.ollama_base_url)
+    return Catalogue(backends=backends)
 
 
 def main() -> None:

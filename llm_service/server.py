@@ -3,31 +3,30 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
 
 import grpc
 
-from kit import deadlines, errors
-from kit.moments import span
+from kit import errors
+from llm_service.domain import replies
+from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer
-from llm_service.domain.calls import Calls, Record
+from llm_service.domain.calls import Calls
 from llm_service.domain.choice import Choice
 from llm_service.domain.exchange import Exchange
+from llm_service.domain.time_left import FALLBACK_SECONDS, REASON_SECONDS, left
+from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import llm_service_pb2_grpc as rpc
-
-# Of the caller's deadline, what is kept back from the model: enough to send the fallback text as the contract says, and
-# without one, enough that the caller reads why instead of a bare DEADLINE_EXCEEDED.
-FALLBACK_SECONDS = 0.5
-REASON_SECONDS = 0.1
+from parley.llm.v1 import model_pb2
 
 
 class LlmServer(rpc.LlmServiceServicer):
     """Serves parley.llm.v1.LlmService."""
 
-    def __init__(self, calls: Calls, choice: Choice) -> None:
+    def __init__(self, calls: Calls, choice: Choice, *, estimate: Estimate) -> None:
         self._calls = calls
         self._choice = choice
+        self._estimate = estimate
         self._ending = asyncio.Event()
 
     def end_streams(self) -> None:
@@ -55,65 +54,75 @@ class LlmServer(rpc.LlmServiceServicer):
         request: llm.GenerateStreamRequest,
         _context: grpc.aio.ServicerContext[llm.GenerateStreamRequest, llm.GenerateStreamResponse],
     ) -> AsyncGenerator[llm.GenerateStreamResponse, None]:
-        record = Record()
-        async with aclosing(self._calls.stream(request.prompt, record, seconds=_left(REASON_SECONDS))) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    yield llm.GenerateStreamResponse(completed=_completion(record, piece))
-                else:
-                    yield llm.GenerateStreamResponse(delta=piece)
+        record, prompt, kept = Record(), request.prompt, request.prompt.model_conversation
+        said = False
+        try:
+            async with aclosing(self._calls.stream(prompt, record, seconds=_seconds(request.fallback_text))) as pieces:
+                async for piece in pieces:
+                    said = True
+                    if isinstance(piece, Answer):
+                        for call in replies.tool_calls(piece):
+                            yield llm.GenerateStreamResponse(tool_call=call)
+                        completion = replies.completion(record, piece, prompt=prompt, kept=kept)
+                        yield llm.GenerateStreamResponse(completed=completion)
+                    else:
+                        yield llm.GenerateStreamResponse(delta=piece)
+        except errors.ParleyError as error:
+            if said or not replies.may_fall_back(request.fallback_text, error):
+                raise
+            yield llm.GenerateStreamResponse(delta=request.fallback_text)
+            yield llm.GenerateStreamResponse(completed=replies.fallback(record, error, prompt=prompt))
 
     async def ListModels(
         self,
-        _request: llm.ListModelsRequest,
-        _context: grpc.aio.ServicerContext[llm.ListModelsRequest, llm.ListModelsResponse],
-    ) -> llm.ListModelsResponse:
+        _request: model_pb2.ListModelsRequest,
+        _context: grpc.aio.ServicerContext[model_pb2.ListModelsRequest, model_pb2.ListModelsResponse],
+    ) -> model_pb2.ListModelsResponse:
         listing = await self._choice.listing()
-        models = [
-            llm.Model(name=each.name, backend=each.backend, window_tokens=each.window_tokens, available=available)
-            for each, available in listing.models
-        ]
-        return llm.ListModelsResponse(
-            models=models,
+        return model_pb2.ListModelsResponse(
+            models=[replies.model(row, self._estimate) for row in listing.rows],
             default_model=listing.default_model,
             default_backend=listing.default_backend,
             note=listing.note,
         )
 
+    async def CountTokens(
+        self,
+        request: model_pb2.CountTokensRequest,
+        _context: grpc.aio.ServicerContext[model_pb2.CountTokensRequest, model_pb2.CountTokensResponse],
+    ) -> model_pb2.CountTokensResponse:
+        model, tokens = await self._calls.count(request.prompt)
+        return model_pb2.CountTokensResponse(
+            input_tokens=tokens,
+            window_tokens=model.window_tokens,
+            model=model.name,
+            characters_per_token=self._estimate.ratio(model.label),
+            answers_counted=self._estimate.answers(model.label),
+        )
+
+    async def PullModel(
+        self,
+        request: model_pb2.PullModelRequest,
+        _context: grpc.aio.ServicerContext[model_pb2.PullModelRequest, model_pb2.PullModelResponse],
+    ) -> AsyncGenerator[model_pb2.PullModelResponse, None]:
+        served = await self._choice.served(request.backend)
+        async with aclosing(served.backend.pull(request.model)) as steps:
+            async for step in steps:
+                yield replies.progress(step)
+        await self._choice.look()
+
     async def _generate(self, request: llm.GenerateRequest) -> llm.GenerateResponse:
-        record = Record()
-        kept = FALLBACK_SECONDS if request.fallback_text else REASON_SECONDS
+        record, prompt, kept = Record(), request.prompt, request.prompt.model_conversation
         try:
-            answer = await self._calls.generate(request.prompt, record, seconds=_left(kept))
+            answer = await self._calls.generate(prompt, record, seconds=_seconds(request.fallback_text))
         except errors.ParleyError as error:
-            if not request.fallback_text:
+            if not replies.may_fall_back(request.fallback_text, error):
                 raise
-            return _fallback(request.fallback_text, record, error=error)
-        return llm.GenerateResponse(text=answer.text, completion=_completion(record, answer))
+            completion = replies.fallback(record, error, prompt=prompt)
+            return llm.GenerateResponse(text=request.fallback_text, completion=completion)
+        completion = replies.completion(record, answer, prompt=prompt, kept=kept)
+        return llm.GenerateResponse(text=answer.text, completion=completion, tool_calls=replies.tool_calls(answer))
 
 
-def _left(kept_seconds: float) -> float:
-    """What the model gets of the caller's time. Kit refuses calls without a deadline before they come here."""
-    left = deadlines.remaining()
-    if left is None:
-        raise errors.DeadlineMissing
-    return max(left - kept_seconds, left / 2, 0.0)
-
-
-def _completion(record: Record, answer: Answer) -> llm.Completion:
-    return llm.Completion(
-        finish_reason=answer.finish_reason,
-        model=record.model,
-        backend=record.backend,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-        attempts=record.attempts,
-        model_time=span(timedelta(seconds=record.model_seconds)),
-    )
-
-
-def _fallback(text: str, record: Record, *, error: errors.ParleyError) -> llm.GenerateResponse:
-    completion = _completion(record, Answer("", llm.FINISH_REASON_FALLBACK))
-    completion.fallback = True
-    completion.failure.CopyFrom(errors.as_item(error))
-    return llm.GenerateResponse(text=text, completion=completion)
+def _seconds(fallback_text: str) -> float:
+    return left(FALLBACK_SECONDS if fallback_text else REASON_SECONDS)

@@ -1,29 +1,62 @@
 """What may an operator set of the model service?"""
 
-from pydantic import Field
+from pathlib import Path
+
+from pydantic import Field, SecretStr
 
 from kit import settings
+from llm_service.domain.addresses import Url
 
 
 class Settings(settings.Settings):
     """The model service's own settings, beside those that every service has."""
 
-    ollama_base_url: str = Field(
+    ollama_base_url: Url = Field(
         default="http://127.0.0.1:11434",
-        pattern=r"^https?://[^/\s]+",
         description="Where Ollama is. Not set: a server found at the default is used, else echo answers until one is "
         "found. Set: echo never answers in its place; people get the fallback text while it is away.",
+    )
+    openai_base_url: Url = Field(
+        default="https://api.openai.com/v1",
+        description="Where a server of OpenAI's protocols is, with its /v1. Used once this or OPENAI_API_KEY is set.",
+    )
+    openai_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key for OPENAI_BASE_URL; it is sent to that host alone."
     )
     default_model: str = Field(
         default="",
         max_length=128,
-        description="The model when nothing else names one; `echo` for echo. Empty: the first that the server lists.",
+        description="The model when nothing else names one; `echo` for echo. Empty: the default of models.toml, else "
+        "the first that Ollama lists.",
+    )
+    models_file: Path = Field(
+        default=Path("models.toml"),
+        description="What there is to ask, and on what terms: docs/models.md. Read again when it changes. A file that "
+        "is not there is none, unless this is set.",
     )
     llm_concurrency: int = Field(
         default=256,
         ge=1,
         le=4096,
-        description="Most calls to one backend at the same time; one more is told to come again in 1 s.",
+        description="Most calls to one backend at the same time, where models.toml does not say.",
+    )
+    llm_queue: int = Field(
+        default=64,
+        ge=0,
+        le=4096,
+        description="Most calls that wait for a place at one backend; one more is told to come again in 1 s.",
+    )
+    llm_breaker_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="How long a model is left alone after three failures in a row, in seconds.",
+    )
+    llm_probe_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Deadline of the one call, in seconds, that then finds out whether it is well again.",
     )
     llm_window_tokens: int = Field(
         default=4096,
@@ -36,7 +69,8 @@ class Settings(settings.Settings):
         default=2 * 1024 * 1024,
         ge=1024,
         le=64 * 1024 * 1024,
-        description="Longest answer to read from a model server, in bytes; a longer one counts as garbage.",
+        description="Longest answer to read from a model server, in bytes; 16 times that for a stream. A longer one "
+        "counts as garbage.",
     )
     llm_silence_seconds: float = Field(
         default=15.0,
@@ -50,6 +84,16 @@ class Settings(settings.Settings):
         le=3600,
         description="Time between two looks at what the model server has, in seconds.",
     )
+
+    @property
+    def openai_named(self) -> bool:
+        """Whether an operator named a server of OpenAI's protocols."""
+        return "openai_base_url" in self.model_fields_set or bool(self.openai_api_key.get_secret_value())
+
+    @property
+    def models_file_named(self) -> bool:
+        """Whether an operator named the file, so that it must be there."""
+        return "models_file" in self.model_fields_set
 
     @property
     def ollama_named(self) -> bool:

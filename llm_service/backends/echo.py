@@ -4,11 +4,14 @@ It is deterministic and needs nothing, so a first start, a test and a load run h
 """
 
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from itertools import takewhile
 
-from llm_service.domain.backend import Answer, Model
+from kit.errors import ModelUnsupported
+from llm_service.backends.openai_models import no_pulling
+from llm_service.domain.backend import Answer, Model, Progress, most_tokens
 from parley.chat.v1.message_pb2 import Role
-from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import completion_pb2, prompt_pb2
 
 NAME = "echo"
 MODEL = Model(name="echo", backend=NAME, window_tokens=32_768)
@@ -16,32 +19,43 @@ CHARACTERS_PER_TOKEN = 4
 
 
 class Echo:
-    """A backend that repeats everything which the person said since somebody last answered."""
+    """A backend that repeats everything which the person said since somebody last answered. It calls no tool."""
 
-    name = NAME
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
 
     async def models(self) -> tuple[Model, ...]:
-        return (MODEL,)
+        return (replace(MODEL, backend=self.name),)
 
-    async def answer(self, prompt: llm.Prompt, model: Model) -> Answer:  # noqa: ARG002 - named by the protocol
-        return _answer(prompt)
+    async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
+        return _answer(prompt, model)
 
-    async def stream(self, prompt: llm.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:  # noqa: ARG002 - as well
-        answer = _answer(prompt)
+    async def stream(self, prompt: prompt_pb2.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:
+        answer = _answer(prompt, model)
         for word in answer.text.split(" "):
             yield word if word == "echo:" else f" {word}"
         yield Answer("", answer.finish_reason, answer.input_tokens, answer.output_tokens)
 
+    def pull(self, name: str) -> AsyncGenerator[Progress, None]:
+        return no_pulling(name)
 
-def _answer(prompt: llm.Prompt) -> Answer:
+    async def aclose(self) -> None:
+        """There is nothing to give back."""
+
+
+def _answer(prompt: prompt_pb2.Prompt, model: Model) -> Answer:
+    if prompt.output_schema:
+        raise ModelUnsupported(
+            "Echo repeats what people say: it writes no JSON.", metadata={"feature": "output_schema"}
+        )
     text = f"echo: you said {_listed(_unanswered(prompt.messages))}"
-    most = prompt.max_output_tokens * CHARACTERS_PER_TOKEN
+    most = most_tokens(prompt, model) * CHARACTERS_PER_TOKEN
     cut = text[:most] if most else text
-    reason = llm.FINISH_REASON_STOP if cut == text else llm.FINISH_REASON_LENGTH
+    reason = completion_pb2.FINISH_REASON_STOP if cut == text else completion_pb2.FINISH_REASON_LENGTH
     return Answer(cut, reason, _tokens(said.text for said in prompt.messages), _tokens([cut]))
 
 
-def _unanswered(messages: Iterable[llm.PromptMessage]) -> list[str]:
+def _unanswered(messages: Iterable[prompt_pb2.PromptMessage]) -> list[str]:
     newest_first = takewhile(lambda said: said.role == Role.ROLE_CONTACT, reversed(list(messages)))
     return [said.text for said in newest_first][::-1]
 

@@ -5,6 +5,7 @@ kept, and whatever goes wrong has a name. Leaving early closes the connection, w
 """
 
 import json
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import AsyncGeneratorType
@@ -14,15 +15,19 @@ import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
-from kit.errors import ModelBusy, ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
+from kit.errors import ModelGarbage, ModelUnavailable
+from llm_service.backends.refusals import READ_BYTES, refused
 
 CONNECT_SECONDS = 3.0
 KEPT_ALIVE_SECONDS = 30.0
+# Of a stream only one line is kept at a time, so all its lines together may be longer than an answer.
+STREAM_TIMES = 16
 HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
 LOST = (httpx.TransportError, OSError)
+DATA = b"data:"
+DONE = b"[DONE]"
 
-# A status without a line here is a refusal that asking again does not change.
-STATUSES: dict[int, type[ParleyError]] = {404: ModelUnknown, 408: ModelBusy, 429: ModelBusy}
+Together = AsyncGenerator[list[dict[str, object]], None]
 
 
 class Wire:
@@ -35,24 +40,57 @@ class Wire:
         self._urls: dict[str, httpx.URL] = {}
         self._most_bytes = most_bytes
 
+    @property
+    def host(self) -> str:
+        """Of the server."""
+        return self._base_url.host
+
     async def whole(self, path: str, body: object = None) -> dict[str, object]:
         """The JSON object that the server answers with."""
-        async with aclosing(self._bytes(path, body)) as parts:
+        async with aclosing(self._bytes(path, body, most_bytes=self._most_bytes)) as parts:
             return _object(b"".join([part async for part in parts]))
 
-    async def lines(self, path: str, body: object) -> AsyncGenerator[dict[str, object], None]:
-        """The JSON objects of an answer that comes line by line (NDJSON), however it is cut into pieces."""
-        rest = b""
-        async with aclosing(self._bytes(path, body)) as parts:
-            async for part in parts:
-                *whole, rest = (rest + part).split(b"\n")
-                for line in filter(bytes.strip, whole):
-                    yield _object(line)
-        if rest.strip():
-            yield _object(rest)
+    async def lines(self, path: str, body: object, *, endless: bool = False) -> Together:
+        """The JSON objects of an answer that comes in lines (NDJSON), however it is cut; those of one read together."""
+        async with aclosing(self._lines(path, body, endless=endless)) as reads:
+            async for lines in reads:
+                yield [_object(line) for line in lines]
+
+    async def events(self, path: str, body: object) -> Together:
+        """The JSON objects of Server-Sent Events, until [DONE] or the end; those of one read at once.
+
+        https://html.spec.whatwg.org/multipage/server-sent-events.html: other fields than data, and comments, are
+        skipped. What is neither is no such stream, for example a page of HTML.
+        """
+        data: list[bytes] = []
+        async with aclosing(self._lines(path, body)) as reads:
+            async for lines in reads:
+                objects, is_done = _events(lines, data)
+                yield objects
+                if is_done:
+                    return
+        if data:
+            raise ModelGarbage("The model server's answer ended in the middle.")
 
     async def aclose(self) -> None:
+        """Gives the connections back."""
         await self._transport.aclose()
+
+    async def _lines(self, path: str, body: object, *, endless: bool = False) -> AsyncGenerator[list[bytes], None]:
+        """Those that end in one read; without their ends, and without empty ones."""
+        rest, most = bytearray(), sys.maxsize if endless else STREAM_TIMES * self._most_bytes
+        async with aclosing(self._bytes(path, body, most_bytes=most)) as parts:
+            async for part in parts:
+                rest += part
+                if b"\n" in part:
+                    *whole, last = bytes(rest).split(b"\n")
+                    rest = bytearray(last)
+                    if lines := [line for line in map(bytes.strip, whole) if line]:
+                        yield lines
+                if len(rest) > self._most_bytes:
+                    raise _too_long(self._most_bytes)
+        if last := bytes(rest).strip():
+            yield [last]
 
     async def _open(self, path: str, body: object) -> httpx.Response:
         content = b"" if body is None else orjson.dumps(body)
@@ -70,9 +108,21 @@ class Wire:
         except LOST as error:
             raise ModelUnavailable("The model server cannot be reached.") from error
         if response.status_code != httpx.codes.OK:
-            await response.aclose()
-            raise _refused(response.status_code)
+            raise refused(response.status_code, response.headers, said=await self._said(response))
         return response
+
+    async def _said(self, response: httpx.Response) -> bytes:
+        """The start of what stands beside a status that is not 200."""
+        said = bytearray()
+        try:
+            async with aclosing(self._parts(response)) as parts:
+                async for part in parts:
+                    said += part
+                    if len(said) > READ_BYTES:
+                        break
+        except LOST:
+            pass
+        return bytes(said[:READ_BYTES])
 
     def _url(self, path: str) -> httpx.URL:
         """Parsed once: it would be a tenth of a call."""
@@ -80,39 +130,62 @@ class Wire:
             self._urls[path] = self._base_url.copy_with(path=self._base_url.path.rstrip("/") + path)
         return self._urls[path]
 
-    async def _bytes(self, path: str, body: object) -> AsyncGenerator[bytes, None]:
-        """The body as it stands on the wire. Response.aiter_bytes would decompress without a limit."""
+    async def _bytes(self, path: str, body: object, *, most_bytes: int) -> AsyncGenerator[bytes, None]:
         response = await self._open(path, body)
+        size = 0
+        try:
+            async with aclosing(self._parts(response)) as parts:
+                async for part in parts:
+                    size += len(part)
+                    if size > most_bytes:
+                        raise _too_long(most_bytes)
+                    yield part
+        except LOST as error:
+            raise ModelGarbage("The model server's answer ended in the middle.") from error
+
+    async def _parts(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """The body as it stands on the wire. Response.aiter_bytes would decompress without a limit."""
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         parts = aiter(stream)
         assert isinstance(parts, AsyncGeneratorType)
-        size = 0
         try:
             async for part in parts:
-                size += len(part)
-                if size > self._most_bytes:
-                    raise ModelGarbage(f"The model server's answer is longer than {self._most_bytes} bytes.")
                 yield part
-        except LOST as error:
-            raise ModelGarbage("The model server's answer ended in the middle.") from error
         finally:
             await parts.aclose()
             await stream.aclose()
 
 
-def connected(base_url: str, *, connections: int, most_bytes: int) -> Wire:
-    """A wire with its own connections: one per process, not one per call."""
+def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "") -> Wire:
+    """A wire with its own connections: one per server and process, not one per call. The key goes to this host only."""
     trust = httpx.create_ssl_context()
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust)
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=HEADERS)
+    headers = HEADERS | ({"authorization": f"Bearer {key}"} if key else {})
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=headers)
     return Wire(AiohttpTransport(verify=trust, client=session), base_url, most_bytes=most_bytes)
 
 
-def _refused(status: int) -> ParleyError:
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return ModelUnavailable(f"The model server answered {status}.")
-    return STATUSES.get(status, ModelGarbage)(f"The model server answered {status}.")
+def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, object]], bool]:
+    """What ends in these lines, and whether that was all. `data` holds what has begun and not ended."""
+    objects: list[dict[str, object]] = []
+    for line in lines:
+        if line.startswith(DATA):
+            data.append(line[len(DATA) :].strip())
+            if data == [DONE]:
+                data.clear()
+                return objects, True
+            # A server writes an event's data in one line; only what is no JSON yet can go on.
+            if data[-1].endswith(b"}"):
+                objects.append(_object(b"\n".join(data)))
+                data.clear()
+        elif not line.startswith((b"event:", b"id:", b"retry:", b":")):
+            raise ModelGarbage("The model server's answer is not a stream of events.")
+    return objects, False
+
+
+def _too_long(most_bytes: int) -> ModelGarbage:
+    return ModelGarbage(f"The model server's answer is longer than {most_bytes} bytes.")
 
 
 def _object(data: bytes) -> dict[str, object]:

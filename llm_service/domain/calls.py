@@ -1,198 +1,183 @@
-"""How is a model asked so that the answer, or the reason why there is none, comes in time?
+"""How is a prompt answered in time, by the first model of its chain that does?
 
-One deadline covers the whole call: the wait between attempts, every attempt, and reading the answer.
+One deadline covers the whole call: every model of the chain, every attempt and pause, and reading the answer. Of what
+is left of it, a model with others after it gets half, so that those get their chance.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_before_delay
-
 from kit import logs, metrics
-from kit.errors import ModelEmpty, ModelGarbage, ModelTimeout, ModelUnavailable, ModelUnknown, ParleyError
-from llm_service.domain.backend import Answer
-from llm_service.domain.bulkhead import Bulkheads
-from llm_service.domain.choice import Choice, Route
-from llm_service.domain.cleaning import clean
-from parley.llm.v1 import llm_service_pb2 as llm
+from kit.errors import ModelEmpty, ModelOutputInvalid, ModelTimeout, ModelUnknown, ParleyError
+from llm_service.domain import schemas
+from llm_service.domain.attempts import Attempts, Opened, Record
+from llm_service.domain.backend import Answer, Model, Pieces
+from llm_service.domain.choice import Choice
+from llm_service.domain.repairing import asked_again, unfenced
+from llm_service.domain.served import Route
+from llm_service.domain.tokens import Estimate
+from parley.llm.v1 import prompt_pb2
 
-Pieces = AsyncGenerator[str | Answer, None]
-Opened = tuple[str | Answer, Pieces]
 Reply = TypeVar("Reply")
-
-# Full jitter below 1 s, 2 s and 4 s, and then no more.
-RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
-
-
-@dataclass(slots=True)
-class Record:
-    """What one call has come to so far; filled while it runs, so that a failure has one too."""
-
-    model: str = ""
-    backend: str = ""
-    attempts: int = 0
-    model_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How chance and time enter, and how long a stream may fall silent once it has begun."""
-
-    silence_seconds: float
-    random: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    clock: Callable[[], float] = time.monotonic
+TEXT = "text"  # what a fallback goes to when no model is left
 
 
 class Calls:
-    """Asks the backend that the choice names, within its bulkhead, as often as the deadline allows."""
+    """Asks the models that the choice names, one after another, until one answers."""
 
-    def __init__(self, choice: Choice, bulkheads: Bulkheads, *, patience: Patience) -> None:
+    def __init__(self, choice: Choice, attempts: Attempts, *, estimate: Estimate) -> None:
         self._choice = choice
-        self._bulkheads = bulkheads
-        self._patience = patience
+        self._attempts = attempts
+        self._estimate = estimate
         self._log = logs.get("llm")
 
-    async def generate(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Answer:
-        """The whole answer, never empty. Raises what kept it from coming."""
-        ends_at = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout_at(ends_at):
-                route = await self._route(prompt, record)
-                with self._bulkheads.place(route.backend.name):
-                    answer = await self._repeated(partial(self._ask, route, prompt, record=record), ends_at)
-        except TimeoutError:
-            late = ModelTimeout()
-            self._failed(record, late)
-            raise late from None
-        except ParleyError as error:
-            self._failed(record, error)
-            raise
-        self._answered(record, answer)
+    async def generate(self, prompt: prompt_pb2.Prompt, record: Record, *, seconds: float) -> Answer:
+        """The whole answer, never empty, its calls and its JSON as asked. Raises what kept it from coming."""
+        answer, route = await self._first(self._fitting, prompt, record=record, seconds=seconds)
+        self._answered(route, prompt, record=record, answer=answer)
         return answer
 
-    async def stream(self, prompt: llm.Prompt, record: Record, *, seconds: float) -> Pieces:
-        """The answer as it comes, and an Answer at the end. Nothing is asked again once a piece has gone out."""
-        ends_at = asyncio.get_running_loop().time() + seconds
+    async def stream(self, prompt: prompt_pb2.Prompt, record: Record, *, seconds: float) -> Pieces:
+        """The answer as it comes, and an Answer at the end. No other model takes over once a piece has gone out."""
+        if prompt.output_schema:
+            answer = await self.generate(prompt, record, seconds=seconds)
+            yield answer.text
+            yield replace(answer, text="")
+            return
+        (piece, pieces), route = await self._first(self._begun, prompt, record=record, seconds=seconds)
+        said = False
         try:
-            route = await self._route(prompt, record)
-            with self._bulkheads.place(route.backend.name):
-                piece, pieces = await self._repeated(
-                    partial(self._open, route, prompt, record=record, ends_at=ends_at), ends_at
-                )
-                async with aclosing(pieces):
-                    said = False
-                    while isinstance(piece, str):
-                        said = said or not piece.isspace()
-                        yield piece
-                        piece = await self._next(pieces, record, until=self._silent_until(ends_at))
-            if not said:
+            async with aclosing(pieces):
+                while isinstance(piece, str):
+                    said = said or not piece.isspace()
+                    yield piece
+                    piece = await anext(pieces)
+            schemas.check_calls(prompt, piece.calls)
+            if not said and not piece.calls:
                 raise ModelEmpty
         except ParleyError as error:
-            self._failed(record, error)
+            self._failed(route.model, record, error=error)
             raise
-        self._answered(record, piece)
+        self._answered(route, prompt, record=record, answer=piece)
         yield piece
 
-    async def _route(self, prompt: llm.Prompt, record: Record) -> Route:
-        route = await self._choice.route(prompt.model)
-        record.model, record.backend = route.model.name, route.backend.name
-        return route
+    async def count(self, prompt: prompt_pb2.Prompt) -> tuple[Model, int]:
+        """The model that would answer, and how many tokens it would read."""
+        (route, *_) = await self._choice.chain(prompt.model)
+        return route.model, self._estimate.count(prompt, route.model.label)
 
-    async def _repeated(self, ask: Callable[[], Awaitable[Reply]], ends_at: float) -> Reply:
-        """Asks again while the server is away. The first attempt is bare: tenacity costs a third of a whole call."""
+    async def _first(
+        self,
+        ask: Callable[..., Awaitable[Reply]],
+        prompt: prompt_pb2.Prompt,
+        *,
+        record: Record,
+        seconds: float,
+    ) -> tuple[Reply, Route]:
+        """What the first model that answers says. When none does: why the first one did not."""
+        ends_at = asyncio.get_running_loop().time() + seconds
+        chain = await self._chain(prompt, record, ends_at=ends_at)
+        for number, route in enumerate(chain, 1):
+            record.model, record.backend = route.model.name, route.served.name
+            until = _share(route, ends_at, last=number == len(chain))
+            try:
+                return await ask(route, prompt, record=record, until=until), route
+            except ParleyError as error:
+                to = TEXT if number == len(chain) else chain[number].model.label
+                metrics.llm_fallbacks.labels(model=route.model.label, to=to).inc()
+                self._failed(route.model, record, error=error)
+                record.passed_over.append((route.model, error))
+        first = record.passed_over[0][1]
+        if len(chain) > 1:
+            first.metadata["passed_over"] = ", ".join(
+                f"{model.name} {error.name}" for model, error in record.passed_over
+            )
+        raise first
+
+    async def _chain(self, prompt: prompt_pb2.Prompt, record: Record, *, ends_at: float) -> tuple[Route, ...]:
+        if prompt.tools or prompt.output_schema or prompt.raw:
+            schemas.check(prompt)
         try:
-            return await ask()
-        except ModelUnavailable as error:
-            failed = error
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(ModelUnavailable),
-            wait=self._jitter,
-            stop=stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS)) | stop_before_delay(_left(ends_at)),
-            sleep=self._patience.sleep,
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
-                if attempt.retry_state.attempt_number == 1:
-                    raise failed
-                return await ask()
-        raise failed
-
-    def _jitter(self, state: RetryCallState) -> float:
-        return self._patience.random() * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
-
-    async def _ask(self, route: Route, prompt: llm.Prompt, *, record: Record) -> Answer:
-        record.attempts += 1
-        answer = await self._hosted(record, route.backend.answer(prompt, route.model))
-        text = clean(answer.text)
-        if not text or text.isspace():
-            raise ModelEmpty
-        return answer if text == answer.text else replace(answer, text=text)
-
-    async def _open(self, route: Route, prompt: llm.Prompt, *, record: Record, ends_at: float) -> Opened:
-        record.attempts += 1
-        pieces = route.backend.stream(prompt, route.model)
-        try:
-            return await self._next(pieces, record, until=ends_at), pieces
-        except BaseException:
-            await pieces.aclose()
-            raise
-
-    async def _next(self, pieces: Pieces, record: Record, *, until: float) -> str | Answer:
-        """The next piece with text in it, or the Answer at the end."""
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._hosted(record, _said(pieces))
+            async with asyncio.timeout_at(ends_at):
+                return await self._choice.chain(prompt.model)
         except TimeoutError:
             raise ModelTimeout from None
-
-    def _silent_until(self, ends_at: float) -> float:
-        return min(ends_at, asyncio.get_running_loop().time() + self._patience.silence_seconds)
-
-    async def _hosted(self, record: Record, answering: Awaitable[Reply]) -> Reply:
-        """A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage."""
-        started = self._patience.clock()
-        try:
-            return await answering
-        except (ParleyError, TimeoutError):
+        except ParleyError as error:
+            record.model = prompt.model
+            self._failed(Model("none", "none", 0), record, error=error)
             raise
-        except Exception as error:
-            self._log.warning("llm.garbage", backend=record.backend, error_type=type(error).__name__)
-            raise ModelGarbage from error
-        finally:
-            record.model_seconds += self._patience.clock() - started
 
-    def _failed(self, record: Record, error: ParleyError) -> None:
+    async def _fitting(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
+        """An answer that fits the tools and the schema. A text that does not is asked for once more."""
+        answer = await self._attempts.whole(route, prompt, record=record, until=until)
+        if answer.calls:
+            schemas.check_calls(prompt, answer.calls)
+            return answer
+        if not prompt.output_schema:
+            return answer
+        try:
+            return _fits(prompt, answer)
+        except ModelOutputInvalid as error:
+            again = asked_again(prompt, answer, wrong=error)
+        repaired = await self._attempts.whole(route, again, record=record, until=until)
+        spent = answer.input_tokens + repaired.input_tokens, answer.output_tokens + repaired.output_tokens
+        return replace(_fits(prompt, repaired), input_tokens=spent[0], output_tokens=spent[1])
+
+    async def _begun(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
+        """The beginning of a stream; one that is nothing but calls is checked while another model may take over."""
+        piece, pieces = await self._attempts.opened(route, prompt, record=record, until=until)
+        if isinstance(piece, Answer):
+            await pieces.aclose()
+            schemas.check_calls(prompt, piece.calls)
+        return piece, pieces
+
+    def _failed(self, model: Model, record: Record, *, error: ParleyError) -> None:
         if isinstance(error, ModelUnknown):
             error.metadata.setdefault("model", record.model)
-        metrics.llm_failures.labels(backend=record.backend or "none", reason=error.name).inc()
-        self._log.warning("llm.failed", reason=error.name, **_fields(record))
+        metrics.llm_failures.labels(backend=model.backend, model=model.label, reason=error.name).inc()
+        self._log.warning("llm.failed", reason=error.name, model=record.model, **_fields(record))
 
-    def _answered(self, record: Record, answer: Answer) -> None:
-        metrics.llm_seconds.labels(backend=record.backend, model=record.model).observe(record.model_seconds)
-        metrics.llm_tokens.labels(model=record.model, direction="input").inc(answer.input_tokens)
-        metrics.llm_tokens.labels(model=record.model, direction="output").inc(answer.output_tokens)
-        self._log.info("llm.answered", model=record.model, output_tokens=answer.output_tokens, **_fields(record))
+    def _answered(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, answer: Answer) -> None:
+        model, read, written = route.model, answer.input_tokens, answer.output_tokens
+        record.answered = model
+        label = model.label
+        series = {"backend": model.backend, "model": label}
+        metrics.llm_seconds.labels(**series).observe(record.answer_seconds)
+        metrics.llm_tokens.labels(model=label, direction="input").inc(read)
+        metrics.llm_tokens.labels(model=label, direction="output").inc(written)
+        if record.first_text_seconds is not None:
+            metrics.llm_first_text_seconds.labels(**series).observe(record.first_text_seconds)
+        if written and record.answer_seconds > 0:
+            metrics.llm_tokens_per_second.labels(**series).observe(written / record.answer_seconds)
+        if cost := cost_micros(model, answer):
+            metrics.llm_cost_micros.labels(model=label).inc(cost)
+        # A server that holds the conversation counts what we did not send.
+        if read and record.attempts == 1 and not prompt.model_conversation:
+            wrong = self._estimate.learn(prompt, label, tokens=read)
+            metrics.llm_estimate_error.labels(model=label).observe(wrong)
+        self._log.info("llm.answered", model=model.name, output_tokens=written, **_fields(record))
 
 
-async def _said(pieces: Pieces) -> str | Answer:
-    async for piece in pieces:
-        if isinstance(piece, Answer):
-            return piece
-        if text := clean(piece):
-            return text
-    raise ModelGarbage("The model server's answer ended before it was done.")
+def cost_micros(model: Model, answer: Answer) -> int:
+    """What the answer costs by the model's prices, in millionths of their currency."""
+    spent = answer.input_tokens * model.input_price_micros + answer.output_tokens * model.output_price_micros
+    return round(spent / 1_000_000)
+
+
+def _share(route: Route, ends_at: float, *, last: bool) -> float:
+    now = asyncio.get_running_loop().time()
+    until = min(ends_at, now + route.model.timeout_seconds)
+    return until if last else min(until, now + (ends_at - now) / 2)
+
+
+def _fits(prompt: prompt_pb2.Prompt, answer: Answer) -> Answer:
+    bare = unfenced(answer.text)
+    schemas.check_text(prompt.output_schema, bare)
+    return answer if bare == answer.text else replace(answer, text=bare)
 
 
 def _fields(record: Record) -> dict[str, object]:
     return {"backend": record.backend, "attempts": record.attempts, "seconds": round(record.model_seconds, 3)}
-
-
-def _left(ends_at: float) -> float:
-    return ends_at - asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ from kit.errors import ModelUnknown
 from llm_service.backends.ollama import Ollama
 from llm_service.domain.backend import Model
 from parley.chat.v1.message_pb2 import Role
-from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import prompt_pb2
 from tests.simulated import ollama as simulated
 from tests.simulated.wire import HttpServer, Reply, Request
 from tests.suites.llm.service import a_prompt, wired
@@ -14,8 +14,8 @@ from tests.suites.llm.service import a_prompt, wired
 
 async def test_the_prompt_travels_as_the_documented_chat_request() -> None:
     roles = (Role.ROLE_SYSTEM, Role.ROLE_CONTACT, Role.ROLE_AGENT, Role.ROLE_OPERATOR, Role.ROLE_CONTACT)
-    messages = [llm.PromptMessage(role=role, text=f"text {number}") for number, role in enumerate(roles)]
-    prompt = llm.Prompt(messages=messages, max_output_tokens=99, temperature=0.0)
+    messages = [prompt_pb2.PromptMessage(role=role, text=f"text {number}") for number, role in enumerate(roles)]
+    prompt = prompt_pb2.Prompt(messages=messages, max_output_tokens=99, temperature=0.0)
 
     async with simulated.running() as server, wired(server.base_url) as wire:
         await Ollama(wire, window_tokens=4096).answer(prompt, Model("llama3.2:latest", "ollama", 2048))
@@ -87,3 +87,44 @@ async def test_a_request_says_what_it_holds_and_asks_for_a_plain_answer_and_cook
         (host, "application/json", "20", "identity", None, None)
     ]
     assert [request.body for request in seen] == 2 * [b'{"model":"llama3.2"}']
+
+
+async def test_what_is_raw_goes_to_the_model_as_it_stands() -> None:
+    prompt = prompt_pb2.Prompt(raw=True, messages=[prompt_pb2.PromptMessage(role=Role.ROLE_CONTACT, text="<s>hi")])
+    model = Model("llama3.2:latest", "ollama", 4096, keep_alive="10m")
+
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        answer = await backend.answer(prompt, model)
+        *pieces, _ = [piece async for piece in backend.stream(prompt, model)]
+
+    assert answer.text == "".join(str(piece) for piece in pieces) == "re: <s>hi"
+    assert server.chats[0].path == "/api/generate"
+    assert server.chats[0].body == {
+        "model": "llama3.2:latest",
+        "prompt": "<s>hi",
+        "raw": True,
+        "stream": False,
+        "keep_alive": "10m",
+        "options": {"num_ctx": 4096},
+    }
+
+
+async def test_a_model_is_fetched_layer_by_layer_and_is_there_then() -> None:
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        steps = [step async for step in backend.pull("mistral")]
+        names = [model.name for model in await backend.models()]
+
+    layers = [step for step in steps if step.layer and step.total_bytes]
+    assert steps[-1].status == "success"
+    assert len({step.layer for step in layers}) > 1
+    assert all(step.completed_bytes <= step.total_bytes for step in layers)
+    assert any(name.startswith("mistral") for name in names)
+
+
+async def test_a_model_that_no_registry_has_cannot_be_fetched() -> None:
+    async with simulated.running() as server, wired(server.base_url) as wire:
+        with pytest.raises(ModelUnknown):
+            async for _ in Ollama(wire, window_tokens=4096).pull("nope"):
+                pass

@@ -16,6 +16,7 @@ from kit.lifetime import Lifetime
 from llm_service.__main__ import serve
 from llm_service.settings import Settings
 from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import model_pb2
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from tests.simulated import ollama as simulated
 from tests.suites.llm.service import a_prompt
@@ -63,7 +64,7 @@ async def test_a_model_server_found_at_the_default_is_picked_up_when_it_starts(
             await server.switch("ok")
             await asyncio.sleep(0.4)
             after = await stub.Generate(_request(), timeout=5)
-            listed = await stub.ListModels(llm.ListModelsRequest(), timeout=5)
+            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
 
     assert before.text == 'echo: you said "hello there"'
     assert after.text == "re: hello there"
@@ -77,7 +78,7 @@ async def test_a_named_model_server_that_is_away_gives_the_fallback_and_the_note
         chosen = settings(tmp_path, OLLAMA_BASE_URL=server.base_url)
         async with started(chosen, unused_tcp_port_factory()) as stub:
             answer = await stub.Generate(_request(), timeout=1.5)
-            listed = await stub.ListModels(llm.ListModelsRequest(), timeout=5)
+            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
 
     assert answer.text == "sorry"
     assert "fallback" in listed.note

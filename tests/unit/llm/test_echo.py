@@ -4,7 +4,7 @@ import pytest
 
 from llm_service.backends import echo
 from parley.chat.v1.message_pb2 import Role
-from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import completion_pb2, prompt_pb2
 
 SYSTEM, PERSON, AGENT = Role.ROLE_SYSTEM, Role.ROLE_CONTACT, Role.ROLE_AGENT
 
@@ -20,15 +20,15 @@ SYSTEM, PERSON, AGENT = Role.ROLE_SYSTEM, Role.ROLE_CONTACT, Role.ROLE_AGENT
     ],
 )
 async def test_it_repeats_everything_said_since_the_last_answer(said: list[tuple[Role, str]], answer: str) -> None:
-    messages = [llm.PromptMessage(role=role, text=text) for role, text in said]
+    messages = [prompt_pb2.PromptMessage(role=role, text=text) for role, text in said]
 
-    assert (await echo.Echo().answer(llm.Prompt(messages=messages), echo.MODEL)).text == answer
+    assert (await echo.Echo().answer(prompt_pb2.Prompt(messages=messages), echo.MODEL)).text == answer
 
 
 async def test_it_stops_where_the_caller_says() -> None:
-    prompt = llm.Prompt(messages=[llm.PromptMessage(role=PERSON, text="x" * 100)], max_output_tokens=5)
+    prompt = prompt_pb2.Prompt(messages=[prompt_pb2.PromptMessage(role=PERSON, text="x" * 100)], max_output_tokens=5)
 
     answer = await echo.Echo().answer(prompt, echo.MODEL)
 
     assert answer.text == 'echo: you said "xxxx'
-    assert answer.finish_reason == llm.FINISH_REASON_LENGTH
+    assert answer.finish_reason == completion_pb2.FINISH_REASON_LENGTH

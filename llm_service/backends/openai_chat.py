@@ -1,0 +1,169 @@
+"""How is a server of the Chat Completions protocol asked? https://platform.openai.com/docs/api-reference/chat
+
+OpenAI itself, vLLM, llama.cpp's server, GitHub Models, Ollama's /v1, and many more speak it.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from kit.errors import ModelGarbage, ModelUnavailable, ModelUnsupported
+from llm_service.backends.openai_models import listed, no_pulling, tool
+from llm_service.backends.pieces import joined
+from llm_service.backends.reading import Object, at, count, objects, text
+from llm_service.backends.wire import Wire
+from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
+from llm_service.domain.schemas import parsed
+from parley.chat.v1.message_pb2 import Role
+from parley.llm.v1 import completion_pb2, prompt_pb2
+
+ROLES = {
+    Role.ROLE_SYSTEM: "system",
+    Role.ROLE_CONTACT: "user",
+    Role.ROLE_AGENT: "assistant",
+    Role.ROLE_OPERATOR: "assistant",
+    Role.ROLE_TOOL: "tool",
+}
+
+FINISH_REASONS = {
+    "length": completion_pb2.FINISH_REASON_LENGTH,
+    "tool_calls": completion_pb2.FINISH_REASON_TOOL_CALLS,
+    "content_filter": completion_pb2.FINISH_REASON_FILTERED,
+}
+CHOICES = {prompt_pb2.TOOL_CHOICE_NONE: "none", prompt_pb2.TOOL_CHOICE_REQUIRED: "required"}
+
+# OpenAI's newer models know only the longer name, other servers only the shorter one.
+OPENAI_HOST = "api.openai.com"
+
+
+class OpenAiChat:
+    """A backend for /chat/completions."""
+
+    def __init__(self, wire: Wire, *, name: str) -> None:
+        self.name = name
+        self._wire = wire
+        self._most_tokens = "max_completion_tokens" if wire.host == OPENAI_HOST else "max_tokens"
+
+    async def models(self) -> tuple[Model, ...]:
+        return await listed(self._wire, self.name)
+
+    async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
+        said = await self._wire.whole("/chat/completions", self._asked(prompt, model, stream=False))
+        _refuse_error(said)
+        message = at(said, "choices", 0, "message")
+        if not isinstance(message, dict):
+            raise ModelGarbage("The model server's answer has no message where it should.")
+        calls = tuple(_call(found) for found in objects(message.get("tool_calls")))
+        answered = _text(message.get("content"), message.get("refusal"), may_be_none=bool(calls))
+        return Answer(answered, _reason(at(said, "choices", 0, "finish_reason")), *_usage(said), calls)
+
+    async def stream(self, prompt: prompt_pb2.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:
+        reading = _Reading()
+        events = self._wire.events("/chat/completions", self._asked(prompt, model, stream=True))
+        async with aclosing(joined(events, reading.read)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield reading.end()
+
+    def pull(self, name: str) -> AsyncGenerator[Progress, None]:
+        return no_pulling(name)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    def _asked(self, prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> Object:
+        if prompt.raw:
+            raise ModelUnsupported(metadata={"feature": "raw"})
+        body: Object = {"model": model.called, "messages": [_message(said) for said in prompt.messages]}
+        if most := most_tokens(prompt, model):
+            body[self._most_tokens] = most
+        if prompt.HasField("temperature"):
+            body["temperature"] = prompt.temperature
+        if prompt.tools:
+            body["tools"] = [{"type": "function", "function": tool(each)} for each in prompt.tools]
+            body["tool_choice"] = CHOICES.get(prompt.tool_choice, "auto")
+        if prompt.output_schema:
+            schema = {"name": "answer", "schema": parsed(prompt.output_schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return {**body, "stream": True, "stream_options": {"include_usage": True}} if stream else body
+
+
+class _Reading:
+    """What the chunks of a stream have said so far. Its end has no chunk of its own: it is there after the last one."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, _Growing] = {}
+        self._reason: object = None
+        self._usage = (0, 0)
+
+    def read(self, said: Object) -> str:
+        """The text of one chunk."""
+        _refuse_error(said)
+        choice = at(said, "choices", 0)
+        delta = at(choice, "delta")
+        for found in objects(at(delta, "tool_calls")):
+            self._calls.setdefault(count(found.get("index")), _Growing()).add(found)
+        self._reason = at(choice, "finish_reason") or self._reason
+        self._usage = _usage(said) if said.get("usage") else self._usage
+        return _text(at(delta, "content"), at(delta, "refusal"), may_be_none=True)
+
+    def end(self) -> Answer:
+        """How it ended; ModelGarbage when it did not."""
+        if self._reason is None:
+            raise ModelGarbage("The model server's answer ended before it was done.")
+        calls = tuple(growing.call() for _, growing in sorted(self._calls.items()))
+        return Answer("", _reason(self._reason), *self._usage, calls)
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A tool call of a stream: its name comes once, its arguments in pieces."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    def add(self, found: Object) -> None:
+        self.id = self.id or text(found.get("id") or "")
+        self.name = self.name or text(at(found, "function", "name") or "")
+        self.arguments += text(at(found, "function", "arguments") or "")
+
+    def call(self) -> Call:
+        return Call(self.id, self.name, self.arguments or "{}")
+
+
+def _message(said: prompt_pb2.PromptMessage) -> Object:
+    message: Object = {"role": ROLES.get(said.role, "user"), "content": said.text}
+    if said.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+            for call in said.tool_calls
+        ]
+    if said.role == Role.ROLE_TOOL:
+        message["tool_call_id"] = said.tool_call_id
+    return message
+
+
+def _refuse_error(said: Object) -> None:
+    if said.get("error"):
+        raise ModelUnavailable("The model server reported an error of its own.")
+
+
+def _text(content: object, refusal: object, *, may_be_none: bool) -> str:
+    """What a model says instead of an answer is said by it all the same."""
+    if content is None and refusal is not None:
+        return text(refusal)
+    return "" if content is None and may_be_none else text(content)
+
+
+def _call(found: Object) -> Call:
+    name, arguments = at(found, "function", "name"), at(found, "function", "arguments")
+    return Call(text(found.get("id") or ""), text(name), text(arguments or "{}"))
+
+
+def _reason(said: object) -> completion_pb2.FinishReason:
+    return FINISH_REASONS.get(str(said), completion_pb2.FINISH_REASON_STOP)
+
+
+def _usage(said: Object) -> tuple[int, int]:
+    return count(at(said, "usage", "prompt_tokens")), count(at(said, "usage", "completion_tokens"))

@@ -1,0 +1,30 @@
+"""What do OpenAI's two protocols have in common? The list of models, how a tool is told, and that nothing is pulled."""
+
+from collections.abc import AsyncGenerator
+
+from kit.errors import ModelUnsupported
+from llm_service.backends.reading import Object, objects
+from llm_service.backends.wire import Wire
+from llm_service.domain.backend import Model, Progress
+from llm_service.domain.schemas import parsed
+from parley.llm.v1 import prompt_pb2
+
+MOST_MODELS = 500
+
+
+async def listed(wire: Wire, backend: str) -> tuple[Model, ...]:
+    """The models that the server lists. It says nothing of their windows."""
+    found = objects((await wire.whole("/models")).get("data"))[:MOST_MODELS]
+    names = [entry["id"] for entry in found if isinstance(entry.get("id"), str)]
+    return tuple(Model(str(name), backend, 0) for name in names)
+
+
+def tool(said: prompt_pb2.Tool) -> Object:
+    """A function as both protocols write it."""
+    return {"name": said.name, "description": said.description, "parameters": parsed(said.parameters)}
+
+
+async def no_pulling(name: str) -> AsyncGenerator[Progress, None]:
+    """These servers have the models that they have."""
+    raise ModelUnsupported(f"Only Ollama can fetch {name!r}.", metadata={"feature": "pull"})
+    yield Progress("")  # makes this a generator, as the protocol of a backend has it

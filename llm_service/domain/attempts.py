@@ -1,0 +1,215 @@
+"""How is one model asked until it answers, or it is clear that it will not?
+
+Before every attempt stand the wish of its server to be left alone, its breaker, and a place at its backend; between two
+attempts a pause with full jitter and the retry budget. All of it ends at one deadline.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
+
+from kit import logs, metrics, tracing
+from kit.errors import ModelBusy, ModelGarbage, ModelTimeout, ModelUnavailable, ParleyError
+from llm_service.domain.backend import Answer, Model, Pieces
+from llm_service.domain.breaker import Pass
+from llm_service.domain.cleaning import checked, checked_calls, checked_piece
+from llm_service.domain.served import Route
+from parley.llm.v1 import prompt_pb2
+
+Opened = tuple[str | Answer, Pieces]
+Reply = TypeVar("Reply")
+
+# Full jitter below 1 s, 2 s and 4 s, and then no more.
+RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
+# After a time that the server named, callers come back spread over this long.
+SPREAD_SECONDS = 0.25
+# A caller that had less time than this says nothing about the health of a server.
+LEAST_SECONDS = 1.0
+
+_enough = stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS))
+
+
+@dataclass(slots=True)
+class Record:
+    """What one call has come to so far; filled while it runs, so that a failure has one too."""
+
+    model: str = ""
+    backend: str = ""
+    answered: Model | None = None
+    attempts: int = 0
+    model_seconds: float = 0.0
+    answer_seconds: float = 0.0  # of the last attempt alone
+    reader_seconds: float = 0.0  # that a stream waited for whoever reads it, in the last attempt
+    first_text_seconds: float | None = None
+    passed_over: list[tuple[Model, ParleyError]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How chance and time enter."""
+
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class Attempts:
+    """At one route: as many as it takes, and as are allowed."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._log = logs.get("llm")
+
+    async def whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
+        """The whole answer; never without text or a call."""
+        ask = partial(self._whole, route, prompt, record=record, until=until)
+        return await self._repeated(ask, route, record=record, until=until)
+
+    async def opened(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
+        """The first piece of a stream and those after it. Nothing is asked again once a piece is there."""
+        ask = partial(self._open, route, prompt, record=record, until=until)
+        return await self._repeated(ask, route, record=record, until=until)
+
+    async def _whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
+        async with self._entered(route, record, until=until) as ends_at, asyncio.timeout_at(ends_at):
+            return checked(await route.served.backend.answer(prompt, route.model))
+
+    async def _open(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
+        pieces = self._pieces(route, prompt, record=record, until=until)
+        try:
+            return await anext(pieces), pieces
+        except BaseException:
+            await pieces.aclose()
+            raise
+
+    async def _pieces(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Pieces:
+        loop = asyncio.get_running_loop()
+        began, silence = self._patience.clock(), route.model.silence_seconds
+        stream = route.served.backend.stream(prompt, route.model)
+        entered = self._entered(route, record, until=until)
+        async with entered as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
+            piece = await _next(stream)
+            if isinstance(piece, Answer):
+                checked(piece)  # Over before it began: unless it calls a tool, another model may still answer.
+            else:
+                record.first_text_seconds = self._patience.clock() - began
+            while isinstance(piece, str):
+                limit.reschedule(None)  # whoever reads may take their time
+                handed = self._patience.clock()
+                yield piece
+                record.reader_seconds += self._patience.clock() - handed
+                limit.reschedule(min(ends_at, loop.time() + silence))
+                piece = await _next(stream)
+        yield piece
+
+    @asynccontextmanager
+    async def _entered(self, route: Route, record: Record, *, until: float) -> AsyncIterator[float]:
+        """One attempt, from the place that it waits for to what it tells the breaker. Gives the time of its end."""
+        health, loop = route.health, asyncio.get_running_loop()
+        health.check_rested()
+        health.breaker.check()
+        async with route.served.bulkhead.place(until=until):
+            health.check_rested()
+            passed = health.breaker.enter()
+            record.attempts += 1
+            record.reader_seconds = 0.0
+            began = self._patience.clock()
+            ends_at = until if passed.seconds is None else min(until, loop.time() + passed.seconds)
+            with tracing.span("llm.attempt", backend=record.backend, model=record.model, attempt=record.attempts):
+                try:
+                    yield ends_at
+                except BaseException as error:
+                    named = self._ended(route, passed, error=error, seconds=self._patience.clock() - began)
+                    if named is error:
+                        raise
+                    raise named from error
+                finally:
+                    record.answer_seconds = self._patience.clock() - began - record.reader_seconds
+                    record.model_seconds += record.answer_seconds
+            if record.answer_seconds > route.model.slow_seconds:
+                passed.failed()
+            else:
+                passed.succeeded()
+
+    def _ended(self, route: Route, passed: Pass, *, error: BaseException, seconds: float) -> BaseException:
+        """What an attempt ended with, by its name, after the breaker was told.
+
+        A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage.
+        """
+        if isinstance(error, TimeoutError):
+            error = ModelTimeout()
+        elif isinstance(error, Exception) and not isinstance(error, ParleyError):
+            self._log.warning("llm.garbage", backend=route.served.name, error_type=type(error).__name__)
+            error = ModelGarbage()
+        if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
+            route.health.rest(error.retry_after)
+        late = isinstance(error, ModelTimeout) and seconds >= LEAST_SECONDS
+        if late or isinstance(error, ModelUnavailable | ModelGarbage):
+            passed.failed()
+        else:
+            passed.left()
+        return error
+
+    async def _repeated(
+        self, ask: Callable[[], Awaitable[Reply]], route: Route, *, record: Record, until: float
+    ) -> Reply:
+        """Asks again while the server is away. The first attempt is bare: tenacity costs a third of a whole call."""
+        route.served.budget.earn()
+        try:
+            return await ask()
+        except ParleyError as error:
+            if not _worth_repeating(route, error):
+                raise
+            failed = error
+        left = until - asyncio.get_running_loop().time()
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(partial(_worth_repeating, route)),
+            wait=partial(self._pause, route),
+            stop=lambda state: _enough(state) or stop_before_delay(left)(state) or _spent(route, record),
+            sleep=self._patience.sleep,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                if attempt.retry_state.attempt_number == 1:
+                    raise failed
+                metrics.llm_retries.labels(backend=route.served.name, model=route.model.label).inc()
+                return await ask()
+        raise failed
+
+    def _pause(self, route: Route, state: RetryCallState) -> float:
+        chance = self._patience.random()
+        if resting := route.health.resting_seconds:
+            return resting + chance * SPREAD_SECONDS
+        return chance * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
+
+
+def _worth_repeating(route: Route, error: BaseException) -> bool:
+    """A server that is away may come back, one that named a time is asked after it, unless its breaker is open now."""
+    if route.health.breaker.paused_seconds > 0:
+        return False
+    return isinstance(error, ModelUnavailable) or (isinstance(error, ModelBusy) and route.health.resting_seconds > 0)
+
+
+def _spent(route: Route, record: Record) -> bool:
+    """A call that has only waited so far, for a time that the server named, retries nothing."""
+    if record.attempts == 0 or route.served.budget.spend():
+        return False
+    metrics.llm_retries_denied.labels(backend=route.served.name).inc()
+    return True
+
+
+async def _next(stream: Pieces) -> str | Answer:
+    """The next piece with text in it, or the Answer at the end."""
+    async for piece in stream:
+        if isinstance(piece, Answer):
+            return checked_calls(piece)
+        if piece:
+            return checked_piece(piece)
+    raise ModelGarbage("The model server's answer ended before it was done.")

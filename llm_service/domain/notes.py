@@ -1,0 +1,55 @@
+"""What is a person told about the default model: why this one, and how to get another?"""
+
+from dataclasses import dataclass
+
+from llm_service.domain.catalogue import ECHO
+from llm_service.domain.served import Served
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the last look found about the default. `served` is its backend, or the first one that was asked."""
+
+    served: Served
+    default: str
+    has_default: bool
+    asked_for_echo: bool
+    recheck_seconds: float
+    written: str
+    is_paused: bool = False
+
+
+def note(seen: Seen) -> str:
+    """One line."""
+    served, name = seen.served, seen.default
+    where = f"{_KINDS.get(served.kind, served.name)} at {served.base_url}"
+    if name == ECHO:
+        return _of_echo(seen)
+    if served.refusal:
+        return f"{where}: {served.refusal} People get the fallback text."
+    if not served.reachable:
+        return f"The model server at {served.base_url} does not answer: people get the fallback text until it does."
+    if served.kind == "ollama" and not served.found:
+        return f"{where} has no model: run `ollama pull llama3.2`. People get the fallback text."
+    if not name:
+        return f"{where} has several models: set DEFAULT_MODEL to one. People get the fallback text."
+    if not seen.has_default:
+        fix = f": run `ollama pull {name}`" if served.kind == "ollama" else ""
+        return f"{where} has no {name!r} ({seen.written or 'DEFAULT_MODEL'}){fix}."
+    if seen.is_paused:
+        return f"{where} fails with {name}, which is left alone for a while: see `parley models`."
+    return f"{where} answers with {name}" + (f", as {seen.written} says." if seen.written else ".")
+
+
+def _of_echo(seen: Seen) -> str:
+    if seen.asked_for_echo or seen.written:
+        by = seen.written or "DEFAULT_MODEL"
+        return f"Echo answers, as {by} asks: it repeats what people say and thinks nothing."
+    found = "Ollama has no model" if seen.served.reachable else "No model server answers"
+    return (
+        f"{found} at {seen.served.base_url}, so echo answers: it repeats what people say. Start Ollama (`ollama "
+        f"serve`, `ollama pull llama3.2`) and it is used within {seen.recheck_seconds:g} s, or set OLLAMA_BASE_URL."
+    )
+
+
+_KINDS = {"ollama": "Ollama", "openai": "The server", "responses": "The server"}

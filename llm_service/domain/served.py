@@ -1,0 +1,99 @@
+"""What does this process know of one backend while it runs? Its places, its retry budget, and how its models fare."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from kit import logs, metrics
+from kit.errors import ModelBusy
+from llm_service.domain.backend import UNLISTED, Backend, Model
+from llm_service.domain.breaker import Breaker, Rule, State
+from llm_service.domain.budget import Budget
+from llm_service.domain.bulkhead import Bulkhead
+
+_STATES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+
+
+class Health:
+    """Of one model at one backend: its breaker, and until when its server asked to be left alone."""
+
+    __slots__ = ("_clock", "_until", "breaker")
+
+    def __init__(self, breaker: Breaker, *, clock: Callable[[], float]) -> None:
+        self.breaker = breaker
+        self._clock = clock
+        self._until = 0.0
+
+    def rest(self, time: timedelta) -> None:
+        """The server named a time (Retry-After): no call before it has passed."""
+        self._until = max(self._until, self._clock() + time.total_seconds())
+
+    @property
+    def resting_seconds(self) -> float:
+        """Time that is left of it; 0 when there is none."""
+        return max(0.0, self._until - self._clock()) if self._until else 0.0
+
+    def check_rested(self) -> None:
+        """Raises ModelBusy, with the time that is left, while the server wants to be left alone."""
+        if left := self.resting_seconds:
+            raise ModelBusy("The model server asked to be left alone.", retry_after=timedelta(seconds=left))
+
+
+@dataclass(slots=True)
+class Served:
+    """One backend. What was seen once stays known while its server is away."""
+
+    backend: Backend
+    kind: str
+    bulkhead: Bulkhead
+    offers_all: bool
+    rule: Rule
+    clock: Callable[[], float]
+    base_url: str = ""
+    budget: Budget = field(default_factory=Budget)
+    found: dict[str, Model] = field(default_factory=dict)
+    reachable: bool = False
+    refusal: str = ""
+    _healths: dict[str, Health] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the backend."""
+        return self.backend.name
+
+    def health(self, model: str) -> Health:
+        """Of one of its models."""
+        health = self._healths.get(model)
+        if health is None:
+            breaker = Breaker(self.rule, clock=self.clock, heard=self._hearing(model))
+            health = self._healths[model] = Health(breaker, clock=self.clock)
+        return health
+
+    def find(self, name: str) -> Model | None:
+        """A model that its server lists; without a tag, its latest."""
+        return self.found.get(name) or self.found.get(f"{name}:latest")
+
+    def _hearing(self, model: str) -> Callable[[State], None]:
+        log = logs.get("llm")
+        state = metrics.llm_breaker_state.labels(backend=self.name, model=model)
+
+        def heard(to: State) -> None:
+            state.set(_STATES[to])
+            metrics.llm_breaker_transitions.labels(backend=self.name, model=model, to=to.value).inc()
+            level = log.info if to is State.CLOSED else log.warning
+            level("llm.breaker", backend=self.name, model=model, to=to.value)
+
+        return heard
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who is asked."""
+
+    served: Served
+    model: Model
+
+    @property
+    def health(self) -> Health:
+        """Of the model there. Two names of ours for one model of a server share it."""
+        return self.served.health(self.model.called if self.model.listed else UNLISTED)

@@ -1,0 +1,185 @@
+"""Does the service stay calm when a model server does not? Breaker, places, queue and cancelled calls, at the wire."""
+
+import asyncio
+import resource
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from kit import errors
+from llm_service.domain.breaker import Rule
+from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import model_pb2
+from tests.simulated import ollama as simulated
+from tests.suites.llm.oracles import ORACLES, SERVERS
+from tests.suites.llm.service import Setup, a_prompt, serving
+from tests.unit.llm.scripted import Clock
+
+if TYPE_CHECKING:
+    from parley.llm.v1.llm_service_pb2_grpc import LlmServiceAsyncStub
+
+SORRY = "Sorry, later."
+
+
+@pytest.mark.parametrize("kind", ORACLES)
+async def test_three_calls_reach_a_dead_server_then_none_for_five_minutes_then_one(kind: str, tmp_path: Path) -> None:
+    clock = Clock()
+    async with SERVERS[kind]("500") as server, serving(server.base_url, tmp_path, Setup(kind, clock=clock)) as stub:
+        for _ in range(5):
+            assert (await _generate(stub, SORRY)).text == SORRY
+        assert len(server.chats) == 3
+        clock.now += 299
+        for _ in range(20):
+            assert (await _failure(stub)).name == "MODEL_PAUSED"
+        assert len(server.chats) == 3
+
+        clock.now += 2
+        assert (await _failure(stub)).name == "MODEL_UNAVAILABLE"
+        assert len(server.chats) == 4
+        assert (await _failure(stub)).retry_after == timedelta(seconds=300)
+
+        clock.now += 301
+        await server.switch("ok")
+        answers = [(await _generate(stub)).text for _ in range(3)]
+
+    assert answers == ["re: hello there"] * 3
+    assert len(server.chats) == 7
+
+
+async def test_of_a_hundred_callers_at_half_open_one_is_let_through(tmp_path: Path) -> None:
+    clock = Clock()
+    async with simulated.running("500") as server, serving(server.base_url, tmp_path, Setup(clock=clock)) as stub:
+        await _generate(stub, SORRY)
+        assert len(server.chats) == 3
+        clock.now += 301
+        await server.switch("slow:0.3")
+
+        answers = await asyncio.gather(*(_generate(stub, SORRY) for _ in range(100)))
+
+        assert len(server.chats) == 4
+        assert sorted(answer.text for answer in answers) == [SORRY] * 99 + ["re: hello there"]
+        assert (await _generate(stub)).text == "re: hello there"
+
+
+async def test_a_probe_that_never_returns_hangs_nobody(tmp_path: Path) -> None:
+    clock = Clock()
+    quick = Setup(clock=clock, rule=Rule(probe_seconds=0.3))
+    async with simulated.running("500") as server, serving(server.base_url, tmp_path, quick) as stub:
+        await _generate(stub, SORRY)
+        clock.now += 301
+        await server.switch("hang")
+
+        probe = await _generate(stub, SORRY)  # has 5 s, and the probe 0.3 s
+        clock.now += 2
+        await server.switch("ok")
+
+        assert probe.completion.failure.reason == errors.ModelTimeout.reason
+        assert (await _generate(stub)).text == "re: hello there"
+
+
+async def test_two_hundred_calls_at_eight_places_are_served_in_order_and_in_time(tmp_path: Path) -> None:
+    narrow = Setup(places=8, queue=192)
+    async with simulated.running("slow:0.01") as server, serving(server.base_url, tmp_path, narrow) as stub:
+        await _generate(stub)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        calls = [_generate(stub, said=f"{number:03}") for number in range(200)]
+        answers = await asyncio.gather(*calls)
+
+    asked = [chat.body["messages"][-1]["content"] for chat in server.chats[1:]]
+    assert [answer.text for answer in answers] == [f"re: {number:03}" for number in range(200)]
+    # gRPC itself may hand over calls that come at the same moment in another order, but by no more than a few.
+    assert max(abs(place - int(text)) for place, text in enumerate(asked)) <= 8
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+async def test_none_of_two_hundred_calls_waits_past_its_deadline(tmp_path: Path) -> None:
+    narrow = Setup(places=8, queue=192)
+    async with simulated.running("hang") as server, serving(server.base_url, tmp_path, narrow) as stub:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answers = await asyncio.gather(*(_generate(stub, SORRY, seconds=1.5) for _ in range(200)))
+        took = loop.time() - began
+
+        reasons = [errors.kind_of(answer.completion.failure.reason) for answer in answers]
+        assert {answer.text for answer in answers} == {SORRY}
+        assert set(reasons) <= {errors.ModelTimeout, errors.ModelBusy, errors.ModelPaused}
+        assert reasons.count(errors.ModelTimeout) >= 8
+        assert took < 1.5
+        await _until(lambda: all(seen.abandoned for seen in server.chats))
+
+
+async def test_one_call_more_than_there_are_places_is_told_to_come_again(tmp_path: Path) -> None:
+    async with simulated.running("hang") as server, serving(server.base_url, tmp_path, Setup(places=2)) as stub:
+        holding = [asyncio.ensure_future(_generate(stub, seconds=60)) for _ in range(2)]
+        await _until(lambda: len(server.chats) == 2)
+
+        failure = await _failure(stub)
+        for call in holding:
+            call.cancel()
+        await _until(lambda: all(seen.abandoned for seen in server.chats))
+        await server.switch("ok")
+        answer = await _generate(stub)
+
+    assert isinstance(failure, errors.ModelBusy)
+    assert failure.retry_after is not None
+    assert answer.text == "re: hello there"
+
+
+async def test_a_caller_that_hangs_up_ends_the_work_at_the_model_server(tmp_path: Path) -> None:
+    async with simulated.running("hang") as server, serving(server.base_url, tmp_path) as stub:
+        call = asyncio.ensure_future(_generate(stub, seconds=60))
+        await _until(lambda: len(server.chats) == 1)
+
+        call.cancel()
+
+        await _until(lambda: server.chats[0].abandoned)
+
+
+@pytest.mark.parametrize("kind", ORACLES)
+async def test_a_reader_that_leaves_a_stream_ends_the_work_and_frees_its_place(kind: str, tmp_path: Path) -> None:
+    patient = Setup(kind, places=1, silence_seconds=60)
+    async with SERVERS[kind]("stall") as server, serving(server.base_url, tmp_path, patient) as stub:
+        call = stub.GenerateStream(llm.GenerateStreamRequest(tenant_id="t1", prompt=a_prompt()), timeout=60)
+        assert (await anext(aiter(call))).delta == "re:"
+        call.cancel()
+        await _until(lambda: server.chats[0].abandoned)
+        await server.switch("ok")
+
+        assert (await _generate(stub)).text == "re: hello there"
+
+
+async def test_the_state_of_a_model_is_listed(tmp_path: Path) -> None:
+    clock = Clock()
+    async with simulated.running("500") as server, serving(server.base_url, tmp_path, Setup(clock=clock)) as stub:
+
+        async def listed() -> model_pb2.Model:
+            models = (await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)).models
+            return next(model for model in models if model.name == "llama3.2:latest")
+
+        assert (await listed()).state == model_pb2.MODEL_STATE_READY
+        await _generate(stub, SORRY)
+        paused = await listed()
+        assert (paused.state, paused.paused_for.seconds) == (model_pb2.MODEL_STATE_PAUSED, 300)
+
+
+async def _generate(
+    stub: "LlmServiceAsyncStub", fallback: str = "", *, said: str = "hello there", seconds: float = 10
+) -> llm.GenerateResponse:
+    request = llm.GenerateRequest(tenant_id="t1", prompt=a_prompt(said), fallback_text=fallback)
+    return await stub.Generate(request, timeout=seconds)
+
+
+async def _failure(stub: "LlmServiceAsyncStub") -> errors.ParleyError:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await _generate(stub)
+    return errors.from_rpc(raised.value)
+
+
+async def _until(holds: Callable[[], bool], seconds: float = 3.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,133 @@
+"""What does a status of a model server mean, and until when does it want to be left alone?"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.errors import ModelBusy, ModelRefused, ModelUnavailable, ModelUnknown, ParleyError
+from llm_service.backends.refusals import refused, retry_after
+
+NOW = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NAUGHT = timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, ModelUnavailable) for status in (500, 502, 503, 504, 529, 599, 408)),
+        *((status, ModelRefused) for status in (201, 204, 301, 302, 307, 400, 401, 403, 405, 413, 418, 422)),
+        (404, ModelUnknown),
+        (429, ModelBusy),
+    ],
+)
+def test_every_status_has_its_kind_and_is_named(status: int, kind: type[ParleyError]) -> None:
+    error = refused(status, {}, said=b"secret words")
+
+    assert type(error) is kind
+    assert str(status) in error.message
+    assert "secret" not in error.message
+    assert error.retry_after is None
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "set the one it was given"), (403, "it may not do this")])
+def test_a_refused_key_says_what_to_do(status: int, said: str) -> None:
+    assert said in refused(status, {}, said=b"").message
+
+
+@pytest.mark.parametrize(
+    ("status", "after"), [(429, 7.0), (503, 7.0), (408, 7.0), (404, None), (401, None), (301, None)]
+)
+def test_a_time_is_taken_from_those_that_may_be_asked_again(status: int, after: float | None) -> None:
+    found = refused(status, {"retry-after": "7"}, said=b"").retry_after
+
+    assert (found.total_seconds() if found else None) == after
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "about"),
+    [
+        (404, b'{"error": {"message": "Conversation with id \'c\' not found."}}', {"resource": "conversation"}),
+        (404, b"no such conversation", {"resource": "conversation"}),
+        (404, b'{"error": "model not found"}', {}),
+        (400, b"conversation", {}),
+    ],
+)
+def test_a_conversation_that_is_unknown_is_told_from_a_model(status: int, said: bytes, about: dict[str, str]) -> None:
+    assert refused(status, {}, said=said).metadata == about
+
+
+@pytest.mark.parametrize(
+    ("value", "after"),
+    [
+        ("0", NAUGHT),
+        ("5", timedelta(seconds=5)),
+        (" 5 ", timedelta(seconds=5)),
+        ("007", timedelta(seconds=7)),
+        ("3600", HOUR),
+        ("3601", HOUR),
+        ("999999999", HOUR),
+        ("Tue, 06 May 2031 07:08:39 GMT", timedelta(seconds=30)),
+        ("Tuesday, 06-May-31 07:08:39 GMT", timedelta(seconds=30)),
+        ("Tue May  6 07:08:39 2031", timedelta(seconds=30)),
+        ("Tue, 06 May 2031 09:08:39 +0200", timedelta(seconds=30)),
+        ("Tue, 06 May 2031 07:08:39 -0000", timedelta(seconds=30)),
+        ("Tue, 06 May 2031 07:08:08 GMT", NAUGHT),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", NAUGHT),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", HOUR),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", NAUGHT),
+    ],
+)
+def test_seconds_and_dates_are_read_and_an_hour_is_the_most(value: str, after: timedelta) -> None:
+    assert retry_after(value, now=NOW) == after
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            " ",
+            "soon",
+            "-5",
+            "+5",
+            "1.5",
+            "1e3",
+            "5, 6",
+            "5;",
+            "nan",
+            "inf",
+            "0x10",
+            "\u0665",
+            "\uff15",
+            "\u00b2",
+            "\0",
+            "é",
+        ),
+        *("Tue, 99 May 2031 07:08:39 GMT", "Tue, 06 May 99999 07:08:39 GMT", "Tue, 06 May 2031 07:99:39 GMT"),
+        *("Tue, 06 May 99999999999999999999 07:08:39 GMT", "Tue, 06 May 2031 07:08:39 +99999999999999"),
+        "9" * 10_000,
+    ],
+)
+def test_what_cannot_be_read_is_no_time(value: str) -> None:
+    assert retry_after(value, now=NOW) is None
+
+
+@given(
+    st.text(max_size=40)
+    | st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,25} [A-Z][a-z]{2} \d{1,25} [\d:]{1,12} [-+A-Z\d]{0,25}\Z")
+)
+def test_no_header_however_strange_is_more_than_an_hour_or_an_exception(value: str) -> None:
+    found = retry_after(value, now=NOW)
+
+    assert found is None or NAUGHT <= found <= HOUR
+
+
+@given(st.integers(0, 86_400))
+def test_a_date_means_the_time_until_then(seconds: int) -> None:
+    at = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+    assert retry_after(at, now=NOW) == min(timedelta(seconds=seconds), HOUR)
