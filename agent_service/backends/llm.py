@@ -13,10 +13,12 @@ from kit.limits import validator
 from kit.moments import seconds as in_seconds
 from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1 import llm_service_pb2 as llm
+from parley.llm.v1 import model_pb2
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 
 SERVICE = "parley.llm.v1.LlmService"
 DEFAULT_WINDOW_TOKENS = 4096
+CHARACTERS_PER_TOKEN = 4.0
 # How long a turn waits for a model service that is away, for example while it restarts.
 CONNECT_SECONDS = 5.0
 LIST_SECONDS = 5.0
@@ -24,7 +26,7 @@ REFRESH_SECONDS = 15.0
 
 
 class Llm:
-    """LlmService over gRPC, and the windows of its models as of the last look."""
+    """LlmService over gRPC, and the windows and token lengths of its models as of the last look."""
 
     def __init__(self, channel: grpc.aio.Channel, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._channel = channel
@@ -34,11 +36,16 @@ class Llm:
         # A service refuses a whole frame for one ask that is outside its limits, and many share a frame.
         self._check = validator(contract.rpcs_of(contract.service(SERVICE))["Generate"].request) or _nothing
         self._windows: dict[str, int] = {}
+        self._lengths: dict[str, float] = {}
         self._log = logs.get("agent")
 
     def window(self, model: str) -> int:
         """Tokens; "" is the default model. Without the tag that Ollama adds, a name means its latest."""
         return self._windows.get(model) or self._windows.get(f"{model}:latest") or DEFAULT_WINDOW_TOKENS
+
+    def characters_per_token(self, model: str) -> float:
+        """As the model service learnt it from what the model counted."""
+        return self._lengths.get(model) or self._lengths.get(f"{model}:latest") or CHARACTERS_PER_TOKEN
 
     async def generate(self, request: llm.GenerateRequest, *, seconds: float) -> llm.GenerateResponse:
         """Asks once. When the service is away or busy, again while there is time; then the caller has its reason."""
@@ -70,13 +77,15 @@ class Llm:
         await self._asks.close()
 
     async def refresh(self) -> None:
-        """Learns the windows of the models. What is known stays when nobody answers."""
+        """Learns the windows and token lengths of the models. What is known stays when nobody answers."""
         try:
-            listed = await self._stub.ListModels(llm.ListModelsRequest(), timeout=LIST_SECONDS)
+            listed = await self._stub.ListModels(model_pb2.ListModelsRequest(), timeout=LIST_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._log.debug("models.unknown", reason=from_rpc(error).name)
             return
         windows = {model.name: model.window_tokens for model in listed.models if model.window_tokens > 0}
+        lengths = {model.name: model.characters_per_token for model in listed.models if model.characters_per_token > 0}
+        self._lengths = lengths | {"": lengths.get(listed.default_model, CHARACTERS_PER_TOKEN)}
         self._windows = windows | {"": windows.get(listed.default_model, DEFAULT_WINDOW_TOKENS)}
 
     async def keep_fresh(self) -> None:

@@ -5,13 +5,14 @@ The order is: system prompt, summary, history oldest first, the new messages. Wh
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
-from parley.llm.v1.llm_service_pb2 import Prompt, PromptMessage
+from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
-CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4.0
 # What a server adds around each message: role and separators.
 TOKENS_AROUND = 4
 CUT = " […]"
@@ -38,14 +39,41 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The model's window, and what of it is kept for the answer: never more than half."""
+    """The model's window, what of it is kept for the answer (never more than half), and how long a token is."""
 
     window_tokens: int
     reserve_tokens: int
+    characters_per_token: float = CHARACTERS_PER_TOKEN
 
     @property
     def room_tokens(self) -> int:
         return self.window_tokens - min(self.reserve_tokens, self.window_tokens // 2)
+
+    def cost(self, line: Line | PromptMessage) -> int:
+        """The estimate of its tokens."""
+        return ceil(len(line.text) / self.characters_per_token) + TOKENS_AROUND
+
+    def total(self, lines: Iterable[Line]) -> int:
+        """The estimate of all their tokens."""
+        return sum(map(self.cost, lines))
+
+    def cut(self, text: str, room: int) -> str:
+        """The beginning of the text, within so many tokens including those around it."""
+        most = int(max(0, room - TOKENS_AROUND) * self.characters_per_token)
+        if len(text) <= most:
+            return text
+        return text[: most - len(CUT)] + CUT if most > len(CUT) else text[:most]
+
+    def latest(self, lines: Sequence[Line], room: int) -> tuple[list[Line], int]:
+        """As many as fit, counted from the newest, without a gap, in the order they came; and the room that is left."""
+        kept: list[Line] = []
+        for line in reversed(lines):
+            needed = self.cost(line)
+            if needed > room:
+                break
+            room -= needed
+            kept.append(line)
+        return kept[::-1], room
 
 
 def build(turn: LeasedTurn, budget: Budget) -> Prompt:
@@ -53,55 +81,30 @@ def build(turn: LeasedTurn, budget: Budget) -> Prompt:
     setting, room = turn.setting, budget.room_tokens
     *others, newest = [_said(message) for message in turn.messages] or [Line(Role.ROLE_CONTACT, "[nothing]")]
     # A long system prompt leaves the newest message half of the room, if it needs that much.
-    system = _instruction(_cut(setting.system_prompt, room - min(cost(newest), room // 2)))
-    room -= _total(system)
-    newest = Line(newest.role, _cut(newest.text, room))
-    room -= cost(newest)
-    others, room = _latest(others, room)
+    system = _instruction(budget.cut(setting.system_prompt, room - min(budget.cost(newest), room // 2)))
+    room -= budget.total(system)
+    newest = Line(newest.role, budget.cut(newest.text, room))
+    room -= budget.cost(newest)
+    others, room = budget.latest(others, room)
     summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
-    summary = summary if _total(summary) <= room else []
-    room -= _total(summary)
+    summary = summary if budget.total(summary) <= room else []
+    room -= budget.total(summary)
     recent = [_said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
-    history, room = _latest(recent, room)
+    history, room = budget.latest(recent, room)
     used = budget.room_tokens - room
-    prompt = Prompt(model=setting.model, max_output_tokens=max(1, budget.window_tokens - used))
+    prompt = Prompt(
+        model=setting.model,
+        max_output_tokens=max(1, budget.window_tokens - used),
+        model_conversation=setting.model_conversation,  # present even when empty: what the server makes is kept
+    )
     put = prompt.messages.add  # in place: messages that are made first and given to a prompt are copied
     for line in (*system, *summary, *history, *others, newest):
         put(role=line.role, text=line.text)
     return prompt
 
 
-def cost(message: Line | PromptMessage) -> int:
-    """The estimate of its tokens."""
-    return -(-len(message.text) // CHARACTERS_PER_TOKEN) + TOKENS_AROUND
-
-
-def _total(lines: Iterable[Line]) -> int:
-    return sum(map(cost, lines))
-
-
-def _latest(lines: Sequence[Line], room: int) -> tuple[list[Line], int]:
-    """As many as fit, counted from the newest and without a gap, in the order they came; and the room that is left."""
-    kept: list[Line] = []
-    for line in reversed(lines):
-        needed = cost(line)
-        if needed > room:
-            break
-        room -= needed
-        kept.append(line)
-    return kept[::-1], room
-
-
 def _instruction(text: str) -> list[Line]:
     return [Line(SYSTEM, text)] if text else []
-
-
-def _cut(text: str, room: int) -> str:
-    """The beginning of the text, within so many tokens including those around it."""
-    most = max(0, room - TOKENS_AROUND) * CHARACTERS_PER_TOKEN
-    if len(text) <= most:
-        return text
-    return text[: most - len(CUT)] + CUT if most > len(CUT) else text[:most]
 
 
 def _said(message: Message) -> Line:

@@ -13,7 +13,9 @@ from agent_service.domain.context import Budget, build
 from kit.errors import ParleyError, kind_of
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnState
-from parley.llm.v1.llm_service_pb2 import Completion, GenerateRequest, GenerateResponse, Prompt
+from parley.llm.v1.completion_pb2 import Completion
+from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
+from parley.llm.v1.prompt_pb2 import Prompt
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
 # By name once: the module's own look-up of an enum's value is a function call.
@@ -27,6 +29,8 @@ REPLIED, FAILED, SUPPRESSED = (
 MOST_CHARACTERS = 65_536
 # Of the turn's own deadline, what is kept for the commit.
 COMMIT_SECONDS = 2.0
+# The longest name of a server's conversation that the contract keeps.
+MOST_OF_A_NAME = 256
 
 
 class Model(Protocol):
@@ -34,6 +38,9 @@ class Model(Protocol):
 
     def window(self, model: str) -> int:
         """Its window in tokens, as far as it is known. Never waits."""
+
+    def characters_per_token(self, model: str) -> float:
+        """How long its tokens are, as far as it is known. Never waits."""
 
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         """The answer, or the fallback text. Raises a ParleyError when not even that came."""
@@ -56,6 +63,7 @@ class Ending:
     reason: str = ""
     replies: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    model_conversation: str = ""
 
 
 @dataclass(slots=True)
@@ -91,12 +99,15 @@ class Story:
             ending = await step(draft)
             if ending is not None:
                 return ending
-        return Ending(REPLIED, "", (draft.answer.text,), _usage(draft.answer.completion))
+        completion = draft.answer.completion
+        return Ending(REPLIED, "", (draft.answer.text,), _usage(completion), _kept(completion))
 
-    def failed(self, turn: LeasedTurn, reason: str, *, usage: Usage | None = None) -> Ending:
+    def failed(self, turn: LeasedTurn, reason: str, *, completion: Completion | None = None) -> Ending:
         """No answer could be made, and the person is told."""
         text = turn.setting.fallback_text or self._rules.fallback_text
-        return Ending(FAILED, reason, (text,), usage or Usage())
+        if completion is None:
+            return Ending(FAILED, reason, (text,))
+        return Ending(FAILED, reason, (text,), _usage(completion), _kept(completion))
 
     async def _guard_the_input(self, draft: Draft) -> Ending | None:
         owner = draft.turn.setting.owner
@@ -107,7 +118,8 @@ class Story:
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         setting = draft.turn.setting
         reserve = setting.reserve_tokens or self._rules.reserve_tokens
-        draft.prompt = build(draft.turn, Budget(self._model.window(setting.model), reserve))
+        window, per_token = self._model.window(setting.model), self._model.characters_per_token(setting.model)
+        draft.prompt = build(draft.turn, Budget(window, reserve, per_token))
         return None
 
     async def _generate(self, draft: Draft) -> Ending | None:
@@ -130,20 +142,27 @@ class Story:
         completion, text = draft.answer.completion, draft.answer.text
         if completion.fallback:
             reason = kind_of(completion.failure.reason)().name.lower()
-            return self.failed(draft.turn, reason, usage=_usage(completion))
+            return self.failed(draft.turn, reason, completion=completion)
         if not text.strip():
-            return self.failed(draft.turn, "model_empty", usage=_usage(completion))
+            return self.failed(draft.turn, "model_empty", completion=completion)
         if len(text) > MOST_CHARACTERS:
             draft.answer.text = text[:MOST_CHARACTERS]
         return None
 
 
 def _usage(completion: Completion) -> Usage:
-    """A model that runs here costs nothing: cost_micros stays 0 until a price list says otherwise."""
+    """What the turn took. Without prices in models.toml it costs nothing."""
     return Usage(
         model="" if completion.fallback else completion.model,
         backend="" if completion.fallback else completion.backend,
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,
         model_time=completion.model_time,
+        cost_micros=completion.cost_micros,
     )
+
+
+def _kept(completion: Completion) -> str:
+    """What the server calls the conversation. A name that storage would refuse would take the answer with it."""
+    name = completion.model_conversation
+    return name if len(name) <= MOST_OF_A_NAME and name.isprintable() else ""

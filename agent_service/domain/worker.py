@@ -228,6 +228,7 @@ def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:
         reason=ending.reason,
         replies=ending.replies,
         usage=ending.usage,
+        model_conversation=ending.model_conversation,
     )
 
 

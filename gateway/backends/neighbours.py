@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from parley.llm.v1 import llm_service_pb2, llm_service_pb2_grpc
+from parley.llm.v1 import llm_service_pb2_grpc, model_pb2
 
 SERVICES = ("storage", "agent", "llm", "sender")
 NEEDED = "storage"  # without it nothing can be accepted; what the others miss meanwhile waits for them
@@ -84,7 +84,7 @@ class Neighbours:
     async def _learn_model(self) -> None:
         """Keeps the last that was heard: the page says who answers even while the llm service restarts."""
         try:
-            models = await self._llm.ListModels(llm_service_pb2.ListModelsRequest(), timeout=self._timeout)
+            models = await self._llm.ListModels(model_pb2.ListModelsRequest(), timeout=self._timeout)
         except grpc.aio.AioRpcError:
             return
         self._model = Model(models.default_backend, models.default_model, models.note)

@@ -18,6 +18,7 @@ from kit.errors import LeaseLost, ParleyError, StorageUnavailable, as_item
 from kit.moments import stamp, utc_now
 from kit.serving import Server
 from parley.chat.v1.message_pb2 import Message, Owner, Role
+from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1 import inbox_service_pb2 as inbox
 from parley.storage.v1 import turn_requests_pb2 as turns
@@ -121,7 +122,7 @@ class Desk(InboxServiceServicer):
 
 @dataclass
 class Thinker:
-    """A model that answers at once, or when `go` is set; texts in `breaks` break it."""
+    """A model that answers at once, or when `go` is set; texts in `breaks` break it; it may remember conversations."""
 
     go: asyncio.Event = field(default_factory=asyncio.Event)
     waits: bool = False
@@ -129,9 +130,13 @@ class Thinker:
     thinking: int = 0
     most_thinking: int = 0
     cancelled: list[str] = field(default_factory=list)
+    remembers: bool = False
 
     def window(self, model: str) -> int:
         return 4096
+
+    def characters_per_token(self, model: str) -> float:
+        return 4.0
 
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         text = request.prompt.messages[-1].text
@@ -147,7 +152,8 @@ class Thinker:
             self.thinking -= 1
         if text in self.breaks:
             raise KeyError(text)
-        return GenerateResponse(text=f"re: {text}")
+        completion = Completion(model_conversation=f"conv of {text}") if self.remembers else None
+        return GenerateResponse(text=f"re: {text}", completion=completion)
 
 
 @dataclass

@@ -19,13 +19,14 @@ from kit.errors import ModelBusy, ModelTimeout, ModelUnavailable, as_item
 from kit.serving import Server
 from llm_service.domain.exchange import Exchange
 from parley.chat.v1.message_pb2 import Role
+from parley.llm.v1 import completion_pb2, model_pb2, prompt_pb2
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceServicer, add_LlmServiceServicer_to_server
 
 SORRY = "sorry"
 BUSY = llm.GenerateResponse(
     text=SORRY,
-    completion=llm.Completion(fallback=True, failure=as_item(ModelBusy(retry_after=timedelta(seconds=0.2)))),
+    completion=completion_pb2.Completion(fallback=True, failure=as_item(ModelBusy(retry_after=timedelta(seconds=0.2)))),
 )
 
 
@@ -74,10 +75,23 @@ class Service(LlmServiceServicer):
         yield llm.GenerateStreamResponse(delta="hi")
 
     async def ListModels(  # noqa: N802 - named by the contract
-        self, request: llm.ListModelsRequest, _context: Any
-    ) -> llm.ListModelsResponse:
-        models = [llm.Model(name="big:latest", window_tokens=32_000), llm.Model(name="small:1b", window_tokens=2048)]
-        return llm.ListModelsResponse(models=models, default_model="small:1b")
+        self, request: model_pb2.ListModelsRequest, _context: Any
+    ) -> model_pb2.ListModelsResponse:
+        models = [
+            model_pb2.Model(name="big:latest", window_tokens=32_000, characters_per_token=2.5),
+            model_pb2.Model(name="small:1b", window_tokens=2048),
+        ]
+        return model_pb2.ListModelsResponse(models=models, default_model="small:1b")
+
+    async def CountTokens(  # noqa: N802 - named by the contract
+        self, request: model_pb2.CountTokensRequest, _context: Any
+    ) -> model_pb2.CountTokensResponse:
+        return model_pb2.CountTokensResponse(input_tokens=1)
+
+    async def PullModel(  # noqa: N802 - named by the contract
+        self, request: model_pb2.PullModelRequest, _context: Any
+    ) -> AsyncIterator[model_pb2.PullModelResponse]:
+        yield model_pb2.PullModelResponse(status="success")
 
 
 @asynccontextmanager
@@ -106,7 +120,7 @@ async def asking(port: int, folder: Path) -> AsyncIterator[Llm]:
 
 
 def a_request(text: str = "hello") -> llm.GenerateRequest:
-    prompt = llm.Prompt(messages=[llm.PromptMessage(role=Role.ROLE_CONTACT, text=text)])
+    prompt = prompt_pb2.Prompt(messages=[prompt_pb2.PromptMessage(role=Role.ROLE_CONTACT, text=text)])
     return llm.GenerateRequest(tenant_id="t1", prompt=prompt, fallback_text=SORRY)
 
 
@@ -165,12 +179,16 @@ async def test_a_model_service_that_went_down_in_the_middle_is_asked_once_more_w
         assert (await call).text == "hi"
 
 
-async def test_the_windows_of_the_models_are_known_after_a_look_and_guessed_before(tmp_path: Path) -> None:
+async def test_windows_and_token_lengths_of_models_are_known_after_a_look_and_guessed_before(
+    tmp_path: Path,
+) -> None:
     async with serving(Service(), tmp_path) as port, asking(port, tmp_path) as model:
         before = model.window("")
         await model.refresh()
         after = [model.window(name) for name in ("", "small:1b", "big", "big:latest", "unheard-of")]
+        lengths = [model.characters_per_token(name) for name in ("", "big", "unheard-of")]
 
+    assert lengths == [4.0, 2.5, 4.0]
     assert before == DEFAULT_WINDOW_TOKENS
     assert after == [2048, 2048, 32_000, 32_000, DEFAULT_WINDOW_TOKENS]
 

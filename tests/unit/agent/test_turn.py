@@ -8,7 +8,8 @@ from agent_service.domain.turn import MOST_CHARACTERS, Ending, Rules, Story
 from kit.errors import ModelBusy, ModelEmpty, ModelTimeout, ModelUnavailable, ParleyError, as_item
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import Message, Owner, Role, TurnState
-from parley.llm.v1.llm_service_pb2 import Completion, GenerateRequest, GenerateResponse
+from parley.llm.v1.completion_pb2 import Completion
+from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting, Usage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,6 +25,9 @@ class Model:
 
     def window(self, model: str) -> int:
         return self.size
+
+    def characters_per_token(self, model: str) -> float:
+        return 4.0
 
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         self.asked.append((request, seconds))
@@ -139,3 +143,40 @@ async def test_an_answer_longer_than_a_message_can_be_is_cut() -> None:
     ending = await told(Model(an_answer("x" * 100_000)))
 
     assert len(ending.replies[0]) == MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("kept", ["", "conv_1"])
+async def test_the_model_is_told_the_conversation_that_was_kept_even_when_there_is_none_yet(kept: str) -> None:
+    model = Model(an_answer())
+
+    await told(model, a_turn(model_conversation=kept))
+
+    prompt = model.asked[0][0].prompt
+    assert (prompt.HasField("model_conversation"), prompt.model_conversation) == (True, kept)
+
+
+async def test_the_conversation_that_the_server_names_is_kept_whatever_became_of_the_answer() -> None:
+    answers = [an_answer("hi"), an_answer(" "), a_fallback(ModelTimeout())]
+    for answer in answers:
+        answer.completion.model_conversation = "conv_2"
+
+    endings = [await told(Model(answer), a_turn(model_conversation="conv_1")) for answer in answers]
+
+    assert [ending.reason for ending in endings] == ["", "model_empty", "model_timeout"]
+    assert [ending.model_conversation for ending in endings] == ["conv_2"] * 3
+
+
+@pytest.mark.parametrize("name", ["", "c" * 257, "conv\0"])
+async def test_a_name_that_storage_would_refuse_is_not_kept_and_the_answer_is(name: str) -> None:
+    answer = an_answer("hi")
+    answer.completion.model_conversation = name
+
+    ending = await told(Model(answer), a_turn(model_conversation="conv_1"))
+
+    assert (ending.replies, ending.model_conversation) == (("hi",), "")
+
+
+async def test_when_no_model_was_reached_nothing_is_said_of_the_conversation() -> None:
+    ending = await told(Model(ModelUnavailable()), a_turn(model_conversation="conv_1"))
+
+    assert ending.model_conversation == ""

@@ -140,3 +140,15 @@ async def test_a_commit_that_is_refused_for_good_is_not_repeated(refusal: Except
         await scene.until(lambda: "b" in scene.desk.committed)
 
     assert "a" not in scene.desk.committed
+
+
+async def test_the_commit_carries_what_the_server_calls_the_conversation_if_it_holds_one(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+        scene.thinker.remembers = True
+        scene.desk.add("b")
+        await scene.until(lambda: "b" in scene.desk.committed)
+
+    kept = [scene.desk.committed[turn_id].model_conversation for turn_id in "ab"]
+    assert kept == ["", "conv of b"]

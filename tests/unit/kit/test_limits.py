@@ -12,7 +12,8 @@ from kit.moments import span
 from kit.statuses import MOST_VIOLATIONS
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
 from parley.chat.v1.message_pb2 import ChannelMessage
-from parley.llm.v1.llm_service_pb2 import GenerateRequest, Prompt, PromptMessage
+from parley.llm.v1.llm_service_pb2 import GenerateRequest
+from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage
 from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
 from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
 from parley.storage.v1.turn_requests_pb2 import LeaseTurnsRequest
