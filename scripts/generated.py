@@ -21,6 +21,8 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "channels": tables.channels,
     "metrics": tables.metrics,
     "targets": tables.targets,
+    "models_file": tables.models_file,
+    "models_example": tables.models_example,
     "help": tables.command_help,
 }
 

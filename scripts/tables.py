@@ -1,6 +1,7 @@
 """What do the generated blocks say? Each writer reads the thing itself: settings, contract, registry, metrics, help."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -10,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prometheus_client import Counter
+from pydantic.fields import FieldInfo
 
 from channels.registry import CHANNELS
 from kit import metrics as known_metrics
 from kit.settings import SERVICES, SettingRow, Settings, describe
+from llm_service.domain.catalogue import Catalogue, Entry, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto" / "parley"
@@ -97,6 +100,20 @@ def metrics(_argument: str) -> str:
     return _table(("metric", "labels", "what"), rows)
 
 
+def models_file(_argument: str) -> str:
+    """Every key of models.toml, by the table that it stands in."""
+    parts = []
+    for where, table in (("At the top", Catalogue), ("`[backends.NAME]`", Server), ("`[models.NAME]`", Entry)):
+        fields = ((f"`{name}`", _default(field), field.description or "") for name, field in table.model_fields.items())
+        parts.append(f"{where}:\n\n{_table(('key', 'default', 'what'), fields)}")
+    return "\n".join(parts)
+
+
+def models_example(_argument: str) -> str:
+    """The example that a test reads."""
+    return _pasted((ROOT / "models.example.toml").read_text(), language="toml")
+
+
 def targets(_argument: str) -> str:
     """What `make` prints."""
     done = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -156,5 +173,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pasted(text: str) -> str:
-    return f"```\n{text}```\n"
+def _default(field: FieldInfo) -> str:
+    """As it is written in TOML; nothing where leaving a key out says more than a value."""
+    if field.is_required():
+        return "required"
+    value = field.get_default()
+    return "" if value in (None, "", ()) or field.default_factory else f"`{json.dumps(value)}`"
+
+
+def _pasted(text: str, *, language: str = "") -> str:
+    return f"```{language}\n{text}```\n"

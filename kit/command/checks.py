@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit.command import accounts, reaching, services
+from kit.command import accounts, model_health, reaching, services
 from kit.command.database import check_database
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.ports import is_open
@@ -30,10 +29,11 @@ async def everything(**overrides: Any) -> list[Finding]:
     if wrong:
         return found
     found += [ok("settings", "valid for all five services"), _data_dir(Path(settings["storage"].data_dir))]
+    found += model_health.check_file(settings["llm"])
     found.append(await check_database(settings["storage"]))
     if _anybody_listens(settings):
         found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
-        found += [await _gateway(settings["gateway"]), await _model(settings["llm"])]
+        found += [await _gateway(settings["gateway"]), *await model_health.check_models(settings["llm"])]
     else:
         found.append(look("mesh", "not running on this machine", fix=START))
     return [*found, *_channels(settings["gateway"])]
@@ -111,18 +111,6 @@ async def _gateway(settings: Any) -> Finding:
             "gateway", f"answers at {base} and is not ready: {said}", fix="mend what is named above, then wait 5 s"
         )
     return ok("gateway", f"ready at {base}")
-
-
-async def _model(settings: Any) -> Finding:
-    try:
-        found = await reaching.model_found(settings)
-    except (Mistake, grpc.RpcError):
-        return broken("model", "cannot be asked for while the llm service does not answer", fix="parley serve llm")
-    if "(echo)" in found:
-        return look(
-            "model", found, fix="start Ollama (ollama serve; ollama pull llama3.2) or set OLLAMA_BASE_URL and restart"
-        )
-    return ok("model", found)
 
 
 def _channels(gateway: Any) -> list[Finding]:

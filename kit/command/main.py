@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from kit.command.models import models
+from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url
 from kit.command.screen import Mistake, complain, say
 
 SERVICE_NAMES = "storage, llm, agent, sender, gateway"
@@ -23,13 +24,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys, with which programs of yours call the mesh.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data is kept. Default: DATA_DIR, else ./data")]
-Host = Annotated[str | None, typer.Option("--host", help="Where the gateway listens. Default: HTTP_HOST")]
-HttpPort = Annotated[int | None, typer.Option("--http-port", help="The gateway's port. Default: HTTP_PORT, else 8080")]
-Tenant = Annotated[str, typer.Option(help="Whose.")]
-Url = Annotated[str | None, typer.Option("--url", help="The gateway's address. Default: the one of this machine.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For a program: one JSON document.")]
+app.add_typer(models, name="models")
 
 
 def main() -> None:

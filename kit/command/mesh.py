@@ -14,9 +14,11 @@ from typing import Any
 
 from kit import local, logs
 from kit.command import services
+from kit.command.screen import Mistake, complain
 from kit.command.services import SERVICES, Service
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
+from kit.settings import SettingsError
 
 DRAIN_SECONDS = 25.0  # for one rank of services; what is not done by then is done again after the next start
 FIRST_BACKOFF_SECONDS = 0.5
@@ -134,7 +136,10 @@ def _report(running: dict[str, "asyncio.Task[None]"], fallen: list[str]) -> int:
     failed = 1 if fallen else 0
     for name, task in running.items():
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if isinstance(error, SettingsError):
+            complain(Mistake(f"{name}: {error}", fix="parley doctor"))
+            failed = 1
+        elif error is not None:
             log.error("service.failed", service=name, exc_info=error)
             failed = 1
         elif name in fallen:

@@ -12,7 +12,7 @@ from kit.command.screen import Mistake
 from kit.credentials import FILE_NAME, uses_tls
 from kit.errors import ParleyError
 from kit.settings import Settings
-from parley.llm.v1 import llm_service_pb2, llm_service_pb2_grpc
+from parley.llm.v1 import llm_service_pb2_grpc, model_pb2
 
 CALL_SECONDS = 10.0
 
@@ -64,7 +64,7 @@ async def model_found(settings: Settings) -> str:
     """Which model answers by default, and why."""
     async with channel(settings, "llm") as llm:
         stub = llm_service_pb2_grpc.LlmServiceStub(llm)
-        found = await stub.ListModels(llm_service_pb2.ListModelsRequest(), timeout=CALL_SECONDS)
+        found = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=CALL_SECONDS)
     named = f"{found.default_model} ({found.default_backend})"
     return f"{named}: {found.note}" if found.note else named
 

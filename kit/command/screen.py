@@ -30,6 +30,11 @@ def complain(mistake: Mistake) -> None:
         console.print(Text("   fix: ", style="bold").append(mistake.fix, style="not bold"))
 
 
+def printable(text: str) -> str:
+    """What strangers wrote, without what would steer the terminal."""
+    return "".join(each for each in text if each.isprintable() or each in "\n\t")
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows for a person on a terminal, tab-separated rows for a program."""
     rows = list(rows)

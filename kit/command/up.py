@@ -1,4 +1,4 @@
-"""What does `parley up` do? Checks the ports, runs the mesh, and says where it is and which model answers."""
+"""What does `parley up` do? Checks ports and models.toml, runs the mesh, says where it is and which model answers."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 
 from kit import logs, process, tracing
-from kit.command import mesh, reaching, services
+from kit.command import mesh, model_health, reaching, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
 from kit.command.services import SERVICES
@@ -23,6 +23,7 @@ def up(*, processes: bool, **overrides: Any) -> int:
     began = time.monotonic()
     settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
     require_free(_ports(settings))
+    model_health.require_file(settings["llm"])
     Path(settings["storage"].data_dir).mkdir(parents=True, exist_ok=True)
     _banner(settings, processes=processes)
 

@@ -27,11 +27,23 @@ def test_help_imports_nothing_that_takes_time() -> None:
 
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
-    for name in ("up", "serve", "chat", "send", "doctor", "migrate", "deliveries", "turns", "keys", "version"):
+    for name in (
+        "up",
+        "serve",
+        "chat",
+        "send",
+        "doctor",
+        "migrate",
+        "deliveries",
+        "turns",
+        "keys",
+        "models",
+        "version",
+    ):
         assert f" {name} " in shown
 
 
-@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns"])
+@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models"])
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
 
@@ -46,6 +58,9 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("send", "whatsapp", "hello"), "not set: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_WHATSAPP_NUMBER"),
         (("send", "api", "hello"), "no webhooks"),
         (("keys", "list"), "no mesh has run with the data folder"),
+        (("models",), "no mesh has run with the data folder"),
+        (("models", "test", "llama3.2"), "no mesh has run with the data folder"),
+        (("models", "pull", "llama3.2"), "no mesh has run with the data folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -56,6 +71,11 @@ def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...
     assert lines[1].strip().startswith("fix: ")
     assert len(lines) == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_help_of_what_models_can_do_shows_an_example() -> None:
+    for name in ("pull", "test"):
+        assert f"parley models {name}" in CliRunner().invoke(app, ["models", name, "--help"]).output
 
 
 def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> None:
