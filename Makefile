@@ -50,3 +50,4 @@ lock: setup ## Resolve the dependencies anew into requirements.lock
 
 clean: ## Remove what was made here: .venv, stubs, caches (never data/)
 	@rm -rf .venv gen build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/clients/node/node_modules
+	@cd examples/typescript && rm -rf node_modules src/gen dist

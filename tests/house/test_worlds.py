@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from scripts import install
+from scripts.test_tools import NODE_PROGRAMS
 from tests import postgres
-from tests.house.tree import ROOT
 
 PREPARED: list[str] = []
 
@@ -84,8 +84,9 @@ def test_the_installer_takes_itself_from_the_lock_by_hash() -> None:
     assert not entry[-1].endswith("\\")
 
 
-def test_the_lock_of_the_node_client_names_no_server() -> None:
-    lock = json.loads((ROOT / "tests/clients/node/package-lock.json").read_text())
+@pytest.mark.parametrize("folder", NODE_PROGRAMS, ids=lambda folder: folder.name)
+def test_the_lock_of_a_node_program_names_no_server(folder: Path) -> None:
+    lock = json.loads((folder / "package-lock.json").read_text())
     packages = [package for name, package in lock["packages"].items() if name]
     assert packages
     assert [each for each in packages if "resolved" in each or not each["integrity"].startswith("sha512-")] == []
