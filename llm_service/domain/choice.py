@@ -239,5 +239,6 @@ class Choice:
                 recheck_seconds=wishes.recheck_seconds,
                 written="" if wishes.default_model else self._written_in,
                 is_paused=asked is not None and is_paused(asked),
+                has_fallbacks=asked is not None and bool(asked.model.fallbacks),
             )
         )

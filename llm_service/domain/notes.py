@@ -17,6 +17,7 @@ class Seen:
     recheck_seconds: float
     written: str
     is_paused: bool = False
+    has_fallbacks: bool = False
 
 
 def note(seen: Seen) -> str:
@@ -28,7 +29,8 @@ def note(seen: Seen) -> str:
     if served.refusal:
         return f"{where}: {served.refusal} People get the fallback text."
     if not served.reachable:
-        return f"The model server at {served.base_url} does not answer: people get the fallback text until it does."
+        instead = "its fallbacks answer" if seen.has_fallbacks else "people get the fallback text"
+        return f"The model server at {served.base_url} does not answer: {instead} until it does."
     if served.kind == "ollama" and not served.found:
         return f"{where} has no model: run `ollama pull llama3.2`. People get the fallback text."
     if not name:

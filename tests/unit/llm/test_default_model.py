@@ -95,6 +95,19 @@ async def test_a_server_that_is_away_is_said_in_the_note() -> None:
     )
 
 
+async def test_where_another_model_stands_in_the_note_says_so() -> None:
+    text = """
+[backends.a]
+kind = "openai"
+[models.first]
+backend = "a"
+fallbacks = ["echo"]
+"""
+    world = await looked(text, {"a": Listing(failure=ModelUnavailable())})
+
+    assert await world.note() == "The model server at http://a does not answer: its fallbacks answer until it does."
+
+
 async def test_an_ollama_without_a_model_is_told_how_to_get_one() -> None:
     world = await looked(OLLAMA, {"ollama": Listing()}, named=True, written="")
 
