@@ -44,7 +44,7 @@ name = "llama3.2:latest"
 fallbacks = ["chat"]
 [models.alone]
 backend = "broken"
-name = "llama3.2:latest"
+name = "other:latest"
 [models.away]
 backend = "cloud"
 [models.absent]
