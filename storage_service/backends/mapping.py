@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.moments import stamp
 from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_pb2
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_pb2 as directory
 from storage_service.backends import tables
@@ -90,8 +91,8 @@ def api_key(row: tables.ApiKey) -> directory.ApiKey:
     )
 
 
-def conversation(row: tables.Conversation) -> conversations.Conversation:
-    return conversations.Conversation(
+def conversation(row: tables.Conversation) -> conversation_pb2.Conversation:
+    return conversation_pb2.Conversation(
         id=row.id,
         tenant_id=row.tenant_id,
         account_id=row.account_id,

@@ -5,7 +5,7 @@ begun to send is not sent.
 """
 
 from kit.errors import InvalidField
-from parley.storage.v1 import conversation_service_pb2 as pb
+from parley.storage.v1 import conversation_owner_pb2 as owning
 from storage_service.backends import lanes, mapping
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
@@ -25,18 +25,18 @@ class Ownership:
         self._repeats = repeats
         self._wakeups = wakeups
 
-    async def set_owner(self, request: pb.SetOwnerRequest, actor: str) -> pb.SetOwnerResponse:
+    async def set_owner(self, request: owning.SetOwnerRequest, actor: str) -> owning.SetOwnerResponse:
         """Takes a conversation over or hands it back. Asked again, it shows the conversation as it is by then."""
         owner = _word(request.owner)
         ended: list[str] = []
 
-        async def work(rows: Rows) -> pb.SetOwnerResponse:
+        async def work(rows: Rows) -> owning.SetOwnerResponse:
             lane = await rows.named(Conversation, request.conversation_id, lock=True)
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated:
                 ended.extend(await _change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
-            return pb.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
+            return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
 
         response = await self._sessions.write(Who(request.tenant_id, actor), work)
         self._wakeups.moved([request.conversation_id])

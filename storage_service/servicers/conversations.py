@@ -7,6 +7,7 @@ from typing import Any
 from kit import deadlines
 from kit.access import caller
 from kit.moments import seconds
+from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import conversation_service_pb2_grpc as grpc_pb
 from storage_service.backends.conversations import Conversations
@@ -61,5 +62,5 @@ class ConversationServicer(grpc_pb.ConversationServiceServicer):
     async def ListTurns(self, request: pb.ListTurnsRequest, _context: Any) -> pb.ListTurnsResponse:
         return await self._conversations.turns(request)
 
-    async def SetOwner(self, request: pb.SetOwnerRequest, _context: Any) -> pb.SetOwnerResponse:
+    async def SetOwner(self, request: owning.SetOwnerRequest, _context: Any) -> owning.SetOwnerResponse:
         return await self._ownership.set_owner(request, caller().name)

@@ -11,6 +11,7 @@ from kit.serving import Server
 from kit.settings import Settings
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import (
+    conversation_pb2,
     conversation_service_pb2,
     conversation_service_pb2_grpc,
     directory_pb2,
@@ -180,7 +181,7 @@ class Conversations(Partial):
         found = self._peer.conversations.get((request.account_id, request.chat_id))
         if found is None:
             raise errors.NotFound
-        conversation = conversation_service_pb2.Conversation(id=found, tenant_id=request.tenant_id)
+        conversation = conversation_pb2.Conversation(id=found, tenant_id=request.tenant_id)
         return conversation_service_pb2.GetConversationResponse(conversation=conversation)
 
     async def ListMessages(  # noqa: N802

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from kit.errors import AlreadyExists, InvalidField, NotFound
 from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as directory_service
@@ -26,8 +27,10 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server:
         yield opened
 
 
-def set_owner(one: Chat, owner: chat.Owner, request_id: str = "1") -> pb.SetOwnerRequest:
-    return pb.SetOwnerRequest(tenant_id="acme", request_id=request_id, conversation_id=one.conversation_id, owner=owner)
+def set_owner(one: Chat, owner: chat.Owner, request_id: str = "1") -> owning.SetOwnerRequest:
+    return owning.SetOwnerRequest(
+        tenant_id="acme", request_id=request_id, conversation_id=one.conversation_id, owner=owner
+    )
 
 
 async def test_history_is_given_after_a_number_oldest_first_with_the_state_of_deliveries(world: World) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from kit.errors import OwnerChanged, StateConflict, from_item
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import conversation_service_pb2 as pb
+from parley.storage.v1 import conversation_owner_pb2 as owning
+from parley.storage.v1 import conversation_pb2
 from parley.storage.v1 import delivery_requests_pb2 as attempts
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_requests_pb2 as requests
@@ -34,9 +35,11 @@ async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> Asyn
         yield opened
 
 
-async def owned_by(world: World, conversation_id: str, owner: chat.Owner, request_id: str = "1") -> pb.Conversation:
-    ask = pb.SetOwnerRequest(tenant_id=TENANT, request_id=request_id, conversation_id=conversation_id, owner=owner)
-    response: pb.SetOwnerResponse = await world.mesh.call("SetOwner", ask)
+async def owned_by(
+    world: World, conversation_id: str, owner: chat.Owner, request_id: str = "1"
+) -> conversation_pb2.Conversation:
+    ask = owning.SetOwnerRequest(tenant_id=TENANT, request_id=request_id, conversation_id=conversation_id, owner=owner)
+    response: owning.SetOwnerResponse = await world.mesh.call("SetOwner", ask)
     return response.conversation
 
 
