@@ -1,0 +1,164 @@
+"""Which language does the contact write in? Found out per message, and kept until it is clear that it changed.
+
+A message tells a language or nothing. The conversation's language changes at once when a message is sure, else when
+two in a row agree; one that the contact chose never changes by itself.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from math import exp
+from typing import NamedTuple, Protocol
+
+from agent_service.domain.language_words import ENDINGS, EVERYWHERE, INSIDE, LETTERS, WORDS
+from parley.storage.v1.conversation_change_pb2 import Language
+
+# As the model is told.
+NAMES = {
+    "en": "English",
+    "es": "Spanish",
+    "pt": "Portuguese",
+    "fr": "French",
+    "de": "German",
+    "it": "Italian",
+}
+SURE, AT_ALL = 0.8, 0.45
+# One or two words switch nothing by themselves: people say "hola" and "thanks" in any language.
+FEW_WORDS, MOST_OF_FEW = 2, 0.75
+# Beyond this nothing gets surer.
+MOST_EVIDENCE = 20.0
+# No more of a text is looked at.
+MOST_CHARACTERS = 1000
+NO_WORDS = re.compile(
+    r"https?://\S+|www\.\S+|\S+@\S+|[@#/]\w+|\b\w*\d\w*\b|\b[\w-]+\.(?:com|net|org|io|br|es|mx|pt)\S*"
+)
+# Somebody else's words: in quotes, or what a screen says after a colon.
+QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|(?<=\w):\s.*")
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+STRETCHED = re.compile(r"(.)\1{2,}")
+NAME_WORDS = 3
+
+
+class Guess(NamedTuple):
+    """A language and how sure it is, 0.0 to 1.0. The code is empty when nothing can be told."""
+
+    code: str
+    confidence: float
+
+
+UNKNOWN = Guess("", 0.0)
+
+
+class Detector(Protocol):
+    """What tells languages apart."""
+
+    def codes(self) -> tuple[str, ...]:
+        """The languages that it knows."""
+
+    def detect(self, text: str) -> Guess:
+        """The language of words in a row. What says nothing of a language was taken out before."""
+
+
+def follow(known: Language, texts: Iterable[str], *, detector: Detector) -> Language | None:
+    """The language after these messages. None when nothing new was found out."""
+    after = Language()
+    after.CopyFrom(known)
+    for text in texts:
+        _step(after, guess(text, detector))
+    return None if after == known else after
+
+
+def hint(code: str) -> str:
+    """What the model is told of it. Empty when it is not known."""
+    if not code:
+        return ""
+    name = NAMES.get(code.partition("-")[0], code)
+    return f"The person writes in {name}. Answer in that language unless asked otherwise."
+
+
+def guess(text: str, detector: Detector) -> Guess:
+    """The language of one message. Unknown for numbers, addresses, names, "ok" and pictures."""
+    words = _without_names(QUOTED.sub(" ", NO_WORDS.sub(" ", text[:MOST_CHARACTERS])))
+    written = WORD.findall(words)
+    if all(plain(word) in EVERYWHERE for word in written) or _is_name(written):
+        return UNKNOWN
+    found = detector.detect(words)
+    if found.confidence < AT_ALL:
+        return UNKNOWN
+    return Guess(found.code, min(found.confidence, MOST_OF_FEW)) if len(written) <= FEW_WORDS else found
+
+
+def plain(word: str) -> str:
+    """In lower case, without accents, and not stretched: "Holaaa" is "hola"."""
+    bare = "".join(each for each in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(each))
+    return STRETCHED.sub(r"\1", bare).replace("\u2019", "'")
+
+
+class Builtin:
+    """Tells by the small words of each language, then by letters and endings. It learns nothing and needs nothing."""
+
+    def codes(self) -> tuple[str, ...]:
+        return tuple(WORDS)
+
+    def detect(self, text: str) -> Guess:
+        found: dict[str, float] = {}
+        for letter in text.lower():
+            _add(LETTERS.get(letter, {}), found)
+        unmatched = sum(_weigh(plain(word), found) for word in WORD.findall(text))
+        if not found:
+            return UNKNOWN
+        weights = {code: exp(2 * min(evidence, MOST_EVIDENCE)) - 1 for code, evidence in found.items()}
+        best = max(weights, key=weights.__getitem__)
+        doubt = 1.4 + 0.3 * unmatched
+        return Guess(best, weights[best] / (sum(weights.values()) + doubt))
+
+
+def _weigh(word: str, found: dict[str, float]) -> bool:
+    """Adds what a word says. True when it stands in no list."""
+    if word in EVERYWHERE:
+        return False
+    holders = [code for code, words in WORDS.items() if word in words]
+    _add(dict.fromkeys(holders, 1.0 / max(1, len(holders)) ** 1.5), found)
+    if holders or len(word) < 3:
+        return not holders
+    ending = next((word[-size:] for size in range(6, 0, -1) if len(word) > size + 1 and word[-size:] in ENDINGS), "")
+    _add(ENDINGS.get(ending, {}), found)
+    for part, says in INSIDE.items():
+        _add(says if part in word else {}, found)
+    return True
+
+
+def _add(says: Mapping[str, float], found: dict[str, float]) -> None:
+    for code, weight in says.items():
+        found[code] = found.get(code, 0.0) + weight
+
+
+def _without_names(text: str) -> str:
+    """Without what has a capital within a sentence: "ship to São Paulo" is English."""
+    parts = text.split()
+    if all(part[0].isupper() for part in parts if part[0].isalpha()):
+        return text
+    return " ".join(part for place, part in enumerate(parts) if place == 0 or not _is_titled(part))
+
+
+def _is_titled(word: str) -> bool:
+    return word[0].isupper() and not word.isupper()
+
+
+def _is_name(written: list[str]) -> bool:
+    """A few words, each with a capital and none of them known, are somebody's name, or a product's."""
+    if len(written) > NAME_WORDS:
+        return False
+    known = any(plain(word) in words for word in written for words in WORDS.values())
+    return not known and all(word[0].isupper() and not word[1:].isupper() for word in written)
+
+
+def _step(known: Language, heard: Guess) -> None:
+    if known.chosen or not heard.code:
+        return
+    if heard.code == known.code:
+        known.candidate = ""
+    elif not known.code or heard.confidence >= SURE or known.candidate == heard.code:
+        known.code, known.confidence, known.candidate = heard.code, round(heard.confidence, 3), ""
+    else:
+        known.candidate = heard.code
