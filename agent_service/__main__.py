@@ -66,7 +66,14 @@ def _habits(settings: Settings) -> Habits:
 
 
 def _rules(settings: Settings) -> Rules:
-    return Rules(settings.llm_timeout_seconds, settings.agent_reserve_tokens, settings.fallback_text)
+    channels = (name.strip() for name in settings.agent_opt_out_channels.split(","))
+    return Rules(
+        settings.llm_timeout_seconds,
+        settings.agent_reserve_tokens,
+        settings.fallback_text,
+        opt_out_channels=frozenset(filter(None, channels)),
+        offers_hand_off=settings.agent_hand_off_tool,
+    )
 
 
 def _terms(settings: Settings) -> Terms:

@@ -16,9 +16,22 @@ class Settings(settings.Settings):
     agent_drain_seconds: float = Field(
         20.0, ge=0, le=600, description="How long turns may go on after SIGTERM before they are given back, in seconds"
     )
-    agent_history: int = Field(20, ge=0, le=200, description="Most earlier messages that are shown to the model")
+    agent_history: int = Field(
+        60,
+        ge=0,
+        le=200,
+        description="Most earlier messages that are shown to the model; with 50 or less nothing is summarised",
+    )
     agent_reserve_tokens: int = Field(
         512, ge=1, le=65_536, description="Tokens kept free for the answer, unless the agent says otherwise"
+    )
+    agent_opt_out_channels: str = Field(
+        "sms,whatsapp",
+        max_length=512,
+        description="Channels, divided by commas, on which a lone STOP, BAJA or SAIR means: no more messages",
+    )
+    agent_hand_off_tool: bool = Field(
+        True, description="Whether the model may ask for a human by a tool, where it takes tools"
     )
     llm_timeout_seconds: float = Field(
         25.0, gt=0, le=600, description="Longest wait for an answer of the model before the fallback text, in seconds"

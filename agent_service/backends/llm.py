@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import grpc
 
@@ -37,6 +37,7 @@ class Llm:
         self._check = validator(contract.rpcs_of(contract.service(SERVICE))["Generate"].request) or _nothing
         self._windows: dict[str, int] = {}
         self._lengths: dict[str, float] = {}
+        self._names: frozenset[str] = frozenset()
         self._log = logs.get("agent")
 
     def window(self, model: str) -> int:
@@ -46,6 +47,10 @@ class Llm:
     def characters_per_token(self, model: str) -> float:
         """As the model service learnt it from what the model counted."""
         return self._lengths.get(model) or self._lengths.get(f"{model}:latest") or CHARACTERS_PER_TOKEN
+
+    def names(self) -> Collection[str]:
+        """The models that there are, as of the last look; none before the first."""
+        return self._names
 
     async def generate(self, request: llm.GenerateRequest, *, seconds: float) -> llm.GenerateResponse:
         """Asks once. When the service is away or busy, again while there is time; then the caller has its reason."""
@@ -83,6 +88,7 @@ class Llm:
         except grpc.aio.AioRpcError as error:
             self._log.debug("models.unknown", reason=from_rpc(error).name)
             return
+        self._names = frozenset(model.name for model in listed.models)
         windows = {model.name: model.window_tokens for model in listed.models if model.window_tokens > 0}
         lengths = {model.name: model.characters_per_token for model in listed.models if model.characters_per_token > 0}
         self._lengths = lengths | {"": lengths.get(listed.default_model, CHARACTERS_PER_TOKEN)}

@@ -76,12 +76,13 @@ class Budget:
         return kept[::-1], room
 
 
-def build(turn: LeasedTurn, budget: Budget) -> Prompt:
-    """The prompt of a turn. It fits the budget whatever was said."""
+def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:
+    """The prompt of a turn. It fits the budget whatever was said. The hint follows the system prompt."""
     setting, room = turn.setting, budget.room_tokens
-    *others, newest = [_said(message) for message in turn.messages] or [Line(Role.ROLE_CONTACT, "[nothing]")]
+    *others, newest = [said(message) for message in turn.messages] or [Line(Role.ROLE_CONTACT, "[nothing]")]
     # A long system prompt leaves the newest message half of the room, if it needs that much.
-    system = _instruction(budget.cut(setting.system_prompt, room - min(budget.cost(newest), room // 2)))
+    most = room - min(budget.cost(newest), room // 2)
+    system = _system(setting.system_prompt, hint, budget=budget, room=most)
     room -= budget.total(system)
     newest = Line(newest.role, budget.cut(newest.text, room))
     room -= budget.cost(newest)
@@ -89,7 +90,7 @@ def build(turn: LeasedTurn, budget: Budget) -> Prompt:
     summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
     summary = summary if budget.total(summary) <= room else []
     room -= budget.total(summary)
-    recent = [_said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
+    recent = [said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
     history, room = budget.latest(recent, room)
     used = budget.room_tokens - room
     prompt = Prompt(
@@ -107,7 +108,16 @@ def _instruction(text: str) -> list[Line]:
     return [Line(SYSTEM, text)] if text else []
 
 
-def _said(message: Message) -> Line:
+def _system(text: str, hint: str, *, budget: Budget, room: int) -> list[Line]:
+    """The system prompt, cut where it is long, and the hint whole, unless it takes too much of the room."""
+    needed = budget.cost(Line(SYSTEM, hint)) if hint else 0
+    if needed > room // 2:
+        hint, needed = "", 0
+    return _instruction("\n\n".join(filter(None, (budget.cut(text, room - needed), hint))))
+
+
+def said(message: Message) -> Line:
+    """A message as the model sees it."""
     text = message.text
     if message.attachments:
         text = "\n".join(filter(None, (text, *map(_described, message.attachments))))

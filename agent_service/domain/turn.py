@@ -1,30 +1,29 @@
-"""The story of a turn: guard the input, build the context, generate, guard the output; and how it ends.
+"""The story of a turn: opt-out, command, budgets, guard the input, build the context, generate, guard the output.
 
 Each step is a function that may end the turn, with its reason; what comes before (the lease) and after (the commit) is
 in worker.py. However it goes, the turn ends in one terminal state, and a person who asked is told something.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from agent_service.domain import budgets, commands, hand_off, languages, opting, summaries, wishes
 from agent_service.domain.context import Budget, build
+from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
+from agent_service.domain.tools import Tools
 from kit.errors import ParleyError, kind_of
 from kit.moments import moment
-from parley.chat.v1.message_pb2 import Owner, TurnState
+from parley.chat.v1.message_pb2 import Owner, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
-from parley.llm.v1.prompt_pb2 import Prompt
+from parley.storage.v1.conversation_change_pb2 import HandOffReason
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
 # By name once: the module's own look-up of an enum's value is a function call.
 AGENT, NOBODY_YET = Owner.OWNER_AGENT, Owner.OWNER_UNSPECIFIED
-REPLIED, FAILED, SUPPRESSED = (
-    TurnState.TURN_STATE_REPLIED,
-    TurnState.TURN_STATE_FAILED,
-    TurnState.TURN_STATE_SUPPRESSED,
-)
+SUMMARY = TurnKind.TURN_KIND_SUMMARY
 # The longest text that one message of the contract holds.
 MOST_CHARACTERS = 65_536
 # Of the turn's own deadline, what is kept for the commit.
@@ -42,6 +41,9 @@ class Model(Protocol):
     def characters_per_token(self, model: str) -> float:
         """How long its tokens are, as far as it is known. Never waits."""
 
+    def names(self) -> Collection[str]:
+        """The models that there are; empty when that is not known. Never waits."""
+
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         """The answer, or the fallback text. Raises a ParleyError when not even that came."""
 
@@ -53,26 +55,10 @@ class Rules:
     timeout_seconds: float
     reserve_tokens: int
     fallback_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a turn ended."""
-
-    state: TurnState
-    reason: str = ""
-    replies: tuple[str, ...] = ()
-    usage: Usage = field(default_factory=Usage)
-    model_conversation: str = ""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A turn in the making: each step adds what the next one needs."""
-
-    turn: LeasedTurn
-    prompt: Prompt = field(default_factory=Prompt)
-    answer: GenerateResponse = field(default_factory=GenerateResponse)
+    detector: languages.Detector = field(default_factory=languages.Builtin)
+    # Channels on which a lone "stop" or "cancel" means: no more messages.
+    opt_out_channels: frozenset[str] = frozenset()
+    offers_hand_off: bool = True
 
 
 Step = Callable[[Draft], Awaitable[Ending | None]]
@@ -83,60 +69,103 @@ class Story:
 
     def __init__(self, model: Model, rules: Rules, *, now: Callable[[], datetime]) -> None:
         self._model = model
+        self._tools = Tools(model.generate, now=now, offered=rules.offers_hand_off)
         self._rules = rules
         self._now = now
         self._steps: tuple[Step, ...] = (
+            self._opt_out_or_in,
+            self._leave_to_the_owner,
+            self._learn_the_language,
+            self._obey_commands,
+            self._hand_off_if_asked,
+            self._mind_the_budgets,
             self._guard_the_input,
             self._build_the_context,
             self._generate,
+            self._hand_off_if_the_model_asks,
             self._guard_the_output,
         )
 
     async def tell(self, turn: LeasedTurn) -> Ending:
         """Goes from step to step until one ends the turn."""
         draft = Draft(turn)
+        if turn.kind == SUMMARY:
+            return await self._summarise(draft)
         for step in self._steps:
             ending = await step(draft)
             if ending is not None:
-                return ending
+                return draft.ended(ending)
         completion = draft.answer.completion
-        return Ending(REPLIED, "", (draft.answer.text,), _usage(completion), _kept(completion))
+        return draft.ended(Ending(REPLIED, "", (draft.answer.text,), _usage(completion), _kept(completion)))
 
     def failed(self, turn: LeasedTurn, reason: str, *, completion: Completion | None = None) -> Ending:
-        """No answer could be made, and the person is told."""
-        text = turn.setting.fallback_text or self._rules.fallback_text
-        if completion is None:
-            return Ending(FAILED, reason, (text,))
-        return Ending(FAILED, reason, (text,), _usage(completion), _kept(completion))
+        """No answer could be made, and the person is told; a human is asked for when it is once too often."""
+        usage = Usage() if completion is None else _usage(completion)
+        kept = "" if completion is None else _kept(completion)
+        if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
+            return Ending(FAILED, reason, (), usage)
+        if hand_off.too_often(turn):
+            return hand_off.ending(Draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
+        return Ending(FAILED, reason, (turn.setting.fallback_text or self._rules.fallback_text,), usage, kept)
 
-    async def _guard_the_input(self, draft: Draft) -> Ending | None:
+    async def _opt_out_or_in(self, draft: Draft) -> Ending | None:
+        return opting.opt(draft, self._rules.opt_out_channels)
+
+    async def _leave_to_the_owner(self, draft: Draft) -> Ending | None:
         owner = draft.turn.setting.owner
-        if owner in (AGENT, NOBODY_YET):
-            return None
-        return Ending(SUPPRESSED, Owner.Name(owner).lower())
+        return None if owner in (AGENT, NOBODY_YET) else Ending(SUPPRESSED, Owner.Name(owner).lower())
+
+    async def _learn_the_language(self, draft: Draft) -> Ending | None:
+        texts = [message.text for message in draft.turn.messages if commands.parse(message.text) is None]
+        language = languages.follow(draft.turn.setting.language, texts, detector=self._rules.detector)
+        if language is not None:
+            draft.change.language.CopyFrom(language)
+        return None
+
+    async def _obey_commands(self, draft: Draft) -> Ending | None:
+        return commands.obey(draft, commands.Known(self._model.names(), self._rules.detector.codes()))
+
+    async def _hand_off_if_asked(self, draft: Draft) -> Ending | None:
+        if any(wishes.asks_for_a_human(message.text) for message in draft.turn.messages):
+            return hand_off.ending(draft, HandOffReason.HAND_OFF_REASON_CONTACT_ASKED)
+        return None
+
+    async def _mind_the_budgets(self, draft: Draft) -> Ending | None:
+        return budgets.spend(draft, self._now())
+
+    async def _guard_the_input(self, _draft: Draft) -> Ending | None:
+        return None
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         setting = draft.turn.setting
-        reserve = setting.reserve_tokens or self._rules.reserve_tokens
-        window, per_token = self._model.window(setting.model), self._model.characters_per_token(setting.model)
-        draft.prompt = build(draft.turn, Budget(window, reserve, per_token))
+        budget, tools = self._budget(draft.turn), self._tools.offer(setting.model, self._model.window(setting.model))
+        if tools:
+            budget = Budget(
+                budget.window_tokens - hand_off.TOOL_TOKENS, budget.reserve_tokens, budget.characters_per_token
+            )
+        draft.prompt = build(draft.turn, budget, hint=languages.hint(draft.language))
+        draft.prompt.tools.extend(tools)
+        draft.wants_summary = summaries.wanted(draft.turn, budget)
         return None
 
     async def _generate(self, draft: Draft) -> Ending | None:
-        turn = draft.turn
-        seconds = self._rules.timeout_seconds
-        if turn.HasField("deadline_at"):
-            left = (moment(turn.deadline_at) - self._now()).total_seconds()
-            seconds = min(seconds, left - COMMIT_SECONDS)
+        turn, seconds = draft.turn, self._seconds(draft.turn)
         if seconds <= 0:
             return self.failed(turn, "turn_deadline")
         fallback = turn.setting.fallback_text or self._rules.fallback_text
         request = GenerateRequest(tenant_id=turn.tenant_id, prompt=draft.prompt, fallback_text=fallback)
         try:
-            draft.answer = await self._model.generate(request, seconds=seconds)
+            draft.answer = await self._tools.generate(request, seconds=seconds)
         except ParleyError as error:
             return self.failed(turn, error.name.lower())
         return None
+
+    async def _hand_off_if_the_model_asks(self, draft: Draft) -> Ending | None:
+        calls, completion = draft.answer.tool_calls, draft.answer.completion
+        if not calls:
+            return None
+        asked = hand_off.asked_by_model(draft, calls, usage=_usage(completion))
+        return asked or self.failed(draft.turn, "model_tool_invalid", completion=completion)
 
     async def _guard_the_output(self, draft: Draft) -> Ending | None:
         completion, text = draft.answer.completion, draft.answer.text
@@ -148,6 +177,30 @@ class Story:
         if len(text) > MOST_CHARACTERS:
             draft.answer.text = text[:MOST_CHARACTERS]
         return None
+
+    async def _summarise(self, draft: Draft) -> Ending:
+        """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
+        turn = draft.turn
+        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=summaries.prompt(turn, self._budget(turn)))
+        try:
+            answer = await self._model.generate(request, seconds=self._seconds(turn))
+        except ParleyError as error:
+            return self.failed(turn, error.name.lower())
+        text = answer.text.strip()[: summaries.MOST_CHARACTERS]
+        if answer.completion.fallback or not text:
+            return self.failed(turn, "model_empty", completion=answer.completion)
+        return Ending(REPLIED, usage=_usage(answer.completion), summary=text)
+
+    def _budget(self, turn: LeasedTurn) -> Budget:
+        model, reserve = turn.setting.model, turn.setting.reserve_tokens or self._rules.reserve_tokens
+        return Budget(self._model.window(model), reserve, self._model.characters_per_token(model))
+
+    def _seconds(self, turn: LeasedTurn) -> float:
+        """How long the model may take: the commit must come before the turn's own deadline."""
+        seconds = self._rules.timeout_seconds
+        if not turn.HasField("deadline_at"):
+            return seconds
+        return min(seconds, (moment(turn.deadline_at) - self._now()).total_seconds() - COMMIT_SECONDS)
 
 
 def _usage(completion: Completion) -> Usage:

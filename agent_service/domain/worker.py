@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from agent_service.domain.turn import Ending, Story
+from agent_service.domain.draft import Ending
+from agent_service.domain.turn import Story
 from kit import correlation, logs, metrics, tracing
 from kit.errors import DeadlineExceeded, LeaseLost, OwnerChanged, ParleyError, StorageUnavailable, Unreachable
 from kit.moments import moment
@@ -164,7 +165,7 @@ class Worker:
         outcome = OUTCOMES[ending.state]
         metrics.turns.labels(outcome=outcome, reason=ending.reason).inc()
         seconds = (self._terms.now() - moment(turn.messages[0].created_at)).total_seconds() if turn.messages else 0.0
-        if ending.state == REPLIED:
+        if ending.state == REPLIED and turn.messages:
             metrics.accept_to_reply_seconds.labels(channel=turn.channel).observe(seconds)
         fields = {"turn_id": turn.turn_id, "channel": turn.channel, "model": ending.usage.model}
         self._log.info("turn.ended", outcome=outcome, reason=ending.reason, seconds=round(seconds, 3), **fields)
@@ -229,6 +230,9 @@ def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:
         replies=ending.replies,
         usage=ending.usage,
         model_conversation=ending.model_conversation,
+        change=ending.change,
+        wants_summary=ending.wants_summary,
+        summary=ending.summary,
     )
 
 

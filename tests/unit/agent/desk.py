@@ -138,6 +138,9 @@ class Thinker:
     def characters_per_token(self, model: str) -> float:
         return 4.0
 
+    def names(self) -> frozenset[str]:
+        return frozenset()
+
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         text = request.prompt.messages[-1].text
         self.thinking += 1

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_service.domain.turn import MOST_CHARACTERS, Ending, Rules, Story
+from agent_service.domain.draft import Ending
+from agent_service.domain.turn import MOST_CHARACTERS, Rules, Story
 from kit.errors import ModelBusy, ModelEmpty, ModelTimeout, ModelUnavailable, ParleyError, as_item
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import Message, Owner, Role, TurnState
@@ -28,6 +29,9 @@ class Model:
 
     def characters_per_token(self, model: str) -> float:
         return 4.0
+
+    def names(self) -> frozenset[str]:
+        return frozenset()
 
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         self.asked.append((request, seconds))
@@ -81,7 +85,7 @@ async def test_the_model_gets_the_tenant_the_chosen_model_the_prompt_and_the_tim
 
     ((request, seconds),) = model.asked
     assert (request.tenant_id, request.prompt.model, request.fallback_text) == ("t1", "llama3.2", "The agent's sorry.")
-    assert [message.text for message in request.prompt.messages] == ["Be kind.", "hello"]
+    assert [message.text.split("\n")[0] for message in request.prompt.messages] == ["Be kind.", "hello"]
     assert seconds == 25.0
 
 

@@ -1,0 +1,45 @@
+"""Has enough been said for now? Turns of a conversation in an hour, and tokens of a tenant in a day, have an end.
+
+So that two agents wired to each other stop, the contact is told once, and then there is silence. Whether they were told
+is read from the history: nothing else remembers it.
+"""
+
+from datetime import datetime, timedelta
+
+from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
+from agent_service.domain.texts import every, say
+from kit.moments import moment
+from parley.chat.v1.message_pb2 import Role
+
+REASON = "budget_spent"
+DEFAULT_TURNS_PER_HOUR = 60
+# The sentence may come as late as this many turns over the limit: commands and refused commits took the first ones.
+LATEST = 3
+HOUR = timedelta(hours=1)
+
+
+def spend(draft: Draft, now: datetime) -> Ending | None:
+    """Ends the turn when a budget is spent: with a sentence the first time, with silence afterwards."""
+    setting = draft.turn.setting
+    over = setting.turns_in_hour - (setting.manners.turns_per_hour or DEFAULT_TURNS_PER_HOUR)
+    if over > 0:
+        return _ending(draft, "turns_spent", told=over > LATEST or _was_told(draft, "turns_spent", since=now - HOUR))
+    most = setting.manners.tokens_per_day
+    if most and setting.tenant_tokens_today >= most:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return _ending(draft, "tokens_spent", told=_was_told(draft, "tokens_spent", since=midnight))
+    return None
+
+
+def _ending(draft: Draft, sentence: str, *, told: bool) -> Ending:
+    if told:
+        return Ending(SUPPRESSED, REASON)
+    return Ending(FAILED, REASON, (say(sentence, draft.language),))
+
+
+def _was_told(draft: Draft, sentence: str, *, since: datetime) -> bool:
+    wordings = every(sentence)
+    return any(
+        message.role == Role.ROLE_AGENT and message.text in wordings and moment(message.created_at) >= since
+        for message in draft.turn.history
+    )

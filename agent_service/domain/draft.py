@@ -1,0 +1,70 @@
+"""What is a turn in the making, and how did it end?"""
+
+from dataclasses import dataclass, field
+
+from parley.chat.v1.message_pb2 import TurnState
+from parley.llm.v1.llm_service_pb2 import GenerateResponse
+from parley.llm.v1.prompt_pb2 import Prompt
+from parley.storage.v1.conversation_change_pb2 import ConversationChange
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
+
+REPLIED, HANDED_OFF, FAILED, SUPPRESSED = (
+    TurnState.TURN_STATE_REPLIED,
+    TurnState.TURN_STATE_HANDED_OFF,
+    TurnState.TURN_STATE_FAILED,
+    TurnState.TURN_STATE_SUPPRESSED,
+)
+# The most replies of one turn that the contract takes.
+MOST_REPLIES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a turn ended."""
+
+    state: TurnState
+    reason: str = ""
+    replies: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    model_conversation: str = ""
+    change: ConversationChange | None = None
+    wants_summary: bool = False
+    summary: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A turn in the making: each step adds what the next one needs.
+
+    `turn` is what is left for the model: commands are taken out of it, and what they change is done to it.
+    """
+
+    turn: LeasedTurn
+    prompt: Prompt = field(default_factory=Prompt)
+    answer: GenerateResponse = field(default_factory=GenerateResponse)
+    said: list[str] = field(default_factory=list)
+    change: ConversationChange = field(default_factory=ConversationChange)
+    wants_summary: bool = False
+
+    @property
+    def language(self) -> str:
+        """What the contact is answered in. Empty when it is not known."""
+        return self.change.language.code if self.change.HasField("language") else self.turn.setting.language.code
+
+    def ended(self, ending: Ending) -> Ending:
+        """The ending, together with what was said and changed on the way to it."""
+        state = REPLIED if self.said and ending.state == SUPPRESSED else ending.state
+        change = ConversationChange()
+        change.MergeFrom(self.change)
+        if ending.change is not None:
+            change.MergeFrom(ending.change)
+        return Ending(
+            state,
+            "" if state == REPLIED else ending.reason,
+            (*self.said, *ending.replies)[:MOST_REPLIES],
+            ending.usage,
+            ending.model_conversation,
+            change if change.ByteSize() else None,
+            ending.wants_summary or self.wants_summary,
+            ending.summary,
+        )

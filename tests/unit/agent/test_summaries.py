@@ -1,0 +1,79 @@
+"""When is a summary wanted, what is the model asked for it, and what becomes of its answer?"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_service.domain.context import Budget
+from agent_service.domain.summaries import prompt
+from kit.errors import ModelUnavailable
+from parley.chat.v1.message_pb2 import Message, Role, TurnKind, TurnState
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+from tests.unit.agent.telling import Answer, Models, a_fallback, a_turn, an_answer, said, told
+
+SUMMARY = TurnKind.TURN_KIND_SUMMARY
+
+
+def a_summary_turn(*history: Message, **setting: object) -> LeasedTurn:
+    turn = a_turn(history=history, **setting)
+    turn.kind = SUMMARY
+    return turn
+
+
+def messages(count: int, size: int) -> list[Message]:
+    return [said("x" * size, Role.ROLE_CONTACT if seq % 2 else Role.ROLE_AGENT, seq=seq) for seq in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "covers", "wanted"),
+    [
+        (60, 300, 0, True),
+        (51, 300, 0, True),
+        (50, 300, 0, False),
+        (60, 30, 0, False),
+        (60, 300, 9, True),
+        (60, 300, 10, False),
+    ],
+)
+async def test_a_summary_is_wanted_after_many_messages_that_fill_the_window(
+    count: int, size: int, covers: int, wanted: bool
+) -> None:
+    turn = a_turn("and now?", history=messages(count, size), summary_seq=covers)
+
+    assert (await told(turn)).wants_summary is wanted
+
+
+async def test_the_model_extends_the_summary_and_the_turn_carries_it_without_a_reply() -> None:
+    model = Models(an_answer("  They met in Lima.  "))
+
+    ending = await told(
+        a_summary_turn(said("Hi, I am Ana"), said("Hi Ana!", Role.ROLE_AGENT), summary="Nothing yet."), model
+    )
+
+    assert (ending.state, ending.summary, ending.replies) == (TurnState.TURN_STATE_REPLIED, "They met in Lima.", ())
+    assert model.texts() == ["Notes so far: Nothing yet.\nPerson: Hi, I am Ana\nAssistant: Hi Ana!"]
+    assert not model.asked[0].prompt.tools
+    assert model.asked[0].fallback_text == ""
+    assert not model.asked[0].prompt.HasField("model_conversation")
+
+
+@pytest.mark.parametrize("answer", [ModelUnavailable(), an_answer(" "), a_fallback(ModelUnavailable())])
+async def test_a_failure_is_told_to_nobody_and_asks_for_no_human(answer: Answer) -> None:
+    ending = await told(a_summary_turn(said("Hi"), failed_in_row=9), Models(answer))
+
+    assert (ending.state, ending.replies, ending.summary, ending.change) == (TurnState.TURN_STATE_FAILED, (), "", None)
+
+
+@given(
+    history=st.lists(st.integers(0, 5000), max_size=60),
+    summary=st.integers(0, 20_000),
+    window=st.integers(512, 40_000),
+    per_token=st.floats(1.0, 8.0),
+)
+def test_the_prompt_fits_any_window(history: list[int], summary: int, window: int, per_token: float) -> None:
+    budget = Budget(window, 512, per_token)
+    turn = LeasedTurn(history=[said("x" * size) for size in history], setting=TurnSetting(summary="s" * summary))
+
+    asked = prompt(turn, budget)
+
+    assert sum(budget.cost(message) for message in asked.messages) + asked.max_output_tokens <= window
