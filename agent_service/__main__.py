@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from agent_service.backends.directory import Accounts
 from agent_service.backends.inbox import Habits, Inbox
+from agent_service.backends.lingua_detector import Lingua
 from agent_service.backends.llm import Llm
 from agent_service.domain.door import Door
+from agent_service.domain.languages import Builtin
 from agent_service.domain.turn import Rules, Story
 from agent_service.domain.worker import Terms, Worker
 from agent_service.server import AgentServer
@@ -71,6 +73,7 @@ def _rules(settings: Settings) -> Rules:
         settings.llm_timeout_seconds,
         settings.agent_reserve_tokens,
         settings.fallback_text,
+        detector=Lingua() if settings.agent_languages == "lingua" else Builtin(),
         opt_out_channels=frozenset(filter(None, channels)),
         offers_hand_off=settings.agent_hand_off_tool,
     )

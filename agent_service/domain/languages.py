@@ -21,6 +21,16 @@ NAMES = {
     "fr": "French",
     "de": "German",
     "it": "Italian",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+    "tr": "Turkish",
+    "ar": "Arabic",
+    "hi": "Hindi",
+    "zh": "Chinese",
+    "ja": "Japanese",
+    "ko": "Korean",
 }
 SURE, AT_ALL = 0.8, 0.45
 # One or two words switch nothing by themselves: people say "hola" and "thanks" in any language.
@@ -101,16 +111,19 @@ class Builtin:
         return tuple(WORDS)
 
     def detect(self, text: str) -> Guess:
-        found: dict[str, float] = {}
-        for letter in text.lower():
-            _add(LETTERS.get(letter, {}), found)
-        unmatched = sum(_weigh(plain(word), found) for word in WORD.findall(text))
-        if not found:
-            return UNKNOWN
-        weights = {code: exp(2 * min(evidence, MOST_EVIDENCE)) - 1 for code, evidence in found.items()}
-        best = max(weights, key=weights.__getitem__)
-        doubt = 1.4 + 0.3 * unmatched
-        return Guess(best, weights[best] / (sum(weights.values()) + doubt))
+        weights, doubt = weigh(text)
+        best = max(weights, key=weights.__getitem__, default="")
+        return Guess(best, weights[best] / (sum(weights.values()) + doubt)) if best else UNKNOWN
+
+
+def weigh(text: str) -> tuple[dict[str, float], float]:
+    """What speaks for each language, and the weight of not knowing, which grows with every word that is in no list."""
+    found: dict[str, float] = {}
+    for letter in text.lower():
+        _add(LETTERS.get(letter, {}), found)
+    unmatched = sum(_weigh(plain(word), found) for word in WORD.findall(text))
+    weights = {code: exp(2 * min(evidence, MOST_EVIDENCE)) - 1 for code, evidence in found.items()}
+    return weights, 1.4 + 0.3 * unmatched
 
 
 def _weigh(word: str, found: dict[str, float]) -> bool:

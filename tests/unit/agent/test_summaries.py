@@ -14,8 +14,8 @@ from tests.unit.agent.telling import Answer, Models, a_fallback, a_turn, an_answ
 SUMMARY = TurnKind.TURN_KIND_SUMMARY
 
 
-def a_summary_turn(*history: Message, **setting: object) -> LeasedTurn:
-    turn = a_turn(history=history, **setting)
+def a_summary_turn(*history: Message, summary: str = "", failed: int = 0) -> LeasedTurn:
+    turn = a_turn(history=history, summary=summary, failed_in_row=failed)
     turn.kind = SUMMARY
     return turn
 
@@ -59,7 +59,7 @@ async def test_the_model_extends_the_summary_and_the_turn_carries_it_without_a_r
 
 @pytest.mark.parametrize("answer", [ModelUnavailable(), an_answer(" "), a_fallback(ModelUnavailable())])
 async def test_a_failure_is_told_to_nobody_and_asks_for_no_human(answer: Answer) -> None:
-    ending = await told(a_summary_turn(said("Hi"), failed_in_row=9), Models(answer))
+    ending = await told(a_summary_turn(said("Hi"), failed=9), Models(answer))
 
     assert (ending.state, ending.replies, ending.summary, ending.change) == (TurnState.TURN_STATE_FAILED, (), "", None)
 
