@@ -9,6 +9,7 @@ import grpc
 from kit.errors import InvalidField, ParleyError, from_item, from_rpc
 from kit.frames import Frames
 from kit.moments import span
+from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import inbox_service_pb2 as inbox
 from parley.storage.v1 import turn_requests_pb2 as turns
@@ -18,6 +19,8 @@ from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 # The most that one call of the contract takes.
 MOST_TURNS, MOST_LEASES, MOST_SUBMISSIONS = 256, 512, 512
 CALL_SECONDS = 10.0
+# Longer than any turn lasts; the watch ends with the turn.
+WATCH_SECONDS = 3600.0
 BREATH_SECONDS = 0.02
 
 
@@ -72,12 +75,34 @@ class Inbox:
     async def commit(self, commit: turns.TurnCommit) -> None:
         await self._commits.put(commit)
 
-    async def abandon(self, leases: Sequence[turns.TurnLease]) -> None:
-        request = turns.AbandonTurnsRequest(worker_id=self._habits.worker_id, leases=leases[:MOST_LEASES])
+    async def abandon(self, leases: Sequence[turns.TurnLease], *, merge: bool = False) -> None:
+        """Gives leases back. Raises when the only one is refused."""
+        request = turns.AbandonTurnsRequest(worker_id=self._habits.worker_id, leases=leases[:MOST_LEASES], merge=merge)
         try:
-            await self._stub.AbandonTurns(request, timeout=CALL_SECONDS)
+            response = await self._stub.AbandonTurns(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
+        refusals = [_refusal(result) for result in response.results]
+        if len(refusals) == 1 and refusals[0] is not None:
+            raise refusals[0]
+
+    async def newer(self, turn: turns.LeasedTurn) -> bool:
+        """Waits until the contact wrote again after the turn's messages. False when the watch ended before."""
+        request = conversations.WatchMessagesRequest(
+            tenant_id=turn.tenant_id,
+            conversation_id=turn.conversation_id,
+            after_seq=max((message.seq for message in turn.messages), default=0),
+        )
+        call = self._conversations.WatchMessages(request, timeout=WATCH_SECONDS)
+        try:
+            async for frame in call:
+                if any(message.role == Role.ROLE_CONTACT for message in frame.messages):
+                    return True
+        except grpc.aio.AioRpcError:
+            pass  # What cannot be watched waits for the next turn, as it does for agents that do not restart.
+        finally:
+            call.cancel()
+        return False
 
     async def accept(self, submission: inbox.Submission) -> inbox.AcceptedMessage:
         """The place of the submission's only message."""

@@ -68,8 +68,12 @@ def parse(text: str) -> Command | None:
 
 def obey(draft: Draft, known: Known) -> Ending | None:
     """Does what is commanded. Ends the turn when nothing is left for the model."""
+    written = list(draft.turn.messages)
+    if not any(parse(message.text) for message in written):
+        return None
     left: list[Message] = []
-    for message in draft.turn.messages:
+    draft.turn = _copied(draft.turn)
+    for message in written:
         command = None if message.attachments else parse(message.text)
         name, reply = _answer(draft, command, known=known)
         if name == "human":
@@ -80,14 +84,16 @@ def obey(draft: Draft, known: Known) -> Ending | None:
             left.append(message)
         else:
             _say(draft, reply)
-    if len(left) == len(draft.turn.messages):
-        return None
-    rest = LeasedTurn()
-    rest.CopyFrom(draft.turn)
-    del rest.messages[:]
-    rest.messages.extend(left)
-    draft.turn = rest
+    del draft.turn.messages[:]
+    draft.turn.messages.extend(left)
     return None if left else Ending(REPLIED)
+
+
+def _copied(turn: LeasedTurn) -> LeasedTurn:
+    """What was leased stays as it is: the turn may be told once more."""
+    copy = LeasedTurn()
+    copy.CopyFrom(turn)
+    return copy
 
 
 def _answer(draft: Draft, command: Command | None, *, known: Known) -> tuple[str, str | None]:

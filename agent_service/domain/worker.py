@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from agent_service.domain.draft import Ending
+from agent_service.domain.restarts import Restarts
 from agent_service.domain.turn import Story
 from kit import correlation, logs, metrics, tracing
 from kit.errors import DeadlineExceeded, LeaseLost, OwnerChanged, ParleyError, StorageUnavailable, Unreachable
@@ -37,8 +38,11 @@ class Inbox(Protocol):
     async def commit(self, commit: TurnCommit) -> None:
         """Ends one turn."""
 
-    async def abandon(self, leases: Sequence[TurnLease]) -> None:
-        """Gives leases back."""
+    async def abandon(self, leases: Sequence[TurnLease], *, merge: bool = False) -> None:
+        """Gives leases back, each with the messages that wait behind it if they are to be merged."""
+
+    async def newer(self, turn: LeasedTurn) -> bool:
+        """Waits until the contact wrote again. False when that cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Worker:
         self._inbox = inbox
         self._story = story
         self._terms = terms
+        self._restarts = Restarts(inbox.newer, story.tell)
         self._held: dict[tuple[str, int], Held] = {}
         self._freed = asyncio.Event()
         self._log = logs.get("agent")
@@ -122,10 +127,9 @@ class Worker:
             self._take(turn)
 
     def _take(self, turn: LeasedTurn) -> None:
-        lease = TurnLease(tenant_id=turn.tenant_id, turn_id=turn.turn_id, epoch=turn.epoch)
         task = asyncio.create_task(self._work(turn))
         key = (turn.turn_id, turn.epoch)
-        self._held[key] = Held(lease, asyncio.get_running_loop().time(), task)
+        self._held[key] = Held(_lease(turn), asyncio.get_running_loop().time(), task)
         task.add_done_callback(lambda _: self._drop(key))
 
     def _drop(self, key: tuple[str, int]) -> None:
@@ -137,11 +141,27 @@ class Worker:
         with tracing.linked_span("turn", turn.traceparent, channel=turn.channel):
             self._log.info("turn.leased", turn_id=turn.turn_id, epoch=turn.epoch, messages=len(turn.messages))
             try:
-                ending = await self._story.tell(turn)
+                ending = await self._restarts.tell(turn)
+                if ending is None and await self._merged(turn):
+                    return
+                ending = ending or await self._story.tell(turn)
             except Exception as error:  # A fault of ours must not leave a person without an answer.
                 self._log.error("turn.broken", turn_id=turn.turn_id, exc_info=error)
                 ending = self._story.failed(turn, "internal")
             await self._commit(turn, ending)
+
+    async def _merged(self, turn: LeasedTurn) -> bool:
+        """Gives the turn back, to be leased again at once together with what was written since."""
+        try:
+            await self._inbox.abandon([_lease(turn)], merge=True)
+        except LeaseLost as error:
+            self._lost(turn, error)
+            return True
+        except ParleyError as error:
+            self._log.warning("turn.not_restarted", turn_id=turn.turn_id, reason=error.name)
+            return False
+        self._log.info("turn.restarted", turn_id=turn.turn_id)
+        return True
 
     async def _commit(self, turn: LeasedTurn, ending: Ending) -> None:
         """Ends the turn. While storage is away the answer is kept, for as long as anybody waits for it."""
@@ -217,6 +237,10 @@ class Worker:
         while True:
             yield ceiling * (0.5 + self._terms.random() / 2)
             ceiling = min(2 * ceiling, LONGEST_PAUSE_SECONDS)
+
+
+def _lease(turn: LeasedTurn) -> TurnLease:
+    return TurnLease(tenant_id=turn.tenant_id, turn_id=turn.turn_id, epoch=turn.epoch)
 
 
 def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:

@@ -128,6 +128,7 @@ class Thinker:
     waits: bool = False
     breaks: set[str] = field(default_factory=set)
     thinking: int = 0
+    thinking_about: list[str] = field(default_factory=list)
     most_thinking: int = 0
     cancelled: list[str] = field(default_factory=list)
     remembers: bool = False
@@ -144,6 +145,7 @@ class Thinker:
     async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         text = request.prompt.messages[-1].text
         self.thinking += 1
+        self.thinking_about.append(text)
         self.most_thinking = max(self.most_thinking, self.thinking)
         try:
             if self.waits:
