@@ -4,12 +4,13 @@ import asyncio
 import random
 from datetime import timedelta
 
-from agent_service.backends.directory import Accounts
+from agent_service.backends.directory import Accounts, Agents
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.lingua_detector import Lingua
 from agent_service.backends.llm import Llm
 from agent_service.domain.door import Door
 from agent_service.domain.languages import Builtin
+from agent_service.domain.previews import Previews
 from agent_service.domain.turn import Rules, Story
 from agent_service.domain.worker import Terms, Worker
 from agent_service.server import AgentServer
@@ -34,13 +35,15 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
-    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door), service=SERVICE)
+    story = Story(model, _rules(settings), now=utc_now)
+    previews = Previews(Agents(storage), story)
+    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door, previews), service=SERVICE)
     await server.start()
     fresh = asyncio.create_task(model.keep_fresh())
     server.set_serving(True)
     lifetime.ready("agent")
     try:
-        worker = Worker(inbox, Story(model, _rules(settings), now=utc_now), terms=_terms(settings))
+        worker = Worker(inbox, story, terms=_terms(settings))
         # Callers of the door wait for turns that this process may hold: both end within the same grace.
         await asyncio.gather(
             worker.run(lifetime.stopping), _drained(server, lifetime, grace_seconds=settings.agent_drain_seconds)

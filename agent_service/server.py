@@ -3,16 +3,24 @@
 from typing import Any
 
 from agent_service.domain.door import Door
+from agent_service.domain.previews import Previews
 from kit import deadlines, errors
 from parley.agent.v1 import agent_service_pb2 as agent
 from parley.agent.v1 import agent_service_pb2_grpc as rpc
+from parley.agent.v1 import preview_pb2
 
 
 class AgentServer(rpc.AgentServiceServicer):
     """Serves parley.agent.v1.AgentService."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, previews: Previews) -> None:
         self._door = door
+        self._previews = previews
+
+    async def PreviewContext(
+        self, request: preview_pb2.PreviewContextRequest, _context: Any
+    ) -> preview_pb2.PreviewContextResponse:
+        return await self._previews.preview(request)
 
     async def HandleMessage(self, request: agent.HandleMessageRequest, _context: Any) -> agent.HandleMessageResponse:
         left = deadlines.remaining()

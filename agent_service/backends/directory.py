@@ -1,4 +1,4 @@
-"""Which channel account does a program speak through?"""
+"""Which channel account does a program speak through, and which agent answers?"""
 
 import grpc
 
@@ -8,6 +8,7 @@ from parley.storage.v1 import directory_service_pb2 as service
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 
 API_CHANNEL = API_ADDRESS = "api"
+DEFAULT_AGENT = "default"
 CALL_SECONDS = 5.0
 MOST_REMEMBERED = 10_000
 PAGE = 500
@@ -56,3 +57,23 @@ class Accounts:
         put = service.PutChannelAccountRequest(tenant_id=tenant_id, request_id="agent-api-account", account=wanted)
         made = await self._stub.PutChannelAccount(put, timeout=CALL_SECONDS)
         return made.account
+
+
+class Agents:
+    """The agents of tenants, asked for anew each time: they change, and are seldom asked for."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = DirectoryServiceStub(channel)
+
+    async def find(self, tenant_id: str, agent_id: str) -> directory.Agent:
+        """The agent with this id, or the tenant's agent "default" when there is no id."""
+        try:
+            listed = await self._stub.ListAgents(service.ListAgentsRequest(tenant_id=tenant_id), timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        for agent in listed.agents:
+            if agent.id == agent_id or (not agent_id and agent.name == DEFAULT_AGENT):
+                return agent
+        if agent_id:
+            raise NotFound("This tenant has no such agent.", metadata={"resource": "agent"})
+        return directory.Agent()

@@ -3,8 +3,9 @@
 The order is: system prompt, summary, history oldest first, the new messages. What does not fit is dropped oldest first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import NamedTuple
 
@@ -76,8 +77,23 @@ class Budget:
         return kept[::-1], room
 
 
-def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:
-    """The prompt of a turn. It fits the budget whatever was said. The hint follows the system prompt."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the model gets to read, and the room that is left."""
+
+    system: list[Line]
+    summary: list[Line]
+    history: list[Line]
+    new: list[Line]
+    room: int
+
+    def lines(self) -> Iterator[Line]:
+        """All of it, in the order in which it is read."""
+        return chain(self.system, self.summary, self.history, self.new)
+
+
+def choose(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Chosen:
+    """What fits the budget, whatever was said. The hint follows the system prompt."""
     setting, room = turn.setting, budget.room_tokens
     *others, newest = [said(message) for message in turn.messages] or [Line(Role.ROLE_CONTACT, "[nothing]")]
     # A long system prompt leaves the newest message half of the room, if it needs that much.
@@ -92,14 +108,20 @@ def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:
     room -= budget.total(summary)
     recent = [said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
     history, room = budget.latest(recent, room)
-    used = budget.room_tokens - room
+    return Chosen(system, summary, history, [*others, newest], room)
+
+
+def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:
+    """The prompt of a turn."""
+    chosen = choose(turn, budget, hint=hint)
+    used = budget.room_tokens - chosen.room
     prompt = Prompt(
-        model=setting.model,
+        model=turn.setting.model,
         max_output_tokens=max(1, budget.window_tokens - used),
-        model_conversation=setting.model_conversation,  # present even when empty: what the server makes is kept
+        model_conversation=turn.setting.model_conversation,  # present even when empty: what the server makes is kept
     )
     put = prompt.messages.add  # in place: messages that are made first and given to a prompt are copied
-    for line in (*system, *summary, *history, *others, newest):
+    for line in chosen.lines():
         put(role=line.role, text=line.text)
     return prompt
 

@@ -4,7 +4,7 @@ Each step is a function that may end the turn, with its reason; what comes befor
 in worker.py. However it goes, the turn ends in one terminal state, and a person who asked is told something.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -18,7 +18,8 @@ from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
-from parley.storage.v1.conversation_change_pb2 import HandOffReason
+from parley.llm.v1.prompt_pb2 import Tool
+from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
 # By name once: the module's own look-up of an enum's value is a function call.
@@ -108,6 +109,21 @@ class Story:
             return hand_off.ending(Draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
         return Ending(FAILED, reason, (turn.setting.fallback_text or self._rules.fallback_text,), usage, kept)
 
+    def terms(self, turn: LeasedTurn) -> tuple[Budget, Sequence[Tool]]:
+        """The tools that its model is offered, and the budget that they leave."""
+        budget, tools = (
+            self._budget(turn),
+            self._tools.offer(turn.setting.model, self._model.window(turn.setting.model)),
+        )
+        if not tools:
+            return budget, ()
+        window = budget.window_tokens - hand_off.TOOL_TOKENS
+        return Budget(window, budget.reserve_tokens, budget.characters_per_token), tools
+
+    def language(self, turn: LeasedTurn) -> str:
+        """What the contact would be answered in. Empty when it is not known."""
+        return (self._heard(turn) or turn.setting.language).code
+
     async def _opt_out_or_in(self, draft: Draft) -> Ending | None:
         return opting.opt(draft, self._rules.opt_out_channels)
 
@@ -116,8 +132,7 @@ class Story:
         return None if owner in (AGENT, NOBODY_YET) else Ending(SUPPRESSED, Owner.Name(owner).lower())
 
     async def _learn_the_language(self, draft: Draft) -> Ending | None:
-        texts = [message.text for message in draft.turn.messages if commands.parse(message.text) is None]
-        language = languages.follow(draft.turn.setting.language, texts, detector=self._rules.detector)
+        language = self._heard(draft.turn)
         if language is not None:
             draft.change.language.CopyFrom(language)
         return None
@@ -137,12 +152,7 @@ class Story:
         return None
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
-        setting = draft.turn.setting
-        budget, tools = self._budget(draft.turn), self._tools.offer(setting.model, self._model.window(setting.model))
-        if tools:
-            budget = Budget(
-                budget.window_tokens - hand_off.TOOL_TOKENS, budget.reserve_tokens, budget.characters_per_token
-            )
+        budget, tools = self.terms(draft.turn)
         draft.prompt = build(draft.turn, budget, hint=languages.hint(draft.language))
         draft.prompt.tools.extend(tools)
         draft.wants_summary = summaries.wanted(draft.turn, budget)
@@ -190,6 +200,10 @@ class Story:
         if answer.completion.fallback or not text:
             return self.failed(turn, "model_empty", completion=answer.completion)
         return Ending(REPLIED, usage=_usage(answer.completion), summary=text)
+
+    def _heard(self, turn: LeasedTurn) -> Language | None:
+        texts = [message.text for message in turn.messages if commands.parse(message.text) is None]
+        return languages.follow(turn.setting.language, texts, detector=self._rules.detector)
 
     def _budget(self, turn: LeasedTurn) -> Budget:
         model, reserve = turn.setting.model, turn.setting.reserve_tokens or self._rules.reserve_tokens

@@ -1,0 +1,98 @@
+"""What would the model be sent? The context of a conversation that somebody makes up, built as a turn's would be."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from agent_service.domain import languages
+from agent_service.domain.context import Budget, Chosen, Line, choose, said
+from agent_service.domain.hand_off import TOOL_TOKENS
+from agent_service.domain.turn import Story
+from kit.errors import InvalidField
+from parley.agent.v1.preview_pb2 import ContextPartKind, PreviewContextRequest, PreviewContextResponse, SaidMessage
+from parley.chat.v1.message_pb2 import Message, Role
+from parley.storage.v1.directory_pb2 import Agent
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+
+SYSTEM, SUMMARY, HISTORY, NEW = (
+    ContextPartKind.CONTEXT_PART_KIND_SYSTEM,
+    ContextPartKind.CONTEXT_PART_KIND_SUMMARY,
+    ContextPartKind.CONTEXT_PART_KIND_HISTORY,
+    ContextPartKind.CONTEXT_PART_KIND_NEW,
+)
+
+
+class Agents(Protocol):
+    """Where the agent that would answer is found."""
+
+    async def find(self, tenant_id: str, agent_id: str) -> Agent:
+        """By id, or the tenant's default; an empty one when there is none yet."""
+
+
+class Previews:
+    """Shows contexts, with the story's own rules."""
+
+    def __init__(self, agents: Agents, story: Story) -> None:
+        self._agents = agents
+        self._story = story
+
+    async def preview(self, request: PreviewContextRequest) -> PreviewContextResponse:
+        """The parts, their tokens, and what would be dropped."""
+        if not request.tenant_id:
+            raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
+        turn = _turn(request, await self._agents.find(request.tenant_id, request.agent_id))
+        budget, tools = self._story.terms(turn)
+        chosen = choose(turn, budget, hint=languages.hint(self._story.language(turn)))
+        response = _shown(turn, chosen, budget=budget)
+        response.tools.extend(tool.name for tool in tools)
+        extra = TOOL_TOKENS if tools else 0
+        response.window_tokens += extra
+        response.input_tokens += extra
+        return response
+
+
+def _turn(request: PreviewContextRequest, agent: Agent) -> LeasedTurn:
+    setting = TurnSetting(
+        system_prompt=request.system_prompt,
+        summary=request.summary,
+        model=request.model or agent.model,
+        reserve_tokens=agent.reserve_tokens,
+    )
+    setting.language.code = request.language
+    setting.language.chosen = bool(request.language)
+    before = [_message(each, seq) for seq, each in enumerate(request.history, 1)]
+    now = [_message(each, seq) for seq, each in enumerate(request.messages, len(before) + 1)]
+    return LeasedTurn(tenant_id=request.tenant_id, messages=now, history=before, setting=setting)
+
+
+def _message(each: SaidMessage, seq: int) -> Message:
+    return Message(seq=seq, role=each.role or Role.ROLE_CONTACT, text=each.text)
+
+
+def _shown(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> PreviewContextResponse:
+    used = budget.room_tokens - chosen.room
+    response = PreviewContextResponse(
+        dropped_history=len(turn.history) - len(chosen.history),
+        dropped_messages=len(turn.messages) - len(chosen.new),
+        dropped_summary=bool(turn.setting.summary) and not chosen.summary,
+        cut=_is_cut(turn, chosen),
+        model=turn.setting.model,
+        window_tokens=budget.window_tokens,
+        reserve_tokens=budget.window_tokens - budget.room_tokens,
+        input_tokens=used,
+        max_output_tokens=max(1, budget.window_tokens - used),
+    )
+    parts = ((SYSTEM, chosen.system), (SUMMARY, chosen.summary), (HISTORY, chosen.history), (NEW, chosen.new))
+    for kind, lines in parts:
+        _put(response, lines, kind=kind, budget=budget)
+    return response
+
+
+def _put(response: PreviewContextResponse, lines: Iterable[Line], *, kind: ContextPartKind, budget: Budget) -> None:
+    for line in lines:
+        response.parts.add(kind=kind, role=line.role, text=line.text, tokens=budget.cost(line))
+
+
+def _is_cut(turn: LeasedTurn, chosen: Chosen) -> bool:
+    prompt = turn.setting.system_prompt
+    kept = chosen.system[0].text if chosen.system else ""
+    return not kept.startswith(prompt) or chosen.new[-1].text != said(turn.messages[-1]).text

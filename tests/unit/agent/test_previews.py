@@ -1,0 +1,107 @@
+"""Does a preview show what the model would be sent, with what it takes, and what was left out?"""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from agent_service.domain.previews import HISTORY, NEW, SUMMARY, SYSTEM, Previews
+from agent_service.domain.turn import Story
+from kit.errors import InvalidField
+from parley.agent.v1.preview_pb2 import PreviewContextRequest, SaidMessage
+from parley.chat.v1.message_pb2 import Role
+from parley.storage.v1.directory_pb2 import Agent
+from tests.unit.agent.telling import NOW, RULES, Models, a_turn, told
+from tests.unit.agent.telling import said as was_said
+
+
+@dataclass
+class Agents:
+    """One agent, and who asked for it."""
+
+    agent: Agent = field(default_factory=lambda: Agent(model="small", reserve_tokens=256))
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def find(self, tenant_id: str, agent_id: str) -> Agent:
+        self.asked.append((tenant_id, agent_id))
+        return self.agent
+
+
+def previews(model: Models | None = None, agents: Agents | None = None) -> Previews:
+    return Previews(agents or Agents(), Story(model or Models(), RULES, now=lambda: NOW))
+
+
+def said(text: str, role: Role = Role.ROLE_CONTACT) -> SaidMessage:
+    return SaidMessage(role=role, text=text)
+
+
+async def test_it_shows_the_parts_in_the_order_in_which_the_model_reads_them() -> None:
+    request = PreviewContextRequest(
+        tenant_id="t1",
+        agent_id="a1",
+        system_prompt="Be kind.",
+        summary="They met.",
+        history=[said("hola"), said("buenas", Role.ROLE_AGENT)],
+        messages=[said("dónde está mi pedido?")],
+    )
+    agents = Agents()
+
+    shown = await previews(agents=agents).preview(request)
+
+    assert agents.asked == [("t1", "a1")]
+    assert [part.kind for part in shown.parts] == [SYSTEM, SUMMARY, HISTORY, HISTORY, NEW]
+    assert "Spanish" in shown.parts[0].text
+    assert shown.parts[-1].tokens == 4 + 6
+    assert sum(part.tokens for part in shown.parts) + 200 == shown.input_tokens
+    assert (shown.model, shown.window_tokens, shown.reserve_tokens, list(shown.tools)) == (
+        "small",
+        4096,
+        256,
+        ["hand_off"],
+    )
+    assert shown.input_tokens + shown.max_output_tokens == shown.window_tokens
+    assert (shown.dropped_history, shown.dropped_messages, shown.dropped_summary, shown.cut) == (0, 0, False, False)
+
+
+async def test_it_says_what_did_not_fit() -> None:
+    request = PreviewContextRequest(
+        tenant_id="t1",
+        summary="s" * 4000,
+        history=[said("x" * 700), said("y" * 400)],
+        messages=[said("z" * 200)],
+    )
+
+    shown = await previews(Models(window=512)).preview(request)
+
+    assert (shown.dropped_history, shown.dropped_messages, shown.dropped_summary, shown.cut) == (1, 0, True, False)
+    assert list(shown.tools) == []
+
+
+async def test_it_says_that_something_was_cut() -> None:
+    request = PreviewContextRequest(tenant_id="t1", system_prompt="s" * 9000, messages=[said("hello")])
+
+    assert (await previews(Models(window=1024)).preview(request)).cut
+
+
+async def test_it_is_what_a_turn_sends() -> None:
+    model = Models()
+    history = [was_said("a" * 3000, seq=1), was_said("b" * 9000, Role.ROLE_AGENT, seq=2), was_said("c" * 3000, seq=3)]
+    await told(
+        a_turn("where is my order, please?", history=history, system_prompt="Be kind.", reserve_tokens=256), model
+    )
+    request = PreviewContextRequest(
+        tenant_id="t1",
+        system_prompt="Be kind.",
+        history=[said(each.text, each.role) for each in history],
+        messages=[said(question)],
+    )
+
+    shown = await previews().preview(request)
+
+    sent = model.asked[0].prompt
+    assert [(part.role, part.text) for part in shown.parts] == [(each.role, each.text) for each in sent.messages]
+    assert (shown.max_output_tokens, len(shown.tools)) == (sent.max_output_tokens, len(sent.tools))
+
+
+async def test_without_a_tenant_there_is_nothing_to_show() -> None:
+    with pytest.raises(InvalidField):
+        await previews().preview(PreviewContextRequest(messages=[said("hello")]))
