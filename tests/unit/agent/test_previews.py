@@ -85,9 +85,8 @@ async def test_it_says_that_something_was_cut() -> None:
 async def test_it_is_what_a_turn_sends() -> None:
     model = Models()
     history = [was_said("a" * 3000, seq=1), was_said("b" * 9000, Role.ROLE_AGENT, seq=2), was_said("c" * 3000, seq=3)]
-    await told(
-        a_turn("where is my order, please?", history=history, system_prompt="Be kind.", reserve_tokens=256), model
-    )
+    question = "where is my order, please?"
+    await told(a_turn(question, history=history, system_prompt="Be kind.", reserve_tokens=256), model)
     request = PreviewContextRequest(
         tenant_id="t1",
         system_prompt="Be kind.",
