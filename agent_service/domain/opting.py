@@ -5,7 +5,6 @@ Elsewhere "cancel" is an ordinary answer, so an operator says on which channels 
 """
 
 import re
-from collections.abc import Container
 
 from agent_service.domain.draft import REPLIED, Draft, Ending
 from agent_service.domain.languages import plain
@@ -19,29 +18,33 @@ OUT = {
     **dict.fromkeys(("dar de baja", "darme de baja", "cancelar suscripcion"), "es"),
     **dict.fromkeys(("pare", "sair", "remover", "descadastrar", "cancelar inscricao"), "pt"),
 }
+# Storage begins a turn of somebody who left for these words only: see ConversationChange.opted_out.
 IN = {
-    **dict.fromkeys(("start", "unstop", "subscribe", "optin", "opt-in", "opt in"), "en"),
-    **dict.fromkeys(("alta", "iniciar", "reanudar", "suscribir"), "es"),
-    **dict.fromkeys(("voltar", "inscrever"), "pt"),
+    **dict.fromkeys(("start", "unstop"), "en"),
+    **dict.fromkeys(("alta", "iniciar"), "es"),
+    "comecar": "pt",
 }
+# Said to somebody who never left, these answer a question.
+ASSENT = {"yes": "en", "si": "es", "sim": "pt"}
 # A message longer than this is more than one word, however many spaces it has.
 MOST_CHARACTERS = 64
 AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 def opt(draft: Draft, channels: frozenset[str]) -> Ending | None:
-    """Ends the turn when the contact opts out, whatever else they said, or back in with nothing else."""
+    """Ends the turn when the contact opts out, whatever else they said, or back in."""
+    words = [_word(message.text) for message in draft.turn.messages if not message.attachments]
+    if draft.turn.setting.owner == Owner.OWNER_NONE:
+        back = next((word for word in words if word in IN or word in ASSENT), None)
+        return _ending(draft, (IN | ASSENT)[back], opted_out=False) if back is not None else None
     if draft.turn.channel not in channels:
         return None
-    words = [_word(message.text) for message in draft.turn.messages if not message.attachments]
-    out, back = _last(words, OUT), _last(words, IN)
-    gone = draft.turn.setting.owner == Owner.OWNER_NONE
-    if out > back:
-        return None if gone else _ending(draft, OUT[words[out]], opted_out=True)
-    # To somebody who never left, "start" is a word like any other.
-    if back >= 0 and (gone or out >= 0):
-        return _ending(draft, IN[words[back]], opted_out=False)
-    return None
+    # To somebody who never left, "start" is a word like any other, unless it takes back the one before it.
+    said = [word for word in words if word in OUT or word in IN]
+    if not any(word in OUT for word in said):
+        return None
+    last = said[-1]
+    return _ending(draft, (OUT | IN)[last], opted_out=last in OUT)
 
 
 def _ending(draft: Draft, language: str, *, opted_out: bool) -> Ending:
@@ -52,7 +55,3 @@ def _ending(draft: Draft, language: str, *, opted_out: bool) -> Ending:
 def _word(text: str) -> str:
     """The message as it is compared: "  ¡STOP! " is "stop"."""
     return "" if len(text) > MOST_CHARACTERS else AROUND.sub("", " ".join(plain(text).split()))
-
-
-def _last(words: list[str], wanted: Container[str]) -> int:
-    return max((place for place, word in enumerate(words) if word in wanted), default=-1)

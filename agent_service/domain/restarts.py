@@ -20,7 +20,7 @@ RESTART, SUMMARY = NewMessage.NEW_MESSAGE_RESTART, TurnKind.TURN_KIND_SUMMARY
 
 
 class Restarts:
-    """Tells turns, and knows how often those of a conversation were begun again."""
+    """Tells turns, and knows how often each was begun again."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Restarts:
 
     async def tell(self, turn: LeasedTurn) -> Ending | None:
         """How the turn ended; None when it is to be begun again."""
-        key = (turn.tenant_id, turn.conversation_id)
+        key = (turn.tenant_id, turn.turn_id)  # a merged turn keeps its id
         if turn.setting.manners.new_message != RESTART or turn.kind == SUMMARY:
             return await self._tell(turn)
         if self._counts.get(key, 0) >= MOST_RESTARTS:

@@ -15,12 +15,12 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "opted_out": {
         "en": "You will get no more messages from us. To hear from us again, write START.",
         "es": "No recibirás más mensajes nuestros. Para volver a recibirlos, escribe ALTA.",
-        "pt": "Você não receberá mais mensagens nossas. Para voltar a recebê-las, escreva VOLTAR.",
+        "pt": "Você não receberá mais mensagens nossas. Para voltar a recebê-las, escreva COMEÇAR.",
     },
     "opted_in": {
-        "en": "Welcome back: you get our messages again.",
-        "es": "Te damos la bienvenida de nuevo: vuelves a recibir nuestros mensajes.",
-        "pt": "Que bom ter você de volta: você volta a receber nossas mensagens.",
+        "en": "Welcome back: you get our messages again. How can I help you?",
+        "es": "Te damos la bienvenida de nuevo: vuelves a recibir nuestros mensajes. ¿En qué te ayudo?",
+        "pt": "Que bom ter você de volta: nossas mensagens chegam de novo. Como posso ajudar?",
     },
     "turns_spent": {
         "en": "We have exchanged very many messages within an hour. I will answer again a little later.",

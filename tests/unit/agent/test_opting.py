@@ -50,7 +50,7 @@ async def test_where_it_is_not_meant_the_model_gets_the_word(channel: str) -> No
 
 @pytest.mark.parametrize(
     ("word", "language", "part"),
-    [("stop", "", "START"), ("baja", "", "ALTA"), ("sair", "", "VOLTAR"), ("stop", "es", "ALTA")],
+    [("stop", "", "START"), ("baja", "", "ALTA"), ("sair", "", "COMEÇAR"), ("stop", "es", "ALTA")],
 )
 async def test_the_sentence_is_in_the_language_of_the_contact_or_of_the_word(
     word: str, language: str, part: str
@@ -68,9 +68,9 @@ async def test_what_else_was_said_in_the_same_breath_does_not_reach_the_model() 
     assert (ending.change, model.asked) == (GONE, [])
 
 
-@pytest.mark.parametrize("word", ["START", "unstop", "Alta", "voltar"])
+@pytest.mark.parametrize("word", ["START", "unstop", "Alta", "COMEÇAR", "Sí", "yes", "sim!"])
 async def test_somebody_who_left_comes_back_by_a_word(word: str) -> None:
-    ending = await told(a_turn(word, channel="sms", owner=Owner.OWNER_NONE))
+    ending = await told(a_turn(word, channel="telegram", owner=Owner.OWNER_NONE))
 
     assert (ending.state, ending.change) == (TurnState.TURN_STATE_REPLIED, BACK)
     assert len(ending.replies) == 1
@@ -79,10 +79,12 @@ async def test_somebody_who_left_comes_back_by_a_word(word: str) -> None:
 async def test_of_two_words_in_one_breath_the_last_one_holds() -> None:
     assert (await told(a_turn("stop", "start", channel="sms"))).change == BACK
     assert (await told(a_turn("start", "stop", channel="sms"))).change == GONE
+    assert (await told(a_turn("stop", "yes", channel="sms"))).change == GONE
 
 
-async def test_to_somebody_who_never_left_start_is_a_word_like_any_other() -> None:
-    assert (await told(a_turn("START", channel="sms"))).replies == ("hi",)
+@pytest.mark.parametrize("word", ["START", "yes", "sim"])
+async def test_to_somebody_who_never_left_start_is_a_word_like_any_other(word: str) -> None:
+    assert (await told(a_turn(word, channel="sms"))).replies == ("hi",)
 
 
 @pytest.mark.parametrize("text", ["hello", "stop"])
