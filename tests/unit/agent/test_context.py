@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_service.domain.context import Budget, build
+from agent_service.domain.languages import hint
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 
@@ -35,15 +36,23 @@ def texts_of(turn: LeasedTurn, budget: Budget = BUDGET) -> list[str]:
     window=st.integers(512, 40_000),
     reserve=st.integers(1, 40_000),
     per_token=st.floats(1.0, 8.0),
+    code=st.sampled_from(["", "es"]),
 )
 def test_any_conversation_fits_any_window_and_keeps_the_newest_message(
-    history: list[Message], new: list[str], system: str, summary: str, window: int, reserve: int, per_token: float
+    history: list[Message],
+    new: list[str],
+    system: str,
+    summary: str,
+    window: int,
+    reserve: int,
+    per_token: float,
+    code: str,
 ) -> None:
     turn = a_turn(*new, system=system, summary=summary)
     turn.history.extend(history)
     budget = Budget(window, reserve, per_token)
 
-    prompt = build(turn, budget)
+    prompt = build(turn, budget, hint=hint(code))
 
     used = sum(budget.cost(message) for message in prompt.messages)
     assert used <= budget.room_tokens
@@ -113,3 +122,15 @@ def test_what_came_without_words_is_described() -> None:
     )
 
     assert texts_of(turn) == ["[image: my broken chair]\n[audio]"]
+
+
+def test_the_language_follows_the_system_prompt_even_when_that_is_cut() -> None:
+    turn = a_turn("hola", system="x" * 9000)
+
+    system = build(turn, Budget(window_tokens=1024, reserve_tokens=24), hint=hint("es")).messages[0].text
+
+    assert system.endswith(f" […]\n\n{hint('es')}")
+
+
+def test_the_language_is_told_when_there_is_no_system_prompt() -> None:
+    assert build(a_turn("hola"), BUDGET, hint=hint("es")).messages[0].text == hint("es")
