@@ -38,7 +38,7 @@ FEW_WORDS, MOST_OF_FEW = 2, 0.75
 # Beyond this nothing gets surer.
 MOST_EVIDENCE = 20.0
 # No more of a text is looked at.
-MOST_CHARACTERS = 1000
+MOST_CHARACTERS = 400
 NO_WORDS = re.compile(
     r"https?://\S+|www\.\S+|\S+@\S+|[@#/]\w+|\b\w*\d\w*\b|\b[\w-]+\.(?:com|net|org|io|br|es|mx|pt)\S*"
 )
@@ -47,6 +47,11 @@ QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|(
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 STRETCHED = re.compile(r"(.)\1{2,}")
 NAME_WORDS = 3
+# Word -> the languages that have it, and what it says for each of so many.
+HOLDERS = {
+    word: tuple(code for code, words in WORDS.items() if word in words) for word in frozenset().union(*WORDS.values())
+}
+SHARES = [0.0, *(1 / count**1.5 for count in range(1, len(WORDS) + 1))]
 
 
 class Guess(NamedTuple):
@@ -98,10 +103,13 @@ def guess(text: str, detector: Detector) -> Guess:
     return Guess(found.code, min(found.confidence, MOST_OF_FEW)) if len(written) <= FEW_WORDS else found
 
 
-def plain(word: str) -> str:
+def plain(text: str) -> str:
     """In lower case, without accents, and not stretched: "Holaaa" is "hola"."""
-    bare = "".join(each for each in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(each))
-    return STRETCHED.sub(r"\1", bare).replace("\u2019", "'")
+    bare = text.lower()
+    if not bare.isascii():
+        parts = unicodedata.normalize("NFKD", bare)
+        bare = "".join(each for each in parts if not unicodedata.combining(each)).replace("\u2019", "'")
+    return STRETCHED.sub(r"\1", bare)
 
 
 class Builtin:
@@ -119,9 +127,9 @@ class Builtin:
 def weigh(text: str) -> tuple[dict[str, float], float]:
     """What speaks for each language, and the weight of not knowing, which grows with every word that is in no list."""
     found: dict[str, float] = {}
-    for letter in text.lower():
+    for letter in "" if text.isascii() else text.lower():
         _add(LETTERS.get(letter, {}), found)
-    unmatched = sum(_weigh(plain(word), found) for word in WORD.findall(text))
+    unmatched = sum(_weigh(word, found) for word in WORD.findall(plain(text)))
     weights = {code: exp(2 * min(evidence, MOST_EVIDENCE)) - 1 for code, evidence in found.items()}
     return weights, 1.4 + 0.3 * unmatched
 
@@ -130,8 +138,9 @@ def _weigh(word: str, found: dict[str, float]) -> bool:
     """Adds what a word says. True when it stands in no list."""
     if word in EVERYWHERE:
         return False
-    holders = [code for code, words in WORDS.items() if word in words]
-    _add(dict.fromkeys(holders, 1.0 / max(1, len(holders)) ** 1.5), found)
+    holders = HOLDERS.get(word, ())
+    for code in holders:
+        found[code] = found.get(code, 0.0) + SHARES[len(holders)]
     if holders or len(word) < 3:
         return not holders
     ending = next((word[-size:] for size in range(6, 0, -1) if len(word) > size + 1 and word[-size:] in ENDINGS), "")
@@ -162,7 +171,7 @@ def _is_name(written: list[str]) -> bool:
     """A few words, each with a capital and none of them known, are somebody's name, or a product's."""
     if len(written) > NAME_WORDS:
         return False
-    known = any(plain(word) in words for word in written for words in WORDS.values())
+    known = any(plain(word) in HOLDERS for word in written)
     return not known and all(word[0].isupper() and not word[1:].isupper() for word in written)
 
 

@@ -11,6 +11,7 @@ from agent_service.domain.languages import plain
 from agent_service.domain.texts import say
 from parley.chat.v1.message_pb2 import Owner
 
+NONE = Owner.OWNER_NONE
 OUT = {
     **dict.fromkeys(("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt-out"), "en"),
     **dict.fromkeys(("stop all", "opt out", "unsubscribe me"), "en"),
@@ -33,12 +34,13 @@ AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 
 def opt(draft: Draft, channels: frozenset[str]) -> Ending | None:
     """Ends the turn when the contact opts out, whatever else they said, or back in."""
+    gone = draft.turn.setting.owner == NONE
+    if not gone and draft.turn.channel not in channels:
+        return None
     words = [_word(message.text) for message in draft.turn.messages if not message.attachments]
-    if draft.turn.setting.owner == Owner.OWNER_NONE:
+    if gone:
         back = next((word for word in words if word in IN or word in ASSENT), None)
         return _ending(draft, (IN | ASSENT)[back], opted_out=False) if back is not None else None
-    if draft.turn.channel not in channels:
-        return None
     # To somebody who never left, "start" is a word like any other, unless it takes back the one before it.
     said = [word for word in words if word in OUT or word in IN]
     if not any(word in OUT for word in said):
