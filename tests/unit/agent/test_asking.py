@@ -188,6 +188,9 @@ async def test_windows_and_token_lengths_of_models_are_known_after_a_look_and_gu
         after = [model.window(name) for name in ("", "small:1b", "big", "big:latest", "unheard-of")]
         lengths = [model.characters_per_token(name) for name in ("", "big", "unheard-of")]
 
+        names = model.names()
+
+    assert names == {"big:latest", "small:1b"}
     assert lengths == [4.0, 2.5, 4.0]
     assert before == DEFAULT_WINDOW_TOKENS
     assert after == [2048, 2048, 32_000, 32_000, DEFAULT_WINDOW_TOKENS]

@@ -1,4 +1,4 @@
-"""Which account does a program speak through, and whose is its key?"""
+"""Which account does a program speak through, whose is its key, and which agent answers?"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_service.backends.directory import Accounts
+from agent_service.backends.directory import Accounts, Agents
 from agent_service.settings import Settings
 from kit import logs
 from kit.api_keys import AskedKeys
@@ -47,6 +47,12 @@ class Directory:
         made = an_account(request.tenant_id, "made", request.account.channel, request.account.address)
         self.accounts.append(made)
         return service.PutChannelAccountResponse(account=made)
+
+    async def ListAgents(  # noqa: N802 - named by the contract
+        self, request: service.ListAgentsRequest, _context: Any
+    ) -> service.ListAgentsResponse:
+        names = {"a1": "sales", "a2": "default"} if request.tenant_id == "t1" else {}
+        return service.ListAgentsResponse(agents=[directory.Agent(id=key, name=name) for key, name in names.items()])
 
     async def VerifyApiKey(  # noqa: N802 - named by the contract
         self, request: requests.VerifyApiKeyRequest, _context: Any
@@ -113,3 +119,14 @@ async def test_a_key_names_its_tenant_and_what_it_may_do_and_a_wrong_one_nothing
             await AskedKeys(channel).verify("pk_wrong")
 
     assert (caller.tenant_id, caller.scopes, caller.name) == ("t1", frozenset({"agent.use"}), "crm")
+
+
+async def test_an_agent_is_found_by_its_id_and_without_one_it_is_the_default(tmp_path: Path) -> None:
+    async with connected(Directory(), tmp_path) as channel:
+        agents = Agents(channel)
+
+        assert (await agents.find("t1", "a1")).name == "sales"
+        assert (await agents.find("t1", "")).id == "a2"
+        assert await agents.find("t2", "") == directory.Agent()
+        with pytest.raises(NotFound):
+            await agents.find("t2", "a1")

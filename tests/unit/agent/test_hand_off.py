@@ -1,18 +1,20 @@
 """When does a human get the conversation, what is the contact told, and what does the human know?"""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from agent_service.domain import hand_off
-from agent_service.domain.draft import Ending
+from agent_service.domain.draft import Draft, Ending
+from agent_service.domain.turn import Rules, Story
 from agent_service.domain.wishes import asks_for_a_human
 from kit.errors import ModelRefused, ModelTimeout, ModelToolInvalid, ModelUnsupported
 from parley.chat.v1.message_pb2 import Role, TurnState
 from parley.llm.v1.prompt_pb2 import ToolCall
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.manners_pb2 import Manners
-from tests.unit.agent.telling import Answer, Models, a_fallback, a_turn, an_answer, said, told
+from tests.unit.agent.telling import NOW, RULES, Answer, Models, a_fallback, a_turn, an_answer, said, told
 
 HANDED_OFF, FAILED = TurnState.TURN_STATE_HANDED_OFF, TurnState.TURN_STATE_FAILED
 
@@ -147,6 +149,44 @@ async def test_a_model_that_takes_no_tools_answers_without_them(refusal: Answer)
 
     assert (await told(a_turn("hello"), model)).replies == ("hi",)
     assert [len(asked.prompt.tools) for asked in model.asked] == [1, 0]
+
+
+async def test_a_model_that_takes_no_tools_is_offered_them_again_after_a_while() -> None:
+    now = NOW
+    model = Models(a_fallback(ModelUnsupported()), an_answer("hi"))
+    story = Story(model, RULES, now=lambda: now)
+
+    for minutes in (0, 9, 11):
+        now = NOW + timedelta(minutes=minutes)
+        turn = a_turn("hello")
+        turn.ClearField("deadline_at")
+        await story.tell(turn)
+
+    assert [len(asked.prompt.tools) for asked in model.asked] == [1, 0, 0, 1]
+
+
+async def test_an_operator_may_offer_the_tool_to_none() -> None:
+    model = Models()
+
+    await told(a_turn("hello"), model, rules=Rules(25.0, 512, "sorry", offers_hand_off=False))
+
+    assert not model.asked[0].prompt.tools
+
+
+def test_a_guardrail_hands_off_in_the_same_way() -> None:
+    reason = HandOffReason.HAND_OFF_REASON_GUARDRAIL
+
+    ending = hand_off.ending(Draft(a_turn("hello", language=Language(code="es"))), reason, note="self-harm")
+
+    assert (ending.state, ending.reason, reason_of(ending)) == (HANDED_OFF, "guardrail", reason)
+    assert "self-harm" in summary_of(ending)
+    assert "persona" in ending.replies[0]
+
+
+async def test_the_failure_of_a_turn_that_broke_counts_too() -> None:
+    ending = Story(Models(), RULES, now=lambda: NOW).failed(a_turn("hello", failed_in_row=2), "internal")
+
+    assert reason_of(ending) == HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE
 
 
 async def test_a_small_window_is_not_filled_with_tools() -> None:
