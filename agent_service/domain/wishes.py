@@ -19,7 +19,7 @@ _ENGLISH = (
     r"(?:(?:a|an|the|some|your|any|another) )?(?:(?:real|live|actual|human|customer service|support) )?"
     r"(?:human(?: being)?|person|agent|representative|rep|operator|advisor|someone|somebody|manager|supervisor)"
     r"(?: (?:real|human|else|from (?:the|your) (?:team|staff|company)))?",
-    r"(?: (?:please|pls|plz|now|right now|here|today|instead|asap|(?:about|regarding) .{1,120}))*",
+    r"(?: (?:please|pls|plz|now|right now|here|today|instead|asap))*(?: (?:about|regarding) .{1,200})?",
 )
 _SPANISH = (
     r"(?:(?:hola|buenas|por favor|porfa|porfavor|ok|si|mejor|entonces|disculpa) )*",
@@ -30,8 +30,9 @@ _SPANISH = (
     r"(?:(?:con|a) )?|(?:quiero|quisiera|necesito) (?:a )?)",
     r"(?:(?:un|una|el|la|algun|alguna|otra|otro|su) )?(?:asesora?|agente|humano|humana|persona|operadora?|representante"
     r"|ejecutiv[oa]|encargad[oa]|supervisora?|gerente|alguien|ser humano)"
-    r"(?: (?:humano|humana|real|de verdad|del equipo|de su equipo|de carne y hueso|de soporte|de atencion))?",
-    r"(?: (?:por favor|porfa|porfavor|ya|ahora|hoy|urgente|(?:sobre|de) .{1,120}))*",
+    r"(?: (?:humano|humana|real|de verdad|del equipo|de su equipo|de carne y hueso|de soporte|de atencion|de ventas"
+    r"|de la tienda))?",
+    r"(?: (?:por favor|porfa|porfavor|ya|ahora|hoy|urgente))*(?: sobre .{1,200})?",
 )
 _PORTUGUESE = (
     r"(?:(?:oi|ola|por favor|pf|pfv|ok|sim|entao|melhor|desculpa|eu|so) )*",
@@ -42,8 +43,8 @@ _PORTUGUESE = (
     r"|(?:quero|queria|preciso)(?: de)? )",
     r"(?:(?:um|uma|o|a|algum|alguma|outra|outro) )?(?:atendente|humano|humana|pessoa|agente|operadora?|representante"
     r"|responsavel|gerente|supervisora?|alguem|ser humano)"
-    r"(?: (?:humano|humana|real|de verdade|da equipe|do suporte|da loja))?",
-    r"(?: (?:por favor|pf|pfv|agora|ja|hoje|urgente|(?:sobre|do|da) .{1,120}))*",
+    r"(?: (?:humano|humana|real|de verdade|da equipe|do suporte|da loja|de vendas))?",
+    r"(?: (?:por favor|pf|pfv|agora|ja|hoje|urgente))*(?: sobre .{1,200})?",
 )
 WISHES = tuple(
     re.compile(f"{before}(?:{wish}){whom}{after}") for before, wish, whom, after in (_ENGLISH, _SPANISH, _PORTUGUESE)

@@ -1,6 +1,8 @@
 """What is answered to a command, what does it change, and what is left for the model?"""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent_service.domain.commands import Command, parse
 from agent_service.domain.draft import MOST_REPLIES
@@ -37,6 +39,14 @@ SPANISH = Language(code="es", confidence=0.9)
 )
 def test_only_a_message_that_begins_with_a_slash_and_a_word_is_a_command(text: str, command: Command | None) -> None:
     assert parse(text) == command
+
+
+@given(st.text(max_size=200), st.sampled_from(["", "/", "/help", " /", "/model ", "/lang "]))
+async def test_whatever_is_written_a_turn_ends_with_a_reply(text: str, before: str) -> None:
+    ending = await told(a_turn(before + text, manners=Manners(models=["big"], unknown_command=HINT)))
+
+    assert ending.replies
+    assert all(reply.strip() for reply in ending.replies)
 
 
 @pytest.mark.parametrize(("code", "word"), [("", "also understand"), ("es", "entiendo"), ("pt-BR", "entendo")])

@@ -1,6 +1,7 @@
 """When does a human get the conversation, what is the contact told, and what does the human know?"""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,8 @@ posso falar com um humano?
 me passa pra um atendente por favor
 vc pode me transferir para um atendente?
 atendente
+quiero hablar con el encargado de la tienda
+quero falar com alguém da loja
 """
 
 NO_WISHES = """
@@ -66,6 +69,8 @@ voce é uma pessoa?
 I want to send a gift to a person who lives abroad
 hablé con un asesor ayer
 i want a human-size teddy bear
+necesito un agente de limpieza para la cocina
+preciso de uma pessoa da minha altura para provar
 the operator called me
 hola
 """
@@ -85,6 +90,28 @@ async def test_who_clearly_asks_for_a_human_gets_one_without_a_model(text: str) 
 @pytest.mark.parametrize("text", NO_WISHES.strip().splitlines())
 def test_who_only_speaks_of_humans_does_not(text: str) -> None:
     assert not asks_for_a_human(text)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "please ",
+        "i want ",
+        "talk to a human about a ",
+        "talk to a human please now ",
+        "me pueden pasar ",
+        "quero de ",
+        "a a ",
+    ],
+)
+def test_no_message_takes_long_to_look_at(part: str) -> None:
+    texts = [(part * 300)[:size] + tail for size in (100, 200, 280) for tail in ("", "x", "!", "human")]
+    began = time.process_time()
+
+    for text in texts:
+        asks_for_a_human(text)
+
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize(("code", "word"), [("en", "passing"), ("es", "paso con"), ("pt", "Vou passar")])
