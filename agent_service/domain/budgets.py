@@ -10,6 +10,7 @@ from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
 from agent_service.domain.texts import every, say
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Role
+from parley.storage.v1.turn_requests_pb2 import TurnSetting
 
 REASON = "budget_spent"
 DEFAULT_TURNS_PER_HOUR = 60
@@ -24,11 +25,16 @@ def spend(draft: Draft, now: datetime) -> Ending | None:
     over = setting.turns_in_hour - (setting.manners.turns_per_hour or DEFAULT_TURNS_PER_HOUR)
     if over > 0:
         return _ending(draft, "turns_spent", told=over > LATEST or _was_told(draft, "turns_spent", since=now - HOUR))
-    most = setting.manners.tokens_per_day
-    if most and setting.tenant_tokens_today >= most:
+    if day_is_spent(setting):
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return _ending(draft, "tokens_spent", told=_was_told(draft, "tokens_spent", since=midnight))
     return None
+
+
+def day_is_spent(setting: TurnSetting) -> bool:
+    """Whether the tenant has no tokens left for today."""
+    most = setting.manners.tokens_per_day
+    return 0 < most <= setting.tenant_tokens_today
 
 
 def _ending(draft: Draft, sentence: str, *, told: bool) -> Ending:

@@ -191,6 +191,8 @@ class Story:
     async def _summarise(self, draft: Draft) -> Ending:
         """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
         turn = draft.turn
+        if budgets.day_is_spent(turn.setting):
+            return self.failed(turn, budgets.REASON)
         request = GenerateRequest(tenant_id=turn.tenant_id, prompt=summaries.prompt(turn, self._budget(turn)))
         try:
             answer = await self._model.generate(request, seconds=self._seconds(turn))

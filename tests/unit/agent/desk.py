@@ -17,7 +17,7 @@ from kit.calling import Mesh
 from kit.errors import LeaseLost, ParleyError, StorageUnavailable, as_item
 from kit.moments import stamp, utc_now
 from kit.serving import Server
-from parley.chat.v1.message_pb2 import Message, Owner, Role
+from parley.chat.v1.message_pb2 import Message, Owner, Role, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1 import inbox_service_pb2 as inbox
@@ -38,6 +38,7 @@ class Desk(InboxServiceServicer):
     leasing: int = 0
     most_leasing: int = 0
     away: bool = False
+    summaries: set[str] = field(default_factory=set)
     refusals: dict[str, ParleyError] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -110,6 +111,7 @@ class Desk(InboxServiceServicer):
             setting=turns.TurnSetting(owner=Owner.OWNER_AGENT, owner_epoch=7, fallback_text="sorry"),
             deadline_at=stamp(utc_now() + timedelta(seconds=60)),
             correlation_id=f"corr-{turn_id}",
+            kind=TurnKind.TURN_KIND_SUMMARY if turn_id in self.summaries else TurnKind.TURN_KIND_ANSWER,
             channel="api",
         )
 

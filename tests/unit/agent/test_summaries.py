@@ -64,6 +64,17 @@ async def test_a_failure_is_told_to_nobody_and_asks_for_no_human(answer: Answer)
     assert (ending.state, ending.replies, ending.summary, ending.change) == (TurnState.TURN_STATE_FAILED, (), "", None)
 
 
+async def test_a_tenant_without_tokens_for_today_gets_no_summary() -> None:
+    model = Models()
+    turn = a_summary_turn(said("Hi"))
+    turn.setting.manners.tokens_per_day = turn.setting.tenant_tokens_today = 1000
+
+    ending = await told(turn, model)
+
+    assert (ending.state, ending.reason, ending.replies) == (TurnState.TURN_STATE_FAILED, "budget_spent", ())
+    assert model.asked == []
+
+
 @given(
     history=st.lists(st.integers(0, 5000), max_size=60),
     summary=st.integers(0, 20_000),

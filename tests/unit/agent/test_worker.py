@@ -152,3 +152,32 @@ async def test_the_commit_carries_what_the_server_calls_the_conversation_if_it_h
 
     kept = [scene.desk.committed[turn_id].model_conversation for turn_id in "ab"]
     assert kept == ["", "conv of b"]
+
+
+async def test_the_commit_carries_what_changes_in_the_conversation_and_nothing_when_nothing_does(
+    tmp_path: Path,
+) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.add("/reset", "/human", "1234")
+        await scene.until(lambda: len(scene.desk.committed) == 3)
+
+    commits = scene.desk.committed
+    assert commits["/reset"].change.reset
+    assert commits["/human"].state == TurnState.TURN_STATE_HANDED_OFF
+    assert commits["/human"].change.hand_off.summary
+    assert not commits["1234"].HasField("change")
+
+
+async def test_a_summary_is_committed_without_a_reply_and_its_failure_is_told_to_nobody(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.summaries |= {"a", "b"}
+        scene.thinker.breaks.add("[nothing]")
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+        scene.thinker.breaks.clear()
+        scene.desk.add("b")
+        await scene.until(lambda: "b" in scene.desk.committed)
+
+    failed, done = scene.desk.committed["a"], scene.desk.committed["b"]
+    assert (failed.state, list(failed.replies)) == (TurnState.TURN_STATE_FAILED, [])
+    assert (done.state, list(done.replies), done.summary) == (TurnState.TURN_STATE_REPLIED, [], "re: [nothing]")
