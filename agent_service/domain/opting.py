@@ -14,7 +14,7 @@ from parley.chat.v1.message_pb2 import Owner
 NONE = Owner.OWNER_NONE
 OUT = {
     **dict.fromkeys(("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt-out"), "en"),
-    **dict.fromkeys(("stop all", "opt out", "unsubscribe me"), "en"),
+    **dict.fromkeys(("stop all", "opt out", "unsubscribe me", "/stop"), "en"),
     **dict.fromkeys(("baja", "cancelar", "salir", "detener", "parar"), "es"),
     **dict.fromkeys(("dar de baja", "darme de baja", "cancelar suscripcion"), "es"),
     **dict.fromkeys(("pare", "sair", "remover", "descadastrar", "cancelar inscricao"), "pt"),
@@ -29,7 +29,8 @@ IN = {
 ASSENT = {"yes": "en", "si": "es", "sim": "pt"}
 # A message longer than this is more than one word, however many spaces it has.
 MOST_CHARACTERS = 64
-AROUND = re.compile(r"^[\W_]+|[\W_]+$")
+# A slash before it makes it a command, which may be the tenant's own: only "/stop" can mean nothing else.
+AROUND = re.compile(r"^(?:[^\w/]|_)+|[\W_]+$")
 
 
 def opt(draft: Draft, channels: frozenset[str]) -> Ending | None:

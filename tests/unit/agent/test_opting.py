@@ -30,7 +30,15 @@ async def test_case_accents_spaces_and_marks_around_it_do_not_matter(text: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ["Please stop the order", "stop by tomorrow", "can I cancel?", "non-stop", "stop" + " " * 80 + "no", "unstoppable"],
+    [
+        "Please stop the order",
+        "stop by tomorrow",
+        "can I cancel?",
+        "non-stop",
+        "stop" + " " * 80 + "no",
+        "unstoppable",
+        "/cancel",
+    ],
 )
 async def test_a_word_within_a_sentence_is_only_a_word(text: str) -> None:
     ending = await told(a_turn(text, channel="sms"))
