@@ -83,6 +83,10 @@ llm_queue_seconds = _seconds("llm_queue_seconds", "Time that calls waited for a 
 llm_estimate_error = _shares("llm_estimate_error", "How wrong the estimate of a prompt's tokens was", "model")
 llm_reloads = _counter("llm_reloads", "Times that models.toml was read again", "result")
 
+# Guardrails: rules are those of the rule files, so there are few.
+guard_violations = _counter("guard_violations", "Texts that met a rule of the guardrails", "rule", "action", "side")
+guard_alerts = _counter("guard_alerts", "Times that a tenant had more than ten violations in an hour")
+
 # Out: deliveries are replies, attempts are calls to a provider.
 deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")
 attempts = _counter("attempts", "Calls to providers", "channel", "outcome")

@@ -74,6 +74,10 @@ SHOWN = frozenset(
         "check",
         "services",
         "grpc_code",
+        "rule",
+        "category",
+        "action",
+        "side",
     }
 )
 _SHOWN_ENDINGS = ("_id", "_ids", "_at", "_seconds", "_name")

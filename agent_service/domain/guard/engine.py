@@ -1,0 +1,180 @@
+"""Which rules does a text meet? Every view of it is written as letters for words, and patterns are tried on that.
+
+RE2 matches in time linear in the text. What is tried, and how often, is capped and counted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+import re2
+
+from agent_service.domain.guard import disguises, phrases
+from agent_service.domain.guard.findings import FINDERS, Context
+from agent_service.domain.guard.folding import MOST_CHARACTERS, fold, sentences
+from agent_service.domain.guard.lexicon import Lexicon
+from agent_service.domain.guard.phrases import Phrase
+from agent_service.domain.guard.rulebook import Rule, Rulebook, quiet
+from agent_service.domain.guard.verdict import Policy, Side, Verdict
+
+# Of an answer, what is looked through for numbers and for the prompt.
+MOST_ANSWER = 16_384
+Finder = Callable[[str, Context], bool]
+NO_POLICY, NO_CONTEXT = Policy(), Context()
+# Words that letters in a row may be made of, beside those of the rules.
+LITTLE_WORDS = frozenset(
+    (
+        *(
+            "a",
+            "all",
+            "an",
+            "and",
+            "are",
+            "as",
+            "at",
+            "be",
+            "by",
+            "do",
+            "for",
+            "from",
+            "i",
+            "in",
+            "is",
+            "it",
+            "me",
+            "my",
+        ),
+        *("my", "no", "not", "now", "of", "on", "or", "our", "out", "so", "the", "this", "to", "up", "us", "was", "we"),
+        *("with", "you", "your", "de", "el", "la", "las", "los", "que", "tu", "tus", "su", "mi", "por", "para", "con"),
+        *("sin", "y", "o", "os", "seu", "seus", "sua", "e", "em", "um", "uma"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """One pattern of a rule. `needs` has a bit for each place that a text must have a word for."""
+
+    number: int
+    needs: int
+    pattern: re2.Set
+    excuses: re2.Set | None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found in a text so far."""
+
+    met: set[int]
+    disguised: bool
+    words: int = 0
+    tries: int = 0
+
+
+class Engine:
+    """The rules of a book, made ready once."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._rules = book.rules
+        patterns = [pattern for rule in book.rules for pattern in (*rule.words, *rule.unless)]
+        read = {pattern: phrases.read(pattern, book.words) for pattern in patterns}
+        self._lexicon = Lexicon((atom for each in read.values() for atom in each.atoms()), LITTLE_WORDS)
+        needs = dict.fromkeys(need for phrase in read.values() for need in phrase.needs)
+        self._needs = {need: 1 << number for number, need in enumerate(needs)}
+        self._bits: dict[str, int] = {}
+        for need, bit in self._needs.items():
+            for letter in self._lexicon.letters(need):
+                self._bits[letter] = self._bits.get(letter, 0) | bit
+        self._trials = {side: tuple(self._made(side, read)) for side in Side}
+        self._signs = {side: _signs(book.rules, side) for side in Side}
+        self._finders = _finders(book.rules)
+
+    def check(
+        self, text: str, *, side: Side = Side.INPUT, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY
+    ) -> Verdict:
+        """All that the text meets. Never raises, whatever the text."""
+        folded = fold(_ends(text))
+        signs = folded.plain.encode("utf-8", "replace")
+        reading = _Reading(set(), folded.disguised)
+        self._read(sentences(folded.text), side, reading=reading)
+        for view in self._hidden(folded.text, signs):
+            self._read(view, side, reading=reading, odd=True)
+        numbers, patterns = self._signs[side]
+        met = reading.met | {numbers[found] for found in patterns.Match(signs) or ()}
+        if side == Side.OUTPUT:
+            met |= {number for number, finds in self._finders if finds(text[:MOST_ANSWER], context)}
+        hits = policy.applied(self._rules[number].hit for number in sorted(met))
+        return Verdict(hits, reading.disguised and bool(hits), reading.words + reading.tries)
+
+    def _hidden(self, text: str, signs: bytes) -> Iterator[list[list[str]]]:
+        """What has to be dug out."""
+        yield disguises.joined(text, self._lexicon.segmented)
+        for said in disguises.decoded(signs):
+            yield sentences(fold(said).text)
+        for view in disguises.turned(text):
+            yield sentences(view)
+
+    def _read(self, view: list[list[str]], side: Side, *, reading: _Reading, odd: bool = False) -> None:
+        """Tries every pattern that could be met on all sentences at once; then on each, if it is there."""
+        written = [self._lexicon.write(words) for words in view]
+        reading.words += sum(map(len, written))
+        letters = "\n".join(written)
+        bits = self._bits
+        present = reduce(or_, [bits.get(letter, 0) for letter in set(letters)], 0)
+        if not present:
+            return
+        absent, whole = ~present, letters.encode()
+        for trial in [trial for trial in self._trials[side] if not trial.needs & absent]:
+            if trial.number not in reading.met:
+                reading.tries += 1
+                if trial.pattern.Match(whole):
+                    self._settle(trial, zip(view, written, strict=True), reading=reading, odd=odd)
+
+    def _settle(self, trial: _Trial, view: Iterable[tuple[list[str], str]], *, reading: _Reading, odd: bool) -> None:
+        """Looks which sentence has the pattern, and whether anything in it is an excuse."""
+        for words, written in view:
+            letters = written.encode()
+            reading.tries += 1
+            if trial.pattern.Match(letters) and not (trial.excuses and trial.excuses.Match(letters)):
+                reading.met.add(trial.number)
+                reading.disguised |= odd or self._lexicon.is_disguised(words)
+                return
+
+    def _made(self, side: Side, read: Mapping[str, Phrase]) -> Iterator[_Trial]:
+        for number, rule in enumerate(self._rules):
+            if rule.whose == side:
+                excuses = self._over_words([read[pattern] for pattern in rule.unless]) if rule.unless else None
+                for pattern in rule.words:
+                    bits = reduce(or_, (self._needs[need] for need in read[pattern].needs), 0)
+                    yield _Trial(number, bits, self._over_words([read[pattern]]), excuses)
+
+    def _over_words(self, found: Iterable[Phrase]) -> re2.Set:
+        return _any_of(f"(?m){phrase.regex(self._lexicon.draw)}" for phrase in found)
+
+
+def _any_of(patterns: Iterable[str]) -> re2.Set:
+    """RE2 answers which of a set are met in half the time that it takes to say where."""
+    made = re2.Set.SearchSet(quiet())
+    for pattern in patterns:
+        made.Add(pattern.encode())
+    made.Compile()
+    return made
+
+
+def _ends(text: str) -> str:
+    """Of a longer text the beginning and the end, half each: where people put what they want."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    half = MOST_CHARACTERS // 2
+    return f"{text[:half]}\n\n{text[-half:]}"
+
+
+def _signs(rules: Sequence[Rule], side: Side) -> tuple[list[int], re2.Set]:
+    """The patterns over signs, in one set, and the number of the rule of each."""
+    found = [(number, pattern) for number, rule in enumerate(rules) if rule.whose == side for pattern in rule.text]
+    return [number for number, _ in found], _any_of(pattern for _, pattern in found)
+
+
+def _finders(rules: Sequence[Rule]) -> tuple[tuple[int, Finder], ...]:
+    return tuple((number, FINDERS[rule.finds]) for number, rule in enumerate(rules) if rule.finds)

@@ -1,0 +1,88 @@
+"""Does an answer hold what it should not? Checks that no pattern can do: sums of digits, and what was said before."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+MOST_CANDIDATES = 200
+# An answer that has so many words of the system prompt in a row quotes it.
+LEAKED_WORDS = 12
+_CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?!\w)")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
+_PHONE = re.compile(
+    r"(?<![\w.])(?:\+|00)\d(?:[ ().\-/]{0,2}\d){6,14}(?!\w)|(?<![\w.+])(?<!\d )\(?0\d(?:[ ().\-/]{0,2}\d){7,12}(?!\w)"
+)
+# How the numbers of card issuers begin, and their lengths.
+_ISSUERS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
+    (("4",), (13, 16, 19)),
+    (("51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27"), (16,)),
+    (("34", "37"), (15,)),
+    (("60", "62", "64", "65"), (16, 17, 18, 19)),
+    (("30", "35", "36", "38", "39"), (14, 16)),
+)
+_WORD = re.compile(r"\w+")
+_NOT_DIGIT = re.compile(r"\D")
+_SIGNIFICANT = 8  # digits from the end that tell two numbers apart, with or without the country's
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an answer is compared with: the system prompt, and what the model was shown beside it."""
+
+    system_prompt: str = ""
+    said: Sequence[str] = ()
+
+
+def card_number(answer: str, _context: Context) -> bool:
+    """The number of a payment card: 13 to 19 digits whose Luhn sum is right."""
+    return any(_luhn(_NOT_DIGIT.sub("", found[0])) for found in islice(_CARD.finditer(answer), MOST_CANDIDATES))
+
+
+def iban(answer: str, _context: Context) -> bool:
+    """A bank account's number whose check digits are right (ISO 13616)."""
+    return any(_mod97(found[0]) for found in islice(_IBAN.finditer(answer), MOST_CANDIDATES))
+
+
+def strange_phone_number(answer: str, context: Context) -> bool:
+    """A phone number that stands nowhere in the conversation or the prompt."""
+    candidates = islice(_PHONE.finditer(answer), MOST_CANDIDATES)
+    numbers = {_NOT_DIGIT.sub("", found[0])[-_SIGNIFICANT:] for found in candidates}
+    if not numbers:
+        return False
+    known = "\n".join(_NOT_DIGIT.sub("", text) for text in (context.system_prompt, *context.said))
+    return any(number not in known for number in numbers)
+
+
+def prompt_leak(answer: str, context: Context) -> bool:
+    """Many words of the system prompt in a row, which nobody in the conversation said."""
+    secret = _runs(context.system_prompt)
+    if not secret:
+        return False
+    shared = secret & _runs(answer)
+    return bool(shared) and bool(shared.difference(*(_runs(text) for text in context.said)))
+
+
+FINDERS: Mapping[str, Callable[[str, Context], bool]] = {
+    finder.__name__: finder for finder in (card_number, iban, strange_phone_number, prompt_leak)
+}
+
+
+def _luhn(digits: str) -> bool:
+    odd, even = digits[-1::-2], digits[-2::-2]
+    total = sum(map(int, odd)) + sum(sum(divmod(2 * int(each), 10)) for each in even)
+    return total % 10 == 0 and any(digits.startswith(starts) and len(digits) in sizes for starts, sizes in _ISSUERS)
+
+
+def _mod97(found: str) -> bool:
+    account = found.replace(" ", "")
+    # The pattern may have taken a word that follows; countries' numbers are 15 to 34 long.
+    return any(
+        int("".join(str(int(sign, 36)) for sign in account[4:size] + account[:4])) % 97 == 1
+        for size in range(15, min(34, len(account)) + 1)
+    )
+
+
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
+    words = _WORD.findall(text.casefold())
+    return frozenset(zip(*(words[start:] for start in range(LEAKED_WORDS)), strict=False))

@@ -1,0 +1,78 @@
+"""What follows for a turn from what was said? Rules first, then a judge where they only suspect; everything is told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent_service.domain.guard.engine import NO_CONTEXT, NO_POLICY, Engine
+from agent_service.domain.guard.findings import Context
+from agent_service.domain.guard.judge import Judge, Opinion, asked
+from agent_service.domain.guard.telling import language_of
+from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
+from agent_service.domain.guard.violations import Violations
+
+REASON = "guardrail:"
+JUDGE_UNKNOWN = "judge.unknown"
+Policies = Callable[[str], Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows. `reason` and `tell` are set when it is blocked."""
+
+    action: Action
+    reason: str = ""
+    tell: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        return self.action == Action.BLOCK
+
+    @property
+    def restricts_tools(self) -> bool:
+        return self.action == Action.RESTRICT_TOOLS
+
+
+class Guard:
+    """Looks at both sides of a turn. `policy` is what a tenant wants otherwise."""
+
+    def __init__(self, engine: Engine, violations: Violations, *, judge: Judge, judge_seconds: float) -> None:
+        self._engine = engine
+        self._violations = violations
+        self._judge = judge
+        self._judge_seconds = judge_seconds
+
+    async def input(self, tenant_id: str, texts: Sequence[str], *, policy: Policy = NO_POLICY) -> Decision:
+        """What the new messages of a turn, taken together, lead to."""
+        text = "\n\n".join(texts)
+        verdict = self._engine.check(text, policy=policy)
+        hits = verdict.hits
+        if verdict.unsure:
+            opinion = await asked(self._judge, text, tenant_id=tenant_id, seconds=self._judge_seconds)
+            hits = _judged(verdict, opinion)
+        return self._decided(tenant_id, hits, side=Side.INPUT, tell=lambda: language_of(text).refused)
+
+    def output(
+        self, tenant_id: str, answer: str, *, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY
+    ) -> Decision:
+        """What an answer leads to, seen beside what the model was shown."""
+        verdict = self._engine.check(answer, side=Side.OUTPUT, context=context, policy=policy)
+        said = context.said[-1] if context.said else answer
+        return self._decided(tenant_id, verdict.hits, side=Side.OUTPUT, tell=lambda: language_of(said).withheld)
+
+    def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side, tell: Callable[[], str]) -> Decision:
+        self._violations.note(tenant_id, hits, side=side)
+        verdict = Verdict(hits)
+        deciding = verdict.deciding
+        if deciding is None or verdict.action < Action.BLOCK:
+            return Decision(verdict.action)
+        return Decision(verdict.action, f"{REASON}{deciding.rule}", tell())
+
+
+def _judged(verdict: Verdict, opinion: Opinion) -> tuple[Hit, ...]:
+    """An attack blocks, by the name of the rule that suspected it. No opinion restricts tools, and never blocks."""
+    if opinion is Opinion.HARMLESS:
+        return verdict.hits
+    if opinion is Opinion.UNKNOWN:
+        suspect = next(hit for hit in verdict.hits if hit.unsure)
+        return (*verdict.hits, Hit(JUDGE_UNKNOWN, suspect.category, Action.RESTRICT_TOOLS))
+    return tuple(Hit(hit.rule, hit.category, Action.BLOCK if hit.unsure else hit.action) for hit in verdict.hits)
