@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kit.command.guard import guard
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url
 from kit.command.screen import Mistake, complain, say
@@ -25,6 +26,7 @@ app = typer.Typer(
 keys = typer.Typer(help="API keys, with which programs of yours call the mesh.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
+app.add_typer(guard, name="guard")
 
 
 def main() -> None:

@@ -38,12 +38,13 @@ def test_help_names_every_command() -> None:
         "turns",
         "keys",
         "models",
+        "guard",
         "version",
     ):
         assert f" {name} " in shown
 
 
-@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models"])
+@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard"])
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
 
@@ -61,6 +62,8 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("models",), "no mesh has run with the data folder"),
         (("models", "test", "llama3.2"), "no mesh has run with the data folder"),
         (("models", "pull", "llama3.2"), "no mesh has run with the data folder"),
+        (("guard", "check", "hello"), "no mesh has run with the data folder"),
+        (("guard", "eval", "absent.jsonl"), "absent.jsonl: cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -76,6 +79,11 @@ def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...
 def test_help_of_what_models_can_do_shows_an_example() -> None:
     for name in ("pull", "test"):
         assert f"parley models {name}" in CliRunner().invoke(app, ["models", name, "--help"]).output
+
+
+def test_help_of_what_guard_can_do_shows_an_example() -> None:
+    for name in ("check", "eval"):
+        assert f"parley guard {name}" in CliRunner().invoke(app, ["guard", name, "--help"]).output
 
 
 def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> None:
