@@ -2,13 +2,21 @@
 
 import asyncio
 import random
+import time
 from datetime import timedelta
 
 from agent_service.backends.directory import Accounts, Agents
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.lingua_detector import Lingua
 from agent_service.backends.llm import Llm
+from agent_service.backends.rule_files import rules
 from agent_service.domain.door import Door
+from agent_service.domain.guard.checks import Checks
+from agent_service.domain.guard.engine import Engine
+from agent_service.domain.guard.guard import Guard
+from agent_service.domain.guard.judge import ModelJudge, NoJudge
+from agent_service.domain.guard.rulebook import RulesError
+from agent_service.domain.guard.violations import Violations
 from agent_service.domain.languages import Builtin
 from agent_service.domain.previews import Previews
 from agent_service.domain.turn import Rules, Story
@@ -22,6 +30,7 @@ from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
 from kit.serving import Server
+from kit.settings import SettingsError
 from parley.agent.v1 import agent_service_pb2_grpc as rpc
 
 SERVICE = "parley.agent.v1.AgentService"
@@ -29,15 +38,17 @@ SERVICE = "parley.agent.v1.AgentService"
 
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Answers turns and calls until the process is told to stop."""
+    engine = await asyncio.to_thread(_engine, settings)
     mesh = Mesh(settings)
     await mesh.open()
     storage = mesh.channel("storage")
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
-    story = Story(model, _rules(settings), now=utc_now)
+    story = Story(model, _rules(settings), now=utc_now, guard=_guard(settings, engine, model=model))
     previews = Previews(Agents(storage), story)
-    server.add(rpc.add_AgentServiceServicer_to_server, AgentServer(door, previews), service=SERVICE)
+    front = AgentServer(door, previews, checks=Checks(engine, clock=time.perf_counter))
+    server.add(rpc.add_AgentServiceServicer_to_server, front, service=SERVICE)
     await server.start()
     fresh = asyncio.create_task(model.keep_fresh())
     server.set_serving(True)
@@ -68,6 +79,18 @@ def _habits(settings: Settings) -> Habits:
         wait=timedelta(seconds=settings.agent_poll_seconds),
         history=settings.agent_history,
     )
+
+
+def _engine(settings: Settings) -> Engine:
+    try:
+        return Engine(rules(settings.guard_rules_file))
+    except RulesError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _guard(settings: Settings, engine: Engine, *, model: Llm) -> Guard:
+    judge = ModelJudge(model) if settings.guard_judge == "model" else NoJudge()
+    return Guard(engine, Violations(now=utc_now), judge=judge, judge_seconds=settings.guard_judge_seconds)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agent_service.domain.door import Door
+from agent_service.domain.guard.checks import Checks
 from agent_service.domain.previews import Previews
 from kit import deadlines, errors
 from parley.agent.v1 import agent_service_pb2 as agent
@@ -13,9 +14,10 @@ from parley.agent.v1 import preview_pb2
 class AgentServer(rpc.AgentServiceServicer):
     """Serves parley.agent.v1.AgentService."""
 
-    def __init__(self, door: Door, previews: Previews) -> None:
+    def __init__(self, door: Door, previews: Previews, *, checks: Checks) -> None:
         self._door = door
         self._previews = previews
+        self._checks = checks
 
     async def PreviewContext(
         self, request: preview_pb2.PreviewContextRequest, _context: Any
@@ -27,3 +29,6 @@ class AgentServer(rpc.AgentServiceServicer):
         if left is None:
             raise errors.DeadlineMissing
         return await self._door.handle(request, seconds=left)
+
+    async def CheckText(self, request: agent.CheckTextRequest, _context: Any) -> agent.CheckTextResponse:
+        return await self._checks.check(request)

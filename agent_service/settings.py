@@ -1,5 +1,6 @@
 """What may an operator set of the agent service?"""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -47,4 +48,13 @@ class Settings(settings.Settings):
         min_length=1,
         max_length=4096,
         description="What a person is told when no answer can be made, unless the agent says otherwise",
+    )
+    guard_rules_file: Path | None = Field(
+        None, description="A TOML file with rules of your own, beside those that come with the agent. Empty: none"
+    )
+    guard_judge: Literal["off", "model"] = Field(
+        "off", description="Who is asked about a text that rules only suspect: nobody, or the default model"
+    )
+    guard_judge_seconds: float = Field(
+        2.0, gt=0, le=30, description="Longest wait for the judge, in seconds; after it the turn's tools are restricted"
     )

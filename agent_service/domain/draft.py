@@ -45,6 +45,7 @@ class Draft:
     said: list[str] = field(default_factory=list)
     change: ConversationChange = field(default_factory=ConversationChange)
     wants_summary: bool = False
+    restricted: bool = False  # its model may use no tools
 
     @property
     def language(self) -> str:

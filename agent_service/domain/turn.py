@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from agent_service.domain import budgets, commands, hand_off, languages, opting, summaries, wishes
+from agent_service.domain import budgets, commands, guarding, hand_off, languages, opting, summaries, wishes
 from agent_service.domain.context import Budget, build
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
+from agent_service.domain.guard.guard import Guard
 from agent_service.domain.tools import Tools
 from kit.errors import ParleyError, kind_of
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
-from parley.llm.v1.prompt_pb2 import Tool
+from parley.llm.v1.prompt_pb2 import Tool, ToolChoice
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
@@ -68,10 +69,11 @@ Step = Callable[[Draft], Awaitable[Ending | None]]
 class Story:
     """Tells turns, one call each."""
 
-    def __init__(self, model: Model, rules: Rules, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, model: Model, rules: Rules, *, now: Callable[[], datetime], guard: Guard | None = None) -> None:
         self._model = model
         self._tools = Tools(model.generate, now=now, offered=rules.offers_hand_off)
         self._rules = rules
+        self._guard = guard
         self._now = now
         self._steps: tuple[Step, ...] = (
             self._opt_out_or_in,
@@ -148,13 +150,16 @@ class Story:
     async def _mind_the_budgets(self, draft: Draft) -> Ending | None:
         return budgets.spend(draft, self._now())
 
-    async def _guard_the_input(self, _draft: Draft) -> Ending | None:
-        return None
+    async def _guard_the_input(self, draft: Draft) -> Ending | None:
+        return None if self._guard is None else await guarding.of_input(draft, self._guard)
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         budget, tools = self.terms(draft.turn)
+        guarding.drop_refused(draft.turn)
         draft.prompt = build(draft.turn, budget, hint=languages.hint(draft.language))
         draft.prompt.tools.extend(tools)
+        if draft.restricted:
+            draft.prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE
         draft.wants_summary = summaries.wanted(draft.turn, budget)
         return None
 
@@ -186,7 +191,9 @@ class Story:
             return self.failed(draft.turn, "model_empty", completion=completion)
         if len(text) > MOST_CHARACTERS:
             draft.answer.text = text[:MOST_CHARACTERS]
-        return None
+        if self._guard is None:
+            return None
+        return guarding.of_output(draft, self._guard, usage=_usage(completion), kept=_kept(completion))
 
     async def _summarise(self, draft: Draft) -> Ending:
         """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
