@@ -9,6 +9,7 @@ import typer
 from kit.command.guard import guard
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url
+from kit.command.prompts import prompts
 from kit.command.screen import Mistake, complain, say
 
 SERVICE_NAMES = "storage, llm, agent, sender, gateway"
@@ -27,6 +28,7 @@ keys = typer.Typer(help="API keys, with which programs of yours call the mesh.",
 app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(guard, name="guard")
+app.add_typer(prompts, name="prompts")
 
 
 def main() -> None:

@@ -31,6 +31,23 @@ class Prompts:
         who = Who(request.tenant_id, actor)
         return await self._repeats.write(who, request, work=work, again=pb.CreatePromptVersionResponse(duplicate=True))
 
+    async def set_live(self, request: pb.SetLivePromptVersionRequest, actor: str) -> pb.SetLivePromptVersionResponse:
+        """Newer or older than the live one. Said of the live one, it changes nothing."""
+
+        async def work(rows: Rows) -> pb.SetLivePromptVersionResponse:
+            named = rows.select(Prompt).where(col(Prompt.name) == request.prompt_name)
+            prompt = await rows.only(named, kind="prompt", lock=True)
+            numbered = _newest_first(rows, prompt).where(col(PromptVersion.number) == request.number)
+            version = await rows.only(numbered, kind="prompt_version")
+            if prompt.live_version_id != version.id:
+                prompt.live_version_id = version.id
+                await rows.flush()
+                await rows.note("prompt.live", "prompt", row_id=prompt.id, number=version.number)
+            shown = mapping.prompt_version(version, live_version_id=prompt.live_version_id)
+            return pb.SetLivePromptVersionResponse(version=shown)
+
+        return await self._sessions.write(Who(request.tenant_id, actor), work)
+
     async def list_versions(self, request: pb.ListPromptVersionsRequest) -> pb.ListPromptVersionsResponse:
         async with self._sessions.read(request.tenant_id) as rows:
             named = rows.select(Prompt).where(col(Prompt.name) == request.prompt_name)

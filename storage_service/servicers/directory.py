@@ -77,6 +77,11 @@ class DirectoryServicer(grpc_pb.DirectoryServiceServicer):
     ) -> requests.ListPromptVersionsResponse:
         return await self._directory.prompts.list_versions(request)
 
+    async def SetLivePromptVersion(
+        self, request: requests.SetLivePromptVersionRequest, _context: Any
+    ) -> requests.SetLivePromptVersionResponse:
+        return await self._directory.prompts.set_live(request, caller().name)
+
     async def ListContacts(self, request: requests.ListContactsRequest, _context: Any) -> requests.ListContactsResponse:
         return await self._directory.contacts.list(request)
 

@@ -36,6 +36,7 @@ OWN = {
 # They name something that is another tenant's.
 FOREIGN = {
     *("PutChannelAccount", "SetAccountState", "PutAgent", "ListPromptVersions", "RevokeApiKey"),
+    "SetLivePromptVersion",
     *("GetConversation", "ListMessages", "WatchMessages", "AwaitTurn", "SetOwner", "ExportContact", "EraseContact"),
 }
 
@@ -84,6 +85,7 @@ async def _everything(world: World) -> dict[str, Any]:
         "message_id": message.id,
         "contact_id": one.contact_id,
         "prompt_name": prompt.prompt_name,
+        "number": version.number,
         "text": "x",
         "key_id": issued.id,
         "scopes": ["privacy"],
@@ -164,7 +166,7 @@ def _of_nothing(request: Any) -> Any:
             setattr(request, field.name, NOBODY if getattr(request, field.name) else "")
         elif field.name in {"account", "agent"}:
             _of_nothing(getattr(request, field.name))
-    if request.DESCRIPTOR.name == "ListPromptVersionsRequest":
+    if request.DESCRIPTOR.name in {"ListPromptVersionsRequest", "SetLivePromptVersionRequest"}:
         request.prompt_name = "nobody"
     return request
 

@@ -39,12 +39,15 @@ def test_help_names_every_command() -> None:
         "keys",
         "models",
         "guard",
+        "prompts",
         "version",
     ):
         assert f" {name} " in shown
 
 
-@pytest.mark.parametrize("name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard"])
+@pytest.mark.parametrize(
+    "name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard", "prompts"]
+)
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
 
@@ -64,6 +67,8 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("models", "pull", "llama3.2"), "no mesh has run with the data folder"),
         (("guard", "check", "hello"), "no mesh has run with the data folder"),
         (("guard", "eval", "absent.jsonl"), "absent.jsonl: cannot be read"),
+        (("prompts", "list", "default"), "no mesh has run with the data folder"),
+        (("prompts", "add", "default", "no-such-file"), "no-such-file cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_fix(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -84,6 +89,9 @@ def test_help_of_what_models_can_do_shows_an_example() -> None:
 def test_help_of_what_guard_can_do_shows_an_example() -> None:
     for name in ("check", "eval"):
         assert f"parley guard {name}" in CliRunner().invoke(app, ["guard", name, "--help"]).output
+def test_help_of_what_prompts_can_do_shows_an_example() -> None:
+    for name in ("list", "diff", "add", "live"):
+        assert f"parley prompts {name}" in CliRunner().invoke(app, ["prompts", name, "--help"]).output
 
 
 def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> None:
