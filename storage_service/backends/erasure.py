@@ -23,6 +23,7 @@ from storage_service.backends.tables import (
     Message,
     RawPayload,
     Receipt,
+    Summary,
     Tombstone,
 )
 from storage_service.domain.tombstones import Tombstones
@@ -87,6 +88,7 @@ class Erasure:
         lane.summary, lane.summary_seq, lane.model_conversation = "", 0, ""
         await rows.flush()
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
+        await rows.change(rows.delete(Summary).where(col(Summary.conversation_id) == lane.id))
         return emptied
 
     async def _bury(self, rows: Rows, lane: Conversation) -> None:

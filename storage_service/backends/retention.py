@@ -13,7 +13,7 @@ from parley.storage.v1 import privacy_service_pb2 as pb
 from storage_service.backends.erasure import NOTHING_SAID
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Conversation, Delivery, Message, RawPayload, Turn
+from storage_service.backends.tables import Conversation, Delivery, Message, RawPayload, Summary, Turn
 from storage_service.domain.words import OPEN_TURN
 
 # Each transaction is short, so that what comes in meanwhile does not wait for it.
@@ -62,6 +62,7 @@ class Retention:
                 break
             total += await self._sessions.write(who, partial(_empty, ids=ids))
             last = ids[-1]
+        await self._sessions.write(who, partial(_drop_summary_jobs, before=before))
         await self._sessions.write(who, partial(_sum_up_no_more, before=before))
         return total
 
@@ -81,6 +82,14 @@ async def _sum_up_no_more(rows: Rows, *, before: datetime) -> int:
     something = or_(col(Conversation.summary) != "", col(Conversation.model_conversation) != "")
     resting = rows.update(Conversation).where(col(Conversation.updated_at) < before, something)
     return await rows.change(resting.values(summary="", summary_seq=0, model_conversation=""))
+
+
+async def _drop_summary_jobs(rows: Rows, *, before: datetime) -> int:
+    """Of resting conversations: whoever holds one has read texts that are gone. Conversations are locked first."""
+    jobs = rows.select(Summary).where(col(Summary.conversation_id) == col(Conversation.id))
+    resting = rows.select(Conversation).where(col(Conversation.updated_at) < before, jobs.exists())
+    held = await rows.all(resting.order_by(col(Conversation.id)), lock=True)
+    return await rows.change(rows.delete(Summary).where(col(Summary.conversation_id).in_([each.id for each in held])))
 
 
 def _old_texts(rows: Rows, before: datetime) -> SelectOfScalar[Message]:

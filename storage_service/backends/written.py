@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from storage_service.domain import rows
+from storage_service.domain import rows, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Written:
     given: tuple[str, ...] = ()
     # A row that is there already says the same: leave it.
     again: str = ""
+    # A row that is there already, and of which this is true, is written anew; any other is left.
+    anew_when: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -31,6 +33,14 @@ class Written:
     @property
     def inserted(self) -> tuple[str, ...]:
         return self.given or self.columns
+
+    @property
+    def conflict(self) -> str:
+        """What an insert says of a row that is there already."""
+        if self.anew_when:
+            values = ", ".join(f"{column} = excluded.{column}" for column in self.inserted if column not in self.key)
+            return f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {values} WHERE {self.table}.{self.anew_when}"
+        return f" ON CONFLICT ({self.again}) DO NOTHING" if self.again else ""
 
     @property
     def new(self) -> Callable[[Any], tuple[Any, ...]]:
@@ -213,7 +223,15 @@ RECEIPTS = Written(
 )
 RAW_PAYLOADS = Written("raw_payloads", rows.RawPayload, key=("tenant_id", "id"))
 
-ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS)
+SUMMARIES = Written(
+    "summaries",
+    summaries.Summary,
+    key=("tenant_id", "conversation_id"),
+    changing=("state", "leased_by", "epoch", "expires_at", "deadline_at", "attempts", "from_seq", "to_seq"),
+    anew_when="state = 'ended'",
+)
+
+ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES)
 UPDATED = {each.table: each for each in ALL if each.changing}
 UPDATED |= {"leased_lanes": LEASED_LANES, "sending_lanes": SENDING_LANES, "leased_turns": LEASED_TURNS}
 BY_ROW = {each.row.__name__: each for each in ALL}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Message, RawPayload, Receipt, Turn
+from storage_service.domain.summaries import Summary
 
 # People list conversations by when they moved. To say it more exactly than this would cost each move the entries that
 # the row has in every index, because Postgres writes none only while no column of an index changes.
@@ -36,6 +37,13 @@ class Changes:
     leased_turns: dict[str, Turn] = field(default_factory=dict)
     leased_lanes: dict[str, Lane] = field(default_factory=dict)
     sending_lanes: dict[str, Lane] = field(default_factory=dict)
+    # Summary jobs: wanted, by conversation, and dropped when there is one; moved, by id.
+    wanted_summaries: dict[str, Summary] = field(default_factory=dict)
+    summaries: dict[str, Summary] = field(default_factory=dict)
+    # tenant_id, conversation_id, summary, the last place that it covers
+    summed_up: list[tuple[str, str, str, int]] = field(default_factory=list)
+    # Nothing to write: a job was seen that a worker may take.
+    summaries_wait: bool = False
 
     def touch(self, lane: Lane, now: datetime) -> None:
         if now - lane.updated_at >= MOVED_EVERY:

@@ -20,6 +20,8 @@ class News:
     conversations: Collection[str]
     # Turns that ended, or whose messages went on to another turn.
     ended: Collection[str] = ()
+    # A summary job may wait for a worker.
+    summaries: bool = False
 
 
 class Events:
@@ -39,6 +41,7 @@ class Events:
             *changes.lanes,
             *changes.leased_lanes,
             *changes.sending_lanes,
+            *changes.wanted_summaries,
             *(message.conversation_id for message in changes.messages),
         }
         moved |= {turn.conversation_id for turn in changes.turns.values()}
@@ -47,7 +50,8 @@ class Events:
         deliveries = any(lane.delivery_due_at for lane in lanes)
         ended = {turn.id for turn in changes.turns.values() if turn.ended_at is not None}
         ended |= {from_turn for _, _, from_turn, *_ in changes.moved}
-        news = News(turns, deliveries, moved, ended)
+        summaries = changes.summaries_wait or bool(changes.wanted_summaries)
+        news = News(turns, deliveries, moved, ended, summaries)
         self.heard(news)
         if self._elsewhere is not None and moved:
             self._elsewhere(news)
@@ -56,7 +60,9 @@ class Events:
                 metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
 
     def heard(self, news: News) -> None:
-        if news.turns:
+        if news.summaries:
+            self._wakeups.summaries.ring()
+        if news.turns or news.summaries:
             self._wakeups.turns.ring()
         if news.deliveries:
             self._wakeups.deliveries.ring()

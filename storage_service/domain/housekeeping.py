@@ -45,7 +45,7 @@ class Housekeeping:
             return
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
-        sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes]
+        sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes, sweeper.expired_summaries]
         sweeps += [sweeper.old_raw_payloads, sweeper.old_requests] if seldom else []
         for sweep in sweeps:
             await self._sweep(sweep)

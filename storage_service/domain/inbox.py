@@ -1,12 +1,16 @@
 """What does storage do for those who bring messages and those who answer them?"""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from kit.errors import ParleyError, StorageUnavailable
+from kit.errors import LeaseLost, ParleyError, StorageUnavailable
+from parley.chat.v1.message_pb2 import TURN_KIND_SUMMARY
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
+from storage_service.domain import summary_work
 from storage_service.domain.accepting import Acceptance
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, HotRows
@@ -16,6 +20,8 @@ from storage_service.domain.pressure import Pressure
 from storage_service.domain.turn_work import TurnWork
 from storage_service.domain.turns import Done
 from storage_service.domain.wakeups import Wakeups
+
+Item = TypeVar("Item")
 
 
 class Inbox:
@@ -36,6 +42,7 @@ class Inbox:
         self._acceptance = acceptance
         self._work = work
         self._pressure = pressure
+        self._summaries = wakeups.summaries
         self._accepts = Groups[Submission, SubmissionResult]("accept", self._accept)
         self._commits = Groups[tuple[str, TurnCommit], Done]("commit", self._commit)
         self.turns = Lessor[LeasedTurn](self._fill, self._give_back, bell=wakeups.turns)
@@ -63,13 +70,19 @@ class Inbox:
         async def work(rows: HotRows) -> list[Done]:
             return await self._work.extend(rows, leases, worker_id=worker_id, lease=lease)
 
-        return await self._database.run("turns", work)
+        async def beside(rows: HotRows, rest: Sequence[TurnLease]) -> list[Done]:
+            return await summary_work.extend(rows, rest, worker_id=worker_id, lease=lease)
+
+        return await self._both(await self._database.run("turns", work), leases, beside=beside)
 
     async def abandon(self, worker_id: str, leases: Sequence[TurnLease], *, delay: timedelta) -> Sequence[Done]:
         async def work(rows: HotRows) -> list[Done]:
             return await self._work.give_back(rows, leases, worker_id=worker_id, delay=delay)
 
-        return await self._database.run("turns", work)
+        async def beside(rows: HotRows, rest: Sequence[TurnLease]) -> list[Done]:
+            return await summary_work.give_back(rows, rest, worker_id=worker_id, delay=delay)
+
+        return await self._both(await self._database.run("turns", work), leases, beside=beside)
 
     async def _accept(self, submissions: Sequence[Submission]) -> Sequence[SubmissionResult | ParleyError]:
         async def work(workers: Sequence[Ask]) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
@@ -83,18 +96,59 @@ class Inbox:
             commit = self._work.commit
             return await self._database.run("turns", lambda rows: commit(rows, commits, senders=senders))
 
-        return await self._deliveries.handing(work)
+        return await self._both(await self._deliveries.handing(work), commits, beside=summary_work.commit)
+
+    async def _both(
+        self,
+        done: Sequence[Done],
+        items: Sequence[Item],
+        *,
+        beside: Callable[[HotRows, Sequence[Item]], Awaitable[list[Done]]],
+    ) -> list[Done]:
+        """What is no turn that the worker holds may be a summary. Those are looked for only then."""
+        lost = [place for place, each in enumerate(done) if isinstance(each.error, LeaseLost)]
+        if not lost:
+            return list(done)
+        rest = [items[place] for place in lost]
+        found = await self._database.run("turns", lambda rows: beside(rows, rest))
+        instead = dict(zip(lost, found, strict=True))
+        return [instead.get(place, each) for place, each in enumerate(done)]
 
     async def _fill(self, asks: Sequence[Ask]) -> Filled[LeasedTurn]:
-        async def work(rows: HotRows) -> Filled[LeasedTurn]:
-            given = await self._work.lease(rows, asks)
-            due_at = None if any(given) else (await rows.next_due()).turn_at
-            return Filled(given, seconds_until(due_at, rows.now))
+        """Turns first; then summaries, when it was heard of one and there is room."""
+        hoped = self._summaries.hush()
 
-        return await self._database.run("lease_turns", work)
+        async def work(rows: HotRows) -> tuple[Filled[LeasedTurn], bool]:
+            given = await self._work.lease(rows, asks)
+            left = [replace(ask, most=ask.most - len(each)) for ask, each in zip(asks, given, strict=True)]
+            more = await summary_work.lease(rows, left) if hoped else [[] for _ in asks]
+            full = sum(len(each) for each in more) == sum(ask.most for ask in left)
+            given = [[*turns, *summaries] for turns, summaries in zip(given, more, strict=True)]
+            due_at = None if any(given) else (await rows.next_due()).turn_at
+            return Filled(given, seconds_until(due_at, rows.now)), full
+
+        full = True
+        try:
+            filled, full = await self._database.run("lease_turns", work)
+        finally:
+            if hoped and full:  # There may be more of them.
+                self._summaries.ring()
+        return filled
 
     async def _give_back(self, worker_id: str, given: Sequence[LeasedTurn]) -> None:
-        await self._database.run("turns", lambda rows: self._work.unlease(rows, given, worker_id=worker_id))
+        turns = [each for each in given if each.kind != TURN_KIND_SUMMARY]
+        summaries = [lease_of(each) for each in given if each.kind == TURN_KIND_SUMMARY]
+        if turns:
+            await self._database.run("turns", lambda rows: self._work.unlease(rows, turns, worker_id=worker_id))
+        if summaries:
+            back, now = summary_work.give_back, timedelta()
+            await self._database.run(
+                "turns", lambda rows: back(rows, summaries, worker_id=worker_id, delay=now, counts=False)
+            )
+
+
+def lease_of(given: LeasedTurn) -> TurnLease:
+    return TurnLease(tenant_id=given.tenant_id, turn_id=given.turn_id, epoch=given.epoch)
 
 
 def seconds_until(due_at: datetime | None, now: datetime) -> float | None:

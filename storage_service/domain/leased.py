@@ -9,11 +9,12 @@ import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.moments import put, stamp
-from parley.chat.v1.message_pb2 import Attachment
+from parley.chat.v1.message_pb2 import TURN_KIND_ANSWER, TURN_KIND_SUMMARY, Attachment
 from parley.chat.v1.message_pb2 import Message as ChatMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 from storage_service.domain.rows import Delivery, Lane, Message, Turn
+from storage_service.domain.summaries import Summary
 from storage_service.domain.words import OWNER, ROLE
 
 # id, seq, role, text, attachments, provider_at, created_at, turn_id, provider_message_id, correlation_id, traceparent
@@ -91,6 +92,27 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
         traceparent=turn.traceparent,
         channel=lane.channel,
         more_waiting=lane.waiting_turn_id is not None,
+        kind=TURN_KIND_ANSWER,
+    )
+
+
+def summary(lane: Lane, job: Summary, *, setting: TurnSetting, history: Sequence[Said]) -> LeasedTurn:
+    """It answers nothing: what is to be summarised is its history, and the summary so far stands in the setting."""
+    setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
+    return LeasedTurn(
+        tenant_id=job.tenant_id,
+        turn_id=job.id,
+        conversation_id=job.conversation_id,
+        epoch=job.epoch,
+        expires_at=stamp(job.expires_at),
+        deadline_at=stamp(job.deadline_at),
+        history=[each.message for each in history],
+        setting=setting,
+        attempts=job.attempts - 1,
+        correlation_id=job.correlation_id,
+        traceparent=job.traceparent,
+        channel=lane.channel,
+        kind=TURN_KIND_SUMMARY,
     )
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage_service.domain import receipts
+from storage_service.domain import receipts, summary_work
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Receipt, Turn
+from storage_service.domain.summary_work import SummingRows
 from storage_service.domain.turn_work import TurnRows
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import OPEN_TURN
@@ -21,7 +22,7 @@ LATEST_RECEIPT = timedelta(minutes=10)
 LATEST_REPEAT = timedelta(days=7)
 
 
-class SweepRows(TurnRows, DeliveryRows, Protocol):
+class SweepRows(TurnRows, DeliveryRows, SummingRows, Protocol):
     """What sweeping needs of a transaction. Each gives at most `most`, oldest first."""
 
     async def expired_turns(self, most: int) -> Sequence[Key]: ...
@@ -85,6 +86,10 @@ class Sweeper:
                 moves.expire(lanes[key], delivery)
         await rows.write(moves.changes)
         return len(keys)
+
+    async def expired_summaries(self, rows: SweepRows) -> int:
+        """Again, a few times, and then never: nobody is told of a summary that failed."""
+        return await summary_work.expired(rows, self.bite)
 
     async def unmatched_receipts(self, rows: SweepRows) -> int:
         """A receipt and the record of its send may be written at the same moment, neither seeing the other."""

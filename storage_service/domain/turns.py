@@ -10,6 +10,7 @@ from parley.storage.v1.turn_requests_pb2 import TurnCommit
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Delivery, Lane, Message, Turn
+from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.words import OPEN_TURN, TERMINAL
 
 MUST_SPEAK = {"replied", "failed"}
@@ -90,6 +91,9 @@ class Turns:
             lane.owner, lane.owner_epoch = "queue", lane.owner_epoch + 1
         if item.model_conversation:
             self.changes.model_conversations[lane.id] = (lane.tenant_id, lane.id, item.model_conversation)
+        if item.wants_summary:
+            origin = Origin(turn.correlation_id, turn.traceparent)
+            self.changes.wanted_summaries[lane.id] = wanted(lane.key, self.new_id(), origin=origin, now=self.now)
         return Done()
 
     def fail(self, lane: Lane, turn: Turn, *, reason: str, tell: str) -> None:

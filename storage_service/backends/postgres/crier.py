@@ -58,6 +58,7 @@ class Crier:
     def _payloads(self, news: list[News]) -> list[str]:
         """`replica kinds id,id,…`, as many as the ids need: of conversations, and after a mark of turns that ended."""
         kinds = "t" * any(each.turns for each in news) + "d" * any(each.deliveries for each in news)
+        kinds += "s" * any(each.summaries for each in news)
         ids = sorted({conversation_id for each in news for conversation_id in each.conversations})
         ids += sorted({ENDED + turn_id for each in news for turn_id in each.ended})
         cuts = range(0, max(1, len(ids)), MOST_IDS)
@@ -69,4 +70,4 @@ class Crier:
             named = ids.split(",") if ids else []
             ended = [each.removeprefix(ENDED) for each in named if each.startswith(ENDED)]
             moved = [each for each in named if not each.startswith(ENDED)]
-            self._heard(News("t" in kinds, "d" in kinds, moved, ended))
+            self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds))

@@ -12,6 +12,7 @@ import asyncpg
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
+from storage_service.backends.postgres.summaries import PostgresSummaries
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
 from storage_service.backends.written import DELIVERIES, LANES, TURNS
@@ -53,6 +54,10 @@ class PostgresRows:
     async def rollback(self) -> None:
         if self._begun:
             await self._connection.execute("ROLLBACK")
+
+    @property
+    def summaries(self) -> PostgresSummaries:
+        return PostgresSummaries(self.begin, self._fetch, now=self.now)
 
     async def let_go(self) -> None:
         await self.rollback()

@@ -197,6 +197,36 @@ UPDATE conversations c SET model_conversation = k.model_conversation
 FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, model_conversation)
 WHERE c.tenant_id = k.tenant_id AND c.id = k.id AND c.model_conversation <> k.model_conversation;
 
+-- sum_up: summaries, each in the place of the one before
+UPDATE conversations c SET summary = k.summary, summary_seq = k.summary_seq
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, id, summary, summary_seq)
+WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
+
+-- ready_summaries: locks summary jobs that may be leased, and their conversations; what others hold is skipped
+SELECT {Summary s} FROM summaries s
+JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
+WHERE s.state <> 'ended' AND s.expires_at <= $1 ORDER BY s.expires_at LIMIT $2 FOR UPDATE OF c, s SKIP LOCKED;
+
+-- locked_summaries: locks the conversations of summary jobs, and the jobs; and how far their summaries go now
+SELECT {Summary s}, c.summary_seq FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN summaries s ON s.tenant_id = k.tenant_id AND s.id = k.id
+JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
+ORDER BY c.tenant_id, c.id FOR UPDATE OF c, s;
+
+-- oldest: the first messages behind a place, up to another
+SELECT k.tenant_id, k.conversation_id, h.* FROM
+unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k (tenant_id, conversation_id, after_seq, last_seq)
+CROSS JOIN LATERAL (
+  SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+         m.correlation_id, m.traceparent
+  FROM messages m
+  WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
+    AND m.seq > k.after_seq AND m.seq <= k.last_seq
+  ORDER BY m.seq LIMIT $5) AS h;
+
+-- late_summaries: summary jobs that nobody holds
+SELECT {Summary s} FROM summaries s WHERE s.state <> 'ended' AND s.expires_at <= $1 ORDER BY s.expires_at LIMIT $2;
+
 -- pause_accounts: their credentials were refused
 UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = k.at
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS k (tenant_id, id, reason, at)

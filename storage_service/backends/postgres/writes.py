@@ -16,8 +16,8 @@ Values = Callable[[Any], Sequence[Any]]
 _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
 _TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
-_TABLE |= {"keep_model_conversations": "conversations"}
-_NAMED = ("move_messages", "grow_waiting", "pause_accounts", "keep_model_conversations")
+_TABLE |= {"keep_model_conversations": "conversations", "sum_up": "conversations"}
+_NAMED = ("move_messages", "grow_waiting", "pause_accounts", "keep_model_conversations", "sum_up")
 
 TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
 
@@ -77,6 +77,9 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("leased_lanes", _besides(changes.leased_lanes, changes.lanes)),
         ("sending_lanes", _besides(changes.sending_lanes, changes.lanes)),
         ("keep_model_conversations", changes.model_conversations.values()),
+        ("new_summaries", changes.wanted_summaries.values()),
+        ("summaries", changes.summaries.values()),
+        ("sum_up", changes.summed_up),
     ]
     return [(name, rows) for name, rows in each if rows]
 
@@ -113,9 +116,8 @@ def _besides(some: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Any]:
 
 def _insert(written: Written) -> str:
     names = ", ".join(written.inserted)
-    again = f" ON CONFLICT ({written.again}) DO NOTHING" if written.again else ""
     source = f"unnest({_arrays(written, written.inserted)})"
-    return f"INSERT INTO {written.table} ({names}) SELECT * FROM {source}{again}"  # noqa: S608 - all names are ours
+    return f"INSERT INTO {written.table} ({names}) SELECT * FROM {source}{written.conflict}"  # noqa: S608 - all names are ours
 
 
 def _update(written: Written) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
 from storage_service.backends.sqlite.reading import maybe, reader
+from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
@@ -44,6 +45,10 @@ class SqliteRows:
         self._writes = writes
         self.now = now
         self.written: list[Changes] = []
+
+    @property
+    def summaries(self) -> SqliteSummaries:
+        return SqliteSummaries(self._all, now=self.now)
 
     async def let_go(self) -> None:
         """Nothing to let go: the file's one writer sees no change of others between two statements."""

@@ -130,6 +130,23 @@ WHERE tenant_id = ?1 AND id = ?2;
 UPDATE conversations SET model_conversation = ?3
 WHERE tenant_id = ?1 AND id = ?2 AND model_conversation <> ?3;
 
+-- sum_up: a summary, in the place of the one before
+UPDATE conversations SET summary = ?3, summary_seq = ?4 WHERE tenant_id = ?1 AND id = ?2;
+
+-- late_summaries: summary jobs that nobody holds: they may be leased, or were leased too often
+SELECT {Summary s} FROM summaries s WHERE s.state <> 'ended' AND s.expires_at <= ? ORDER BY s.expires_at LIMIT ?;
+
+-- summary: a summary job, and how far the conversation's summary goes now
+SELECT {Summary s}, c.summary_seq FROM summaries s
+JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
+WHERE s.tenant_id = ? AND s.id = ?;
+
+-- oldest: the first messages behind a place, up to another
+SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
+       m.correlation_id, m.traceparent
+FROM messages m
+WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?;
+
 -- pause_account: its credentials were refused
 UPDATE channel_accounts SET state = 'paused', state_reason = ?3, version = version + 1, updated_at = ?4
 WHERE tenant_id = ?1 AND id = ?2 AND state = 'active';

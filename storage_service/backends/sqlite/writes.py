@@ -43,12 +43,15 @@ class Writes:
         update["sending_lanes"](connection, changes.sending_lanes.values())
         if changes.model_conversations:
             run(self._statements["keep_model_conversation"], changes.model_conversations.values())
+        insert["summaries"](connection, changes.wanted_summaries.values())
+        update["summaries"](connection, changes.summaries.values())
+        if changes.summed_up:
+            run(self._statements["sum_up"], changes.summed_up)
 
 
 def _insert(written: Written) -> Step:
     marks = ", ".join("?" for _ in written.inserted)
-    again = f" ON CONFLICT ({written.again}) DO NOTHING" if written.again else ""
-    sql = f"INSERT INTO {written.table} ({', '.join(written.inserted)}) VALUES ({marks}){again}"  # noqa: S608 - all names are ours
+    sql = f"INSERT INTO {written.table} ({', '.join(written.inserted)}) VALUES ({marks}){written.conflict}"  # noqa: S608 - all names are ours
     return _step(sql, binder(written.row, written.inserted))
 
 

@@ -10,6 +10,7 @@ from storage_service.backends.tables.directory import (
     Tenant,
 )
 from storage_service.backends.tables.records import Audit, Replica, Request, Tombstone
+from storage_service.backends.tables.summaries import Summary
 from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Receipt",
     "Replica",
     "Request",
+    "Summary",
     "Tenant",
     "Tombstone",
     "Turn",

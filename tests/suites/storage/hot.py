@@ -25,6 +25,7 @@ from storage_service.backends import schema
 from storage_service.backends.engines import open_engine
 from storage_service.backends.hot import open_hot
 from storage_service.backends.tables.columns import to_micros
+from storage_service.domain import summary_work
 from storage_service.domain.accepting import Acceptance
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, Kind
@@ -98,6 +99,10 @@ class Store:
     async def lease_all(self, *asks: Ask) -> list[list[LeasedTurn]]:
         return await self.database.run("lease_turns", lambda rows: self.turns.lease(rows, asks))
 
+    async def lease_summaries(self, most: int = 10, worker: str = "w1") -> list[LeasedTurn]:
+        asks = [Ask(worker, most, LEASE, 20)]
+        return (await self.database.run("lease_turns", lambda rows: summary_work.lease(rows, asks)))[0]
+
     async def commit(self, turn: LeasedTurn, *replies: str, worker: str = "w1", **more: Any) -> Done:
         (done,) = await self.commit_all((worker, a_commit(turn, *replies, **more)))
         return done
@@ -149,6 +154,7 @@ class Store:
             "expired_turns",
             "overdue_turns",
             "expired_deliveries",
+            "expired_summaries",
             "unmatched_receipts",
             "freed_lanes",
         ):
