@@ -8,7 +8,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.wakeups import Wakeups
 
 # The agent counts the turns that it ends; these are ended by storage itself.
-OURS = ("turn_deadline", "turn_exhausted", "erased", "owner_queue", "owner_human", "owner_none")
+OURS = ("turn_deadline", "turn_exhausted", "erased", "merged", "owner_queue", "owner_human", "owner_none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,19 @@ class Inbox:
 
         return await self._both(await self._database.run("turns", work), leases, beside=beside)
 
-    async def abandon(self, worker_id: str, leases: Sequence[TurnLease], *, delay: timedelta) -> Sequence[Done]:
+    async def abandon(
+        self, worker_id: str, leases: Sequence[TurnLease], *, delay: timedelta, merge: bool = False
+    ) -> Sequence[Done]:
+        """With `merge` each comes back with what waits behind it, at once; behind a summary nothing waits."""
+        after = timedelta() if merge else delay
+
         async def work(rows: HotRows) -> list[Done]:
+            if merge:
+                return await self._work.merge(rows, leases, worker_id=worker_id)
             return await self._work.give_back(rows, leases, worker_id=worker_id, delay=delay)
 
         async def beside(rows: HotRows, rest: Sequence[TurnLease]) -> list[Done]:
-            return await summary_work.give_back(rows, rest, worker_id=worker_id, delay=delay)
+            return await summary_work.give_back(rows, rest, worker_id=worker_id, delay=after, counts=not merge)
 
         return await self._both(await self._database.run("turns", work), leases, beside=beside)
 

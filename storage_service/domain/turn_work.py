@@ -91,6 +91,23 @@ class TurnWork:
         await rows.write(moves.changes)
         return results
 
+    async def merge(self, rows: TurnRows, leases: Sequence[TurnLease], *, worker_id: str) -> list[Done]:
+        """Gives back what comes together with what waits behind it, as one turn each."""
+        lanes, turns = await self._load(rows, [(each.tenant_id, each.turn_id) for each in leases])
+        behind = {(lane.tenant_id, lane.waiting_turn_id) for lane in lanes.values() if lane.waiting_turn_id}
+        waiting = await rows.turns(sorted(behind)) if behind else {}
+        moves = self._moves(rows.now)
+        results = []
+        for each in leases:
+            key = (each.tenant_id, each.turn_id)
+            if (lane := lanes.get(key)) is None:
+                results.append(Done(error=LeaseLost()))
+                continue
+            other = waiting.get((lane.tenant_id, lane.waiting_turn_id or ""))
+            results.append(moves.merge(lane, turns.get(key), waiting=other, worker_id=worker_id, epoch=each.epoch))
+        await rows.write(moves.changes)
+        return results
+
     async def unlease(self, rows: TurnRows, given: Sequence[LeasedTurn], *, worker_id: str) -> None:
         keys = [(each.tenant_id, each.turn_id) for each in given]
         lanes, turns = await self._load(rows, keys)

@@ -8,6 +8,7 @@ from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
 from storage_service.domain.changes import Changes
+from storage_service.domain.merging import become_one, may_become_one
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Delivery, Lane, Message, Turn
 from storage_service.domain.summaries import Origin, wanted
@@ -60,6 +61,15 @@ class Turns:
             return Done(error=LeaseLost())
         self.take_back(lane, turn, due_at=self.now + delay)
         return Done()
+
+    def merge(self, lane: Lane, turn: Turn | None, *, waiting: Turn | None, worker_id: str, epoch: int) -> Done:
+        """Gives it back with what waits behind it. It was no attempt."""
+        done = self.give_back(lane, turn, worker_id=worker_id, epoch=epoch, delay=timedelta())
+        if turn is not None and done == Done():
+            turn.attempts -= 1
+            if waiting is not None and may_become_one(lane, turn):
+                become_one(lane, turn, waiting=waiting, changes=self.changes, now=self.now)
+        return done
 
     def unlease(self, lane: Lane, turn: Turn | None, *, worker_id: str, epoch: int) -> None:
         """A lease that never reached its worker counts for nothing."""

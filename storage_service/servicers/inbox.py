@@ -70,7 +70,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
 
     async def AbandonTurns(self, request: requests.AbandonTurnsRequest, _context: Any) -> requests.AbandonTurnsResponse:
         delay = timedelta(seconds=seconds(request.delay))
-        done = await self._inbox.abandon(request.worker_id, request.leases, delay=delay)
+        done = await self._inbox.abandon(request.worker_id, request.leases, delay=delay, merge=request.merge)
         return requests.AbandonTurnsResponse(results=_results(done))
 
 

@@ -122,6 +122,11 @@ class Store:
         (done,) = await self.database.run("turns", lambda rows: back(rows, leases, worker_id=worker, delay=delay))
         return done
 
+    async def merge(self, turn: LeasedTurn, worker: str = "w1") -> Done:
+        leases, merge = [a_lease(turn)], self.turns.merge
+        (done,) = await self.database.run("turns", lambda rows: merge(rows, leases, worker_id=worker))
+        return done
+
     async def lease_deliveries(self, most: int = 10, worker: str = "s1") -> list[attempts.LeasedDelivery]:
         lease, asks = self.deliveries.lease, [Ask(worker, most, LEASE, 0)]
         return (await self.database.run("lease_deliveries", lambda rows: lease(rows, asks)))[0]

@@ -151,6 +151,19 @@ class World(RuleBasedStateMachine):
             assert said == 0, "text of the model went out after a take-over"
         self._look_at_the_answers()
 
+    @precondition(lambda self: self.seen.turns)
+    @rule(pick=PICK)
+    def merge(self, pick: int) -> None:
+        """Any lease again: it comes back with what waits behind it, and the answer to both is given once."""
+        turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
+        behind = self._waiting_behind(turn)
+        done = self.run(self.store.merge(turn, worker))
+        if not (done.duplicate or done.error):
+            assert self._waiting_behind(turn) == [], "a turn still waits behind the one that it was merged with"
+            for turn_id in behind:
+                assert self._rows("SELECT id FROM messages WHERE turn_id = :id", id=turn_id) == []
+        self._look_at_the_open_turns()
+
     @rule()
     def pause_past_the_lease(self) -> None:
         """Everybody sleeps longer than their leases; somebody sweeps."""
@@ -239,6 +252,16 @@ class World(RuleBasedStateMachine):
     def _look_at_the_answers(self) -> None:
         answers = "SELECT turn_id, count(*) FROM messages WHERE role = 'agent' GROUP BY turn_id HAVING count(*) > 1"
         assert self._rows(answers) == [], "a turn was answered twice"
+
+    def _look_at_the_open_turns(self) -> None:
+        held = "SELECT conversation_id FROM turns WHERE state IN ('running', 'returned') GROUP BY 1 HAVING count(*) > 1"
+        assert self._rows(held) == [], "two turns of a conversation run at a time"
+        lost = "SELECT m.id FROM messages m JOIN turns t ON t.id = m.turn_id WHERE t.reason = 'merged'"
+        assert self._rows(lost) == [], "a message stayed with a turn that nobody answers any more"
+
+    def _waiting_behind(self, turn: LeasedTurn) -> list[str]:
+        waiting = "SELECT id FROM turns WHERE conversation_id = :id AND state = 'waiting'"
+        return [row[0] for row in self._rows(waiting, id=turn.conversation_id)]
 
     def teardown(self) -> None:
         try:

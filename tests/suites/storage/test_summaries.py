@@ -161,6 +161,9 @@ async def test_a_summary_that_is_given_back_is_had_again_after_the_delay(store: 
     store.clock.pass_seconds(5)
     (job,) = await store.lease_summaries()
     assert (job.epoch, job.attempts) == (2, 1)
+    (done,) = await inbox.abandon("w1", [a_lease(job)], delay=timedelta(seconds=5), merge=True)
+    (job,) = await store.lease_summaries()
+    assert job.attempts == 1, "merged, it comes back at once and was no attempt"
 
 
 @pytest.mark.parametrize("state", ["FAILED", "SUPPRESSED", "HANDED_OFF"])
