@@ -54,6 +54,7 @@ class Erasure:
             if contact.erased_at is not None:
                 return pb.EraseContactResponse(erased_at=stamp(contact.erased_at), duplicate=True)
             place = await footprint.find(rows, contact.id)
+            await _sum_up_no_more(rows, [*(each.id for each in place.conversations), *place.beside])
             messages = await self._messages_elsewhere(rows, place.elsewhere)
             for conversation in place.conversations:
                 messages += await self._conversation(rows, conversation.id, ended=ended)
@@ -85,10 +86,8 @@ class Erasure:
         theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
         emptied = await rows.change(theirs.values(**NOBODY, chat_id=gone))
         lane.chat_id, lane.updated_at = gone, rows.now
-        lane.summary, lane.summary_seq, lane.model_conversation = "", 0, ""
         await rows.flush()
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
-        await rows.change(rows.delete(Summary).where(col(Summary.conversation_id) == lane.id))
         return emptied
 
     async def _bury(self, rows: Rows, lane: Conversation) -> None:
@@ -124,6 +123,15 @@ class Erasure:
             chat_id=message.chat_id,
             provider_message_id=message.provider_message_id or "",
         )
+
+
+async def _sum_up_no_more(rows: Rows, conversation_ids: Sequence[str]) -> None:
+    """What was written in a group was summed up with it, too. Every lock that is needed is taken here, in order."""
+    theirs = rows.select(Conversation).where(col(Conversation.id).in_(conversation_ids))
+    for lane in await rows.all(theirs.order_by(col(Conversation.id)), lock=True):
+        lane.summary, lane.summary_seq, lane.model_conversation = "", 0, ""
+    await rows.flush()
+    await rows.change(rows.delete(Summary).where(col(Summary.conversation_id).in_(conversation_ids)))
 
 
 async def _forget_payloads(rows: Rows, messages: Sequence[Message]) -> None:

@@ -14,12 +14,14 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """A contact, the channels that know them, their conversations, and what they wrote in conversations of others."""
+    """A contact, the channels that know them, their conversations, and what they wrote in conversations of others,
+    which are `beside`."""
 
     contact: Contact
     identities: Sequence[Identity]
     conversations: Sequence[Conversation]
     elsewhere: Sequence[str]
+    beside: Sequence[str]
 
 
 async def find(rows: Rows, contact_id: str) -> Footprint:
@@ -29,7 +31,8 @@ async def find(rows: Rows, contact_id: str) -> Footprint:
     theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
     conversations = await rows.all(theirs.order_by(col(Conversation.id)))
     elsewhere = await _elsewhere(rows, identities, known=[each.id for each in conversations])
-    return Footprint(contact, identities, conversations, elsewhere)
+    beside = sorted({each.conversation_id for each in elsewhere})
+    return Footprint(contact, identities, conversations, [each.id for each in elsewhere], beside)
 
 
 async def messages(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[Sequence[Message]]:
@@ -50,14 +53,14 @@ async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequen
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(PAGE))
 
 
-async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[str]:
+async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[Message]:
     """In a group chat a person writes in a conversation that began with somebody else."""
-    found: list[str] = []
+    found: list[Message] = []
     for identity in identities:
         written = rows.select(Message).where(
             col(Message.account_id) == identity.account_id,
             col(Message.sender_id) == identity.sender_id,
             col(Message.conversation_id).not_in(known),
         )
-        found.extend(message.id for message in await rows.all(written))
+        found.extend(await rows.all(written))
     return found

@@ -16,7 +16,7 @@ from storage_service.domain.turns import Done
 from tests.postgres import Server as Postgres
 from tests.suites.storage.doors import an_inbox
 from tests.suites.storage.hot import LEASE, TENANT, Store, a_commit, a_lease
-from tests.suites.storage.summing import a_job, jobs, kept, talked, wanting
+from tests.suites.storage.summing import a_job, jobs, kept, seqs, talked, wanting
 from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
 from tests.suites.storage.world import World, open_world
 
@@ -53,6 +53,27 @@ async def test_after_an_erasure_a_job_that_waited_gives_nothing_away(store: Stor
     await wanting(store)
     await erased(world, await only_contact(world))
     assert (await store.lease_summaries(), await jobs(store)) == ([], [])
+
+
+async def test_what_a_person_wrote_in_a_group_is_in_no_summary_after_their_erasure(store: Store, world: World) -> None:
+    await store.hear("my canary", chat_id="chat-1", sender_id="bob")
+    await store.commit((await store.lease())[0], "hello")
+    await store.hear("hi", chat_id="group", sender_id="ada")
+    await store.hear("my canary", chat_id="group", sender_id="bob")
+    await store.commit((await store.lease())[0], "hello")
+    await wanting(store, chat_id="group")
+    (job,) = await store.lease_summaries()
+    await committed(store, job)
+    await talked(store, 15, "group", wants_summary=True)
+    (job,) = await store.lease_summaries()
+    ((bob,),) = await store.fetch("SELECT contact_id FROM identities WHERE sender_id = 'bob'")
+    await erased(world, bob)
+    assert await kept(store) == [("", 0)] * 2
+    assert isinstance((await committed(store, job)).error, LeaseLost)
+    await talked(store, 1, "group", wants_summary=True)
+    (job,) = await store.lease_summaries()
+    assert (seqs(job)[0], job.setting.summary) == (1, ""), "it is made anew of what is left"
+    assert [each.text for each in job.history][:3] == ["hi", "", "hello"]
 
 
 async def test_an_erasure_while_summaries_are_committed_leaves_none_behind(store: Store, world: World) -> None:
