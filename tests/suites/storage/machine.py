@@ -164,6 +164,15 @@ class World(RuleBasedStateMachine):
                 assert self._rows("SELECT id FROM messages WHERE turn_id = :id", id=turn_id) == []
         self._look_at_the_open_turns()
 
+    @rule(chat=CHATS, worker=WORKERS)
+    def write_on_while_it_is_answered(self, chat: str, worker: str) -> None:
+        """A worker that begins anew with all that was written."""
+        self.accept(chat, "")
+        self.lease(worker)
+        self.accept(chat, "")
+        if self.seen.turns:
+            self.merge(0)
+
     @rule()
     def pause_past_the_lease(self) -> None:
         """Everybody sleeps longer than their leases; somebody sweeps."""

@@ -89,6 +89,8 @@ def test_help_of_what_models_can_do_shows_an_example() -> None:
 def test_help_of_what_guard_can_do_shows_an_example() -> None:
     for name in ("check", "eval"):
         assert f"parley guard {name}" in CliRunner().invoke(app, ["guard", name, "--help"]).output
+
+
 def test_help_of_what_prompts_can_do_shows_an_example() -> None:
     for name in ("list", "diff", "add", "live"):
         assert f"parley prompts {name}" in CliRunner().invoke(app, ["prompts", name, "--help"]).output
