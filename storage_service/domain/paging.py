@@ -7,13 +7,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from kit.errors import InvalidField
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 500
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = TypeVar("Row")
 Key = tuple[str | datetime, ...]
@@ -56,13 +57,13 @@ def _mark(query: Query) -> str:
 
 
 def _written(part: str | datetime) -> str | int:
-    return int(part.timestamp()) * 1_000_000 + part.microsecond if isinstance(part, datetime) else part
+    # In whole numbers: seconds since 1970 as a float lose microseconds in far years.
+    return (part - EPOCH) // timedelta(microseconds=1) if isinstance(part, datetime) else part
 
 
 def _read(part: object, kind: type) -> str | datetime:
     if kind is datetime and isinstance(part, int) and not isinstance(part, bool):
-        whole, micros = divmod(part, 1_000_000)
-        return datetime.fromtimestamp(whole, UTC).replace(microsecond=micros)
+        return EPOCH + timedelta(microseconds=part)
     if kind is str and isinstance(part, str) and "\x00" not in part:
         return part
     raise ValueError("not a key")
