@@ -33,8 +33,8 @@ NAMES = {
     "ko": "Korean",
 }
 SURE, AT_ALL = 0.8, 0.45
-# One or two words switch nothing by themselves: people say "hola" and "thanks" in any language.
-FEW_WORDS, MOST_OF_FEW = 2, 0.75
+# A few words switch nothing by themselves: people say "hola" and "thank you" in any language, and name places.
+FEW_WORDS, MOST_OF_FEW = 3, 0.75
 # Beyond this nothing gets surer.
 MOST_EVIDENCE = 20.0
 # No more of a text is looked at.

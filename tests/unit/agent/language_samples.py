@@ -226,6 +226,111 @@ deu certo
 obrigada
 """,
     ),
+    (
+        "es",
+        """
+hola buenas
+para cuando estaria listo?
+no se
+me lo confirmas?
+dale
+es para una fiesta de 15 personas
+mesa afuera si se puede
+a nombre de Bruno
+si
+de nada
+casi me olvido, una torta de chocolate
+con todo
+pago con visa
+bárbaro
+""",
+    ),
+    (
+        "pt",
+        """
+boa noite
+tem mesa para 4 hoje?
+às 20h
+sim
+com vista para o mar se possível
+em nome de Mercedes
+no
+certo
+qual o cardápio
+picanha e farofa
+a conta vem com 10%?
+pode ser
+até mais
+""",
+    ),
+    (
+        "en",
+        """
+hello
+i ordered a burrito bowl and a quesadilla, never came
+its been 2 hrs
+no
+cash
+como?
+what do you mean
+i said 2 hours!!
+la croix, 2 cans
+wtf
+ok fine
+send it to 12 Calle Ocho, Miami
+gracias
+""",
+    ),
+    (
+        "es",
+        """
+me pueden mandar el link de zoom
+no me llego el mail
+ah ya
+lo vi en spam
+thx
+una pregunta
+el webinar es en ingles o español
+y hay replay?
+genial
+lo comparto en linkedin
+👍
+consulta
+los slides digo jaja
+""",
+    ),
+    (
+        "pt",
+        """
+ola
+como faço para cancelar minha assinatura
+o app nao deixa
+da erro 404
+login: ana.souza
+nao
+ja reinstalei
+no android
+e no notebook tambem
+nada
+ok vou esperar
+obg
+""",
+    ),
+    (
+        "en",
+        """
+hi i need an invoice
+for my company, Muebles del Norte S.A. de C.V.
+yes
+RFC MNO850101AB1
+monterrey, nuevo leon
+november
+the total should be 4,500 pesos
+no thats the other one
+perfecto
+thank you
+""",
+    ),
 )
 
 # Who changes: from, to, and what they then write.
