@@ -5,6 +5,7 @@ import random
 import time
 from datetime import timedelta
 
+from agent_service.backends import texts_file
 from agent_service.backends.directory import Accounts, Agents
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.lingua_detector import Lingua
@@ -102,6 +103,7 @@ def _rules(settings: Settings) -> Rules:
         detector=Lingua() if settings.agent_languages == "lingua" else Builtin(),
         opt_out_channels=frozenset(filter(None, channels)),
         offers_hand_off=settings.agent_hand_off_tool,
+        texts=texts_file.read(settings.agent_texts_file),
     )
 
 

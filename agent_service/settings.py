@@ -40,6 +40,11 @@ class Settings(settings.Settings):
     agent_hand_off_tool: bool = Field(
         True, description="Whether the model may ask for a human by a tool, where it takes tools"
     )
+    agent_texts_file: str = Field(
+        "",
+        max_length=4096,
+        description="A TOML file with sentences that take the place of what the agent says by itself: docs/agent.md",
+    )
     llm_timeout_seconds: float = Field(
         25.0, gt=0, le=600, description="Longest wait for an answer of the model before the fallback text, in seconds"
     )

@@ -7,7 +7,6 @@ is read from the history: nothing else remembers it.
 from datetime import datetime, timedelta
 
 from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
-from agent_service.domain.texts import every, say
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
@@ -40,11 +39,11 @@ def day_is_spent(setting: TurnSetting) -> bool:
 def _ending(draft: Draft, sentence: str, *, told: bool) -> Ending:
     if told:
         return Ending(SUPPRESSED, REASON)
-    return Ending(FAILED, REASON, (say(sentence, draft.language),))
+    return Ending(FAILED, REASON, (draft.say(sentence),))
 
 
 def _was_told(draft: Draft, sentence: str, *, since: datetime) -> bool:
-    wordings = every(sentence)
+    wordings = draft.texts.every(sentence)
     return any(
         message.role == Role.ROLE_AGENT and message.text in wordings and moment(message.created_at) >= since
         for message in draft.turn.history

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agent_service.domain import hand_off
 from agent_service.domain.draft import MOST_REPLIES, REPLIED, Draft, Ending
 from agent_service.domain.languages import NAMES
-from agent_service.domain.texts import LANGUAGES, TEXTS, say
+from agent_service.domain.texts import LANGUAGES, TEXTS
 from parley.chat.v1.message_pb2 import Message
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.manners_pb2 import UnknownCommand
@@ -35,6 +35,7 @@ LANGUAGE_WORDS = {
     **{name.lower(): code for names in (NAMES, LANGUAGES) for code, name in names.items()},
     **{"espanol": "es", "castellano": "es", "portugues": "pt", "ingles": "en", "inglés": "en", "inglês": "en"},
 }
+CODE = re.compile(r"[a-z]{2}(?:-[a-z0-9]{2,8})?")
 OWN_MODEL, AUTO = "default", "auto"
 
 
@@ -111,7 +112,7 @@ def _answer(draft: Draft, command: Command | None, *, known: Known) -> tuple[str
         return name, HANDLERS[name](draft, Order(command.argument, known))
     if manners.unknown_command != HINT:
         return "", None
-    return "", say("unknown_command", draft.language, command=f"/{command.name}", commands=_listed(draft))
+    return "", draft.say("unknown_command", command=f"/{command.name}", commands=_listed(draft))
 
 
 def _say(draft: Draft, text: str) -> None:
@@ -123,32 +124,32 @@ def _say(draft: Draft, text: str) -> None:
 
 
 def _help(draft: Draft, _order: Order) -> str:
-    return say("help", draft.language, commands=_listed(draft))
+    return draft.say("help", commands=_listed(draft))
 
 
 def _listed(draft: Draft) -> str:
-    lines = [f"/{name}: {say(f'help_{name}', draft.language)}" for name in BUILT_IN]
+    lines = [f"/{name}: {draft.say(f'help_{name}')}" for name in BUILT_IN]
     return "\n".join([*lines, *(f"/{name.removeprefix('/')}" for name in sorted(draft.turn.setting.manners.commands))])
 
 
 def _model(draft: Draft, order: Order) -> str:
     argument, known = order
-    setting, language = draft.turn.setting, draft.language
+    setting = draft.turn.setting
     allowed = [name for name in setting.manners.models if not known.models or _exists(name, known.models)]
     offered = ", ".join([*allowed, OWN_MODEL])
-    current = setting.model or say("model_default", language)
+    current = setting.model or draft.say("model_default")
     if not argument:
-        return say("model_now" if allowed else "model_only", language, model=current, models=offered)
+        return draft.say("model_now" if allowed else "model_only", model=current, models=offered)
     wanted = argument.lower()
     if wanted == OWN_MODEL:
         # The agent's own is not in the lease: it holds from the next turn on.
         draft.change.model = ""
-        return say("model_set", language, model=say("model_default", language))
+        return draft.say("model_set", model=draft.say("model_default"))
     chosen = next((name for name in (*allowed, setting.model) if name and name.lower() == wanted), None)
     if chosen is None:
-        return say("model_refused", language, model=argument[:64], models=offered)
+        return draft.say("model_refused", model=argument[:64], models=offered)
     draft.change.model = setting.model = chosen
-    return say("model_set", language, model=chosen)
+    return draft.say("model_set", model=chosen)
 
 
 def _exists(name: str, models: Collection[str]) -> bool:
@@ -162,16 +163,15 @@ def _reset(draft: Draft, _order: Order) -> str:
     draft.change.ClearField("model")
     del draft.turn.history[:]
     setting.summary, setting.summary_seq, setting.model_conversation = "", 0, ""
-    return say("reset", draft.language)
+    return draft.say("reset")
 
 
 def _status(draft: Draft, _order: Order) -> str:
-    turn, language = draft.turn, draft.language
+    turn = draft.turn
     count = len(turn.history) + len(turn.messages)
-    return say(
+    return draft.say(
         "status",
-        language,
-        model=turn.setting.model or say("model_default", language),
+        model=turn.setting.model or draft.say("model_default"),
         language=_language_of(draft),
         messages=f"{count}+" if turn.setting.summary else str(count),
     )
@@ -181,26 +181,27 @@ def _lang(draft: Draft, order: Order) -> str:
     argument, known = order
     languages = ", ".join(known.languages)
     if not argument:
-        return say("language_now", draft.language, language=_language_of(draft), languages=languages)
-    wanted = LANGUAGE_WORDS.get(argument.lower(), argument.lower().replace("_", "-"))
+        return draft.say("language_now", language=_language_of(draft), languages=languages)
+    word = argument.split()[0].lower()
+    wanted = LANGUAGE_WORDS.get(word, word.replace("_", "-"))
     if wanted == AUTO:
         draft.change.language.CopyFrom(Language(code=draft.language))
-        return say("language_auto", draft.language)
-    if wanted.partition("-")[0] not in known.languages or len(wanted) > 16:
-        return say("language_refused", draft.language, language=argument[:16], languages=languages)
+        return draft.say("language_auto")
+    if wanted.partition("-")[0] not in known.languages or not CODE.fullmatch(wanted):
+        return draft.say("language_refused", language=word[:16], languages=languages)
     draft.change.language.CopyFrom(Language(code=wanted, confidence=1.0, chosen=True))
     if wanted.partition("-")[0] in LANGUAGES:
-        return say("language_set", wanted)
-    return say("language_set_to", wanted, language=NAMES.get(wanted.partition("-")[0], wanted))
+        return draft.say("language_set")
+    return draft.say("language_set_to", language=NAMES.get(wanted.partition("-")[0], wanted))
 
 
 def _language_of(draft: Draft) -> str:
     language = draft.change.language if draft.change.HasField("language") else draft.turn.setting.language
     if not language.code:
-        return say("language_unknown", language.code)
+        return draft.say("language_unknown")
     base = language.code.partition("-")[0]
     name = LANGUAGES.get(base) or NAMES.get(base, language.code)
-    return say("language_chosen", language.code, language=name) if language.chosen else name
+    return draft.say("language_chosen", language=name) if language.chosen else name
 
 
 HANDLERS: Mapping[str, Callable[[Draft, Order], str]] = {

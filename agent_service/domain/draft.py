@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from agent_service.domain.texts import Texts
 from parley.chat.v1.message_pb2 import TurnState
 from parley.llm.v1.llm_service_pb2 import GenerateResponse
 from parley.llm.v1.prompt_pb2 import Prompt
@@ -46,11 +47,16 @@ class Draft:
     change: ConversationChange = field(default_factory=ConversationChange)
     wants_summary: bool = False
     restricted: bool = False  # its model may use no tools
+    texts: Texts = field(default_factory=Texts)
 
     @property
     def language(self) -> str:
         """What the contact is answered in. Empty when it is not known."""
         return self.change.language.code if self.change.HasField("language") else self.turn.setting.language.code
+
+    def say(self, name: str, /, **values: str) -> str:
+        """What the agent says by itself, in the language of the contact."""
+        return self.texts.say(name, self.language, **values)
 
     def ended(self, ending: Ending) -> Ending:
         """The ending, together with what was said and changed on the way to it."""

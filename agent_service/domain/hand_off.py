@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 from agent_service.domain.draft import HANDED_OFF, Draft, Ending
-from agent_service.domain.texts import say
 from parley.chat.v1.message_pb2 import Message, Role
 from parley.llm.v1.prompt_pb2 import Tool, ToolCall
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, HandOff, HandOffReason
@@ -48,7 +47,7 @@ LEAST_WINDOW_TOKENS = 2048
 def ending(draft: Draft, reason: HandOffReason, *, note: str = "", usage: Usage | None = None) -> Ending:
     """Ends the turn: the contact is told once, and the human gets what they should know."""
     known = HandOff(reason=reason, summary=summary(draft.turn, reason, note=note))
-    replies = (say("handed_off", draft.language),)
+    replies = (draft.say("handed_off"),)
     return Ending(HANDED_OFF, WORDS[reason], replies, usage or Usage(), change=ConversationChange(hand_off=known))
 
 

@@ -8,7 +8,6 @@ import re
 
 from agent_service.domain.draft import REPLIED, Draft, Ending
 from agent_service.domain.languages import plain
-from agent_service.domain.texts import say
 from parley.chat.v1.message_pb2 import Owner
 
 NONE = Owner.OWNER_NONE
@@ -52,7 +51,8 @@ def opt(draft: Draft, channels: frozenset[str]) -> Ending | None:
 
 def _ending(draft: Draft, language: str, *, opted_out: bool) -> Ending:
     draft.change.opted_out = opted_out
-    return Ending(REPLIED, "", (say("opted_out" if opted_out else "opted_in", draft.language or language),))
+    name = "opted_out" if opted_out else "opted_in"
+    return Ending(REPLIED, "", (draft.texts.say(name, draft.language or language),))
 
 
 def _word(text: str) -> str:

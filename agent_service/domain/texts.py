@@ -1,6 +1,8 @@
 """What does the agent say by itself, without a model? Every sentence, in every language that it is written in."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Formatter
 
 DEFAULT = "en"
 
@@ -133,9 +135,31 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def say(name: str, language: str, /, **values: str) -> str:
-    """The sentence, in the language if it is written in it, else in English."""
-    return TEXTS[name][spoken(language)].format(**values)
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The sentences of one agent service."""
+
+    table: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: TEXTS)
+
+    def say(self, name: str, language: str, /, **values: str) -> str:
+        """The sentence, in the language if it is written in it, else in English."""
+        return self.table[name][spoken(language)].format(**values)
+
+    def every(self, name: str) -> frozenset[str]:
+        """The sentence in all languages, as it would have been said. Only for one without values."""
+        return frozenset(self.table[name].values())
+
+
+def replaced(wanted: Mapping[str, object]) -> Texts:
+    """With sentences of an operator's own, by name and language. Raises ValueError, in one line, for what cannot be."""
+    table = {name: dict(wordings) for name, wordings in TEXTS.items()}
+    for name, wordings in wanted.items():
+        if name not in table or not isinstance(wordings, Mapping):
+            raise ValueError(f"{name} is none of: {', '.join(table)}")
+        for code, text in wordings.items():
+            _check(f"{name}.{code}", text, instead_of=TEXTS[name].get(code))
+            table[name][code] = text
+    return Texts(table)
 
 
 def spoken(language: str) -> str:
@@ -144,6 +168,17 @@ def spoken(language: str) -> str:
     return base if base in LANGUAGES else DEFAULT
 
 
-def every(name: str) -> frozenset[str]:
-    """The sentence in all languages, as it would have been said. Only for one without values."""
-    return frozenset(TEXTS[name].values())
+def placeholders(text: str) -> set[str]:
+    """The values that a sentence asks for. Raises ValueError where braces do not pair."""
+    return {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+
+
+def _check(where: str, text: object, *, instead_of: str | None) -> None:
+    if instead_of is None:
+        raise ValueError(f"{where}: the languages are {', '.join(LANGUAGES)}")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{where} must be a text")
+    known = placeholders(instead_of)
+    if not placeholders(text) <= known:
+        values = ", ".join(f"{{{each}}}" for each in sorted(known)) or "none"
+        raise ValueError(f"{where} asks for a value that there is not; there are: {values}")

@@ -13,6 +13,7 @@ from agent_service.domain import budgets, commands, guarding, hand_off, language
 from agent_service.domain.context import Budget, build
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.guard import Guard
+from agent_service.domain.texts import Texts
 from agent_service.domain.tools import Tools
 from kit.errors import ParleyError, kind_of
 from kit.moments import moment
@@ -61,6 +62,7 @@ class Rules:
     # Channels on which a lone "stop" or "cancel" means: no more messages.
     opt_out_channels: frozenset[str] = frozenset()
     offers_hand_off: bool = True
+    texts: Texts = field(default_factory=Texts)
 
 
 Step = Callable[[Draft], Awaitable[Ending | None]]
@@ -91,7 +93,7 @@ class Story:
 
     async def tell(self, turn: LeasedTurn) -> Ending:
         """Goes from step to step until one ends the turn."""
-        draft = Draft(turn)
+        draft = self._draft(turn)
         if turn.kind == SUMMARY:
             return await self._summarise(draft)
         for step in self._steps:
@@ -108,7 +110,7 @@ class Story:
         if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
             return Ending(FAILED, reason, (), usage)
         if hand_off.too_often(turn):
-            return hand_off.ending(Draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
+            return hand_off.ending(self._draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
         return Ending(FAILED, reason, (turn.setting.fallback_text or self._rules.fallback_text,), usage, kept)
 
     def terms(self, turn: LeasedTurn) -> tuple[Budget, Sequence[Tool]]:
@@ -213,6 +215,9 @@ class Story:
     def _heard(self, turn: LeasedTurn) -> Language | None:
         texts = [message.text for message in turn.messages if commands.parse(message.text) is None]
         return languages.follow(turn.setting.language, texts, detector=self._rules.detector)
+
+    def _draft(self, turn: LeasedTurn) -> Draft:
+        return Draft(turn, texts=self._rules.texts)
 
     def _budget(self, turn: LeasedTurn) -> Budget:
         model, reserve = turn.setting.model, turn.setting.reserve_tokens or self._rules.reserve_tokens

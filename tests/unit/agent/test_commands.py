@@ -150,6 +150,7 @@ async def test_status_says_who_answers_in_what_language_and_after_how_many_messa
     [
         ("pt", Language(code="pt", confidence=1, chosen=True), "A partir de agora respondo em português."),
         ("pt_BR", Language(code="pt-br", confidence=1, chosen=True), "A partir de agora respondo em português."),
+        ("pt por favor", Language(code="pt", confidence=1, chosen=True), "A partir de agora respondo em português."),
         ("English", Language(code="en", confidence=1, chosen=True), "From now on I answer in English."),
         ("fr", Language(code="fr", confidence=1, chosen=True), "From now on I answer in this language: French."),
         ("auto", Language(code="es"), "Desde ahora respondo en el idioma en que escribas."),
@@ -162,8 +163,9 @@ async def test_a_language_is_chosen_or_left_to_what_is_written(argument: str, la
     assert ending.change == ConversationChange(language=language)
 
 
-async def test_a_language_that_nobody_knows_changes_nothing() -> None:
-    ending = await told(a_turn("/lang xx"))
+@pytest.mark.parametrize("argument", ["xx", "en-", "en-?!", "esperanto", "en-abcdefghijk"])
+async def test_a_language_that_nobody_knows_changes_nothing(argument: str) -> None:
+    ending = await told(a_turn(f"/lang {argument}"))
 
     assert "en, es, pt" in ending.replies[0]
     assert ending.change is None
