@@ -20,6 +20,7 @@ from storage_service.backends.conversations import Conversations
 from storage_service.backends.engines import open_engine
 from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
+from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import Hot, open_hot
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
@@ -204,7 +205,9 @@ def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts
     return Servicers(
         inbox=InboxServicer(inbox),
         outbox=OutboxServicer(outbox, wishes, secrets=parts.vault.secrets),
-        conversations=ConversationServicer(reads, ownership, watching=watching, awaiting=awaiting),
+        conversations=ConversationServicer(
+            reads, ownership, hand_offs=HandOffs(sessions), watching=watching, awaiting=awaiting
+        ),
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
     )

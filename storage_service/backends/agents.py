@@ -12,7 +12,7 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Agent, Prompt
-from storage_service.domain import defaults, paging
+from storage_service.domain import defaults, manners, paging
 
 
 class Agents:
@@ -39,6 +39,7 @@ class Agents:
 
 async def put(rows: Rows, wanted: directory.Agent) -> tuple[Agent, bool]:
     """Makes or changes the agent of that name, and says whether anything changed."""
+    manners.check(wanted.manners)
     if wanted.prompt_id:
         await rows.named(Prompt, wanted.prompt_id)
     values: dict[str, Any] = {
@@ -48,6 +49,7 @@ async def put(rows: Rows, wanted: directory.Agent) -> tuple[Agent, bool]:
         "fallback_text": wanted.fallback_text,
         "turn_deadline_seconds": wanted.turn_deadline_seconds or defaults.TURN_DEADLINE_SECONDS,
         "reserve_tokens": wanted.reserve_tokens,
+        "manners": manners.stored(wanted.manners),
     }
     row = await rows.first(_by_name(rows, wanted.name), lock=True)
     if row is None:

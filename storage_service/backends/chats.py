@@ -6,11 +6,13 @@ from typing import Any
 import orjson
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
+from storage_service.domain import languages, manners
 from storage_service.domain.leased import Answered, Head
 from storage_service.domain.rows import Delivery
 
 
 def setting(row: Sequence[Any]) -> TurnSetting:
+    *_, language, tokens_today, behaviour = row
     return TurnSetting(
         system_prompt=row[0],
         prompt_version_id=row[1],
@@ -20,6 +22,9 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         summary_seq=row[5],
         reserve_tokens=row[6],
         model_conversation=row[7],
+        language=languages.read(language) if language else None,
+        tenant_tokens_today=tokens_today,
+        manners=manners.read(behaviour) if behaviour else None,
     )
 
 

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from kit.moments import stamp
 from parley.storage.v1 import privacy_service_pb2 as pb
-from storage_service.backends import footprint, lanes
+from storage_service.backends import footprint, hand_offs, lanes
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -86,7 +86,9 @@ class Erasure:
         theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
         emptied = await rows.change(theirs.values(**NOBODY, chat_id=gone))
         lane.chat_id, lane.updated_at = gone, rows.now
+        lane.language, lane.model, lane.opted_out_at = None, "", None
         await rows.flush()
+        await hand_offs.forget(rows, lane)
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
         return emptied
 

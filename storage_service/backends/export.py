@@ -12,7 +12,7 @@ from storage_service.backends import footprint
 from storage_service.backends.footprint import Footprint
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Attempt, Delivery, Message, RawPayload, Receipt, Turn
+from storage_service.backends.tables import Attempt, Delivery, Message, QueueEntry, RawPayload, Receipt, Turn
 
 CHUNK_BYTES = 64 * 1024
 
@@ -47,7 +47,9 @@ class Export:
         for conversation in found.conversations:
             async with self._sessions.read(tenant_id) as rows:
                 turns = await rows.all(rows.select(Turn).where(col(Turn.conversation_id) == conversation.id))
-            for line in _each(turns):
+                theirs = rows.select(QueueEntry).where(col(QueueEntry.conversation_id) == conversation.id)
+                entries = await rows.all(theirs.order_by(col(QueueEntry.id)))
+            for line in _each([*turns, *entries]):
                 yield line
             async for page in footprint.messages(self._sessions, tenant_id, conversation_id=conversation.id):
                 async for line in self._page(tenant_id, page):

@@ -9,11 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.moments import stamp
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import conversation_pb2
+from parley.storage.v1 import conversation_change_pb2, conversation_pb2
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_pb2 as directory
 from storage_service.backends import tables
-from storage_service.domain import words
+from storage_service.domain import hand_offs, manners, words
 
 
 def tenant(row: tables.Tenant) -> directory.Tenant:
@@ -52,6 +52,7 @@ def agent(row: tables.Agent) -> directory.Agent:
         fallback_text=row.fallback_text,
         turn_deadline_seconds=row.turn_deadline_seconds,
         reserve_tokens=row.reserve_tokens,
+        manners=manners.read(row.manners) if row.manners else None,
         created_at=stamp(row.created_at),
         updated_at=stamp(row.updated_at),
     )
@@ -107,6 +108,21 @@ def conversation(row: tables.Conversation) -> conversation_pb2.Conversation:
         last_seq=row.next_seq - 1,
         created_at=stamp(row.created_at),
         updated_at=stamp(row.updated_at),
+        opted_out_at=_maybe(row.opted_out_at),
+    )
+
+
+def queue_entry(row: tables.QueueEntry) -> conversation_change_pb2.QueueEntry:
+    return conversation_change_pb2.QueueEntry(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        turn_id=row.turn_id or "",
+        reason=hand_offs.REASON[row.reason],
+        summary=row.summary,
+        created_at=stamp(row.created_at),
+        due_at=stamp(row.due_at),
+        taken_at=_maybe(row.taken_at),
+        closed_at=_maybe(row.closed_at),
     )
 
 

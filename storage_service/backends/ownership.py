@@ -6,7 +6,7 @@ begun to send is not sent.
 
 from kit.errors import InvalidField
 from parley.storage.v1 import conversation_owner_pb2 as owning
-from storage_service.backends import lanes, mapping
+from storage_service.backends import hand_offs, lanes, mapping
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -54,7 +54,10 @@ async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
     ended = await lanes.drop_waiting_turn(rows, lane, reason=REASON)
     if before == "agent":
         await lanes.drop_deliveries(rows, lane, reason=REASON, role="agent")
+    if owner == "agent":
+        lane.opted_out_at = None
     await rows.flush()
+    await hand_offs.follow(rows, lane)
     await rows.note("conversation.owner", "conversation", row_id=lane.id, before=before, after=owner)
     return ended
 

@@ -13,7 +13,7 @@ from parley.storage.v1 import privacy_service_pb2 as pb
 from storage_service.backends.erasure import NOTHING_SAID
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Conversation, Delivery, Message, RawPayload, Summary, Turn
+from storage_service.backends.tables import Conversation, Delivery, Message, QueueEntry, RawPayload, Summary, Turn
 from storage_service.domain.words import OPEN_TURN
 
 # Each transaction is short, so that what comes in meanwhile does not wait for it.
@@ -64,6 +64,7 @@ class Retention:
             last = ids[-1]
         await self._sessions.write(who, partial(_drop_summary_jobs, before=before))
         await self._sessions.write(who, partial(_sum_up_no_more, before=before))
+        await self._sessions.write(who, partial(_tell_no_more, before=before))
         return total
 
     async def _note(self, who: Who, **removed: int) -> None:
@@ -90,6 +91,13 @@ async def _drop_summary_jobs(rows: Rows, *, before: datetime) -> int:
     resting = rows.select(Conversation).where(col(Conversation.updated_at) < before, jobs.exists())
     held = await rows.all(resting.order_by(col(Conversation.id)), lock=True)
     return await rows.change(rows.delete(Summary).where(col(Summary.conversation_id).in_([each.id for each in held])))
+
+
+async def _tell_no_more(rows: Rows, *, before: datetime) -> int:
+    """What the queue says of conversations that no longer wait for a human."""
+    told = rows.update(QueueEntry).where(col(QueueEntry.created_at) < before, col(QueueEntry.summary) != "")
+    waits_no_more = or_(col(QueueEntry.taken_at).is_not(None), col(QueueEntry.closed_at).is_not(None))
+    return await rows.change(told.where(waits_no_more).values(summary=""))
 
 
 def _old_texts(rows: Rows, before: datetime) -> SelectOfScalar[Message]:

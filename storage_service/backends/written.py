@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from storage_service.domain import rows, summaries
+from storage_service.domain import hand_offs, rows, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,11 @@ LANES = Written(
         "last_inbound_seq",
         "last_inbound_at",
         "last_reply_seq",
+        "context_seq",
+        "opted_out_at",
+        "failed_in_row",
+        "hour_began_at",
+        "turns_in_hour",
         "waiting_turn_id",
         "waiting_since",
         "waiting_due_at",
@@ -222,6 +227,7 @@ RECEIPTS = Written(
     again="tenant_id, account_id, provider_message_id, delivery_id, part, state, provider_code",
 )
 RAW_PAYLOADS = Written("raw_payloads", rows.RawPayload, key=("tenant_id", "id"))
+QUEUE_ENTRIES = Written("queue_entries", hand_offs.QueueEntry, key=("tenant_id", "id"))
 
 SUMMARIES = Written(
     "summaries",
@@ -231,7 +237,7 @@ SUMMARIES = Written(
     anew_when="state = 'ended'",
 )
 
-ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES)
+ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES, QUEUE_ENTRIES)
 UPDATED = {each.table: each for each in ALL if each.changing}
 UPDATED |= {"leased_lanes": LEASED_LANES, "sending_lanes": SENDING_LANES, "leased_turns": LEASED_TURNS}
 BY_ROW = {each.row.__name__: each for each in ALL}

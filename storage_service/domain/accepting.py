@@ -12,7 +12,7 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain import handing, receipts
+from storage_service.domain import handing, hearing, receipts
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
@@ -153,9 +153,12 @@ class _Arrival:
             return _duplicate(self.known[external], message)
         seat = self.seats[(*external[:3], message.sender_id)]
         lane = self.lanes[(submission.tenant_id, seat.conversation_id or "")]
+        if hearing.has_rested(lane, seat, now=self.now):
+            lane.context_seq = lane.next_seq - 1
         row = self._row(lane, message)
-        row.turn_id = self._turn(lane, seat, row=row) if lane.owner == "agent" else None
-        lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
+        row.turn_id = self._turn(lane, seat, row=row) if hearing.is_answered(lane, message) else None
+        if not message.from_bot:
+            lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
         if self.how.mutations.dedupe:
@@ -208,6 +211,7 @@ class _Arrival:
         due_at = self.now + seat.quiet
         turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=due_at, deadline_seconds=seat.deadline_seconds)
         self.changes.new_turns[turn.id] = turn
+        lane.count_turn(self.now)
         lane.waiting_turn_id, lane.waiting_since, lane.waiting_messages = turn.id, self.now, 1
         _set_due(lane, due_at)
         return turn.id

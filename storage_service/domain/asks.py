@@ -34,7 +34,8 @@ class Handed(Generic[Result, Given]):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose messages to read: those of the turn from its first one on, and the last few before."""
+    """Whose messages to read: those of the turn from its first one on, and the last few before, as far as they are
+    context."""
 
     tenant_id: str
     conversation_id: str
@@ -42,6 +43,7 @@ class Wanted:
     first_seq: int
     last_reply_seq: int
     history: int
+    context_seq: int = 0
 
 
 def share(lanes: Sequence[Lane], asks: Sequence[Ask]) -> list[tuple[Lane, Ask]]:

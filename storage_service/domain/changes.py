@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from storage_service.domain.hand_offs import QueueEntry
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Message, RawPayload, Receipt, Turn
 from storage_service.domain.summaries import Summary
 
@@ -31,8 +32,14 @@ class Changes:
     raw_payloads: list[RawPayload] = field(default_factory=list)
     paused: dict[Key, str] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
-    # tenant_id, conversation_id, what the model server calls it; most turns bring none
-    model_conversations: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    # tenant_id, conversation_id, what the model server calls it, the place where that was said; most turns bring none
+    model_conversations: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
+    # What few turns change in their conversations. tenant_id, conversation_id, model, language (None: as it is)
+    chosen: dict[str, tuple[str, str, str | None, str | None]] = field(default_factory=dict)
+    begun_anew: dict[str, Key] = field(default_factory=dict)
+    queue_entries: list[QueueEntry] = field(default_factory=list)
+    # By tenant and day (UTC).
+    tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     # Moved by nothing but a lease of their turn; by nothing but their deliveries.
     leased_turns: dict[str, Turn] = field(default_factory=dict)
     leased_lanes: dict[str, Lane] = field(default_factory=dict)

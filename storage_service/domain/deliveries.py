@@ -16,7 +16,7 @@ from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
 
 # Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
-CALLED_OFF = ("owner_changed", "erased")
+CALLED_OFF = ("owner_changed", "erased", "opted_out")
 
 
 class Move(Protocol):

@@ -84,7 +84,7 @@ def _own(changes: Changes) -> dict[str, list[Said]]:
 
 
 def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
-    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history)
+    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history, lane.context_seq)
 
 
 def _first_of_their_lanes(changes: Changes) -> dict[str, Delivery]:

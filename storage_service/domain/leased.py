@@ -76,7 +76,7 @@ def said_now(message: Message) -> Said:
 
 
 def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], history: Sequence[Said]) -> LeasedTurn:
-    setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
+    _set(setting, lane)
     return LeasedTurn(
         tenant_id=lane.tenant_id,
         turn_id=turn.id,
@@ -136,6 +136,16 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         created_at=stamp(row.created_at),
         last_inbound_at=_stamp(lane.last_inbound_at),
     )
+
+
+def _set(setting: TurnSetting, lane: Lane) -> None:
+    """What the lane knows better than what was read beside it; and nothing from before the context began."""
+    setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
+    setting.failed_in_row, setting.turns_in_hour = lane.failed_in_row, lane.turns_in_hour
+    if lane.context_seq and setting.summary_seq <= lane.context_seq:
+        setting.summary, setting.summary_seq = "", 0
+    if lane.context_seq and lane.model_conversation_seq <= lane.context_seq:
+        setting.model_conversation = ""
 
 
 def _spoken_at(said: Said) -> tuple[int, int, int]:

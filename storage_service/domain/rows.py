@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 Key = tuple[str, str]  # tenant_id, id
 
+HOUR = timedelta(hours=1)
+
 
 @dataclass(slots=True)
 class Lane:
@@ -22,6 +24,12 @@ class Lane:
     last_inbound_seq: int
     last_inbound_at: datetime | None
     last_reply_seq: int
+    context_seq: int
+    model_conversation_seq: int
+    opted_out_at: datetime | None
+    failed_in_row: int
+    hour_began_at: datetime | None
+    turns_in_hour: int
     waiting_turn_id: str | None
     waiting_since: datetime | None
     waiting_due_at: datetime | None
@@ -42,6 +50,24 @@ class Lane:
         seq = self.next_seq
         self.next_seq += 1
         return seq
+
+    @property
+    def opted_out(self) -> bool:
+        """Nobody answers, because the contact said so: they may come back by themselves."""
+        return self.owner == "none" and self.opted_out_at is not None
+
+    @property
+    def has_open_turn(self) -> bool:
+        return self.running_turn_id is not None or self.waiting_turn_id is not None
+
+    def give_to(self, owner: str) -> None:
+        """Whoever worked for the owner before finds another epoch."""
+        self.owner, self.owner_epoch = owner, self.owner_epoch + 1
+
+    def count_turn(self, now: datetime) -> None:
+        if self.hour_began_at is None or now - self.hour_began_at >= HOUR:
+            self.hour_began_at, self.turns_in_hour = now, 0
+        self.turns_in_hour += 1
 
     def hold_turn(self, turn_id: str) -> None:
         """A worker has the turn: nothing of the conversation may be leased meanwhile."""
@@ -263,6 +289,7 @@ class Seat:
     prompt_version_id: str | None
     conversation_id: str | None
     contact_id: str | None
+    manners: str | None = None
 
     @property
     def quiet(self) -> timedelta:

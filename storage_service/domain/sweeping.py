@@ -13,7 +13,7 @@ from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Receipt, Turn
 from storage_service.domain.summary_work import SummingRows
 from storage_service.domain.turn_work import TurnRows
-from storage_service.domain.turns import Turns
+from storage_service.domain.turns import LastResort, Turns
 from storage_service.domain.words import OPEN_TURN
 
 # A receipt whose delivery is not known after this time is about something that we did not send.
@@ -48,27 +48,27 @@ class Sweeper:
     async def expired_turns(self, rows: SweepRows) -> int:
         """A lease without its worker: back to the head of its lane, or ended when that happened too often."""
         keys = sorted(await rows.expired_turns(self.bite))
-        lanes, turns, tell = await self._locked(rows, keys)
+        lanes, turns, resorts = await self._locked(rows, keys)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
         for key, turn in turns.items():
             lane = lanes[key]
             if turn.state != "running" or turn.expires_at is None or turn.expires_at > rows.now:
                 continue
             if turn.attempts >= self.most_leases:
-                moves.fail(lane, turn, reason="turn_exhausted", tell=tell[lane.key])
+                moves.fail(lane, turn, reason="turn_exhausted", resort=resorts[lane.key])
             else:
                 moves.take_back(lane, turn, due_at=rows.now)
         await rows.write(moves.changes)
         return len(keys)
 
     async def overdue_turns(self, rows: SweepRows) -> int:
-        """No silence: the person is told, whoever still works on it."""
+        """No silence: the person is told, whoever still works on it; and a human is asked for when it happens again."""
         keys = sorted(await rows.overdue_turns(self.bite))
-        lanes, turns, tell = await self._locked(rows, keys)
+        lanes, turns, resorts = await self._locked(rows, keys)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
         for key, turn in turns.items():
             if turn.state in OPEN_TURN and turn.deadline_at <= rows.now:
-                moves.fail(lanes[key], turn, reason="turn_deadline", tell=tell[lanes[key].key])
+                moves.fail(lanes[key], turn, reason="turn_deadline", resort=resorts[lanes[key].key])
         await rows.write(moves.changes)
         return len(keys)
 
@@ -128,8 +128,8 @@ class Sweeper:
 
     async def _locked(
         self, rows: SweepRows, keys: Sequence[Key]
-    ) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn], dict[Key, str]]:
+    ) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn], dict[Key, LastResort]]:
         lanes, turns = await rows.locked_turns(keys)
         unique = sorted({lane.key for lane in lanes.values()})
         settings = await rows.settings(unique) if unique else {}
-        return lanes, turns, {key: settings[key].fallback_text or self.fallback_text for key in unique}
+        return lanes, turns, {key: LastResort.of(settings[key], self.fallback_text) for key in unique}

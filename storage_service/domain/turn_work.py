@@ -8,13 +8,14 @@ from typing import Protocol
 from kit.errors import LeaseLost
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
-from storage_service.domain import handing, leased
+from storage_service.domain import changing, handing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.leased import Answered, Said
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Key, Lane, Turn
-from storage_service.domain.turns import Done, Turns
+from storage_service.domain.opting import opts_in
+from storage_service.domain.rows import Delivery, Key, Lane, Turn
+from storage_service.domain.turns import Done, LastResort, Turns
 
 # By turn; the last by conversation.
 AnsweredTurns = tuple[Mapping[Key, Lane], Mapping[Key, Turn], Mapping[Key, Answered]]
@@ -29,6 +30,7 @@ class TurnRows(handing.HandingRows, Protocol):
     async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
+    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
     async def write(self, changes: Changes) -> None: ...
 
 
@@ -121,12 +123,15 @@ class TurnWork:
         self, rows: TurnRows, commits: Sequence[tuple[str, TurnCommit]], *, senders: Sequence[Ask] = ()
     ) -> Handed[Done, LeasedDelivery]:
         """Each with the worker that brings it. Replies go to senders that wait, unless older ones do too."""
-        keys = sorted({(item.tenant_id, item.turn_id) for _, item in commits})
+        keys = sorted({_named(item) for _, item in commits})
         lanes, turns, answered = await rows.answered_turns(keys) if senders else (*await rows.locked_turns(keys), {})
         moves = self._moves(rows.now)
+        leaving = {lanes[key].key for _, item in commits if (key := _named(item)) in lanes and changing.opts_out(item)}
+        if leaving:
+            moves.unsent = await rows.unsent(sorted(leaving))
         results = []
         for worker_id, item in commits:
-            key = (item.tenant_id, item.turn_id)
+            key = _named(item)
             if (lane := lanes.get(key)) is None:
                 results.append(Done(error=LeaseLost()))
                 continue
@@ -145,13 +150,13 @@ class TurnWork:
         self, moves: Turns, lane: Lane, *, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
-        if lane.owner != "agent":
+        own = [each for each in said if each.own]
+        if lane.owner != "agent" and not (lane.opted_out and any(opts_in(each.message.text) for each in own)):
             moves.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
             return None
         if turn.deadline_at <= moves.now:
-            moves.fail(lane, turn, reason="turn_deadline", tell=setting.fallback_text or self.fallback_text)
+            moves.fail(lane, turn, reason="turn_deadline", resort=LastResort.of(setting, self.fallback_text))
             return None
-        own = [each for each in said if each.own]
         if not own:
             moves.end(lane, turn, state="suppressed", reason="erased")
             return None
@@ -169,6 +174,8 @@ class TurnWork:
         last_seq = own[MOST_MESSAGES - 1].message.seq
         moves.changes.moved.append((lane.tenant_id, lane.id, turn.id, taken.id, turn.first_seq, last_seq))
         moves.changes.new_turns[taken.id] = taken
+        lane.count_turn(moves.now)
+        moves.changes.touch(lane, moves.now)
         turn.first_seq = rest.message.seq
         turn.correlation_id, turn.traceparent = rest.message.correlation_id, rest.traceparent
         turn.messages = lane.waiting_messages = max(1, lane.waiting_messages - MOST_MESSAGES)
@@ -178,9 +185,13 @@ class TurnWork:
         return taken
 
 
+def _named(item: TurnCommit) -> Key:
+    return item.tenant_id, item.turn_id
+
+
 def _head(lane: Lane) -> str:
     return lane.running_turn_id or lane.waiting_turn_id or ""
 
 
 def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
-    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history)
+    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history, lane.context_seq)

@@ -1,16 +1,18 @@
 """How does a turn move? Leased, extended, committed, given back; each step checked against the fence."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
-from parley.storage.v1.turn_requests_pb2 import TurnCommit
+from parley.storage.v1.conversation_change_pb2 import HandOff
+from parley.storage.v1.turn_requests_pb2 import TurnCommit, TurnSetting
+from storage_service.domain import changing, hand_offs, manners
 from storage_service.domain.changes import Changes
 from storage_service.domain.merging import become_one, may_become_one
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Delivery, Lane, Message, Turn
+from storage_service.domain.rows import Delivery, Key, Lane, Message, Turn
 from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.words import OPEN_TURN, TERMINAL
 
@@ -26,6 +28,18 @@ class Done:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastResort:
+    """What a contact is told when no answer comes, and with which failure in a row a human is asked for."""
+
+    tell: str
+    most_failures: int
+
+    @classmethod
+    def of(cls, setting: TurnSetting, fallback_text: str) -> "LastResort":
+        return cls(setting.fallback_text or fallback_text, manners.failures_before_hand_off(setting.manners))
+
+
 @dataclass(slots=True)
 class Turns:
     """The moves of one transaction. The lanes they name are locked, and what changed is gathered."""
@@ -34,6 +48,8 @@ class Turns:
     new_id: Callable[[], str]
     changes: Changes
     mutations: Mutations = GUARDED
+    # What is still to be sent in conversations that somebody may opt out of.
+    unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
 
     def lease(self, lane: Lane, turn: Turn, *, worker_id: str, lease: timedelta) -> None:
         self.hold(lane, turn, worker_id=worker_id, lease=lease)
@@ -88,38 +104,48 @@ class Turns:
         replies = [text for text in item.replies if text.strip()]
         if state is None or (state in MUST_SPEAK and not replies):
             return Done(error=_malformed(state))
+        if refusal := changing.refusal(item.change, state):
+            return Done(error=refusal)
         if turn is None:
             return Done(error=LeaseLost())
         if not self._held(turn, worker_id, epoch=item.epoch):
             return _seen_before(turn, worker_id, epoch=item.epoch)
         _note_usage(turn, item)
-        if lane.owner != "agent" or lane.owner_epoch != item.owner_epoch:
+        changing.count_tokens(turn, changes=self.changes, now=self.now)
+        if not changing.may_speak(lane, item):
             self.end(lane, turn, state="suppressed", reason="owner_changed")
             return Done(error=OwnerChanged())
+        if changing.opts_out(item):
+            changing.call_off(lane, self.unsent.get(lane.key, ()), changes=self.changes, now=self.now)
         self.end(lane, turn, state=state, reason=item.reason, replies=replies)
+        changing.keep(lane, turn, item=item, changes=self.changes)
+        changing.set_opting(lane, item.change, now=self.now)
         if state == "handed_off":
-            lane.owner, lane.owner_epoch = "queue", lane.owner_epoch + 1
-        if item.model_conversation:
-            self.changes.model_conversations[lane.id] = (lane.tenant_id, lane.id, item.model_conversation)
+            self._hand_off(lane, turn, why=item.change.hand_off)
         if item.wants_summary:
             origin = Origin(turn.correlation_id, turn.traceparent)
             self.changes.wanted_summaries[lane.id] = wanted(lane.key, self.new_id(), origin=origin, now=self.now)
         return Done()
 
-    def fail(self, lane: Lane, turn: Turn, *, reason: str, tell: str) -> None:
+    def fail(self, lane: Lane, turn: Turn, *, reason: str, resort: LastResort) -> None:
         """Ends a turn that nobody will answer any more. Whoever still works on it finds another epoch."""
         turn.epoch += 1
         turn.worker_id = ""
         if lane.owner != "agent":
             self.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
+        elif lane.failed_in_row + 1 < resort.most_failures:
+            self.end(lane, turn, state="failed", reason=reason, replies=[resort.tell])
         else:
-            self.end(lane, turn, state="failed", reason=reason, replies=[tell])
+            self.end(lane, turn, state="handed_off", reason=reason, replies=[resort.tell])
+            self._hand_off(lane, turn, why=hand_offs.NO_ANSWER)
 
     def end(self, lane: Lane, turn: Turn, *, state: str, reason: str = "", replies: Sequence[str] = ()) -> None:
         waited = lane.waiting_turn_id == turn.id
         lane.end_turn(turn.id)
         turn.state, turn.reason = state, reason
         turn.expires_at, turn.ended_at = None, self.now
+        if state != "suppressed":
+            lane.failed_in_row = lane.failed_in_row + 1 if state == "failed" else 0
         if replies:
             turn.reply_seq, turn.replies = lane.next_seq, len(replies)
         for text in replies:
@@ -141,6 +167,11 @@ class Turns:
         lane.queue_delivery(self.now)
         self.changes.touch(lane, self.now)
         return message
+
+    def _hand_off(self, lane: Lane, turn: Turn, *, why: HandOff) -> None:
+        lane.give_to("queue")
+        entry = hand_offs.entry(lane, turn.id, why=why, entry_id=self.new_id(), now=self.now)
+        self.changes.queue_entries.append(entry)
 
     def _now_first(self, lane: Lane) -> None:
         """The turn that waited behind gets its whole time from here."""

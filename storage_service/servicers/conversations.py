@@ -7,10 +7,12 @@ from typing import Any
 from kit import deadlines
 from kit.access import caller
 from kit.moments import seconds
+from parley.storage.v1 import conversation_change_pb2 as changes
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import conversation_service_pb2_grpc as grpc_pb
 from storage_service.backends.conversations import Conversations
+from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.ownership import Ownership
 from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.watching import Watching
@@ -25,10 +27,17 @@ class ConversationServicer(grpc_pb.ConversationServiceServicer):
     """Answers for conversations."""
 
     def __init__(
-        self, conversations: Conversations, ownership: Ownership, *, watching: Watching, awaiting: Awaiting
+        self,
+        conversations: Conversations,
+        ownership: Ownership,
+        *,
+        hand_offs: HandOffs,
+        watching: Watching,
+        awaiting: Awaiting,
     ) -> None:
         self._conversations = conversations
         self._ownership = ownership
+        self._hand_offs = hand_offs
         self._watching = watching
         self._awaiting = awaiting
 
@@ -64,3 +73,6 @@ class ConversationServicer(grpc_pb.ConversationServiceServicer):
 
     async def SetOwner(self, request: owning.SetOwnerRequest, _context: Any) -> owning.SetOwnerResponse:
         return await self._ownership.set_owner(request, caller().name)
+
+    async def ListQueue(self, request: changes.ListQueueRequest, _context: Any) -> changes.ListQueueResponse:
+        return await self._hand_offs.list(request)

@@ -5,7 +5,9 @@ others that make the same chat, and whoever waits there must not hold a lock.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
@@ -20,12 +22,14 @@ from storage_service.domain import leased
 from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
+from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
 from storage_service.domain.turn_work import AnsweredTurns
 
+_wanted = attrgetter(*(field.name for field in fields(Wanted)))
 _columns_of_a_lane, _columns_of_a_delivery = len(LANES.columns), len(DELIVERIES.columns)
 
 
@@ -88,7 +92,7 @@ class PostgresRows:
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]:
         await self.begin()
-        found = await self._by_keys("lanes_and_settings", keys)
+        found = await self._fetch("lanes_and_settings", *columns(keys), day_of(self.now)) if keys else []
         lanes = {(row[0], row[1]): Lane(*row[:_columns_of_a_lane]) for row in found}
         return lanes, {(row[0], row[1]): chats.setting(row[_columns_of_a_lane:]) for row in found}
 
@@ -114,10 +118,7 @@ class PostgresRows:
         return (await self.lanes_and_settings(keys))[1]
 
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
-        asked = [
-            (each.tenant_id, each.conversation_id, each.turn_id, each.first_seq, each.last_reply_seq, each.history)
-            for each in wanted
-        ]
+        asked = map(_wanted, wanted)
         found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
         for row in await self._fetch("said", *columns(asked), MOST_MESSAGES + 1):
             found[row[0], row[1]].append(_said(row[1], row[2:], own=row[2 + leased.SAID]))
@@ -125,8 +126,12 @@ class PostgresRows:
 
     async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
         found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
-        asked = [(*key, each.first_seq, each.history) for key, each in zip(found, wanted, strict=True)]
-        for row in await self._by_keys("history", [each for each in asked if each[2] > 1]):
+        asked = [
+            (*key, each.first_seq, each.history, each.context_seq)
+            for key, each in zip(found, wanted, strict=True)
+            if each.first_seq > each.context_seq + 1
+        ]
+        for row in await self._by_keys("history", asked):
             found[row[0], row[1]].append(_said(row[1], row[2:], own=False))
         return found
 
@@ -135,6 +140,13 @@ class PostgresRows:
         lanes, found = await self._locked("answered_turns", keys)
         turns = {key: Turn(*row[:cut]) for key, row in found.items()}
         return lanes, turns, {lanes[key].key: chats.answered(row[cut:]) for key, row in found.items()}
+
+    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]:
+        found: dict[Key, list[Delivery]] = {key: [] for key in keys}
+        for row in await self._by_keys("unsent", keys):
+            delivery = Delivery(*row)
+            found[delivery.tenant_id, delivery.conversation_id].append(delivery)
+        return found
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         await self.begin()

@@ -5,7 +5,7 @@
 -- seats: account settings, and the rows of the chats and of the senders when they exist
 SELECT k.tenant_id, k.account_id, k.chat_id, k.sender_id,
        a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
-       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, account_id, chat_id, sender_id)
 JOIN channel_accounts a ON a.tenant_id = k.tenant_id AND a.id = k.account_id
 JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
@@ -42,13 +42,15 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 -- lanes_and_settings: locks conversations, and says who answers them, and with what
 SELECT {Lane c}, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
-       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
+       c.language, coalesce(d.tokens, 0), g.manners
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
 JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
 LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
 LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id
+LEFT JOIN token_days d ON d.tenant_id = c.tenant_id AND d.day = $3
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 
 -- seen: messages that were accepted before; and of those that were erased since, what is left
@@ -86,8 +88,8 @@ JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON t.tenant_id = k.tena
 
 -- said: for each turn its messages, one more than it may take, the last few before, and a reply that came later
 SELECT k.tenant_id, k.conversation_id, m.* FROM
-unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-  AS k (tenant_id, conversation_id, turn_id, first_seq, last_reply_seq, history)
+unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+  AS k (tenant_id, conversation_id, turn_id, first_seq, last_reply_seq, history, context_seq)
 CROSS JOIN LATERAL (
   WITH own AS MATERIALIZED (
     SELECT o.id, o.seq, o.role, o.text, o.attachments, o.provider_at, o.created_at, o.turn_id, o.provider_message_id,
@@ -95,14 +97,14 @@ CROSS JOIN LATERAL (
     FROM messages o
     WHERE o.tenant_id = k.tenant_id AND o.conversation_id = k.conversation_id AND o.seq >= k.first_seq
       AND o.turn_id = k.turn_id
-    ORDER BY o.seq LIMIT $7)
+    ORDER BY o.seq LIMIT $8)
   SELECT own.*, true AS own FROM own
   UNION ALL
   (SELECT h.id, h.seq, h.role, h.text, h.attachments, h.provider_at, h.created_at, h.turn_id, h.provider_message_id,
           h.correlation_id, h.traceparent, false
    FROM messages h
    WHERE h.tenant_id = k.tenant_id AND h.conversation_id = k.conversation_id
-     AND h.seq < (SELECT max(own.seq) FROM own) AND h.turn_id IS DISTINCT FROM k.turn_id
+     AND h.seq > k.context_seq AND h.seq < (SELECT max(own.seq) FROM own) AND h.turn_id IS DISTINCT FROM k.turn_id
    ORDER BY h.seq DESC LIMIT k.history)
   UNION ALL
   SELECT r.id, r.seq, r.role, r.text, r.attachments, r.provider_at, r.created_at, r.turn_id, r.provider_message_id,
@@ -114,12 +116,14 @@ CROSS JOIN LATERAL (
 
 -- history: the last few messages before turns that are about to be written
 SELECT k.tenant_id, k.conversation_id, h.* FROM
-unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k (tenant_id, conversation_id, first_seq, history)
+unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+  AS k (tenant_id, conversation_id, first_seq, history, context_seq)
 CROSS JOIN LATERAL (
   SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
          m.correlation_id, m.traceparent
   FROM messages m
-  WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id AND m.seq < k.first_seq
+  WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
+    AND m.seq > k.context_seq AND m.seq < k.first_seq
   ORDER BY m.seq DESC LIMIT k.history) AS h;
 
 -- ready_deliveries: locks conversations whose first delivery may be leased, longest due first
@@ -192,10 +196,36 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[
   AS k (tenant_id, id, due_at, messages, last_seq, free_at)
 WHERE t.tenant_id = k.tenant_id AND t.id = k.id;
 
--- keep_model_conversations: what model servers call conversations that they hold; said again, it writes no row
-UPDATE conversations c SET model_conversation = k.model_conversation
-FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, model_conversation)
-WHERE c.tenant_id = k.tenant_id AND c.id = k.id AND c.model_conversation <> k.model_conversation;
+-- keep_model_conversations: what model servers call conversations that they hold, and the place where that was said;
+-- said again, it writes no row, unless the context began anew meanwhile
+UPDATE conversations c SET model_conversation = k.model_conversation, model_conversation_seq = k.seq
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, id, model_conversation, seq)
+WHERE c.tenant_id = k.tenant_id AND c.id = k.id
+  AND (c.model_conversation <> k.model_conversation OR c.model_conversation_seq <= c.context_seq);
+
+-- begin_anew: conversations whose contact wants to begin anew, with the prompt that is live now
+UPDATE conversations c SET summary = '', summary_seq = 0, model = '', model_conversation = '',
+  prompt_version_id = (SELECT p.live_version_id FROM agents g
+                       JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
+                       WHERE g.tenant_id = c.tenant_id AND g.id = c.agent_id)
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
+
+-- keep_choices: models and languages of conversations; what is not said stays
+UPDATE conversations c SET model = coalesce(k.model, c.model), language = coalesce(k.language, c.language)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, id, model, language)
+WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
+
+-- count_tokens: what tenants' turns read and wrote on a day; several replicas count one after the other
+INSERT INTO token_days AS d (tenant_id, day, tokens)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (tenant_id, day, tokens) ORDER BY k.tenant_id, k.day
+ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = d.tokens + excluded.tokens;
+
+-- unsent: what is still to be sent in conversations that are locked
+SELECT {Delivery d} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)
+JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.conversation_id = k.conversation_id
+                 AND d.state IN ('queued', 'sending')
+ORDER BY d.tenant_id, d.conversation_id, d.seq;
 
 -- sum_up: summaries, each in the place of the one before
 UPDATE conversations c SET summary = k.summary, summary_seq = k.summary_seq

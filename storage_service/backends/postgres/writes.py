@@ -16,8 +16,12 @@ Values = Callable[[Any], Sequence[Any]]
 _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
 _TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
-_TABLE |= {"keep_model_conversations": "conversations", "sum_up": "conversations"}
-_NAMED = ("move_messages", "grow_waiting", "pause_accounts", "keep_model_conversations", "sum_up")
+_TABLE |= {"count_tokens": "token_days", "keep_model_conversations": "conversations", "sum_up": "conversations"}
+_TABLE |= {"begin_anew": "conversations", "keep_choices": "conversations"}
+_NAMED = (
+    *("move_messages", "grow_waiting", "pause_accounts", "count_tokens"),
+    *("keep_model_conversations", "sum_up", "begin_anew", "keep_choices"),
+)
 
 TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
 
@@ -73,6 +77,8 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("receipts", changes.matched),
         ("new_raw_payloads", changes.raw_payloads),
         ("pause_accounts", [(*key, why, now) for key, why in changes.paused.items()]),
+        ("new_queue_entries", changes.queue_entries),
+        ("count_tokens", [(*day, tokens) for day, tokens in changes.tokens.items()]),
         ("conversations", changes.lanes.values()),
         ("leased_lanes", _besides(changes.leased_lanes, changes.lanes)),
         ("sending_lanes", _besides(changes.sending_lanes, changes.lanes)),
@@ -80,6 +86,8 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("new_summaries", changes.wanted_summaries.values()),
         ("summaries", changes.summaries.values()),
         ("sum_up", changes.summed_up),
+        ("begin_anew", changes.begun_anew.values()),
+        ("keep_choices", changes.chosen.values()),
     ]
     return [(name, rows) for name, rows in each if rows]
 

@@ -20,6 +20,7 @@ from storage_service.domain import leased
 from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
+from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
@@ -94,7 +95,8 @@ class SqliteRows:
         return {key: _turn(row) for key, row in self._each("turn", keys)}
 
     async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]:
-        return {key: chats.setting(row) for key, row in self._each("setting", keys)}
+        today = day_of(self.now)
+        return {each[:2]: chats.setting(row) for each, row in self._each("setting", [(*key, today) for key in keys])}
 
     async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
         return {(each.tenant_id, each.conversation_id): self._said(each) for each in wanted}
@@ -106,6 +108,9 @@ class SqliteRows:
         lanes, turns = await self.locked_turns(keys)
         asked = ((*lane.key, lane.account_id, turns[key].last_seq) for key, lane in lanes.items())
         return lanes, turns, {each[:2]: chats.answered(row) for each, row in self._each("answered", asked)}
+
+    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]:
+        return {key: [_delivery(row) for row in self._all("unsent", key)] for key in keys}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_deliveries", (to_micros(self.now), most))]
@@ -177,17 +182,18 @@ class SqliteRows:
         chat = (wanted.tenant_id, wanted.conversation_id)
         own = self._all("own", (*chat, wanted.first_seq, wanted.turn_id, MOST_MESSAGES + 1))
         last_seq = own[-1][1] if own else wanted.first_seq
-        history = self._all("history", (*chat, last_seq, wanted.turn_id, wanted.history))
+        history = self._all("history", (*chat, last_seq, wanted.turn_id, wanted.history, wanted.context_seq))
         if wanted.history and wanted.last_reply_seq > last_seq:
             history = [*self._all("reply", (*chat, wanted.last_reply_seq)), *history][: wanted.history]
         mine, before = ((True, row) for row in own), ((False, row) for row in history)
         return [_as_said(row, chat[1], own=is_own) for is_own, row in (*mine, *before)]
 
     def _before(self, wanted: Wanted) -> list[Said]:
-        if wanted.first_seq == 1:
+        if wanted.first_seq <= wanted.context_seq + 1:
             return []
         chat = (wanted.tenant_id, wanted.conversation_id)
-        rows = self._all("history", (*chat, wanted.first_seq, wanted.turn_id, wanted.history))
+        asked = (*chat, wanted.first_seq, wanted.turn_id, wanted.history, wanted.context_seq)
+        rows = self._all("history", asked)
         return [_as_said(row, wanted.conversation_id, own=False) for row in rows]
 
     def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:

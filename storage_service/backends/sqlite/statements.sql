@@ -2,7 +2,7 @@
 
 -- seat: account settings, and the rows of the chat and of the sender when they exist
 SELECT a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
-       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners
 FROM channel_accounts a
 JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
 LEFT JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
@@ -45,13 +45,15 @@ SELECT {Turn t} FROM turns t WHERE t.tenant_id = ? AND t.id = ?;
 -- setting: who answers a conversation, and with what
 SELECT coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
-       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation
+       g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
+       c.language, coalesce(d.tokens, 0), g.manners
 FROM conversations c
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
 JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
 LEFT JOIN contacts p ON p.tenant_id = c.tenant_id AND p.id = c.contact_id
 LEFT JOIN prompt_versions v ON v.tenant_id = c.tenant_id AND v.id = c.prompt_version_id
-WHERE c.tenant_id = ? AND c.id = ?;
+LEFT JOIN token_days d ON d.tenant_id = c.tenant_id AND d.day = ?3
+WHERE c.tenant_id = ?1 AND c.id = ?2;
 
 -- own: the messages that a turn is to answer, one more than it may take
 SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
@@ -63,7 +65,7 @@ WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq >= ? AND m.turn_id = ?
 SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
        m.correlation_id, m.traceparent
 FROM messages m
-WHERE m.tenant_id = ?1 AND m.conversation_id = ?2 AND m.seq < ?3 AND m.turn_id IS NOT ?4
+WHERE m.tenant_id = ?1 AND m.conversation_id = ?2 AND m.seq > ?6 AND m.seq < ?3 AND m.turn_id IS NOT ?4
 ORDER BY m.seq DESC LIMIT ?5;
 
 -- reply: one message by its place
@@ -126,9 +128,29 @@ UPDATE turns SET due_at = ?3, messages = ?4, last_seq = ?5,
   deadline_at = max(deadline_at, max(?3, ?6) + deadline_seconds * 1000000)
 WHERE tenant_id = ?1 AND id = ?2;
 
--- keep_model_conversation: what a model server calls a conversation that it holds; said again, it writes no row
-UPDATE conversations SET model_conversation = ?3
-WHERE tenant_id = ?1 AND id = ?2 AND model_conversation <> ?3;
+-- keep_model_conversation: what a model server calls a conversation that it holds, and the place where that was said;
+-- said again, it writes no row, unless the context began anew meanwhile
+UPDATE conversations SET model_conversation = ?3, model_conversation_seq = ?4
+WHERE tenant_id = ?1 AND id = ?2 AND (model_conversation <> ?3 OR model_conversation_seq <= context_seq);
+
+-- begin_anew: a conversation whose contact wants to begin anew, with the prompt that is live now
+UPDATE conversations SET summary = '', summary_seq = 0, model = '', model_conversation = '',
+  prompt_version_id = (SELECT p.live_version_id FROM agents g
+                       JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
+                       WHERE g.tenant_id = conversations.tenant_id AND g.id = conversations.agent_id)
+WHERE tenant_id = ? AND id = ?;
+
+-- keep_choice: model and language of a conversation; what is not said stays
+UPDATE conversations SET model = coalesce(?3, model), language = coalesce(?4, language)
+WHERE tenant_id = ?1 AND id = ?2;
+
+-- count_tokens: what a tenant's turns read and wrote on a day
+INSERT INTO token_days (tenant_id, day, tokens) VALUES (?, ?, ?)
+ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = tokens + excluded.tokens;
+
+-- unsent: what is still to be sent in a conversation
+SELECT {Delivery d} FROM deliveries d
+WHERE d.tenant_id = ? AND d.conversation_id = ? AND d.state IN ('queued', 'sending') ORDER BY d.seq;
 
 -- sum_up: a summary, in the place of the one before
 UPDATE conversations SET summary = ?3, summary_seq = ?4 WHERE tenant_id = ?1 AND id = ?2;

@@ -38,6 +38,7 @@ class Writes:
         insert["raw_payloads"](connection, changes.raw_payloads)
         paused = [(*account, reason, now) for account, reason in changes.paused.items()]
         run(self._statements["pause_account"], map(bind, paused))
+        insert["queue_entries"](connection, changes.queue_entries)
         update["conversations"](connection, changes.lanes.values())
         update["leased_lanes"](connection, changes.leased_lanes.values())
         update["sending_lanes"](connection, changes.sending_lanes.values())
@@ -47,6 +48,12 @@ class Writes:
         update["summaries"](connection, changes.summaries.values())
         if changes.summed_up:
             run(self._statements["sum_up"], changes.summed_up)
+        if changes.begun_anew:
+            run(self._statements["begin_anew"], changes.begun_anew.values())
+        if changes.chosen:
+            run(self._statements["keep_choice"], changes.chosen.values())
+        if changes.tokens:
+            run(self._statements["count_tokens"], [(*day, tokens) for day, tokens in changes.tokens.items()])
 
 
 def _insert(written: Written) -> Step:

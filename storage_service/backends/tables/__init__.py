@@ -9,7 +9,8 @@ from storage_service.backends.tables.directory import (
     PromptVersion,
     Tenant,
 )
-from storage_service.backends.tables.records import Audit, Replica, Request, Tombstone
+from storage_service.backends.tables.hand_offs import QueueEntry
+from storage_service.backends.tables.records import Audit, Replica, Request, TokenDay, Tombstone
 from storage_service.backends.tables.summaries import Summary
 from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
 
@@ -26,12 +27,14 @@ __all__ = [
     "Message",
     "Prompt",
     "PromptVersion",
+    "QueueEntry",
     "RawPayload",
     "Receipt",
     "Replica",
     "Request",
     "Summary",
     "Tenant",
+    "TokenDay",
     "Tombstone",
     "Turn",
 ]

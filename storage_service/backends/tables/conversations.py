@@ -47,6 +47,7 @@ class Conversation(SQLModel, table=True):
 
     Whoever changes a lane holds this row's lock, so it alone decides what is ready:
     turn_due_at is set exactly when a turn may be leased now or later, delivery_due_at when a delivery may.
+    What has a seq up to context_seq is stored, and is no context any more. language is a JSON document.
     """
 
     __tablename__ = "conversations"
@@ -91,6 +92,13 @@ class Conversation(SQLModel, table=True):
     summary: str = columns.text()
     summary_seq: int = columns.number()
     model_conversation: str = columns.text()
+    model_conversation_seq: int = columns.number()
+    context_seq: int = columns.number()
+    language: str | None = columns.document()
+    opted_out_at: datetime | None = columns.moment(default=None, nullable=True)
+    failed_in_row: int = columns.number()
+    hour_began_at: datetime | None = columns.moment(default=None, nullable=True)
+    turns_in_hour: int = columns.number()
     next_seq: int = columns.number(1)
     last_inbound_seq: int = columns.number()
     last_inbound_at: datetime | None = columns.moment(default=None, nullable=True)

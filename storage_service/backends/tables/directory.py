@@ -19,7 +19,7 @@ class Tenant(SQLModel, table=True):
 
 
 class Agent(SQLModel, table=True):
-    """Who answers. An absent quiet window is the channel's own."""
+    """Who answers. An absent quiet window is the channel's own. manners is a JSON document."""
 
     __tablename__ = "agents"
     __table_args__ = (
@@ -36,6 +36,7 @@ class Agent(SQLModel, table=True):
     fallback_text: str = columns.text()
     turn_deadline_seconds: int = columns.number(120)
     reserve_tokens: int = columns.number()
+    manners: str | None = columns.document()
     created_at: datetime = columns.moment()
     updated_at: datetime = columns.moment()
 

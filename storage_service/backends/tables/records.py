@@ -1,4 +1,4 @@
-"""What is kept beside the work: who changed what, what was asked before, what was erased, who is alive."""
+"""What is kept beside the work: who changed what, what was asked before or erased, what was used, who is alive."""
 
 from datetime import datetime
 
@@ -47,6 +47,18 @@ class Tombstone(SQLModel, table=True):
     tenant_id: str = columns.primary()
     digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
     created_at: datetime = columns.moment()
+
+
+class TokenDay(SQLModel, table=True):
+    """How many tokens a tenant's turns read and wrote on a day (UTC)."""
+
+    __tablename__ = "token_days"
+    # Every commit counts: there is room beside the row for the next few of its versions.
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
+
+    tenant_id: str = columns.primary()
+    day: str = columns.primary()
+    tokens: int = columns.number()
 
 
 class Replica(SQLModel, table=True):

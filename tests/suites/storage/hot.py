@@ -89,8 +89,9 @@ class Store:
 
     async def hear(self, text: str, chat_id: str = "chat-1", **more: Any) -> inbox.AcceptedMessage:
         """Accepts one new message."""
+        where = {name: more.pop(name) for name in ("tenant_id", "account_id") if name in more}
         message = a_message(text, chat_id=chat_id, provider_message_id=f"in-{next(self.numbers)}", **more)
-        return (await self.accept(message)).messages[0]
+        return (await self.accept(message, **where)).messages[0]
 
     async def lease(self, most: int = 10, worker: str = "w1", history: int = 20) -> list[LeasedTurn]:
         ask = Ask(worker, most, LEASE, history)

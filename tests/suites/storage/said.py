@@ -16,6 +16,7 @@ from storage_service.backends.tables import (
     Delivery,
     Identity,
     Message,
+    QueueEntry,
     RawPayload,
     Receipt,
     Turn,
@@ -133,6 +134,20 @@ class Chat:
         )
         await self.write(attempt, receipt)
         return delivery
+
+    async def handed_off(self, summary: str) -> QueueEntry:
+        """An entry of the queue."""
+        entry = QueueEntry(
+            tenant_id=self.tenant_id,
+            id=new_id(),
+            conversation_id=self.conversation_id,
+            reason="guardrail",
+            summary=summary,
+            created_at=self.at,
+            due_at=self.at,
+        )
+        await self.write(entry)
+        return entry
 
     async def row(self) -> Conversation:
         async with self.world.sessions.read(self.tenant_id) as rows:

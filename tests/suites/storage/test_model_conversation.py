@@ -161,7 +161,7 @@ async def test_a_group_that_brings_none_costs_postgres_no_statement() -> None:
 
 
 def brought() -> Changes:
-    return Changes(model_conversations={"c": ("acme", "c", "conv_1")})
+    return Changes(model_conversations={"c": ("acme", "c", "conv_1", 1)})
 
 
 def statements_of(dialect: Any) -> Statements:

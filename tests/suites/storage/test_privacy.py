@@ -36,6 +36,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server:
 async def a_life(world: World, messages: int = 3) -> Chat:
     """A person of whom something stands in every place."""
     known = {"summary": f"{CANARY} summary", "model_conversation": f"{CANARY} conversation"}
+    known |= {"language": json.dumps({"code": CANARY}), "model": f"{CANARY} model"}
     one = await a_chat(world, "acme", chat_id=PHONE, name=f"{CANARY} name", **known)
     for number in range(messages):
         await one.hears(
@@ -47,6 +48,7 @@ async def a_life(world: World, messages: int = 3) -> Chat:
     await one.waits(await one.hears("waiting", provider_message_id=f"{CANARY}-waiting"))
     await one.sent(f"dear {CANARY}", f"{CANARY}-out")
     await one.says(f"not yet sent to {CANARY}")
+    await one.handed_off(f"{CANARY} wants a person")
     return one
 
 
@@ -173,7 +175,7 @@ async def test_an_export_tells_everything_as_json_lines_in_chunks_of_64_kib(worl
     counts = {kind: sum(line["kind"] == kind for line in lines) for kind in {line["kind"] for line in lines}}
     assert counts == {
         **{"Contact": 1, "Identity": 1, "Conversation": 1, "Turn": 1, "Attempt": 1, "Receipt": 1},
-        **{"Message": 7, "Delivery": 2, "RawPayload": 5},
+        **{"Message": 7, "Delivery": 2, "RawPayload": 5, "QueueEntry": 1},
     }
     assert any(line.get("id") == long.id and len(line["text"]) == 65_000 for line in lines)
     assert any(line.get("model_conversation") == f"{CANARY} conversation" for line in lines)

@@ -10,6 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kit.errors import NotFound, ParleyError, ScopeMissing, TenantMismatch
 from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_change_pb2 as changes
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_requests_pb2 as requests
@@ -31,7 +32,7 @@ MESH_ONLY = {"ListTenants", "ResolveChannelAccount", "VerifyApiKey"}
 # They name nothing of another tenant, or make something of one's own; the answer shows nothing foreign.
 OWN = {
     *("CreateTenant", "ListChannelAccounts", "ListAgents", "CreatePromptVersion", "ListContacts", "CreateApiKey"),
-    *("ListApiKeys", "ListConversations", "ListTurns", "ApplyRetention"),
+    *("ListApiKeys", "ListConversations", "ListTurns", "ListQueue", "ApplyRetention"),
 }
 # They name something that is another tenant's.
 FOREIGN = {
@@ -67,6 +68,7 @@ async def _everything(world: World) -> dict[str, Any]:
     one = await a_chat(world, "a", name=CANARY, chat_id=CANARY)
     message = await one.hears(CANARY)
     await one.waits(message)
+    await one.handed_off(CANARY)
     prompt = requests.CreatePromptVersionRequest(
         tenant_id="a", request_id="p", prompt_name="prompt of a", text=CANARY, live=True
     )
@@ -184,5 +186,6 @@ async def _snapshot(stage: Stage) -> list[bytes]:
         ("ListApiKeys", requests.ListApiKeysRequest(tenant_id="a")),
         ("ListConversations", conversations.ListConversationsRequest(tenant_id="a")),
         ("ListTurns", conversations.ListTurnsRequest(tenant_id="a")),
+        ("ListQueue", changes.ListQueueRequest(tenant_id="a", all=True)),
     ]
     return [(await stage.world.mesh.call(name, ask)).SerializeToString(deterministic=True) for name, ask in asks]

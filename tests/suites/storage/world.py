@@ -32,6 +32,7 @@ from storage_service.backends.conversations import Conversations
 from storage_service.backends.engines import open_engine
 from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
+from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -178,7 +179,9 @@ def _mount_conversations(
     reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
     awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
-    servicer = conversations.ConversationServicer(reads, ownership, watching=watching, awaiting=awaiting)
+    servicer = conversations.ConversationServicer(
+        reads, ownership, hand_offs=HandOffs(sessions), watching=watching, awaiting=awaiting
+    )
     server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, service=conversations.SERVICE)
 
 

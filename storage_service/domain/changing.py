@@ -1,0 +1,88 @@
+"""What does a turn change in its conversation beside what it says? The change goes with its commit, or not at all.
+
+A hand-off lets everything out that the agent said before: it gives the conversation away itself. An opt-out does not:
+what waits is called off before the turn says its last word.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from kit.errors import InvalidField, ParleyError
+from parley.storage.v1.conversation_change_pb2 import ConversationChange
+from parley.storage.v1.turn_requests_pb2 import TurnCommit
+from storage_service.domain.changes import Changes
+from storage_service.domain.languages import stored
+from storage_service.domain.rows import Delivery, Key, Lane, Turn
+
+OPTED_OUT = "opted_out"
+
+
+def refusal(change: ConversationChange, state: str) -> ParleyError | None:
+    """Why a change cannot be meant."""
+    if change.HasField("hand_off") and state != "handed_off":
+        return InvalidField([("change.hand_off", "goes with the state HANDED_OFF only")])
+    if change.HasField("opted_out") and state == "handed_off":
+        return InvalidField([("change.opted_out", "does not go with a hand-off")])
+    return None
+
+
+def may_speak(lane: Lane, item: TurnCommit) -> bool:
+    """The agent, while it owns the conversation; and whoever brings back one who had opted out."""
+    if lane.owner_epoch != item.owner_epoch:
+        return False
+    opts_in = item.change.HasField("opted_out") and not item.change.opted_out
+    return lane.owner == "agent" or (lane.opted_out and opts_in)
+
+
+def opts_out(item: TurnCommit) -> bool:
+    return item.HasField("change") and item.change.opted_out
+
+
+def set_opting(lane: Lane, change: ConversationChange, *, now: datetime) -> None:
+    """Whether the contact wants to be written to. Said again, it changes nothing."""
+    if not change.HasField("opted_out") or change.opted_out == (lane.owner == "none"):
+        return
+    lane.give_to("none" if change.opted_out else "agent")
+    lane.opted_out_at = now if change.opted_out else None
+
+
+def call_off(lane: Lane, deliveries: Sequence[Delivery], *, changes: Changes, now: datetime) -> None:
+    """Fails what waits to be sent. A call that is being made ends as it ends, and no other follows it."""
+    for delivery in deliveries:
+        delivery.reason, delivery.updated_at = OPTED_OUT, now
+        changes.deliveries[delivery.id] = delivery
+        if delivery.begun:
+            continue
+        if lane.sending_delivery_id == delivery.id:
+            lane.sending_delivery_id = None
+        delivery.state, delivery.epoch = "failed", delivery.epoch + 1
+        delivery.expires_at, delivery.worker_id = None, ""
+        lane.open_deliveries = max(0, lane.open_deliveries - 1)
+    lane.delivery_due_at = None  # Nothing is left that is not out already.
+
+
+def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes) -> None:
+    """What is remembered for the next turn. The turn has said what it says."""
+    change = item.change
+    if change.reset:
+        lane.context_seq = turn.last_seq if lane.waiting_turn_id else lane.next_seq - 1
+        changes.begun_anew[lane.id] = lane.key
+    elif item.model_conversation:
+        named = (*lane.key, item.model_conversation, lane.next_seq - 1)
+        changes.model_conversations[lane.id] = named
+    model = change.model if change.HasField("model") else None
+    language = stored(change.language) if change.HasField("language") else None
+    if model is not None or language is not None:
+        changes.chosen[lane.id] = (*lane.key, model, language)
+
+
+def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
+    """A model reads and writes for its tenant, whatever became of the turn."""
+    if (tokens := turn.input_tokens + turn.output_tokens) > 0:
+        key: Key = (turn.tenant_id, day_of(now))
+        changes.tokens[key] = changes.tokens.get(key, 0) + tokens
+
+
+def day_of(now: datetime) -> str:
+    """The clock of storage is in UTC."""
+    return now.date().isoformat()
