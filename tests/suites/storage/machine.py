@@ -1,6 +1,7 @@
 """A world in which anything may happen at any moment, and what must hold in it all the same.
 
-Workers pause past their leases, commit late, crash; webhooks come again; people take over; senders die around a call.
+Workers pause past their leases, commit late, crash; webhooks come again; people take over, are handed to, opt out and
+come back; senders die around a call.
 The real store runs underneath. What it promised is compared with what the outside saw: answers, calls, statuses.
 """
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from kit.errors import LeaseLost, OwnerChanged
-from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.chat.v1.message_pb2 import OWNER_NONE, ChannelMessage
+from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_CONTACT_ASKED, ConversationChange, HandOff
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain.asks import Ask
@@ -26,8 +28,9 @@ CHATS = st.sampled_from(["a", "b"])
 WORKERS = st.sampled_from(["w1", "w2"])
 WAITING = st.sampled_from(["", "", "w1", "w2"])  # who waits for work when it is made, if anybody does
 PICK = st.integers(0, 30)
+WHAT = st.sampled_from(["reply"] * 3 + ["hand_off", "opt_out", "opt_in", "reset"])
 HOT_TABLES = (
-    *("messages", "turns", "deliveries", "attempts", "receipts", "raw_payloads"),
+    *("messages", "turns", "deliveries", "attempts", "receipts", "raw_payloads", "queue_entries", "token_days"),
     *("conversations", "identities", "contacts", "channel_accounts", "agents", "prompt_versions", "prompts", "tenants"),
 )
 
@@ -54,6 +57,7 @@ class Seen:
     owners: dict[str, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)  # messages that arrived while no agent owned the chat
     kept: dict[str, str] = field(default_factory=dict)  # what the model's server calls a conversation
+    context: dict[str, int] = field(default_factory=dict)  # the last place of a conversation that is no context
 
 
 class World(RuleBasedStateMachine):
@@ -78,21 +82,22 @@ class World(RuleBasedStateMachine):
             await self.store.execute(f"DELETE FROM {table}")
         await seed(self.store, accounts=("account-1",))
 
-    @rule(chat=CHATS, worker=WAITING)
-    def accept(self, chat: str, worker: str) -> None:
+    @rule(chat=CHATS, worker=WAITING, word=st.sampled_from(["hello", "hello", "Start"]))
+    def accept(self, chat: str, worker: str, word: str) -> None:
         """A webhook, perhaps while a worker waits that is handed its turn at once."""
-        message = a_message(
-            f"m{len(self.seen.webhooks)}", chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}"
-        )
+        message = a_message(word, chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}")
         self.store.workers = [Ask(worker, 2, LEASE, 20)] if worker else []
         (accepted,) = self.run(self.store.accept(message)).messages
         self.store.workers = []
         self.seen.turns += [(turn, worker) for turn in self.store.handed]
         assert not accepted.duplicate
-        if self.seen.owners.get(chat, "agent") != "agent":
+        owner = self.seen.owners.get(chat, "agent")
+        if owner == "agent" or (owner == "none" and word == "Start"):
+            assert accepted.turn_id, "an accepted message belongs to a turn"
+        elif not accepted.turn_id:
             self.seen.silent.add(accepted.message_id)
         else:
-            assert accepted.turn_id, "an accepted message belongs to a turn"
+            assert owner == "none", "an agent was asked that does not own the conversation"
         self.seen.webhooks.append((message, accepted.message_id))
 
     @precondition(lambda self: self.seen.webhooks)
@@ -109,14 +114,24 @@ class World(RuleBasedStateMachine):
         assert len({turn.conversation_id for turn in turns}) == len(turns)
         for turn in turns:
             assert turn.setting.model_conversation == self.seen.kept.get(turn.conversation_id, "")
+            begun = self.seen.context.get(turn.conversation_id, 0)
+            assert all(each.seq > begun for each in turn.history), "what was said before a reset came back"
         self.seen.turns += [(turn, worker) for turn in turns]
+        self._look_at_the_owners()
 
-    @rule(worker=WORKERS)
-    def answer(self, worker: str) -> None:
+    @rule(worker=WORKERS, what=WHAT)
+    def answer(self, worker: str, what: str) -> None:
         """A worker that does its work."""
         for turn in self.run(self.store.lease(most=2, worker=worker)):
             self.seen.turns.append((turn, worker))
-            self.commit(0)
+            self.commit(0, "opt_in" if turn.setting.owner == OWNER_NONE else what)
+
+    @precondition(lambda self: "none" in self.seen.owners.values())
+    @rule(worker=WORKERS)
+    def come_back(self, worker: str) -> None:
+        """As far as what waits in the other chat lets them."""
+        self.accept(next(chat for chat, owner in self.seen.owners.items() if owner == "none"), "", "Start")
+        self.answer(worker, "reply")
 
     @rule(worker=WORKERS)
     def answer_while_a_sender_waits_that_falls_silent(self, worker: str) -> None:
@@ -130,26 +145,59 @@ class World(RuleBasedStateMachine):
     def commit_while_a_sender_waits(self, pick: int, sender: str) -> None:
         """The reply, if there is one, is handed to it at once."""
         self.store.senders = [Ask(sender, 1, LEASE, 0)]
-        self.commit(pick)
+        self.commit(pick, "reply")
         self.store.senders = []
         self.seen.sendings += [Sending(delivery, sender) for delivery in self.store.handed]
 
     @precondition(lambda self: self.seen.turns)
-    @rule(pick=PICK)
-    def commit(self, pick: int) -> None:
+    @rule(pick=PICK, what=WHAT)
+    def commit(self, pick: int, what: str) -> None:
         """Any lease that was ever given: the newest, one that was lost long ago, one that was committed already."""
-        turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
-        before = self._said_by_agent()
+        getattr(self, f"_{what}")(pick)
+        self._look_at_the_owners()
+
+    def _reply(self, pick: int) -> None:
+        turn, _ = self.seen.turns[-1 - pick % len(self.seen.turns)]
         named = f"conv_{pick}" if pick % 2 else ""
-        done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker, model_conversation=named))
-        if named and not (done.duplicate or done.error):
+        if self._commit(pick, model_conversation=named) and named:
             self.seen.kept[turn.conversation_id] = named
+
+    def _hand_off(self, pick: int) -> None:
+        change = ConversationChange(hand_off=HandOff(reason=HAND_OFF_REASON_CONTACT_ASKED))
+        if turn := self._commit(pick, state="HANDED_OFF", change=change):
+            self.seen.owners[self._chat(turn.conversation_id)] = "queue"
+
+    def _opt_out(self, pick: int) -> None:
+        if turn := self._commit(pick, change=ConversationChange(opted_out=True)):
+            self.seen.owners[self._chat(turn.conversation_id)] = "none"
+            waits = "SELECT turn_id FROM deliveries WHERE conversation_id = :id AND state = 'queued'"
+            others = set(self._rows(waits, id=turn.conversation_id)) - {(turn.turn_id,)}
+            assert not others, "more than its last word waits for somebody who opted out"
+
+    def _opt_in(self, pick: int) -> None:
+        if turn := self._commit(pick, change=ConversationChange(opted_out=False)):
+            self.seen.owners[self._chat(turn.conversation_id)] = "agent"
+
+    def _reset(self, pick: int) -> None:
+        if turn := self._commit(pick, change=ConversationChange(reset=True)):
+            self.seen.kept.pop(turn.conversation_id, None)
+            own = max(each.seq for each in turn.messages)
+            self.seen.context[turn.conversation_id] = max(own, self.seen.context.get(turn.conversation_id, 0))
+
+    def _commit(self, pick: int, **more: Any) -> LeasedTurn | None:
+        """The turn, if it was ended by this."""
+        turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
+        before, owner = self._said_by_agent(), self.seen.owners.get(self._chat(turn.conversation_id), "agent")
+        done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker, **more))
         said = self._said_by_agent() - before
         assert said == (0 if done.duplicate or done.error else 1)
-        if self.seen.owners.get(self._chat(turn.conversation_id), "agent") != "agent":
-            assert isinstance(done.error, OwnerChanged | LeaseLost) or done.duplicate
+        change = more.get("change", ConversationChange())
+        comes_back = owner == "none" and change.HasField("opted_out") and not change.opted_out
+        if owner != "agent" and not comes_back:
             assert said == 0, "text of the model went out after a take-over"
+            assert isinstance(done.error, OwnerChanged | LeaseLost) or done.duplicate
         self._look_at_the_answers()
+        return turn if said else None
 
     @precondition(lambda self: self.seen.turns)
     @rule(pick=PICK)
@@ -179,6 +227,7 @@ class World(RuleBasedStateMachine):
         self.store.clock.pass_seconds(31)
         self.run(self.store.sweep())
         self._look_at_the_answers()
+        self._look_at_the_owners()
         self._look_at_the_statuses()
 
     @rule(chat=CHATS, owner=st.sampled_from(["human", "agent"]))
@@ -250,6 +299,15 @@ class World(RuleBasedStateMachine):
         for chat in ("a", "b"):
             order = [places[delivery_id] for each, delivery_id in self.seen.calls if each == chat]
             assert order == sorted(order), "deliveries of a chat overtook each other"
+
+    def _look_at_the_owners(self) -> None:
+        """As those who changed them left them. Storage itself asks for a human, after failures in a row."""
+        for chat, owner in self._rows("SELECT chat_id, owner FROM conversations"):
+            before = self.seen.owners.get(chat, "agent")
+            assert owner in {before, "queue" if before == "agent" else before}, f"{before} became {owner}"
+            self.seen.owners[chat] = owner
+        handed_off = self._rows("SELECT id FROM turns WHERE state = 'handed_off' ORDER BY id")
+        assert handed_off == self._rows("SELECT turn_id FROM queue_entries ORDER BY turn_id"), "nobody asked, or twice"
 
     def _look_at_the_statuses(self) -> None:
         for delivery_id, state in self._rows("SELECT id, state FROM deliveries"):

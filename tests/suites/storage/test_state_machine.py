@@ -21,7 +21,7 @@ CALM = settings(
     phases=[Phase.generate],
 )
 # A mutant ends its run when it is found, so it may take longer.
-EAGER = settings(CALM, max_examples=100)
+EAGER = settings(CALM, max_examples=200)
 
 
 @pytest.mark.parametrize("database", DATABASES)
