@@ -12,7 +12,6 @@ from storage_service.domain.rows import Delivery
 
 
 def setting(row: Sequence[Any]) -> TurnSetting:
-    *_, language, tokens_today, behaviour = row
     return TurnSetting(
         system_prompt=row[0],
         prompt_version_id=row[1],
@@ -22,9 +21,9 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         summary_seq=row[5],
         reserve_tokens=row[6],
         model_conversation=row[7],
-        language=languages.read(language) if language else None,
-        tenant_tokens_today=tokens_today,
-        manners=manners.read(behaviour) if behaviour else None,
+        language=languages.read(row[8]) if row[8] else None,
+        tenant_tokens_today=row[9],
+        manners=manners.read(row[10]) if row[10] else None,
     )
 
 

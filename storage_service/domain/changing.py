@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kit.errors import InvalidField, ParleyError
-from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
 from storage_service.domain.changes import Changes
 from storage_service.domain.languages import stored
@@ -17,11 +16,13 @@ from storage_service.domain.rows import Delivery, Key, Lane, Turn
 OPTED_OUT = "opted_out"
 
 
-def refusal(change: ConversationChange, state: str) -> ParleyError | None:
+def refusal(item: TurnCommit, state: str) -> ParleyError | None:
     """Why a change cannot be meant."""
-    if change.HasField("hand_off") and state != "handed_off":
+    if not item.HasField("change"):
+        return None
+    if item.change.HasField("hand_off") and state != "handed_off":
         return InvalidField([("change.hand_off", "goes with the state HANDED_OFF only")])
-    if change.HasField("opted_out") and state == "handed_off":
+    if item.change.HasField("opted_out") and state == "handed_off":
         return InvalidField([("change.opted_out", "does not go with a hand-off")])
     return None
 
@@ -30,20 +31,15 @@ def may_speak(lane: Lane, item: TurnCommit) -> bool:
     """The agent, while it owns the conversation; and whoever brings back one who had opted out."""
     if lane.owner_epoch != item.owner_epoch:
         return False
-    opts_in = item.change.HasField("opted_out") and not item.change.opted_out
-    return lane.owner == "agent" or (lane.opted_out and opts_in)
+    return lane.owner == "agent" or (lane.opted_out and opts_in(item))
 
 
 def opts_out(item: TurnCommit) -> bool:
     return item.HasField("change") and item.change.opted_out
 
 
-def set_opting(lane: Lane, change: ConversationChange, *, now: datetime) -> None:
-    """Whether the contact wants to be written to. Said again, it changes nothing."""
-    if not change.HasField("opted_out") or change.opted_out == (lane.owner == "none"):
-        return
-    lane.give_to("none" if change.opted_out else "agent")
-    lane.opted_out_at = now if change.opted_out else None
+def opts_in(item: TurnCommit) -> bool:
+    return item.HasField("change") and item.change.HasField("opted_out") and not item.change.opted_out
 
 
 def call_off(lane: Lane, deliveries: Sequence[Delivery], *, changes: Changes, now: datetime) -> None:
@@ -61,19 +57,23 @@ def call_off(lane: Lane, deliveries: Sequence[Delivery], *, changes: Changes, no
     lane.delivery_due_at = None  # Nothing is left that is not out already.
 
 
-def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes) -> None:
+def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes, now: datetime) -> None:
     """What is remembered for the next turn. The turn has said what it says."""
+    if item.model_conversation and not item.change.reset:
+        named = (*lane.key, item.model_conversation, lane.next_seq - 1)
+        changes.model_conversations[lane.id] = named
+    if not item.HasField("change"):
+        return
     change = item.change
     if change.reset:
         lane.context_seq = turn.last_seq if lane.waiting_turn_id else lane.next_seq - 1
         changes.begun_anew[lane.id] = lane.key
-    elif item.model_conversation:
-        named = (*lane.key, item.model_conversation, lane.next_seq - 1)
-        changes.model_conversations[lane.id] = named
     model = change.model if change.HasField("model") else None
     language = stored(change.language) if change.HasField("language") else None
     if model is not None or language is not None:
         changes.chosen[lane.id] = (*lane.key, model, language)
+    if change.HasField("opted_out"):
+        _set_opting(lane, out=change.opted_out, now=now)
 
 
 def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
@@ -81,6 +81,13 @@ def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
     if (tokens := turn.input_tokens + turn.output_tokens) > 0:
         key: Key = (turn.tenant_id, day_of(now))
         changes.tokens[key] = changes.tokens.get(key, 0) + tokens
+
+
+def _set_opting(lane: Lane, *, out: bool, now: datetime) -> None:
+    """Whether the contact wants to be written to. Said again, it changes nothing."""
+    if out != (lane.owner == "none"):
+        lane.give_to("none" if out else "agent")
+        lane.opted_out_at = now if out else None
 
 
 def day_of(now: datetime) -> str:

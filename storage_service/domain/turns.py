@@ -104,7 +104,7 @@ class Turns:
         replies = [text for text in item.replies if text.strip()]
         if state is None or (state in MUST_SPEAK and not replies):
             return Done(error=_malformed(state))
-        if refusal := changing.refusal(item.change, state):
+        if refusal := changing.refusal(item, state):
             return Done(error=refusal)
         if turn is None:
             return Done(error=LeaseLost())
@@ -118,8 +118,7 @@ class Turns:
         if changing.opts_out(item):
             changing.call_off(lane, self.unsent.get(lane.key, ()), changes=self.changes, now=self.now)
         self.end(lane, turn, state=state, reason=item.reason, replies=replies)
-        changing.keep(lane, turn, item=item, changes=self.changes)
-        changing.set_opting(lane, item.change, now=self.now)
+        changing.keep(lane, turn, item=item, changes=self.changes, now=self.now)
         if state == "handed_off":
             self._hand_off(lane, turn, why=item.change.hand_off)
         if item.wants_summary:

@@ -1,5 +1,6 @@
 """Does a lease say what the agent must know: where the context begins, how much was answered, what its manners are?"""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1.manners_pb2 import NEW_MESSAGE_RESTART, UNKNOWN_COMMAND_HINT, Manners
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
+from storage_service.domain.mutations import Mutations
 from tests.postgres import Server as Postgres
-from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.hot import TENANT, Store, migrate, opened, seed
 from tests.suites.storage.test_model_conversation import asked
 from tests.suites.storage.test_together import KEYS, owned_by
 from tests.suites.storage.world import World, open_world
@@ -135,6 +137,17 @@ async def test_tokens_are_counted_by_tenant_and_day(store: Store) -> None:
     store.clock.pass_seconds(86_400)
     assert (await asked(store, "c")).setting.tenant_tokens_today == 0
     assert [tuple(row) for row in await store.fetch("SELECT * FROM token_days")] == [(TENANT, "2026-01-01", 360)]
+
+
+async def test_replicas_that_count_tokens_at_the_same_moment_lose_none(postgres_server: Postgres) -> None:
+    url = postgres_server.fresh(migrate)
+    usage = Usage(input_tokens=1)
+    async with opened(url, Mutations()) as here, opened(url, Mutations()) as there:
+        await seed(here)
+        turns = [await asked(here, f"{number}") for number in range(40)]
+        halves = ((here, turns[::2]), (there, turns[1::2]))
+        await asyncio.gather(*(store.commit(turn, "ok", usage=usage) for store, half in halves for turn in half))
+        assert await here.fetch("SELECT tokens FROM token_days") == [(40,)]
 
 
 async def test_tokens_are_counted_though_the_answer_may_not_be_said(store: Store, world: World) -> None:

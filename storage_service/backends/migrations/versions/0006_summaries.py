@@ -6,7 +6,7 @@ from alembic import op
 from storage_service.backends.tables.columns import KEY, Moment
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
