@@ -98,7 +98,7 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
 
 def summary(lane: Lane, job: Summary, *, setting: TurnSetting, history: Sequence[Said]) -> LeasedTurn:
     """It answers nothing: what is to be summarised is its history, and the summary so far stands in the setting."""
-    setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
+    _set(setting, lane)
     return LeasedTurn(
         tenant_id=job.tenant_id,
         turn_id=job.id,

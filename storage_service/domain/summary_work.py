@@ -53,7 +53,8 @@ async def lease(rows: SummingRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]
     if jobs:
         changes = Changes()
         lanes, settings = await rows.lanes_and_settings(sorted(jobs))
-        stretches = [(*key, settings[key].summary_seq, lane.next_seq - 1 - NEWEST) for key, lane in lanes.items()]
+        begin = {key: max(settings[key].summary_seq, lane.context_seq) for key, lane in lanes.items()}
+        stretches = [(*key, begin[key], lane.next_seq - 1 - NEWEST) for key, lane in lanes.items()]
         history = await rows.summaries.oldest(stretches)
         for lane, ask in share([lanes[key] for key in jobs], asks):
             job, setting, old = jobs[lane.key], settings[lane.key], history[lane.key]

@@ -9,11 +9,12 @@ from storage_service.domain import receipts, summary_work
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
+from storage_service.domain.last_resort import LastResort
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Receipt, Turn
 from storage_service.domain.summary_work import SummingRows
 from storage_service.domain.turn_work import TurnRows
-from storage_service.domain.turns import LastResort, Turns
+from storage_service.domain.turns import Turns
 from storage_service.domain.words import OPEN_TURN
 
 # A receipt whose delivery is not known after this time is about something that we did not send.

@@ -11,11 +11,12 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLeas
 from storage_service.domain import changing, handing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.changes import Changes
+from storage_service.domain.last_resort import LastResort
 from storage_service.domain.leased import Answered, Said
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.opting import opts_in
 from storage_service.domain.rows import Delivery, Key, Lane, Turn
-from storage_service.domain.turns import Done, LastResort, Turns
+from storage_service.domain.turns import Done, Turns
 
 # By turn; the last by conversation.
 AnsweredTurns = tuple[Mapping[Key, Lane], Mapping[Key, Turn], Mapping[Key, Answered]]

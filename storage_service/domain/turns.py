@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
-from parley.storage.v1.turn_requests_pb2 import TurnCommit, TurnSetting
-from storage_service.domain import changing, hand_offs, manners
+from parley.storage.v1.turn_requests_pb2 import TurnCommit
+from storage_service.domain import changing, hand_offs
 from storage_service.domain.changes import Changes
+from storage_service.domain.last_resort import LastResort
 from storage_service.domain.merging import become_one, may_become_one
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Delivery, Key, Lane, Message, Turn
@@ -26,18 +27,6 @@ class Done:
     duplicate: bool = False
     error: ParleyError | None = None
     expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LastResort:
-    """What a contact is told when no answer comes, and with which failure in a row a human is asked for."""
-
-    tell: str
-    most_failures: int
-
-    @classmethod
-    def of(cls, setting: TurnSetting, fallback_text: str) -> "LastResort":
-        return cls(setting.fallback_text or fallback_text, manners.failures_before_hand_off(setting.manners))
 
 
 @dataclass(slots=True)
