@@ -1,6 +1,6 @@
 """What does a message cost, against what one would write oneself and against the machine? Prints ratios of one run.
 
-python -m bench [--quick] [--only machine|baselines|mesh|growth|models]
+python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import database, growth, machine, models, run
+from bench import agent, database, growth, machine, models, run
 from bench.systems import Baseline, ParleyMesh
 from tests import postgres
 
@@ -20,7 +20,7 @@ SATURATED = run.Shape(messages=6000)
 STEADY = run.Shape(messages=1500, rate=100.0, people_at_once=64)
 QUICK = run.Shape(messages=1500)
 BASELINE = run.Shape(messages=1200, people_at_once=64)
-SECTIONS = ("machine", "baselines", "mesh", "growth", "models")
+SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent")
 Section = Callable[[run.Shape, Path, database.Store], Awaitable[list[run.Result]]]
 
 
@@ -112,12 +112,14 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         console = Console(width=180)
-        if given.only not in ("growth", "models"):
+        if given.only not in ("growth", "models", "agent"):
             asyncio.run(compare(console, Path(folder), quick=given.quick, only=given.only))
         if given.only in ("", "growth"):
             growth.show(console, quick=given.quick)
         if given.only in ("", "models"):
             models.show(console, Path(folder), quick=given.quick)
+        if given.only in ("", "agent"):
+            agent.show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What would one write oneself? Two systems that do the same work, each as its own documentation advises."""
+"""What would one write oneself? Systems that do the same work, each as its own documentation advises."""

@@ -215,9 +215,9 @@ class World(RuleBasedStateMachine):
     @rule(chat=CHATS, worker=WORKERS)
     def write_on_while_it_is_answered(self, chat: str, worker: str) -> None:
         """A worker that begins anew with all that was written."""
-        self.accept(chat, "")
+        self.accept(chat, "", word="hello")
         self.lease(worker)
-        self.accept(chat, "")
+        self.accept(chat, "", word="hello")
         if self.seen.turns:
             self.merge(0)
 
