@@ -19,7 +19,9 @@ _INVISIBLE = re.compile(
     "\ufeff\uffa0\ufff9-\ufffb\U000e0100-\U000e01ef]"
 )
 _TAGS = re.compile("[\U000e0001-\U000e007f]")
-_MARKS = re.compile("[\u0300-\u036f\u0483-\u0487\u0640\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0640\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
 _FOREIGN = re.compile("([^\x00-\x7f]+)")
 # Vowel signs of the scripts of India, Thailand and Arabia belong to their words, and are no letters to Python.
 _BETWEEN = re.compile("[^\\w$@|!\n\u064b-\u0652\u0900-\u0963\u0966-\u0d7f\u0e31-\u0e4e]+")
