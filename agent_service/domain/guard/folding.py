@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # Compatibility signs may unfold into many letters, and marks may be heaped up: this is all that is read.
-MOST_CHARACTERS = 6_144
+MOST_CHARACTERS = 6_000
 LONGEST_REMEMBERED, MOST_REMEMBERED = 12, 4_096
 END, _SEAM = "\n", "\x01"
 
@@ -31,10 +31,11 @@ _SIGNS = re.compile("([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003f
 _QUOTES = re.compile("[’‘´ʼ]")
 
 # In ASCII, what is neither letter nor digit parts words, but for the signs that stand for letters: p@$$, k!ll.
+_STOP = "\x02"
 _KEPT = frozenset("@$!|\n\x01")
-_PARTS: dict[int, str | None] = {n: " " for n in range(128) if not (chr(n).isalnum() or chr(n) in _KEPT)}
-_PARTS |= {ord("'"): None, ord("`"): None}
-_ENDINGS = tuple(f"{stop}{space}" for stop in ".!?;" for space in " \n")
+_ASCII: dict[int, str | None] = {n: " " for n in range(128) if not (chr(n).isalnum() or chr(n) in _KEPT)}
+_ASCII |= {n: chr(n).lower() for n in range(ord("A"), ord("Z") + 1)} | {ord(each): _STOP for each in ".?;"}
+_ASCII |= {ord("'"): None, ord("`"): None, ord("\r"): None}
 
 # Letters that are drawn like Latin ones. NFKC has already undone fullwidth, circled and mathematical letters.
 _TWINS = (
@@ -78,11 +79,9 @@ def sentences(text: str) -> list[list[str]]:
 
 
 def _spaced(text: str) -> str:
-    text = text.lower().replace("\n\n", " .\n ")
-    for ending in _ENDINGS:
-        if ending in text:
-            text = text.replace(ending, "\0")
-    return text.replace("\n", " ").replace("\0", END).translate(_PARTS)
+    """ASCII as words. A stop ends a sentence only before a space, so 3.5 and node.js do not."""
+    text = text.translate(_ASCII).replace("\n\n", f"{_STOP} ").replace("\n", " ")
+    return text.replace("! ", END).replace(f"{_STOP} ", END).replace(_STOP, " ")
 
 
 @dataclass(frozen=True, slots=True)

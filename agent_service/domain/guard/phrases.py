@@ -7,6 +7,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from agent_service.domain.guard.folding import fold, sentences
@@ -83,18 +84,18 @@ def _gap(token: str) -> str:
     return f".{{0,{most}}}"
 
 
-def _literal(token: str) -> Iterator[Atom]:
+@cache
+def _literal(token: str) -> tuple[Atom, ...]:
     """One word as texts have it after the fold; of a script without spaces, its signs one by one."""
     is_stem = token.endswith("*")
     folded = [word for sentence in sentences(fold(token.rstrip("*")).text) for word in sentence]
     if not folded or "*" in token.rstrip("*"):
         raise PhraseError(f"{token!r} is no word")
-    for word in folded[:-1]:
-        yield Atom(words=frozenset((word,)))
     if is_stem and len(folded[-1]) < (SHORTEST_STEM if folded[-1].isascii() else 1):
         raise PhraseError(f"{token!r} is too short for any ending: {SHORTEST_STEM} letters at least")
     last = frozenset((folded[-1],))
-    yield Atom(stems=last) if is_stem else Atom(words=last)
+    before = tuple(Atom(words=frozenset((word,))) for word in folded[:-1])
+    return (*before, Atom(stems=last) if is_stem else Atom(words=last))
 
 
 def _named(name: str, words: Mapping[str, tuple[str, ...]], *, depth: int) -> Iterator[Part]:
