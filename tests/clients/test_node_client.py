@@ -23,7 +23,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 def test_a_node_program_with_a_key_holds_one_conversation(mesh: Mesh) -> None:
     key = mesh.command("keys", "create", "node", "--scope", "agent.use", "--scope", "conversations.read").strip()
     told = _node(mesh, key)
-    assert told["rpcs"] == ["HandleMessage"]
+    assert told["rpcs"] == ["HandleMessage", "PreviewContext", "CheckText"]
     assert told["first"]["state"] == told["second"]["state"] == "TURN_STATE_REPLIED"
     assert any("hello from node" in reply for reply in told["first"]["replies"])
     assert told["repeated"]["duplicate"] is True

@@ -187,7 +187,7 @@ async def test_what_a_service_itself_says_is_unavailable_is_not_repeated(tmp_pat
         raise errors.StorageUnavailable(retry_after=timedelta(seconds=1))
 
     class Agent:
-        HandleMessage = PreviewContext = staticmethod(away)
+        HandleMessage = PreviewContext = CheckText = staticmethod(away)
 
     server = Server(service="agent", address="127.0.0.1:0", settings=settings(tmp_path))
     server.add(
