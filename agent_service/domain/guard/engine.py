@@ -15,7 +15,7 @@ from agent_service.domain.guard.findings import FINDERS, Context
 from agent_service.domain.guard.folding import MOST_CHARACTERS, fold, sentences
 from agent_service.domain.guard.lexicon import Lexicon
 from agent_service.domain.guard.phrases import Phrase
-from agent_service.domain.guard.rulebook import Rule, Rulebook, quiet
+from agent_service.domain.guard.rulebook import Rule, Rulebook, RulesError, quiet
 from agent_service.domain.guard.verdict import Policy, Side, Verdict
 
 # Of an answer, what is looked through for numbers and for the prompt.
@@ -144,10 +144,16 @@ class Engine:
     def _made(self, side: Side, read: Mapping[str, Phrase]) -> Iterator[_Trial]:
         for number, rule in enumerate(self._rules):
             if rule.whose == side:
-                excuses = self._over_words([read[pattern] for pattern in rule.unless]) if rule.unless else None
-                for pattern in rule.words:
-                    bits = reduce(or_, (self._needs[need] for need in read[pattern].needs), 0)
-                    yield _Trial(number, bits, self._over_words([read[pattern]]), excuses)
+                try:
+                    yield from self._tests(number, rule, read=read)
+                except re2.error:
+                    raise RulesError(f"rule {rule.id}: words: a pattern is too large; make several of it") from None
+
+    def _tests(self, number: int, rule: Rule, *, read: Mapping[str, Phrase]) -> Iterator[_Trial]:
+        excuses = self._over_words([read[pattern] for pattern in rule.unless]) if rule.unless else None
+        for pattern in rule.words:
+            bits = reduce(or_, (self._needs[need] for need in read[pattern].needs), 0)
+            yield _Trial(number, bits, self._over_words([read[pattern]]), excuses)
 
     def _over_words(self, found: Iterable[Phrase]) -> re2.Set:
         return _any_of(f"(?m){phrase.regex(self._lexicon.draw)}" for phrase in found)

@@ -78,13 +78,17 @@ class Lexicon:
         """A word that was not seen lately."""
         short = word[:LONGEST_WORD].strip("!|")
         letter = self._found(short)
-        if not letter and (letter := next(filter(None, map(self._found, _undisguised(short))), "")):
-            self._disguised.add(word)
+        hidden = "" if letter else next(filter(None, map(self._found, _undisguised(short))), "")
+        meant = letter or hidden or UNKNOWN
+        if len(word) > LONGEST_WORD:
+            return meant
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-            self._disguised &= {word}
-        self._known[word] = letter or UNKNOWN
-        return letter or UNKNOWN
+            self._disguised.clear()
+        self._known[word] = meant
+        if hidden:
+            self._disguised.add(word)
+        return meant
 
     def _found(self, word: str) -> str:
         letter = self._words.get(word)

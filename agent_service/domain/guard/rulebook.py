@@ -17,6 +17,10 @@ Patterns = tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...]
 Examples = tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...]
 
 
+# Of one pattern, with what RE2 remembers of texts.
+MOST_MEMORY = 1 << 20
+
+
 class RulesError(ValueError):
     """A rule file is wrong. One line: the file, the rule, the field, and what is right."""
 
@@ -113,9 +117,10 @@ class Rulebook(_Strict):
 
 
 def quiet() -> re2.Options:
-    """RE2 writes what is wrong with a pattern to stderr by itself, quoting it."""
+    """RE2 writes what is wrong with a pattern to stderr by itself, quoting it; and it would keep 8 MiB for each."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = MOST_MEMORY
     return options
 
 
