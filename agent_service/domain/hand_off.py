@@ -9,7 +9,6 @@ from parley.llm.v1.prompt_pb2 import Tool, ToolCall
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, HandOff, HandOffReason
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
-DEFAULT_FAILURES = 3
 MOST_CHARACTERS, MOST_OF_A_LINE, MOST_OF_A_SUMMARY, MOST_OF_A_NOTE = 4000, 300, 1000, 500
 WHO = {Role.ROLE_CONTACT: "Contact", Role.ROLE_AGENT: "Agent", Role.ROLE_OPERATOR: "Operator"}
 WHY = {
@@ -52,8 +51,9 @@ def ending(draft: Draft, reason: HandOffReason, *, note: str = "", usage: Usage 
 
 
 def too_often(turn: LeasedTurn) -> bool:
-    """Whether a failure of this turn would be one too many in a row."""
-    return turn.setting.failed_in_row + 1 >= (turn.setting.manners.failures_before_hand_off or DEFAULT_FAILURES)
+    """Whether a failure of this turn would be one too many in a row. By itself nobody is handed to an empty desk."""
+    most = turn.setting.manners.failures_before_hand_off
+    return bool(most) and turn.setting.failed_in_row + 1 >= most
 
 
 def asked_by_model(draft: Draft, calls: Sequence[ToolCall], *, usage: Usage) -> Ending | None:

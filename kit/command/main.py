@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kit.command.desk import queue
 from kit.command.guard import guard
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url
@@ -29,6 +30,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(guard, name="guard")
 app.add_typer(prompts, name="prompts")
+app.add_typer(queue, name="queue")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """How does an agent behave, as far as storage must know? Kept as one document, and read once."""
 
 import re
+import sys
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,6 @@ from kit.errors import InvalidField
 from parley.storage.v1.manners_pb2 import Manners
 
 SESSION_SECONDS = 3600
-FAILURES_BEFORE_HAND_OFF = 3
 NONE = Manners()
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 LONGEST_COMMAND = 4096
@@ -49,4 +49,5 @@ def session(document: str | None) -> timedelta:
 
 
 def failures_before_hand_off(manners: Manners) -> int:
-    return manners.failures_before_hand_off or FAILURES_BEFORE_HAND_OFF
+    """More than there will ever be, when none asks for a human."""
+    return manners.failures_before_hand_off or sys.maxsize

@@ -29,7 +29,6 @@ MANNERS = Manners(
     turns_per_hour=9,
     tokens_per_day=5_000_000_000,
     failures_before_hand_off=2,
-    answer_after_fallback=True,
 )
 
 

@@ -44,7 +44,8 @@ async def queue(world: World, tenant_id: str = TENANT, **more: Any) -> list[pb.Q
     return list(found.entries)
 
 
-async def fails(store: Store, times: int, *, swept: bool = True) -> None:
+async def fails(store: Store, times: int, *, swept: bool = True, most: int = 3) -> None:
+    await store.execute(f"""UPDATE agents SET manners = '{{"failures_before_hand_off": {most}}}'""")
     for _ in range(times):
         await asked(store)
         store.clock.pass_seconds(121)
@@ -153,6 +154,11 @@ async def test_so_does_a_lease_that_comes_too_late(store: Store) -> None:
     store.clock.pass_seconds(121)
     assert await store.lease() == []
     assert (await owner(store), await store.turn_states()) == (("queue", 2), [("handed_off", "turn_deadline")])
+
+
+async def test_off_the_shelf_no_number_of_failures_gives_a_conversation_to_an_empty_desk(store: Store) -> None:
+    await fails(store, 5, most=0)
+    assert (await owner(store), await store.turn_states()) == (("agent", 1), [("failed", "turn_deadline")] * 5)
 
 
 async def test_an_answer_in_between_begins_the_count_anew(store: Store) -> None:

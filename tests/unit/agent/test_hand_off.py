@@ -211,7 +211,8 @@ def test_a_guardrail_hands_off_in_the_same_way() -> None:
 
 
 async def test_the_failure_of_a_turn_that_broke_counts_too() -> None:
-    ending = Story(Models(), RULES, now=lambda: NOW).failed(a_turn("hello", failed_in_row=2), "internal")
+    turn = a_turn("hello", failed_in_row=2, manners=Manners(failures_before_hand_off=3))
+    ending = Story(Models(), RULES, now=lambda: NOW).failed(turn, "internal")
 
     assert reason_of(ending) == HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE
 
@@ -224,9 +225,11 @@ async def test_a_small_window_is_not_filled_with_tools() -> None:
     assert not model.asked[0].prompt.tools
 
 
-@pytest.mark.parametrize(
-    ("before", "limit", "state"), [(0, 0, FAILED), (1, 0, FAILED), (2, 0, HANDED_OFF), (0, 1, HANDED_OFF)]
-)
+# Failures before, the agent's limit, and how the turn ends.
+AGAIN = [(0, 0, FAILED), (99, 0, FAILED), (1, 3, FAILED), (2, 3, HANDED_OFF), (0, 1, HANDED_OFF)]
+
+
+@pytest.mark.parametrize(("before", "limit", "state"), AGAIN)
 async def test_one_failure_too_many_in_a_row_asks_for_a_human(before: int, limit: int, state: TurnState) -> None:
     turn = a_turn("hello", failed_in_row=before, manners=Manners(failures_before_hand_off=limit))
 

@@ -40,13 +40,14 @@ def test_help_names_every_command() -> None:
         "models",
         "guard",
         "prompts",
+        "queue",
         "version",
     ):
         assert f" {name} " in shown
 
 
 @pytest.mark.parametrize(
-    "name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard", "prompts"]
+    "name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard", "prompts", "queue"]
 )
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
@@ -67,6 +68,7 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("models", "pull", "llama3.2"), "no mesh has run with the data folder"),
         (("guard", "check", "hello"), "no mesh has run with the data folder"),
         (("guard", "eval", "absent.jsonl"), "absent.jsonl: cannot be read"),
+        (("queue",), "no mesh has run with the data folder"),
         (("prompts", "list", "default"), "no mesh has run with the data folder"),
         (("prompts", "add", "default", "no-such-file"), "no-such-file cannot be read"),
     ],

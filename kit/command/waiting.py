@@ -1,0 +1,56 @@
+"""Who waits for a human, and who has which conversation? Asked of storage, and changed there."""
+
+import grpc
+
+from kit.command import reaching
+from kit.command.screen import Mistake, say, table
+from kit.errors import NotFound, from_rpc
+from kit.ids import new_id
+from kit.moments import moment
+from kit.settings import Settings, load
+from parley.chat.v1.message_pb2 import Owner
+from parley.storage.v1.conversation_change_pb2 import HandOffReason, ListQueueRequest, QueueEntry
+from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
+
+OWNERS = {"human": Owner.OWNER_HUMAN, "agent": Owner.OWNER_AGENT}
+NOW = {"human": "is a human's now: the agent is silent", "agent": "is the agent's again"}
+
+
+async def listing(tenant: str, *, everything: bool) -> None:
+    """The one that is due first first. What is said of it is for the desk, not for a terminal."""
+    wanted = ListQueueRequest(tenant_id=tenant, all=everything, page_size=200)
+    async with reaching.channel(load(Settings), "storage") as storage:
+        found = await ConversationServiceStub(storage).ListQueue(wanted, timeout=reaching.CALL_SECONDS)
+    rows = [(each.conversation_id, _word(each), _state(each), _when(each)) for each in found.entries]
+    table(("conversation", "reason", "state", "due"), rows)
+    if found.next_page_token:
+        say("… and more")
+
+
+async def give(tenant: str, conversation: str, *, to: str) -> None:
+    """To a human, or back to the agent."""
+    wanted = SetOwnerRequest(tenant_id=tenant, request_id=new_id(), conversation_id=conversation, owner=OWNERS[to])
+    async with reaching.channel(load(Settings), "storage") as storage:
+        try:
+            await ConversationServiceStub(storage).SetOwner(wanted, timeout=reaching.CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            what = f"there is no conversation {conversation!r}"
+            if isinstance(from_rpc(error), NotFound):
+                raise Mistake(what, fix="parley queue --all lists them") from None
+            raise
+    say(f"{conversation} {NOW[to]}")
+
+
+def _word(entry: QueueEntry) -> str:
+    return HandOffReason.Name(entry.reason).removeprefix("HAND_OFF_REASON_").lower()
+
+
+def _state(entry: QueueEntry) -> str:
+    if entry.HasField("closed_at"):
+        return "given back"
+    return "with a human" if entry.HasField("taken_at") else "waits"
+
+
+def _when(entry: QueueEntry) -> str:
+    return moment(entry.due_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
