@@ -12,7 +12,7 @@ from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 
 REASON = "budget_spent"
-DEFAULT_TURNS_PER_HOUR = 60
+DEFAULT_TURNS_PER_HOUR = 200
 # The sentence may come as late as this many turns over the limit: commands and refused commits took the first ones.
 LATEST = 3
 HOUR = timedelta(hours=1)

@@ -16,13 +16,13 @@ DAY = Manners(tokens_per_day=1000)
 
 
 async def test_up_to_the_limit_the_model_answers() -> None:
-    assert (await told(a_turn("hello", turns_in_hour=60))).replies == ("hi",)
+    assert (await told(a_turn("hello", turns_in_hour=200))).replies == ("hi",)
     assert (await told(a_turn("hello", turns_in_hour=5, manners=Manners(turns_per_hour=5)))).replies == ("hi",)
     assert (await told(a_turn("hello", tenant_tokens_today=999, manners=DAY))).replies == ("hi",)
     assert (await told(a_turn("hello", tenant_tokens_today=10**9))).replies == ("hi",)
 
 
-@pytest.mark.parametrize(("count", "limit"), [(61, 0), (6, 5)])
+@pytest.mark.parametrize(("count", "limit"), [(201, 0), (6, 5)])
 async def test_the_first_turn_over_the_hours_limit_is_told_and_asks_no_model(count: int, limit: int) -> None:
     model = Models()
 
@@ -33,7 +33,7 @@ async def test_the_first_turn_over_the_hours_limit_is_told_and_asks_no_model(cou
 
 
 async def test_it_is_said_in_the_language_of_the_contact() -> None:
-    ending = await told(a_turn("123", turns_in_hour=61, language=Language(code="es")))
+    ending = await told(a_turn("123", turns_in_hour=201, language=Language(code="es")))
 
     assert ending.replies == (TEXTS["turns_spent"]["es"],)
 
@@ -42,20 +42,20 @@ async def test_it_is_said_in_the_language_of_the_contact() -> None:
 async def test_who_was_told_is_met_with_silence(code: str) -> None:
     history = [said(TEXTS["turns_spent"][code], Role.ROLE_AGENT)]
 
-    ending = await told(a_turn("hello", history=history, turns_in_hour=62))
+    ending = await told(a_turn("hello", history=history, turns_in_hour=202))
 
     assert (ending.state, ending.reason, ending.replies) == (SUPPRESSED, "budget_spent", ())
 
 
 async def test_far_over_the_limit_there_is_silence_even_when_the_history_is_not_known() -> None:
-    assert (await told(a_turn("hello", turns_in_hour=64))).replies == ()
+    assert (await told(a_turn("hello", turns_in_hour=204))).replies == ()
 
 
 @pytest.mark.parametrize(("minutes", "replies"), [(59, ()), (61, (LATER,))])
 async def test_an_hour_later_it_may_be_said_again(minutes: int, replies: tuple[str, ...]) -> None:
     history = [said(LATER, Role.ROLE_AGENT, ago=timedelta(minutes=minutes))]
 
-    assert (await told(a_turn("hello", history=history, turns_in_hour=61))).replies == replies
+    assert (await told(a_turn("hello", history=history, turns_in_hour=201))).replies == replies
 
 
 @pytest.mark.parametrize(("hours", "replies"), [(11, ()), (13, (TOMORROW,))])
@@ -68,17 +68,17 @@ async def test_when_the_tenants_day_is_spent_it_is_said_once_a_day(hours: int, r
 
 
 async def test_what_a_contact_writes_does_not_count_as_said() -> None:
-    assert (await told(a_turn("hello", history=[said(LATER)], turns_in_hour=61))).replies == (LATER,)
+    assert (await told(a_turn("hello", history=[said(LATER)], turns_in_hour=201))).replies == (LATER,)
 
 
 async def test_commands_are_answered_all_the_same() -> None:
-    ending = await told(a_turn("/reset", turns_in_hour=100))
+    ending = await told(a_turn("/reset", turns_in_hour=300))
 
     assert ending.replies == ("Done: we begin anew.",)
 
 
 async def test_a_command_and_a_question_over_the_limit_bring_the_commands_reply() -> None:
-    ending = await told(a_turn("/lang en", "hello", turns_in_hour=100))
+    ending = await told(a_turn("/lang en", "hello", turns_in_hour=300))
 
     assert (ending.state, len(ending.replies)) == (TurnState.TURN_STATE_REPLIED, 1)
 
@@ -97,4 +97,4 @@ async def test_two_agents_wired_to_each_other_stop() -> None:
         histories[side].extend([said(word), said(ending.replies[0], Role.ROLE_AGENT)])
         word = ending.replies[0]
 
-    assert spoken == 122
+    assert spoken == 402
