@@ -71,8 +71,8 @@ def text_of(content: Any) -> str:
 
 
 def tokens_of(text: str) -> int:
-    """Four characters each, and never none."""
-    return max(1, len(text) // 4)
+    """Four characters each, begun ones counted, and never none."""
+    return max(1, -(-len(text) // 4))
 
 
 def _within(turns: tuple[Turn, ...], offers_tools: bool) -> Saying:
