@@ -1,7 +1,8 @@
 """Is every message of a long conversation answered within the model's window, and what is old told in short, once?"""
 
+import pytest
+
 from agent_service.domain.summaries import INSTRUCTION
-from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
@@ -12,7 +13,7 @@ MESSAGES = 100
 FILL = "and so we talked on about the weather in the mountains " * 6
 
 
-@BOTH
+@pytest.mark.parametrize("mesh", ["one-sqlite"], indirect=True, scope="session")
 async def test_a_hundred_messages_are_answered_within_the_window_and_what_is_old_is_summarised_once(
     mesh: Mesh, world: World
 ) -> None:
