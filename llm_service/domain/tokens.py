@@ -63,3 +63,8 @@ def characters(prompt: prompt_pb2.Prompt) -> int:
         return said + called
     tools = sum(len(tool.name) + len(tool.description) + len(tool.parameters) for tool in prompt.tools)
     return said + called + tools + len(prompt.output_schema)
+
+
+def teaches(prompt: prompt_pb2.Prompt) -> bool:
+    """Whether its count says something of text: servers count tools and schemas in ways of their own, or not at all."""
+    return characters(prompt) <= 2 * sum([len(message.text) for message in prompt.messages])

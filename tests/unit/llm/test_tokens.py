@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_service.domain.tokens import CHARACTERS_PER_TOKEN, Estimate, characters
+from llm_service.domain.tokens import CHARACTERS_PER_TOKEN, Estimate, characters, teaches
 from parley.llm.v1 import prompt_pb2
 
 
@@ -118,3 +118,11 @@ def test_prompts_without_a_character_never_bring_the_ratio_to_nothing() -> None:
         estimate.learn(a_prompt(""), "m", tokens=3)
 
     assert estimate.count(a_prompt("hello"), "m") <= 20
+
+
+def test_a_prompt_that_is_mostly_tools_teaches_nothing_of_text() -> None:
+    prompt = prompt_pb2.Prompt(messages=[prompt_pb2.PromptMessage(text="hi")])
+    assert teaches(prompt)
+
+    prompt.tools.add(name="look", parameters="{" + " " * 500 + "}")
+    assert not teaches(prompt)
