@@ -4,16 +4,17 @@ anybody reads it."""
 from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.guard import Guard
-from agent_service.domain.guard.telling import without_refused
-from parley.chat.v1.message_pb2 import Message
-from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
+from parley.chat.v1.message_pb2 import Message, Role
+from parley.storage.v1.turn_requests_pb2 import Usage
+
+CONTACT, AGENT = Role.ROLE_CONTACT, Role.ROLE_AGENT
 
 
 async def of_input(draft: Draft, guard: Guard) -> Ending | None:
     """Ends the turn when what was written is refused. The contact is told: silence would look like a fault."""
     decision = await guard.input(draft.turn.tenant_id, [_written(each) for each in draft.turn.messages])
     draft.restricted = decision.restricts_tools
-    return Ending(SUPPRESSED, decision.reason, (decision.tell,)) if decision.blocks else None
+    return Ending(SUPPRESSED, decision.reason, (draft.say("refused"),)) if decision.blocks else None
 
 
 def of_output(draft: Draft, guard: Guard, *, usage: Usage, kept: str) -> Ending | None:
@@ -22,15 +23,22 @@ def of_output(draft: Draft, guard: Guard, *, usage: Usage, kept: str) -> Ending 
     said = [_written(message) for message in (*turn.history, *turn.messages)]
     context = Context(turn.setting.system_prompt, said)
     decision = guard.output(turn.tenant_id, draft.answer.text, context=context)
-    return Ending(FAILED, decision.reason, (decision.tell,), usage, kept) if decision.blocks else None
+    return Ending(FAILED, decision.reason, (draft.say("withheld"),), usage, kept) if decision.blocks else None
 
 
-def drop_refused(turn: LeasedTurn) -> None:
-    """What was refused before is no history for the model either."""
-    kept = without_refused(turn.history)
-    if len(kept) < len(turn.history):
-        turn.ClearField("history")
-        turn.history.extend(kept)
+def drop_refused(draft: Draft) -> None:
+    """What was refused before is no history for the model either: a text that was blocked once stays away from it."""
+    history, refusals = draft.turn.history, draft.texts.every("refused")
+    kept: list[Message] = []
+    for message in history:
+        if message.role == AGENT and message.text in refusals:
+            while kept and kept[-1].role == CONTACT:
+                kept.pop()
+        else:
+            kept.append(message)
+    if len(kept) < len(history):
+        draft.turn.ClearField("history")
+        draft.turn.history.extend(kept)
 
 
 def _written(message: Message) -> str:

@@ -14,6 +14,16 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "es": "Te paso con una persona de nuestro equipo, que te responderá aquí lo antes posible.",
         "pt": "Vou passar você para uma pessoa da nossa equipe, que responderá aqui assim que possível.",
     },
+    "refused": {
+        "en": "I cannot help with that request.",
+        "es": "No puedo ayudar con esa petición.",
+        "pt": "Não posso ajudar com esse pedido.",
+    },
+    "withheld": {
+        "en": "I cannot share that answer.",
+        "es": "No puedo compartir esa respuesta.",
+        "pt": "Não posso partilhar essa resposta.",
+    },
     "opted_out": {
         "en": "You will get no more messages from us. To hear from us again, write START.",
         "es": "No recibirás más mensajes nuestros. Para volver a recibirlos, escribe ALTA.",

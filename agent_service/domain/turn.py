@@ -157,7 +157,7 @@ class Story:
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         budget, tools = self.terms(draft.turn)
-        guarding.drop_refused(draft.turn)
+        guarding.drop_refused(draft)
         draft.prompt = build(draft.turn, budget, hint=languages.hint(draft.language))
         draft.prompt.tools.extend(tools)
         if draft.restricted:

@@ -1,27 +1,24 @@
 """What follows for a turn from what was said? Rules first, then a judge where they only suspect; everything is told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_service.domain.guard.engine import NO_CONTEXT, NO_POLICY, Engine
 from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.judge import Judge, Opinion, asked
-from agent_service.domain.guard.telling import language_of
 from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
 from agent_service.domain.guard.violations import Violations
 
 REASON = "guardrail:"
 JUDGE_UNKNOWN = "judge.unknown"
-Policies = Callable[[str], Policy]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows. `reason` and `tell` are set when it is blocked."""
+    """What follows. `reason` is set when it is blocked."""
 
     action: Action
     reason: str = ""
-    tell: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -49,23 +46,22 @@ class Guard:
         if verdict.unsure:
             opinion = await asked(self._judge, text, tenant_id=tenant_id, seconds=self._judge_seconds)
             hits = _judged(verdict, opinion)
-        return self._decided(tenant_id, hits, side=Side.INPUT, tell=lambda: language_of(text).refused)
+        return self._decided(tenant_id, hits, side=Side.INPUT)
 
     def output(
         self, tenant_id: str, answer: str, *, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY
     ) -> Decision:
         """What an answer leads to, seen beside what the model was shown."""
         verdict = self._engine.check(answer, side=Side.OUTPUT, context=context, policy=policy)
-        said = context.said[-1] if context.said else answer
-        return self._decided(tenant_id, verdict.hits, side=Side.OUTPUT, tell=lambda: language_of(said).withheld)
+        return self._decided(tenant_id, verdict.hits, side=Side.OUTPUT)
 
-    def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side, tell: Callable[[], str]) -> Decision:
+    def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side) -> Decision:
         self._violations.note(tenant_id, hits, side=side)
         verdict = Verdict(hits)
         deciding = verdict.deciding
         if deciding is None or verdict.action < Action.BLOCK:
             return Decision(verdict.action)
-        return Decision(verdict.action, f"{REASON}{deciding.rule}", tell())
+        return Decision(verdict.action, f"{REASON}{deciding.rule}")
 
 
 def _judged(verdict: Verdict, opinion: Opinion) -> tuple[Hit, ...]:
