@@ -92,7 +92,7 @@ def _default(found: ListModelsResponse, default: Model | None) -> Finding:
     if default is None:
         return broken("model", said, fix="do what it says, or set DEFAULT_MODEL to one of: parley models")
     if default.state == ModelState.MODEL_STATE_READY:
-        return _ready(found, said)
+        return ok("model", said)
     ill = f"{named} is {state(default)}"
     fix = FIXES.get(default.state, "parley models").format(name=default.name)
     if stand_in := _stand_in(found, default):
@@ -100,13 +100,6 @@ def _default(found: ListModelsResponse, default: Model | None) -> Finding:
     if default.state == ModelState.MODEL_STATE_PROBED:
         return look("model", ill, fix=fix)
     return broken("model", f"{ill}, and nothing stands in: people get the fallback text", fix=fix)
-
-
-def _ready(found: ListModelsResponse, said: str) -> Finding:
-    """A server that refuses our key is reached all the same; the note tells."""
-    if "get the fallback text" in found.note:
-        return broken("model", said, fix="set OPENAI_API_KEY, or api_key_file in models.toml, to a key that it takes")
-    return ok("model", said)
 
 
 def _others(ill: list[Model]) -> list[Finding]:

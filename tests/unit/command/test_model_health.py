@@ -55,8 +55,7 @@ def test_a_default_that_nobody_has_is_broken_in_the_words_of_the_service() -> No
 
 
 def test_a_server_that_refuses_our_key_is_broken_though_it_is_reached() -> None:
-    note = "The server refuses our key (401): set the one it was given. People get the fallback text."
-    (finding,) = model_health.judged(a_listing(a_model("chat", model_pb2.MODEL_STATE_READY), note=note))
+    (finding,) = model_health.judged(a_listing(a_model("chat", model_pb2.MODEL_STATE_REFUSED)))
     assert finding.level is Level.BROKEN
     assert "OPENAI_API_KEY" in finding.fix
 
