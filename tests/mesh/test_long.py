@@ -1,8 +1,7 @@
 """Is every message of a long conversation answered within the model's window, and what is old told in short, once?"""
 
-import pytest
-
 from agent_service.domain.summaries import INSTRUCTION
+from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
@@ -13,7 +12,7 @@ MESSAGES = 100
 FILL = "and so we talked on about the weather in the mountains " * 6
 
 
-@pytest.mark.parametrize("mesh", ["one-sqlite"], indirect=True, scope="session")
+@BOTH
 async def test_a_hundred_messages_are_answered_within_the_window_and_what_is_old_is_summarised_once(
     mesh: Mesh, world: World
 ) -> None:

@@ -7,6 +7,7 @@ server. All rows of a protocol run at once, each with a server and a service of 
 import asyncio
 import resource
 import time
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,60 +80,45 @@ class End(NamedTuple):
     seconds: float
 
 
+async def _with_a_text(stub: "LlmServiceAsyncStub") -> str:
+    answer = await stub.Generate(_request(SORRY), timeout=DEADLINE_SECONDS)
+    fell_back = answer.completion.finish_reason == completion_pb2.FINISH_REASON_FALLBACK
+    assert (answer.text == SORRY) is fell_back is answer.completion.fallback
+    return _word(answer.completion.failure.reason) if fell_back else NOTHING
+
+
+async def _without_a_text(stub: "LlmServiceAsyncStub") -> str:
+    return await _reason(stub.Generate(_request(""), timeout=DEADLINE_SECONDS))
+
+
+async def _as_a_stream(stub: "LlmServiceAsyncStub") -> str:
+    return await _reason(_drained(stub, timeout=DEADLINE_SECONDS))
+
+
+# How the service is asked, and what comes of it; the rows that hold for it.
+WAYS = {
+    "with a fallback text": (_with_a_text, WHOLE),
+    "without one": (_without_a_text, WHOLE),
+    "as a stream": (_as_a_stream, STREAM),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ORACLES)
-async def test_every_illness_gives_the_fallback_in_time_and_the_reason(kind: str, tmp_path: Path) -> None:
+async def test_every_illness_ends_in_time_with_its_reason(kind: str, way: str, tmp_path: Path) -> None:
+    ask, rows = WAYS[way]
+
     async def end(illness: str) -> End:
         async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, _setup(kind)) as stub:
             await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
             await server.switch(illness)
             began = time.monotonic()
-            answer = await stub.Generate(_request(SORRY), timeout=DEADLINE_SECONDS)
-            took = time.monotonic() - began
-        fell_back = answer.completion.finish_reason == completion_pb2.FINISH_REASON_FALLBACK
-        assert (answer.text == SORRY) is fell_back is answer.completion.fallback
-        reason = _word(answer.completion.failure.reason) if fell_back else NOTHING
-        return End(reason, len(server.chats), took)
-
-    ends = await asyncio.gather(*map(end, WHOLE))
-
-    assert _unlike(WHOLE, ends) == {}
-
-
-@pytest.mark.parametrize("kind", ORACLES)
-async def test_every_illness_without_a_fallback_text_fails_in_time_with_the_reason(kind: str, tmp_path: Path) -> None:
-    async def end(illness: str) -> End:
-        async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, _setup(kind)) as stub:
-            await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
-            await server.switch(illness)
-            began, reason = time.monotonic(), NOTHING
-            try:
-                await stub.Generate(_request(""), timeout=DEADLINE_SECONDS)
-            except grpc.aio.AioRpcError as error:
-                reason = _word(errors.from_rpc(error).reason)
+            reason = await ask(stub)
             return End(reason, len(server.chats), time.monotonic() - began)
 
-    ends = await asyncio.gather(*map(end, WHOLE))
+    ends = await asyncio.gather(*map(end, rows))
 
-    assert _unlike(WHOLE, ends) == {}
-
-
-@pytest.mark.parametrize("kind", ORACLES)
-async def test_every_illness_of_a_stream_ends_it_in_time_with_the_reason(kind: str, tmp_path: Path) -> None:
-    async def end(illness: str) -> End:
-        async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, _setup(kind)) as stub:
-            await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
-            await server.switch(illness)
-            began, reason = time.monotonic(), NOTHING
-            try:
-                async for _ in stub.GenerateStream(_stream_request(), timeout=DEADLINE_SECONDS):
-                    pass
-            except grpc.aio.AioRpcError as error:
-                reason = _word(errors.from_rpc(error).reason)
-            return End(reason, len(server.chats), time.monotonic() - began)
-
-    ends = await asyncio.gather(*map(end, STREAM))
-
-    assert _unlike(STREAM, ends) == {}
+    assert _unlike(rows, ends) == {}
 
 
 @pytest.mark.parametrize("kind", ORACLES)
@@ -151,7 +137,9 @@ async def test_no_illness_leaves_a_task_or_a_connection_behind(kind: str, tmp_pa
         for illness, (server, _) in rigs.items():
             await server.switch(illness)
         for _ in range(rounds):
-            await asyncio.gather(*(_read(stub, timeout=0.4) for _, stub in rigs.values() for _ in range(at_once)))
+            await asyncio.gather(
+                *(_reason(_drained(stub, timeout=0.4)) for _, stub in rigs.values() for _ in range(at_once))
+            )
         await _settled()
 
         kept = {illness: server.open_connections for illness, (server, _) in rigs.items()}
@@ -168,7 +156,7 @@ async def test_two_hundred_megabytes_leave_no_trace_in_memory(kind: str, stream:
 
         async def ask() -> None:
             if stream:
-                await _read(stub, timeout=5)
+                await _reason(_drained(stub, timeout=5))
             else:
                 await stub.Generate(_request(SORRY), timeout=5)
 
@@ -225,12 +213,18 @@ async def _generate(stub: "LlmServiceAsyncStub") -> llm.GenerateResponse:
     return await stub.Generate(_request(""), timeout=10)
 
 
-async def _read(stub: "LlmServiceAsyncStub", *, timeout: float) -> None:
-    try:
-        async for _ in stub.GenerateStream(_stream_request(), timeout=timeout):
-            pass
-    except grpc.aio.AioRpcError:
+async def _drained(stub: "LlmServiceAsyncStub", *, timeout: float) -> None:
+    async for _ in stub.GenerateStream(_stream_request(), timeout=timeout):
         pass
+
+
+async def _reason(asked: Awaitable[object]) -> str:
+    """Why it failed, or that it did not."""
+    try:
+        await asked
+    except grpc.aio.AioRpcError as error:
+        return _word(errors.from_rpc(error).reason)
+    return NOTHING
 
 
 def _request(fallback: str) -> llm.GenerateRequest:

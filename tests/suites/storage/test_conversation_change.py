@@ -15,17 +15,13 @@ from parley.storage.v1.conversation_change_pb2 import (
     Language,
 )
 from parley.storage.v1.turn_requests_pb2 import Usage
-from storage_service.backends import postgres, sqlite
-from storage_service.backends.engines import sqlite_path
-from storage_service.backends.postgres.writes import Writes as PostgresWrites
-from storage_service.backends.sqlite.reading import connect
-from storage_service.backends.sqlite.writes import Writes as SqliteWrites
 from storage_service.domain.asks import Ask
 from storage_service.domain.changes import Changes
 from storage_service.domain.hand_offs import QueueEntry
 from tests.postgres import Server as Postgres
-from tests.suites.storage.hot import LEASE, START, TENANT, Store, a_commit, fresh, seed
-from tests.suites.storage.test_model_conversation import asked, same_id, statements_of
+from tests.suites.storage.hot import LEASE, START, TENANT, Store, a_commit, seed
+from tests.suites.storage.statements_run import on_postgres, on_sqlite
+from tests.suites.storage.test_model_conversation import asked, same_id
 from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
 from tests.suites.storage.world import World, open_world
 
@@ -339,26 +335,13 @@ def everything() -> Changes:
 
 
 def test_a_group_without_a_change_costs_sqlite_no_statement(tmp_path: Path, postgres_server: Postgres) -> None:
-    connection = connect(sqlite_path(fresh("sqlite", tmp_path, postgres_server)))
-    ran: list[str] = []
-    connection.set_trace_callback(ran.append)
-    writes = SqliteWrites(statements_of(sqlite))
-    writes.write(connection, Changes(), now=START)
-    assert ran == []
-    writes.write(connection, everything(), now=START)
-    assert len(ran) == 4
-    connection.close()
+    assert on_sqlite(Changes(), tmp_path, server=postgres_server) == []
+    assert len(on_sqlite(everything(), tmp_path, server=postgres_server)) == 4
 
 
 async def test_a_group_without_a_change_costs_postgres_no_statement() -> None:
-    ran: list[str] = []
+    tokens = await on_postgres(Changes(tokens={(TENANT, "2026-01-01"): 7}, turns={}))
 
-    async def run(statement: str, *_: Any) -> None:
-        ran.append(statement)
-
-    writes = PostgresWrites(statements_of(postgres))
-    await writes.write(run, Changes(), now=START)
-    assert ran == []
-    await writes.write(run, Changes(tokens={(TENANT, "2026-01-01"): 7}, turns={}), now=START)
-    await writes.write(run, everything(), now=START)
-    assert len(ran) == 3, "what stands in other tables goes with one statement; the conversation is written twice"
+    assert await on_postgres(Changes()) == []
+    together = [*tokens, *await on_postgres(everything())]
+    assert len(together) == 3, "what stands in other tables goes with one statement; the conversation is written twice"

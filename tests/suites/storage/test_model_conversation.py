@@ -9,16 +9,11 @@ import pytest
 from kit.errors import LeaseLost, OwnerChanged
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
-from storage_service.backends import postgres, sqlite
-from storage_service.backends.engines import sqlite_path
-from storage_service.backends.postgres.writes import Writes as PostgresWrites
-from storage_service.backends.sqlite.reading import connect
-from storage_service.backends.sqlite.writes import Writes as SqliteWrites
-from storage_service.backends.statements import Statements
 from storage_service.domain.asks import Ask
 from storage_service.domain.changes import Changes
 from tests.postgres import Server as Postgres
-from tests.suites.storage.hot import LEASE, START, Store, a_commit, a_message, fresh, seed
+from tests.suites.storage.hot import LEASE, Store, a_commit, a_message, seed
+from tests.suites.storage.statements_run import on_postgres, on_sqlite
 from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
 from tests.suites.storage.world import World, open_world
 
@@ -136,36 +131,17 @@ async def test_another_tenant_neither_sees_nor_changes_it(store: Store) -> None:
 
 
 def test_a_group_that_brings_none_costs_sqlite_no_statement(tmp_path: Path, postgres_server: Postgres) -> None:
-    connection = connect(sqlite_path(fresh("sqlite", tmp_path, postgres_server)))
-    ran: list[str] = []
-    connection.set_trace_callback(ran.append)
-    writes = SqliteWrites(statements_of(sqlite))
-    writes.write(connection, Changes(), now=START)
-    assert ran == []
-    writes.write(connection, brought(), now=START)
-    assert len(ran) == 1
-    connection.close()
+    assert on_sqlite(Changes(), tmp_path, server=postgres_server) == []
+    assert len(on_sqlite(brought(), tmp_path, server=postgres_server)) == 1
 
 
 async def test_a_group_that_brings_none_costs_postgres_no_statement() -> None:
-    ran: list[str] = []
-
-    async def run(statement: str, *_: Any) -> None:
-        ran.append(statement)
-
-    writes = PostgresWrites(statements_of(postgres))
-    await writes.write(run, Changes(), now=START)
-    assert ran == []
-    await writes.write(run, brought(), now=START)
-    assert len(ran) == 1
+    assert await on_postgres(Changes()) == []
+    assert len(await on_postgres(brought())) == 1
 
 
 def brought() -> Changes:
     return Changes(model_conversations={"c": ("acme", "c", "conv_1", 1)})
-
-
-def statements_of(dialect: Any) -> Statements:
-    return Statements.load(Path(dialect.__file__).with_name("statements.sql"))
 
 
 async def same_id(store: Store, theirs: str, ours: str) -> None:

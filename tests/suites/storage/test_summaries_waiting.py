@@ -7,12 +7,7 @@ from typing import Any
 
 from kit.ids import new_id
 from parley.chat.v1.message_pb2 import TURN_KIND_ANSWER, TURN_KIND_SUMMARY
-from storage_service.backends import postgres, sqlite
-from storage_service.backends.engines import sqlite_path
 from storage_service.backends.hot import open_hot
-from storage_service.backends.postgres.writes import Writes as PostgresWrites
-from storage_service.backends.sqlite.reading import connect
-from storage_service.backends.sqlite.writes import Writes as SqliteWrites
 from storage_service.domain.changes import Changes
 from storage_service.domain.database import HotRows, Kind
 from storage_service.domain.events import Events
@@ -20,9 +15,9 @@ from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
 from tests.suites.storage.doors import Patient, an_ask, running
-from tests.suites.storage.hot import START, TENANT, Store, a_commit, a_message, a_submission, fresh, migrate
+from tests.suites.storage.hot import START, TENANT, Store, a_commit, a_message, a_submission, migrate
+from tests.suites.storage.statements_run import on_postgres, on_sqlite
 from tests.suites.storage.summing import talked, wanting
-from tests.suites.storage.test_model_conversation import statements_of
 
 
 class Watched:
@@ -163,22 +158,10 @@ def asked_for(chat_id: str) -> Changes:
 async def test_what_asks_for_a_summary_is_written_with_the_rest_and_costs_nothing_where_nobody_asks(
     tmp_path: Path, postgres_server: Postgres
 ) -> None:
-    ran: list[str] = []
-
-    async def run(statement: str, *_: Any) -> None:
-        ran.append(statement)
-
-    await PostgresWrites(statements_of(postgres)).write(run, Changes(), now=START)
-    assert ran == []
     asked = asked_for("chat-1")
     asked.waiting["turn-1"] = (TENANT, "turn-1", START, 1, 1, START)
-    await PostgresWrites(statements_of(postgres)).write(run, asked, now=START)
-    assert len(ran) == 1, "in the statement that is sent anyway"
-    ran.clear()
-    connection = connect(sqlite_path(fresh("sqlite", tmp_path, postgres_server)))
-    connection.set_trace_callback(ran.append)
-    SqliteWrites(statements_of(sqlite)).write(connection, Changes(), now=START)
-    assert ran == []
-    SqliteWrites(statements_of(sqlite)).write(connection, asked_for("chat-1"), now=START)
-    assert len(ran) == 1
-    connection.close()
+
+    assert await on_postgres(Changes()) == []
+    assert len(await on_postgres(asked)) == 1, "in the statement that is sent anyway"
+    assert on_sqlite(Changes(), tmp_path, server=postgres_server) == []
+    assert len(on_sqlite(asked_for("chat-1"), tmp_path, server=postgres_server)) == 1
