@@ -39,6 +39,8 @@ class Reply:
     hangs_up: bool = False  # the connection is closed without an answer
 
 
+TURNS_TO_CONNECT = 5
+
 Handler = Callable[[Request], Reply]
 
 
@@ -121,10 +123,15 @@ class HttpServer:
         """Nobody listens any more, and who is connected is cut."""
         if self._server:
             self._server.close()
-            for transport in list(self._open):
-                transport.abort()
             await self._server.wait_closed()
             self._server = None
+            # Who was accepted in this very moment has a transport only some turns of the loop later.
+            for _ in range(TURNS_TO_CONNECT):
+                await asyncio.sleep(0)
+            while self._open:
+                for transport in list(self._open):
+                    transport.abort()
+                await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
