@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 from agent_service.backends import texts_file
+from agent_service.backends.contexts import Contexts
 from agent_service.backends.directory import Accounts, Agents
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.lingua_detector import Lingua
@@ -47,7 +48,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
     story = Story(model, _rules(settings), now=utc_now, guard=_guard(settings, engine, model=model))
-    previews = Previews(Agents(storage), story)
+    previews = Previews(Agents(storage), Contexts(storage, history=settings.agent_history), story=story)
     front = AgentServer(door, previews, checks=Checks(engine, clock=time.perf_counter))
     server.add(rpc.add_AgentServiceServicer_to_server, front, service=SERVICE)
     await server.start()

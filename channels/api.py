@@ -25,6 +25,7 @@ class Api:
     max_text = TextLimit(size=65_536, unit="characters")  # the contract's limit of a text: never split
     credential_fields: tuple[CredentialField, ...] = ()
     address_environment = ""
+    formatting = ""  # the program knows what it shows; nobody else does
     capabilities = Capabilities(receipts=False, reconciles=False)
     unreadable = HttpAnswer(status=404, content_type="application/json", body=b"{}")
 

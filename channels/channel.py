@@ -257,6 +257,10 @@ class Channel(Protocol):
         """The variable with the default account's address; "" when there is none."""
 
     @property
+    def formatting(self) -> str:
+        """What it can show, told to the model that writes on it; "" when there is nothing to say."""
+
+    @property
     def capabilities(self) -> Capabilities:
         """What is heard after a send."""
 

@@ -18,7 +18,12 @@ METADATA = {
 def sms() -> TwilioChannel:
     """The channel."""
     return TwilioChannel(
-        name="sms", prefix="", address_environment="TWILIO_PHONE_NUMBER", metadata=METADATA, extend=_extend
+        name="sms",
+        prefix="",
+        address_environment="TWILIO_PHONE_NUMBER",
+        formatting="This is a text message: plain text only, no formatting. Keep an answer under 320 characters.",
+        metadata=METADATA,
+        extend=_extend,
     )
 
 

@@ -84,6 +84,7 @@ class Telegram:
         ),
     )
     address_environment = ""
+    formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 4,000 characters."
     capabilities = Capabilities(receipts=False, reconciles=False)
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 

@@ -30,6 +30,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.payload import Form, parse_form, parse_json, string
+from channels.phones import e164
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
@@ -96,6 +97,7 @@ class TwilioChannel:
     name: str
     prefix: str
     address_environment: str
+    formatting: str
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
 
@@ -156,6 +158,7 @@ class TwilioChannel:
             channel=self.name,
             chat_id=sender,
             sender_id=sender,
+            sender_phone=e164(sender),
             text=form.first("Body"),
             provider_message_id=form.first("MessageSid") or form.first("SmsSid"),
             attachments=_media(form),

@@ -105,6 +105,7 @@ class Webchat:
         ),
     )
     address_environment = ""
+    formatting = "This chat shows plain text and line breaks: no Markdown and no tables."
     capabilities = Capabilities(receipts=False, reconciles=False)
     unreadable = HttpAnswer(400, "application/json", b'{"error":"unreadable"}')  # our own client: tell it
 

@@ -53,6 +53,7 @@ class Opening:
             account = directory_pb2.ChannelAccount(
                 tenant_id=DEFAULT_TENANT, channel=given.channel, address=given.address, name=given.channel
             )
+        account.formatting = account.formatting or CHANNELS[given.channel].formatting
         await self._directory.put(account, given.credentials)
         log.info("account.given", channel=given.channel, tenant=DEFAULT_TENANT)
 
@@ -65,7 +66,8 @@ class Opening:
             return
         known = await self._directory.resolve(channel.name, account.account_key)
         missing = _generated(channel, known.credentials)
-        if missing:
+        if missing or not account.formatting:
+            account.formatting = account.formatting or channel.formatting
             await self._directory.put(account, {**known.credentials, **missing})
 
     async def _existing(self, channel: str, address: str) -> directory_pb2.ChannelAccount | None:

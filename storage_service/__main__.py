@@ -35,6 +35,7 @@ from storage_service.backends.vault import Vault
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.accepting import Acceptance
 from storage_service.domain.awaiting import Awaiting
+from storage_service.domain.contexts import Contexts
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
 from storage_service.domain.housekeeping import Housekeeping
@@ -49,7 +50,7 @@ from storage_service.domain.turn_work import TurnWork
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
 from storage_service.server import Servicers, mount
-from storage_service.servicers.conversations import ConversationServicer
+from storage_service.servicers.conversations import ConversationServicer, Held
 from storage_service.servicers.directory import Directory, DirectoryServicer
 from storage_service.servicers.inbox import InboxServicer
 from storage_service.servicers.outbox import OutboxServicer
@@ -88,7 +89,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     outbox = _outbox(parts, hot)
     inbox = _inbox(parts, hot, pressure=pressure, outbox=outbox)
     server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
-    mount(server, _servicers(parts, inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
+    mount(server, _servicers(parts, hot, inbox=inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
     await server.start()
     await _run(
         parts, hot, inbox=inbox, outbox=outbox, server=server, housekeeping=_housekeeping(parts, hot, pressure=pressure)
@@ -185,7 +186,9 @@ def _housekeeping(parts: Parts, hot: Hot, *, pressure: Pressure) -> Housekeeping
     return Housekeeping(hot.database, sweeper, pressure=pressure, every_seconds=settings.storage_sweep_seconds)
 
 
-def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
+def _servicers(
+    parts: Parts, hot: Hot, *, inbox: Inbox, outbox: Outbox, accounts: Accounts, api_keys: ApiKeys
+) -> Servicers:
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
     watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
@@ -203,10 +206,10 @@ def _servicers(parts: Parts, inbox: Inbox, *, outbox: Outbox, accounts: Accounts
     )
     wishes = Wishes(sessions, repeats, events=parts.events)
     return Servicers(
-        inbox=InboxServicer(inbox),
+        inbox=InboxServicer(inbox, ownership),
         outbox=OutboxServicer(outbox, wishes, secrets=parts.vault.secrets),
         conversations=ConversationServicer(
-            reads, ownership, hand_offs=HandOffs(sessions), watching=watching, awaiting=awaiting
+            Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot.database))
         ),
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),

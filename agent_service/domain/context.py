@@ -9,6 +9,7 @@ from itertools import chain
 from math import ceil
 from typing import NamedTuple
 
+from agent_service.domain import languages
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
 from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -109,6 +110,11 @@ def choose(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Chosen:
     recent = [said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
     history, room = budget.latest(recent, room)
     return Chosen(system, summary, history, [*others, newest], room)
+
+
+def hint(language: str, formatting: str) -> str:
+    """What the model is told beside the system prompt: the contact's language, and what the channel can show."""
+    return "\n".join(filter(None, (languages.hint(language), formatting)))
 
 
 def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:

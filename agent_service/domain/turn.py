@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agent_service.domain import budgets, commands, guarding, hand_off, languages, opting, summaries, wishes
-from agent_service.domain.context import Budget, build
+from agent_service.domain.context import Budget, build, hint
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.texts import Texts
@@ -158,7 +158,7 @@ class Story:
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         budget, tools = self.terms(draft.turn)
         guarding.drop_refused(draft)
-        draft.prompt = build(draft.turn, budget, hint=languages.hint(draft.language))
+        draft.prompt = build(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
         draft.prompt.tools.extend(tools)
         if draft.restricted:
             draft.prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE

@@ -132,6 +132,7 @@ class Accounts:
             "unknown_policy": _word(_POLICIES, policy, field="account.unknown_policy"),
             "model": wanted.model,
             "quiet_window_ms": wanted.quiet_window_ms if wanted.HasField("quiet_window_ms") else None,
+            "formatting": wanted.formatting,
             "options": json.dumps(dict(wanted.options), sort_keys=True),
         }
         if wanted.state:

@@ -24,6 +24,7 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         language=languages.read(row[8]) if row[8] else None,
         tenant_tokens_today=row[9],
         manners=manners.read(row[10]) if row[10] else None,
+        formatting=row[11],
     )
 
 

@@ -35,6 +35,7 @@ def account(row: tables.ChannelAccount) -> directory.ChannelAccount:
         model=row.model,
         quiet_window_ms=row.quiet_window_ms,
         options=json.loads(row.options),
+        formatting=row.formatting,
         version=row.version,
         created_at=stamp(row.created_at),
         updated_at=stamp(row.updated_at),
@@ -71,7 +72,7 @@ def prompt_version(row: tables.PromptVersion, *, live_version_id: str | None) ->
 
 def contact(row: tables.Contact, identities: Iterable[tables.Identity]) -> directory.Contact:
     known = [
-        directory.Identity(channel=each.channel, account_id=each.account_id, sender_id=each.sender_id)
+        directory.Identity(channel=each.channel, account_id=each.account_id, sender_id=each.sender_id, phone=each.phone)
         for each in identities
     ]
     return directory.Contact(

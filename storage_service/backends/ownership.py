@@ -5,6 +5,7 @@ begun to send is not sent.
 """
 
 from kit.errors import InvalidField
+from parley.chat.v1.message_pb2 import Owner
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from storage_service.backends import hand_offs, lanes, mapping
 from storage_service.backends.repeats import Repeats
@@ -15,6 +16,7 @@ from storage_service.domain import words
 from storage_service.domain.wakeups import Wakeups
 
 REASON = "owner_changed"
+PROVIDERS_APP = "provider's app"
 
 
 class Ownership:
@@ -25,15 +27,27 @@ class Ownership:
         self._repeats = repeats
         self._wakeups = wakeups
 
-    async def set_owner(self, request: owning.SetOwnerRequest, actor: str) -> owning.SetOwnerResponse:
-        """Takes a conversation over or hands it back. Asked again, it shows the conversation as it is by then."""
+    async def take_over(self, tenant_id: str, conversation_id: str, *, message_id: str) -> None:
+        """A human of the team wrote this message in the provider's own app. Known again, it takes nothing over."""
+        request = owning.SetOwnerRequest(
+            tenant_id=tenant_id, request_id=message_id, conversation_id=conversation_id, owner=Owner.OWNER_HUMAN
+        )
+        await self.set_owner(request, PROVIDERS_APP, unless="none")
+
+    async def set_owner(
+        self, request: owning.SetOwnerRequest, actor: str, *, unless: str = ""
+    ) -> owning.SetOwnerResponse:
+        """Takes a conversation over or hands it back. Asked again, it shows the conversation as it is by then.
+
+        With `unless` that owner keeps it: somebody who opted out stays so, whoever writes to them.
+        """
         owner = _word(request.owner)
         ended: list[str] = []
 
         async def work(rows: Rows) -> owning.SetOwnerResponse:
             lane = await rows.named(Conversation, request.conversation_id, lock=True)
             repeated = await self._repeats.first(rows, request) is not None
-            if not repeated:
+            if not repeated and lane.owner != unless:
                 ended.extend(await _change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
             return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)

@@ -16,7 +16,8 @@ from storage_service.domain import handing, hearing, receipts
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Key, Known, Lane, Message, RawPayload, Receipt, Seat
+from storage_service.domain.rows import Key, Known, Lane, Message, RawPayload, Receipt
+from storage_service.domain.seats import Person, Seat
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
@@ -40,7 +41,9 @@ class AcceptRows(handing.HandingRows, receipts.ReceiptRows, Protocol):
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
-    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None: ...
+    async def seat(
+        self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
+    ) -> None: ...
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
     async def let_go(self) -> None: ...
 
@@ -109,7 +112,7 @@ class Acceptance:
         missing = {s: seat for s, seat in seats.items() if s[2] and not (seat.conversation_id and seat.contact_id)}
         missing = {s: seat for s, seat in missing.items() if seat.account_state != "disabled"}
         if missing:
-            await rows.seat(missing, self.new_id)
+            await rows.seat(missing, _people(submissions), new_id=self.new_id)
             seats = {**seats, **await rows.seats(sorted(missing))}
         return seats
 
@@ -157,7 +160,7 @@ class _Arrival:
             lane.context_seq = lane.next_seq - 1
         row = self._row(lane, message)
         row.turn_id = self._turn(lane, seat, row=row) if hearing.is_answered(lane, message) else None
-        if not message.from_bot:
+        if not (message.from_bot or message.from_team):
             lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
@@ -172,7 +175,7 @@ class _Arrival:
             self.how.new_id(),
             lane.id,
             lane.take_seq(),
-            "contact",
+            "operator" if message.from_team else "contact",
             message.text,
             _attachments(message.attachments),
             orjson.dumps(dict(message.metadata)).decode() if message.metadata else None,
@@ -242,6 +245,17 @@ def _set_due(lane: Lane, due_at: datetime) -> None:
 def _sitters(submission: Submission) -> list[Sitter]:
     account = (submission.tenant_id, submission.account_id)
     return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
+
+
+def _people(submissions: Sequence[Submission]) -> dict[Sitter, Person]:
+    """Everybody who writes, as the last of their messages shows them."""
+    return {
+        (each.tenant_id, each.account_id, message.chat_id, message.sender_id): Person(
+            message.sender_name, message.sender_phone
+        )
+        for each in submissions
+        for message in each.messages
+    }
 
 
 def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[Key, Lane]) -> bool:

@@ -38,6 +38,8 @@ class Changes:
     chosen: dict[str, tuple[str, str, str | None, str | None]] = field(default_factory=dict)
     begun_anew: dict[str, Key] = field(default_factory=dict)
     queue_entries: list[QueueEntry] = field(default_factory=list)
+    # Conversations in which nobody waits for a human any more. tenant_id, conversation_id, since when
+    left_queue: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
     # By tenant and day (UTC).
     tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     # Moved by nothing but a lease of their turn; by nothing but their deliveries.

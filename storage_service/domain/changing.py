@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kit.errors import InvalidField, ParleyError
+from parley.chat.v1.message_pb2 import TurnState
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
 from storage_service.domain.changes import Changes
 from storage_service.domain.languages import stored
@@ -28,10 +29,12 @@ def refusal(item: TurnCommit, state: str) -> ParleyError | None:
 
 
 def may_speak(lane: Lane, item: TurnCommit) -> bool:
-    """The agent, while it owns the conversation; and whoever brings back one who had opted out."""
+    """The agent, while it owns the conversation; whoever lets one opt out, or brings back one who had; and silence."""
     if lane.owner_epoch != item.owner_epoch:
         return False
-    return lane.owner == "agent" or (lane.opted_out and opts_in(item))
+    if lane.owner == "none":
+        return lane.opted_out and opts_in(item)
+    return lane.owner == "agent" or opts_out(item) or says_nothing(item)
 
 
 def opts_out(item: TurnCommit) -> bool:
@@ -40,6 +43,10 @@ def opts_out(item: TurnCommit) -> bool:
 
 def opts_in(item: TurnCommit) -> bool:
     return item.HasField("change") and item.change.HasField("opted_out") and not item.change.opted_out
+
+
+def says_nothing(item: TurnCommit) -> bool:
+    return item.state == TurnState.TURN_STATE_SUPPRESSED and not item.replies and not item.HasField("change")
 
 
 def call_off(lane: Lane, deliveries: Sequence[Delivery], *, changes: Changes, now: datetime) -> None:
@@ -73,7 +80,7 @@ def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes, now: dat
     if model is not None or language is not None:
         changes.chosen[lane.id] = (*lane.key, model, language)
     if change.HasField("opted_out"):
-        _set_opting(lane, out=change.opted_out, now=now)
+        _set_opting(lane, out=change.opted_out, changes=changes, now=now)
 
 
 def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
@@ -83,8 +90,10 @@ def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
         changes.tokens[key] = changes.tokens.get(key, 0) + tokens
 
 
-def _set_opting(lane: Lane, *, out: bool, now: datetime) -> None:
+def _set_opting(lane: Lane, *, out: bool, changes: Changes, now: datetime) -> None:
     """Whether the contact wants to be written to. Said again, it changes nothing."""
+    if lane.owner in {"queue", "human"}:
+        changes.left_queue[lane.id] = (*lane.key, now)
     if out != (lane.owner == "none"):
         lane.give_to("none" if out else "agent")
         lane.opted_out_at = now if out else None

@@ -1,18 +1,31 @@
 """What is a message to its conversation? Something to answer or not, and perhaps where a new context begins."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from kit.errors import ParleyError
 from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from storage_service.domain import manners
-from storage_service.domain.opting import opts_in
-from storage_service.domain.rows import Lane, Seat
+from storage_service.domain.opting import opts_in, opts_out
+from storage_service.domain.rows import Key, Lane
+from storage_service.domain.seats import Seat
 
 
 def is_answered(lane: Lane, message: ChannelMessage) -> bool:
     """Who opted out comes back with a word; what they write until that turn has ended belongs to it."""
-    if message.from_bot:
+    if message.from_bot or message.from_team:
         return False
-    return lane.owner == "agent" or (lane.opted_out and (lane.has_open_turn or opts_in(message.text)))
+    return is_the_agents(lane, (message.text,)) or (lane.opted_out and lane.has_open_turn)
+
+
+def is_the_agents(lane: Lane, texts: Iterable[str]) -> bool:
+    """Whether the agent must see it: all that is said to it, and for others the words that only it understands."""
+    if lane.owner == "agent":
+        return True
+    if lane.owner == "none":
+        return lane.opted_out and any(map(opts_in, texts))
+    return any(map(opts_out, texts))
 
 
 def has_rested(lane: Lane, seat: Seat, *, now: datetime) -> bool:
@@ -21,3 +34,15 @@ def has_rested(lane: Lane, seat: Seat, *, now: datetime) -> bool:
         return False
     moved_at = max(lane.updated_at, lane.last_inbound_at or lane.updated_at)
     return now - moved_at >= manners.session(seat.manners)
+
+
+def take_overs(
+    submissions: Sequence[Submission], results: Sequence[SubmissionResult | ParleyError]
+) -> Iterator[tuple[Key, str]]:
+    """What humans of the team wrote in a provider's own app: the conversations, and our ids of the messages."""
+    for submission, result in zip(submissions, results, strict=True):
+        if isinstance(result, ParleyError):
+            continue
+        for message, stored in zip(submission.messages, result.messages, strict=True):
+            if message.from_team and stored.conversation_id:
+                yield (submission.tenant_id, stored.conversation_id), stored.message_id

@@ -96,6 +96,20 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
     )
 
 
+def context(lane: Lane, *, setting: TurnSetting, said: Sequence[Said]) -> LeasedTurn:
+    """What a turn would bring, if there were one now."""
+    _set(setting, lane)
+    return LeasedTurn(
+        tenant_id=lane.tenant_id,
+        conversation_id=lane.id,
+        messages=[each.message for each in sorted((s for s in said if s.own), key=_spoken_at)],
+        history=[each.message for each in sorted((s for s in said if not s.own), key=_place)],
+        setting=setting,
+        channel=lane.channel,
+        kind=TURN_KIND_ANSWER,
+    )
+
+
 def summary(lane: Lane, job: Summary, *, setting: TurnSetting, history: Sequence[Said]) -> LeasedTurn:
     """It answers nothing: what is to be summarised is its history, and the summary so far stands in the setting."""
     _set(setting, lane)

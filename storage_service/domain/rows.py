@@ -275,22 +275,3 @@ class Known:
     turn_id: str | None
     text: str
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Where a message of one sender in one chat belongs: account settings, and rows that exist already."""
-
-    channel: str
-    account_state: str
-    agent_id: str
-    quiet_ms: int
-    deadline_seconds: int
-    prompt_version_id: str | None
-    conversation_id: str | None
-    contact_id: str | None
-    manners: str | None = None
-
-    @property
-    def quiet(self) -> timedelta:
-        return timedelta(milliseconds=self.quiet_ms)

@@ -8,13 +8,12 @@ from typing import Protocol
 from kit.errors import LeaseLost
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease, TurnSetting
-from storage_service.domain import changing, handing, leased
+from storage_service.domain import changing, handing, hearing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.last_resort import LastResort
 from storage_service.domain.leased import Answered, Said
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.opting import opts_in
 from storage_service.domain.rows import Delivery, Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
 
@@ -152,7 +151,7 @@ class TurnWork:
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
         own = [each for each in said if each.own]
-        if lane.owner != "agent" and not (lane.opted_out and any(opts_in(each.message.text) for each in own)):
+        if not hearing.is_the_agents(lane, (each.message.text for each in own)):
             moves.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
             return None
         if turn.deadline_at <= moves.now:

@@ -12,7 +12,9 @@ from kit.moments import seconds, stamp
 from parley.storage.v1 import inbox_service_pb2 as pb
 from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import turn_requests_pb2 as requests
+from storage_service.backends.ownership import Ownership
 from storage_service.domain.asks import Ask
+from storage_service.domain.hearing import take_overs
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.turns import Done
 
@@ -27,14 +29,18 @@ WAY_BACK_SECONDS = 0.25
 class InboxServicer(grpc_pb.InboxServiceServicer):
     """Answers for the inbox."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, ownership: Ownership) -> None:
         self._inbox = inbox
+        self._ownership = ownership
         self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
         results = await self._inbox.accept(request.submissions)
         for submission, result in zip(request.submissions, results, strict=True):
             self._note(submission, result)
+        # Before the provider hears that it was accepted: else nobody would tell us again.
+        for conversation, message_id in take_overs(request.submissions, results):
+            await self._ownership.take_over(*conversation, message_id=message_id)
         return pb.AcceptResponse(results=[_submission(each) for each in results])
 
     def _note(self, submission: pb.Submission, result: pb.SubmissionResult | ParleyError) -> None:

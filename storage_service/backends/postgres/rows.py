@@ -7,7 +7,7 @@ others that make the same chat, and whoever waits there must not hold a lock.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import asyncpg
@@ -26,7 +26,8 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
+from storage_service.domain.seats import Person, Seat
 from storage_service.domain.turn_work import AnsweredTurns
 
 _wanted = attrgetter(*(field.name for field in fields(Wanted)))
@@ -71,10 +72,14 @@ class PostgresRows:
         found = await self._fetch("seats", *columns(sitters)) if sitters else []
         return {tuple(row[:4]): Seat(*row[4:]) for row in found}
 
-    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None:
-        people = {(s[0], s[1], s[3], seat.channel) for s, seat in missing.items() if seat.contact_id is None}
-        if people:
-            await self._fetch("add_contacts", *columns([(*each, new_id(), self.now) for each in sorted(people)]))
+    async def seat(
+        self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
+    ) -> None:
+        unknown = {(s[0], s[1], s[3]): (seat, people[s]) for s, seat in missing.items() if seat.contact_id is None}
+        if unknown:
+            seen = sorted(unknown.items(), key=itemgetter(0))
+            shown = [(*key, seat.channel, who.phone, who.name, new_id(), self.now) for key, (seat, who) in seen]
+            await self._fetch("add_contacts", *columns(shown))
         chats_missing = {
             s[:3]: (s, seat) for s, seat in sorted(missing.items(), reverse=True) if not seat.conversation_id
         }

@@ -15,10 +15,12 @@ LEFT JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account
 
 -- add_contacts: people seen for the first time, each with how the account knows them; whoever came first stays
 WITH new AS (
-  INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+  INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, created_at)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $7::text[], $8::timestamptz[])
   ON CONFLICT DO NOTHING RETURNING tenant_id, contact_id, created_at)
-INSERT INTO contacts (tenant_id, id, name, created_at) SELECT tenant_id, contact_id, '', created_at FROM new;
+INSERT INTO contacts (tenant_id, id, name, created_at)
+SELECT new.tenant_id, new.contact_id, named.name, new.created_at
+FROM new JOIN unnest($6::text[], $7::text[]) AS named (name, contact_id) ON named.contact_id = new.contact_id;
 
 -- add_conversations: chats seen for the first time, pinned to the prompt version that is live now. The contact's lock
 -- is the erasure's: a person who is being erased gets no new chat, and one who gets it is erased with it.
@@ -43,7 +45,7 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 SELECT {Lane c}, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
        g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
-       c.language, coalesce(d.tokens, 0), g.manners
+       c.language, coalesce(d.tokens, 0), g.manners, a.formatting
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
@@ -215,6 +217,11 @@ WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
 UPDATE conversations c SET model = coalesce(k.model, c.model), language = coalesce(k.language, c.language)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, id, model, language)
 WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
+
+-- leave_queue: nobody waits for a human any more
+UPDATE queue_entries q SET closed_at = k.closed_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant_id, conversation_id, closed_at)
+WHERE q.tenant_id = k.tenant_id AND q.conversation_id = k.conversation_id AND q.closed_at IS NULL;
 
 -- count_tokens: what tenants' turns read and wrote on a day; several replicas count one after the other
 INSERT INTO token_days AS d (tenant_id, day, tokens)

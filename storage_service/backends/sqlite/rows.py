@@ -24,7 +24,8 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Seat, Turn
+from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
+from storage_service.domain.seats import Person, Seat
 from storage_service.domain.turn_work import AnsweredTurns
 
 _lane = reader(Lane, LANES)
@@ -58,17 +59,21 @@ class SqliteRows:
         found = ((sitter, self._one("seat", sitter)) for sitter in sitters)
         return {sitter: Seat(*row) for sitter, row in found if row}
 
-    async def seat(self, missing: Mapping[Sitter, Seat], new_id: Callable[[], str]) -> None:
-        people: dict[Sitter, str] = {}
+    async def seat(
+        self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
+    ) -> None:
+        made: dict[Sitter, str] = {}
         chats_made: set[tuple[str, str, str]] = set()
         now = to_micros(self.now)
         for (tenant_id, account_id, chat_id, sender_id), seat in missing.items():
             person = (tenant_id, account_id, "", sender_id)
-            contact_id = seat.contact_id or people.get(person)
+            contact_id = seat.contact_id or made.get(person)
             if contact_id is None:
-                contact_id = people[person] = new_id()
-                self._run("add_contact", (tenant_id, contact_id, "", now))
-                self._run("add_identity", (tenant_id, account_id, sender_id, seat.channel, contact_id, now))
+                contact_id = made[person] = new_id()
+                shown = people[tenant_id, account_id, chat_id, sender_id]
+                self._run("add_contact", (tenant_id, contact_id, shown.name, now))
+                identity = (tenant_id, account_id, sender_id, seat.channel, shown.phone, contact_id, now)
+                self._run("add_identity", identity)
             chat = (tenant_id, account_id, chat_id)
             if seat.conversation_id is None and chat not in chats_made:
                 chats_made.add(chat)

@@ -14,7 +14,8 @@ WHERE a.tenant_id = ?1 AND a.id = ?2;
 INSERT INTO contacts (tenant_id, id, name, created_at) VALUES (?, ?, ?, ?);
 
 -- add_identity: how an account knows them
-INSERT INTO identities (tenant_id, account_id, sender_id, channel, contact_id, created_at) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- add_conversation: a chat, pinned to the prompt version that is live now
 INSERT INTO conversations
@@ -46,7 +47,7 @@ SELECT {Turn t} FROM turns t WHERE t.tenant_id = ? AND t.id = ?;
 SELECT coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
        g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
-       c.language, coalesce(d.tokens, 0), g.manners
+       c.language, coalesce(d.tokens, 0), g.manners, a.formatting
 FROM conversations c
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
 JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
@@ -143,6 +144,9 @@ WHERE tenant_id = ? AND id = ?;
 -- keep_choice: model and language of a conversation; what is not said stays
 UPDATE conversations SET model = coalesce(?3, model), language = coalesce(?4, language)
 WHERE tenant_id = ?1 AND id = ?2;
+
+-- leave_queue: nobody waits for a human any more
+UPDATE queue_entries SET closed_at = ?3 WHERE tenant_id = ?1 AND conversation_id = ?2 AND closed_at IS NULL;
 
 -- count_tokens: what a tenant's turns read and wrote on a day
 INSERT INTO token_days (tenant_id, day, tokens) VALUES (?, ?, ?)

@@ -39,6 +39,8 @@ class Writes:
         paused = [(*account, reason, now) for account, reason in changes.paused.items()]
         run(self._statements["pause_account"], map(bind, paused))
         insert["queue_entries"](connection, changes.queue_entries)
+        if changes.left_queue:
+            run(self._statements["leave_queue"], map(bind, changes.left_queue.values()))
         update["conversations"](connection, changes.lanes.values())
         update["leased_lanes"](connection, changes.leased_lanes.values())
         update["sending_lanes"](connection, changes.sending_lanes.values())

@@ -39,6 +39,7 @@ class Identity(SQLModel, table=True):
     sender_id: str = columns.primary()
     channel: str = columns.key()
     contact_id: str = columns.key()
+    phone: str = columns.text()
     created_at: datetime = columns.moment()
 
 

@@ -105,6 +105,7 @@ class ChannelAccount(SQLModel, table=True):
     quiet_window_ms: int | None = Field(default=None, sa_type=Integer, nullable=True)
     default_quiet_ms: int = columns.number(1200)
     options: str = columns.text("{}")
+    formatting: str = columns.text()
     credentials: bytes = Field(default=b"", sa_type=LargeBinary)
     credentials_key_id: str = columns.text()
     version: int = columns.number(1)

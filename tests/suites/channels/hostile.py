@@ -58,6 +58,11 @@ class Trusting:
         return self.inner.name
 
     @property
+    def formatting(self) -> str:
+        """The inner channel's."""
+        return self.inner.formatting
+
+    @property
     def capabilities(self) -> Capabilities:
         """As the real one."""
         return self.inner.capabilities

@@ -17,14 +17,17 @@ from kit.moments import span
 from parley.chat.v1.message_pb2 import (
     DELIVERY_STATE_QUEUED,
     DELIVERY_STATE_UNKNOWN,
+    OWNER_HUMAN,
     TURN_STATE_REPLIED,
     ChannelMessage,
 )
+from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import delivery_requests_pb2 as attempts
 from parley.storage.v1 import directory_service_pb2 as directory
 from parley.storage.v1 import inbox_service_pb2 as inbox
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import turn_requests_pb2 as turns
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
@@ -37,20 +40,21 @@ TOKEN = "mesh-token-of-the-tests"
 
 
 class Mesh:
-    """The three services, called as a service of the mesh."""
+    """The services, called as a service of the mesh."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stubs = (InboxServiceStub(channel), OutboxServiceStub(channel), DirectoryServiceStub(channel))
+        stubs = (InboxServiceStub, OutboxServiceStub, DirectoryServiceStub, ConversationServiceStub)
+        self._stubs = tuple(stub(channel) for stub in stubs)
 
     def start(self, name: str, request: object, seconds: float = 10) -> Any:
         rpc = next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
         return rpc(request, timeout=seconds, metadata=(("authorization", f"Bearer {TOKEN}"),))
 
-    async def accept(self, provider_id: str, chat_id: str = "chat") -> inbox.AcceptedMessage:
+    async def accept(self, provider_id: str, chat_id: str = "chat", **more: Any) -> inbox.AcceptedMessage:
         listed = await self.start("ListChannelAccounts", directory.ListChannelAccountsRequest(tenant_id="default"))
         account = next(each for each in listed.accounts if each.channel == "webchat")
         message = ChannelMessage(
-            channel="webchat", chat_id=chat_id, sender_id=chat_id, text="hi", provider_message_id=provider_id
+            channel="webchat", chat_id=chat_id, sender_id=chat_id, text="hi", provider_message_id=provider_id, **more
         )
         submission = inbox.Submission(tenant_id="default", account_id=account.id, messages=[message])
         response: inbox.AcceptResponse = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
@@ -189,3 +193,34 @@ async def test_a_person_can_see_and_retry_what_may_not_have_been_sent(mesh: Mesh
     assert again.delivery_id == delivery.delivery_id
     assert again.epoch > delivery.epoch
     assert (await mesh.start("ListDeliveries", listing)).deliveries == []
+
+
+async def test_a_context_is_shown_as_the_next_turn_would_be_leased_and_nothing_is_leased(mesh: Mesh) -> None:
+    said = await mesh.accept("1")
+    (turn,) = (await mesh.lease("w1")).turns
+    await mesh.answer(turn, "w1", "hello")
+    await mesh.accept("2")
+    ask = conversations.GetContextRequest(tenant_id="default", conversation_id=said.conversation_id)
+
+    shown = (await mesh.start("GetContext", ask)).turn
+    (leased,) = (await mesh.lease("w1")).turns
+    again = (await mesh.start("GetContext", ask)).turn
+    await mesh.answer(leased, "w1", "and hello")
+    rest = (await mesh.start("GetContext", ask)).turn
+
+    assert [each.text for each in shown.history] == ["hi", "hello"]
+    for field in ("turn_id", "messages", "history", "correlation_id", "channel"):
+        assert getattr(shown, field) == getattr(again, field) == getattr(leased, field), field
+    assert shown.setting.system_prompt == leased.setting.system_prompt
+    assert (shown.epoch, len(rest.messages), len(rest.history)) == (0, 0, 4)
+    with pytest.raises(grpc.aio.AioRpcError) as missing:
+        await mesh.start("GetContext", conversations.GetContextRequest(tenant_id="default", conversation_id="no"))
+    assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_an_echo_of_the_team_takes_over_before_the_provider_hears_that_it_was_accepted(mesh: Mesh) -> None:
+    said = await mesh.accept("1")
+    await mesh.accept("2", from_team=True)
+    ask = conversations.GetConversationRequest(tenant_id="default", conversation_id=said.conversation_id)
+    shown = (await mesh.start("GetConversation", ask)).conversation
+    assert (shown.owner, shown.last_seq) == (OWNER_HUMAN, 2)

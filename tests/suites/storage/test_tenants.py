@@ -38,7 +38,8 @@ OWN = {
 FOREIGN = {
     *("PutChannelAccount", "SetAccountState", "PutAgent", "ListPromptVersions", "RevokeApiKey"),
     "SetLivePromptVersion",
-    *("GetConversation", "ListMessages", "WatchMessages", "AwaitTurn", "SetOwner", "ExportContact", "EraseContact"),
+    *("GetConversation", "GetContext", "ListMessages", "WatchMessages", "AwaitTurn", "SetOwner", "ExportContact"),
+    "EraseContact",
 }
 
 

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from storage_service.backends.engines import open_engine
 from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
 from storage_service.backends.hand_offs import HandOffs
+from storage_service.backends.hot import open_hot
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -41,6 +42,9 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tenants import Tenants
 from storage_service.backends.vault import Vault
 from storage_service.domain.awaiting import Awaiting
+from storage_service.domain.contexts import Contexts
+from storage_service.domain.database import Database, HotRows, Kind
+from storage_service.domain.events import Events
 from storage_service.domain.sealing import Keyring, parse_keys
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
@@ -144,7 +148,8 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     settings = Settings(data_dir=folder, mesh_token=MESH_TOKEN, mesh_drain_delay_seconds=0)
     server = Server("storage", "127.0.0.1:0", settings=settings, keys=StoredKeys(api_keys))
     _mount_directory(server, sessions, repeats, accounts=accounts, vault=vault, api_keys=api_keys)
-    _mount_conversations(server, sessions, repeats, wakeups=wakeups, stopping=stopping)
+    hot = WhenNeeded(open_hot(url, replica_id=new_id(), events=Events(wakeups)).database)
+    _mount_conversations(server, sessions, repeats, wakeups=wakeups, stopping=stopping, hot=hot)
     _mount_privacy(server, sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
     port = await server.start()
     try:
@@ -154,7 +159,29 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     finally:
         stopping.set()
         await server.drain(1)
+        await hot.close()
         await sessions.close()
+
+
+class WhenNeeded:
+    """A database for hot work that is opened by its first use: few of these tests have any."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_open = False
+
+    async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Any]]) -> Any:
+        if not self._is_open:
+            await self._database.open()
+            self._is_open = True
+        return await self._database.run(kind, work)
+
+    async def close(self) -> None:
+        if self._is_open:
+            await self._database.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
 
 
 def _mount_directory(
@@ -174,14 +201,13 @@ def _mount_directory(
 
 
 def _mount_conversations(
-    server: Server, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups, stopping: asyncio.Event
+    server: Server, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups, stopping: asyncio.Event, hot: Database
 ) -> None:
     reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
     awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
-    servicer = conversations.ConversationServicer(
-        reads, ownership, hand_offs=HandOffs(sessions), watching=watching, awaiting=awaiting
-    )
+    held = conversations.Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot))
+    servicer = conversations.ConversationServicer(held)
     server.add(conversation_grpc.add_ConversationServiceServicer_to_server, servicer, service=conversations.SERVICE)
 
 

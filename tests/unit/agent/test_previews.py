@@ -10,6 +10,7 @@ from kit.errors import InvalidField
 from parley.agent.v1.preview_pb2 import PreviewContextRequest, SaidMessage
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1.directory_pb2 import Agent
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from tests.unit.agent.telling import NOW, RULES, Models, a_turn, told
 from tests.unit.agent.telling import said as was_said
 
@@ -26,8 +27,20 @@ class Agents:
         return self.agent
 
 
-def previews(model: Models | None = None, agents: Agents | None = None) -> Previews:
-    return Previews(agents or Agents(), Story(model or Models(), RULES, now=lambda: NOW))
+@dataclass
+class Contexts:
+    """One stored conversation."""
+
+    turn: LeasedTurn = field(default_factory=LeasedTurn)
+
+    async def show(self, tenant_id: str, conversation_id: str) -> LeasedTurn:
+        assert (tenant_id, conversation_id) == ("t1", "c1")
+        return self.turn
+
+
+def previews(model: Models | None = None, agents: Agents | None = None, contexts: Contexts | None = None) -> Previews:
+    story = Story(model or Models(), RULES, now=lambda: NOW)
+    return Previews(agents or Agents(), contexts or Contexts(), story=story)
 
 
 def said(text: str, role: Role = Role.ROLE_CONTACT) -> SaidMessage:
@@ -104,3 +117,58 @@ async def test_it_is_what_a_turn_sends() -> None:
 async def test_without_a_tenant_there_is_nothing_to_show() -> None:
     with pytest.raises(InvalidField):
         await previews().preview(PreviewContextRequest(messages=[said("hello")]))
+
+
+def stored() -> Contexts:
+    turn = a_turn("und morgen?")
+    turn.setting.system_prompt, turn.setting.summary, turn.setting.summary_seq = "Be kind.", "They met.", 1
+    turn.setting.formatting, turn.setting.model = "Plain text only.", "pinned"
+    turn.history.extend([was_said("long ago", seq=1), was_said("just now", seq=2)])
+    return Contexts(turn)
+
+
+async def test_a_stored_conversation_is_shown_as_a_turn_would_get_it() -> None:
+    shown = await previews(contexts=stored()).preview(PreviewContextRequest(tenant_id="t1", conversation_id="c1"))
+
+    assert [(part.kind, part.text.splitlines()[0]) for part in shown.parts] == [
+        (SYSTEM, "Be kind."),
+        (SUMMARY, "What was said before, in short: They met."),
+        (HISTORY, "just now"),
+        (NEW, "und morgen?"),
+    ]
+    assert "Plain text only." in shown.parts[0].text
+    assert (shown.model, shown.dropped_history, shown.cut) == ("pinned", 1, False)
+
+
+async def test_a_stored_conversation_that_nobody_waits_in_shows_what_the_model_would_know() -> None:
+    contexts = stored()
+    del contexts.turn.messages[:]
+    shown = await previews(contexts=contexts).preview(PreviewContextRequest(tenant_id="t1", conversation_id="c1"))
+
+    assert [part.kind for part in shown.parts] == [SYSTEM, SUMMARY, HISTORY]
+    assert (shown.dropped_messages, shown.cut) == (0, False)
+    assert sum(part.tokens for part in shown.parts) + 200 == shown.input_tokens
+
+
+async def test_a_stored_conversation_can_be_asked_something_that_nobody_wrote() -> None:
+    request = PreviewContextRequest(tenant_id="t1", conversation_id="c1", model="other", messages=[said("what if?")])
+    shown = await previews(contexts=stored()).preview(request)
+
+    assert [part.text for part in shown.parts if part.kind == NEW] == ["what if?"]
+    assert shown.model == "other"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field_"),
+    [
+        (PreviewContextRequest(tenant_id="t1"), "messages"),
+        (PreviewContextRequest(tenant_id="t1", conversation_id="c1", summary="no"), "summary"),
+        (PreviewContextRequest(tenant_id="t1", conversation_id="c1", history=[said("no")]), "history"),
+    ],
+)
+async def test_what_is_neither_stored_nor_made_up_is_refused_by_its_field(
+    request_: PreviewContextRequest, field_: str
+) -> None:
+    with pytest.raises(InvalidField) as refused:
+        await previews(contexts=stored()).preview(request_)
+    assert [name for name, _ in refused.value.violations] == [field_]

@@ -35,6 +35,7 @@ class Pigeon:
     max_text = TextLimit(size=10, unit="characters")
     credential_fields = ()
     address_environment = ""
+    formatting = ""
     capabilities = Capabilities(receipts=True, reconciles=False)
     unreadable = CHANNELS["api"].unreadable
     authenticate = CHANNELS["api"].authenticate

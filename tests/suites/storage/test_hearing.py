@@ -1,0 +1,148 @@
+"""What of a conversation that is not the agent's does the agent still hear, and who takes it away from it?"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent_service.domain.opting import IN, OUT
+from kit.errors import OwnerChanged
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import directory_requests_pb2 as requests
+from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
+from storage_service.backends.ownership import Ownership
+from storage_service.backends.repeats import Repeats
+from storage_service.domain.hearing import take_overs
+from storage_service.domain.opting import opts_in, opts_out
+from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import ACCOUNT, TENANT, Store, a_message, a_submission
+from tests.suites.storage.test_together import KEYS, operator_says, owned_by
+from tests.suites.storage.world import World, open_world
+
+OUT_CHANGE = ConversationChange(opted_out=True)
+
+
+@pytest.fixture
+async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
+    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
+        yield opened
+
+
+def test_storage_knows_every_word_that_the_agent_knows() -> None:
+    assert all(map(opts_out, OUT))
+    assert all(map(opts_in, IN))
+    assert not any(map(opts_out, ("stop it please", "", "when do you stop", "stop" * 30, "start")))
+
+
+@pytest.mark.parametrize("owner", [chat.OWNER_HUMAN, chat.OWNER_QUEUE])
+async def test_who_writes_stop_to_a_human_is_let_go(store: Store, world: World, owner: chat.Owner) -> None:
+    said = await store.hear("hello")
+    await owned_by(world, said.conversation_id, owner)
+    await operator_says(store, world, said.conversation_id, "How can I help?")
+    assert (await store.hear("can you call me?")).turn_id == ""
+
+    stop = await store.hear("¡STOP!")
+    (turn,) = await store.lease()
+    assert (turn.turn_id, turn.setting.owner) == (stop.turn_id, owner)
+    done = await store.commit(turn, "You will get no more messages from us.", change=OUT_CHANGE)
+
+    assert done.error is None
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    assert name == "none"
+    assert [each.text for each in await store.lease_deliveries()] == ["You will get no more messages from us."]
+    assert await store.delivery_states() == ["failed", "queued"]
+    waiting = await world.mesh.call("ListQueue", ListQueueRequest(tenant_id=TENANT))
+    assert list(waiting.entries) == []
+
+
+async def test_a_stop_that_means_nothing_on_its_channel_stays_with_the_human(store: Store, world: World) -> None:
+    said = await store.hear("hello")
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    await store.hear("cancel")
+    (turn,) = await store.lease()
+
+    assert (await store.commit(turn, state="SUPPRESSED", reason="owner_human")).error is None
+    assert await store.turn_states() == [("suppressed", "owner_changed"), ("suppressed", "owner_human")]
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    assert name == "human"
+
+
+async def test_for_a_human_the_agent_may_say_nothing_but_goodbye(store: Store, world: World) -> None:
+    said = await store.hear("hello")
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    await store.hear("stop")
+    (turn,) = await store.lease()
+
+    assert isinstance((await store.commit(turn, "I am a model")).error, OwnerChanged)
+    assert await store.lease_deliveries() == []
+
+
+async def test_what_the_team_writes_in_the_providers_app_takes_the_conversation_over(
+    store: Store, world: World
+) -> None:
+    await store.hear("is anybody there?")
+    (turn,) = await store.lease()
+    echo = a_submission(a_message("It is Ana, how can I help?", provider_message_id="echo-1", from_team=True))
+
+    for _ in range(2):  # as providers do
+        await _taken(store, world, echo)
+
+    assert isinstance((await store.commit(turn, "I am a model")).error, OwnerChanged)
+    heard = await store.fetch("SELECT role, text, turn_id FROM messages WHERE role = 'operator'")
+    assert [tuple(row) for row in heard] == [("operator", "It is Ana, how can I help?", None)]
+    ((name, epoch, inbound),) = await store.fetch("SELECT owner, owner_epoch, last_inbound_seq FROM conversations")
+    assert (name, epoch, inbound) == ("human", 2, 1)
+    assert await store.lease_deliveries() == []
+
+
+async def test_an_echo_that_comes_late_takes_nothing_over_again(store: Store, world: World) -> None:
+    echo = a_submission(a_message("It is Ana.", provider_message_id="echo-1", from_team=True))
+    said = await store.hear("hello")
+    await _taken(store, world, echo)
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "back")
+
+    await _taken(store, world, echo)
+
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    assert name == "agent"
+
+
+async def test_who_opted_out_stays_so_whoever_of_the_team_writes_to_them(store: Store, world: World) -> None:
+    await store.hear("stop")
+    (turn,) = await store.lease()
+    await store.commit(turn, "bye", change=OUT_CHANGE)
+
+    await _taken(store, world, a_submission(a_message("But why?", provider_message_id="echo-1", from_team=True)))
+
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    assert name == "none"
+
+
+async def test_people_are_kept_with_the_name_and_number_that_they_were_first_seen_with(
+    store: Store, world: World
+) -> None:
+    shown = {"sender_id": "34600111222", "sender_name": "Ann", "sender_phone": "+34600111222"}
+    await store.accept(a_message(provider_message_id="1", **shown), a_message(provider_message_id="2", **shown))
+    await store.accept(a_message(provider_message_id="3", **{**shown, "sender_name": "Ann B."}))
+
+    listed = await world.mesh.call("ListContacts", requests.ListContactsRequest(tenant_id=TENANT))
+    (contact,) = listed.contacts
+    (identity,) = contact.identities
+    assert contact.name == "Ann"
+    assert (identity.sender_id, identity.phone) == ("34600111222", "+34600111222")
+
+
+async def test_a_turn_brings_what_its_account_can_show(store: Store) -> None:
+    await store.execute("UPDATE channel_accounts SET formatting = 'Plain text only.' WHERE id = :id", id=ACCOUNT)
+    await store.hear("hello")
+    (turn,) = await store.lease()
+    assert turn.setting.formatting == "Plain text only."
+
+
+async def _taken(store: Store, world: World, submission: object) -> None:
+    """As the inbox's front door does."""
+    ownership = Ownership(world.sessions, Repeats(world.sessions, world.keyring), wakeups=store.wakeups)
+    results = await store.submit(submission)  # type: ignore[arg-type]
+    for conversation, message_id in take_overs([submission], results):  # type: ignore[list-item]
+        await ownership.take_over(*conversation, message_id=message_id)
+    store.clock.now = world.sessions.now()
