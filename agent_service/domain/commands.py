@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agent_service.domain import hand_off
+from agent_service.domain import hand_off, second_tries
 from agent_service.domain.draft import MOST_REPLIES, REPLIED, Draft, Ending
 from agent_service.domain.languages import NAMES
 from agent_service.domain.texts import LANGUAGES, TEXTS
@@ -76,6 +76,8 @@ def obey(draft: Draft, known: Known) -> Ending | None:
     draft.turn = _copied(draft.turn)
     for message in written:
         command = None if message.attachments else parse(message.text)
+        if command is not None and second_tries.was_told(draft.turn, message):
+            continue
         name, reply = _answer(draft, command, known=known)
         if name == "human":
             return hand_off.ending(draft, HandOffReason.HAND_OFF_REASON_CONTACT_ASKED)

@@ -1,6 +1,7 @@
 """What is a turn in the making, and how did it end?"""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from agent_service.domain.texts import Texts
 from parley.chat.v1.message_pb2 import TurnState
@@ -31,6 +32,7 @@ class Ending:
     change: ConversationChange | None = None
     wants_summary: bool = False
     summary: str = ""
+    try_again: timedelta | None = None  # after so long the same is asked once more
 
 
 @dataclass(slots=True)
@@ -74,4 +76,5 @@ class Draft:
             change if change.ByteSize() else None,
             ending.wants_summary or self.wants_summary,
             ending.summary,
+            ending.try_again,
         )

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from agent_service.domain import budgets, commands, guarding, hand_off, languages, opting, summaries, wishes
+from agent_service.domain import (
+    budgets,
+    commands,
+    guarding,
+    hand_off,
+    languages,
+    opting,
+    second_tries,
+    summaries,
+    wishes,
+)
 from agent_service.domain.context import Budget, build, hint
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.guard import Guard
@@ -111,7 +121,8 @@ class Story:
             return Ending(FAILED, reason, (), usage)
         if hand_off.too_often(turn):
             return hand_off.ending(self._draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
-        return Ending(FAILED, reason, (turn.setting.fallback_text or self._rules.fallback_text,), usage, kept)
+        text = turn.setting.fallback_text or self._rules.fallback_text
+        return second_tries.failed(turn, reason, text=text, usage=usage, kept=kept)
 
     def terms(self, turn: LeasedTurn) -> tuple[Budget, Sequence[Tool]]:
         """The tools that its model is offered, and the budget that they leave."""

@@ -15,7 +15,7 @@ from agent_service.domain.restarts import Restarts
 from agent_service.domain.turn import Story
 from kit import correlation, logs, metrics, tracing
 from kit.errors import DeadlineExceeded, LeaseLost, OwnerChanged, ParleyError, StorageUnavailable, Unreachable
-from kit.moments import moment
+from kit.moments import moment, span
 from parley.chat.v1.message_pb2 import TurnState
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
 
@@ -257,6 +257,7 @@ def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:
         change=ending.change,
         wants_summary=ending.wants_summary,
         summary=ending.summary,
+        try_again_in=None if ending.try_again is None else span(ending.try_again),
     )
 
 

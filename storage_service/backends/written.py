@@ -141,6 +141,7 @@ TURNS = Written(
         "id",
         "conversation_id",
         "state",
+        "reason",
         "epoch",
         "worker_id",
         "expires_at",

@@ -12,7 +12,7 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain import handing, hearing, receipts
+from storage_service.domain import handing, hearing, receipts, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
@@ -197,10 +197,12 @@ class _Arrival:
         """The turn that waits, grown by one message, or a new one."""
         if lane.waiting_turn_id is None:
             return self._new_turn(lane, seat, row=row)
+        if second_tries.is_early(lane, self.now):
+            lane.waiting_since, lane.waiting_due_at = self.now, None
         latest = (lane.waiting_since or self.now) + LONGEST_BURST * seat.quiet
         due_at = max(lane.waiting_due_at or self.now, min(self.now + seat.quiet, latest))
         lane.waiting_messages += 1
-        _set_due(lane, due_at)
+        lane.set_due(due_at)
         turn_id = lane.waiting_turn_id
         if new := self.changes.new_turns.get(turn_id):
             new.messages, new.last_seq, new.due_at = lane.waiting_messages, row.seq, due_at
@@ -215,8 +217,7 @@ class _Arrival:
         turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=due_at, deadline_seconds=seat.deadline_seconds)
         self.changes.new_turns[turn.id] = turn
         lane.count_turn(self.now)
-        lane.waiting_turn_id, lane.waiting_since, lane.waiting_messages = turn.id, self.now, 1
-        _set_due(lane, due_at)
+        lane.wait(turn.id, since=self.now, due_at=due_at, messages=1)
         return turn.id
 
     def _keep_raw(self, submission: Submission, accepted: Sequence[AcceptedMessage]) -> None:
@@ -234,12 +235,6 @@ class _Arrival:
             self.now,
         )
         self.changes.raw_payloads.append(raw)
-
-
-def _set_due(lane: Lane, due_at: datetime) -> None:
-    lane.waiting_due_at = due_at
-    if lane.running_turn_id is None:
-        lane.turn_due_at = due_at
 
 
 def _sitters(submission: Submission) -> list[Sitter]:

@@ -13,6 +13,7 @@ from parley.chat.v1.message_pb2 import TURN_KIND_ANSWER, TURN_KIND_SUMMARY, Atta
 from parley.chat.v1.message_pb2 import Message as ChatMessage
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+from storage_service.domain import second_tries
 from storage_service.domain.rows import Delivery, Lane, Message, Turn
 from storage_service.domain.summaries import Summary
 from storage_service.domain.words import OWNER, ROLE
@@ -93,6 +94,7 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
         channel=lane.channel,
         more_waiting=lane.waiting_turn_id is not None,
         kind=TURN_KIND_ANSWER,
+        second_try=second_tries.is_one(turn),
     )
 
 

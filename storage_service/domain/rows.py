@@ -69,6 +69,16 @@ class Lane:
             self.hour_began_at, self.turns_in_hour = now, 0
         self.turns_in_hour += 1
 
+    def wait(self, turn_id: str, *, since: datetime, due_at: datetime, messages: int) -> None:
+        self.waiting_turn_id, self.waiting_since, self.waiting_messages = turn_id, since, messages
+        self.set_due(due_at)
+
+    def set_due(self, due_at: datetime) -> None:
+        """When the turn that waits may be leased; while another runs, behind that one."""
+        self.waiting_due_at = due_at
+        if self.running_turn_id is None:
+            self.turn_due_at = due_at
+
     def hold_turn(self, turn_id: str) -> None:
         """A worker has the turn: nothing of the conversation may be leased meanwhile."""
         if self.waiting_turn_id == turn_id:

@@ -8,7 +8,7 @@ from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
 from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
-from storage_service.domain import changing, hand_offs
+from storage_service.domain import changing, hand_offs, second_tries
 from storage_service.domain.changes import Changes
 from storage_service.domain.last_resort import LastResort
 from storage_service.domain.merging import become_one, may_become_one
@@ -93,7 +93,7 @@ class Turns:
         replies = [text for text in item.replies if text.strip()]
         if state is None or (state in MUST_SPEAK and not replies):
             return Done(error=_malformed(state))
-        if refusal := changing.refusal(item, state):
+        if refusal := changing.refusal(item, state) or second_tries.refusal(item, state):
             return Done(error=refusal)
         if turn is None:
             return Done(error=LeaseLost())
@@ -106,7 +106,10 @@ class Turns:
             return Done(error=OwnerChanged())
         if changing.opts_out(item):
             changing.call_off(lane, self.unsent.get(lane.key, ()), changes=self.changes, now=self.now)
+        again = second_tries.may_follow(lane, turn, item=item)
         self.end(lane, turn, state=state, reason=item.reason, replies=replies)
+        if again:
+            second_tries.put(lane, turn, item=item, turn_id=self.new_id(), changes=self.changes, now=self.now)
         changing.keep(lane, turn, item=item, changes=self.changes, now=self.now)
         if state == "handed_off":
             self._hand_off(lane, turn, why=item.change.hand_off)
