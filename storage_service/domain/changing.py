@@ -83,10 +83,10 @@ def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes, now: dat
         _set_opting(lane, out=change.opted_out, changes=changes, now=now)
 
 
-def count_tokens(turn: Turn, *, changes: Changes, now: datetime) -> None:
+def count_tokens(item: TurnCommit, *, changes: Changes, now: datetime) -> None:
     """A model reads and writes for its tenant, whatever became of the turn."""
-    if (tokens := turn.input_tokens + turn.output_tokens) > 0:
-        key: Key = (turn.tenant_id, day_of(now))
+    if (tokens := item.usage.input_tokens + item.usage.output_tokens) > 0:
+        key: Key = (item.tenant_id, day_of(now))
         changes.tokens[key] = changes.tokens.get(key, 0) + tokens
 
 

@@ -6,8 +6,9 @@ It stands beside the lane: it keeps no turn waiting, says nothing to anybody, an
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# What is said lately is context by itself; what is older is summarised by so much at once.
-NEWEST, MOST_AT_ONCE = 20, 30
+# What is said lately is context by itself; what is older is summarised by so much at once. Less than the least is not
+# worth a call: it is left over when a turn asked that had begun before the last summary was there.
+NEWEST, LEAST_AT_ONCE, MOST_AT_ONCE = 20, 10, 30
 MOST_LEASES = 3
 # From its lease on: a summary that takes longer is not waited for.
 LONGEST = timedelta(seconds=120)

@@ -13,9 +13,10 @@ from storage_service.domain import leased
 from storage_service.domain.accepting import Lanes, Settings
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
+from storage_service.domain.changing import count_tokens
 from storage_service.domain.leased import Said
 from storage_service.domain.rows import Key
-from storage_service.domain.summaries import NEWEST, Summary
+from storage_service.domain.summaries import LEAST_AT_ONCE, NEWEST, Summary
 from storage_service.domain.turns import Done
 from storage_service.domain.words import TERMINAL
 
@@ -46,7 +47,7 @@ class SummingRows(Protocol):
 
 
 async def lease(rows: SummingRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]]:
-    """Jobs for each ask, longest waiting first. What failed too often, or has nothing to summarise, ends instead."""
+    """Jobs for each ask, longest waiting first. What failed too often, or has too little to summarise, ends instead."""
     filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
     most = sum(ask.most for ask in asks)
     jobs = {_conversation(job): job for job in await rows.summaries.ready(most)} if most else {}
@@ -59,7 +60,7 @@ async def lease(rows: SummingRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]
         for lane, ask in share([lanes[key] for key in jobs], asks):
             job, setting, old = jobs[lane.key], settings[lane.key], history[lane.key]
             changes.summaries[job.id] = job
-            if job.exhausted or not old:
+            if job.exhausted or len(old) < LEAST_AT_ONCE:
                 job.end()
                 continue
             places = {"from_seq": setting.summary_seq, "to_seq": old[-1].message.seq}
@@ -107,7 +108,9 @@ async def give_back(
 async def commit(rows: SummingRows, commits: Sequence[tuple[str, TurnCommit]]) -> list[Done]:
     """Each with the worker that brings it."""
     jobs, changes = await _locked(rows, [item for _, item in commits]), Changes()
-    results = [_commit(jobs.get(_key(item)), item, worker_id=worker, changes=changes) for worker, item in commits]
+    results = [
+        _commit(jobs.get(_key(item)), item, worker_id=worker, changes=changes, now=rows.now) for worker, item in commits
+    ]
     await rows.write(changes)
     return results
 
@@ -127,7 +130,7 @@ async def expired(rows: SummingRows, most: int) -> int:
     return len(changes.summaries)
 
 
-def _commit(found: Locked | None, item: TurnCommit, *, worker_id: str, changes: Changes) -> Done:
+def _commit(found: Locked | None, item: TurnCommit, *, worker_id: str, changes: Changes, now: datetime) -> Done:
     """A summary is written behind the one that it extends, or not at all: it may have been taken away meanwhile."""
     if found is None:
         return Done(error=LeaseLost())
@@ -142,6 +145,7 @@ def _commit(found: Locked | None, item: TurnCommit, *, worker_id: str, changes: 
         return Done(duplicate=True) if before else Done(error=LeaseLost())
     job.end()
     changes.summaries[job.id] = job
+    count_tokens(item, changes=changes, now=now)
     if state != "replied":
         return Done()
     if summary_seq != job.from_seq:

@@ -100,7 +100,7 @@ class Turns:
         if not self._held(turn, worker_id, epoch=item.epoch):
             return _seen_before(turn, worker_id, epoch=item.epoch)
         _note_usage(turn, item)
-        changing.count_tokens(turn, changes=self.changes, now=self.now)
+        changing.count_tokens(item, changes=self.changes, now=self.now)
         if not changing.may_speak(lane, item):
             self.end(lane, turn, state="suppressed", reason="owner_changed")
             return Done(error=OwnerChanged())

@@ -50,7 +50,7 @@ class Tombstone(SQLModel, table=True):
 
 
 class TokenDay(SQLModel, table=True):
-    """How many tokens a tenant's turns read and wrote on a day (UTC)."""
+    """How many tokens a tenant's turns and summaries read and wrote on a day (UTC)."""
 
     __tablename__ = "token_days"
     # Every commit counts: there is room beside the row for the next few of its versions.

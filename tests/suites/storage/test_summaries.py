@@ -7,10 +7,11 @@ import pytest
 
 from kit.errors import InvalidField, LeaseLost
 from parley.chat.v1.message_pb2 import TURN_KIND_ANSWER, TURN_KIND_SUMMARY
+from parley.storage.v1.turn_requests_pb2 import Usage
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.turns import Done
 from tests.suites.storage.doors import an_inbox
-from tests.suites.storage.hot import LEASE, Store, a_commit, a_lease, seed
+from tests.suites.storage.hot import LEASE, TENANT, Store, a_commit, a_lease, seed
 from tests.suites.storage.summing import a_job, jobs, kept, seqs, talked, wanting
 from tests.suites.storage.test_model_conversation import same_id
 
@@ -72,7 +73,7 @@ async def test_a_conversation_has_one_summary_job_at_a_time(store: Store) -> Non
     await talked(store, 1, wants_summary=True)
     assert (await store.lease_summaries(worker="w2"), await jobs(store)) == ([], [("running", 1)])
     await committed(an_inbox(store), job)
-    await talked(store, 1, wants_summary=True)
+    await talked(store, 5, wants_summary=True)
     (following,) = await store.lease_summaries()
     assert following.turn_id != job.turn_id
 
@@ -90,9 +91,45 @@ async def test_several_commits_of_one_group_make_their_own_jobs(store: Store) ->
     assert jobs_of == {turns[0].conversation_id, turns[2].conversation_id}
 
 
-async def test_a_job_with_nothing_old_enough_ends_by_itself(store: Store) -> None:
-    await wanting(store, exchanges=10)
+@pytest.mark.parametrize(("exchanges", "leased"), [(10, 0), (14, 0), (15, 10)])
+async def test_a_job_of_fewer_than_ten_messages_ends_by_itself(store: Store, exchanges: int, leased: int) -> None:
+    await wanting(store, exchanges)
+    given = await store.lease_summaries()
+    assert [len(job.history) for job in given] == [leased] * len(given)
+    assert await jobs(store) == ([("running", 1)] if leased else [("ended", 0)])
+
+
+async def test_a_turn_that_began_before_the_summary_was_there_gets_no_second_short_one(store: Store) -> None:
+    inbox, job = an_inbox(store), await a_job(store)
+    await store.hear("while it is summarised")
+    (turn,) = await store.lease()
+    await committed(inbox, job)
+    await store.commit(turn, "at once", wants_summary=True)
     assert (await store.lease_summaries(), await jobs(store)) == ([], [("ended", 0)])
+    await talked(store, 4, wants_summary=True)
+    (job,) = await store.lease_summaries()
+    assert (job.setting.summary, seqs(job)) == ("They talked.", list(range(21, 31))), "later there is enough"
+
+
+@pytest.mark.parametrize("state", ["REPLIED", "FAILED"])
+async def test_tokens_of_a_summary_count_towards_the_tenants_day_once_however_it_ends(store: Store, state: str) -> None:
+    inbox, job = an_inbox(store), await a_job(store)
+    usage = Usage(input_tokens=700, output_tokens=80)
+    assert isinstance((await committed(inbox, job, worker="w2", usage=usage)).error, LeaseLost)
+    for _ in range(2):
+        assert (await committed(inbox, job, state=state, usage=usage)).error is None
+    await talked(store, 1, "chat-2", usage=Usage(input_tokens=3))
+    await store.hear("and now?")
+    (turn,) = await store.lease()
+    assert turn.setting.tenant_tokens_today == 783
+    assert [tuple(row) for row in await store.fetch("SELECT * FROM token_days")] == [(TENANT, "2026-01-01", 783)]
+
+
+async def test_tokens_count_though_the_summary_was_of_what_is_gone(store: Store) -> None:
+    inbox, job = an_inbox(store), await a_job(store)
+    await store.execute("UPDATE conversations SET summary = '', summary_seq = 7")
+    assert isinstance((await committed(inbox, job, usage=Usage(output_tokens=9))).error, LeaseLost)
+    assert await store.fetch("SELECT tokens FROM token_days") == [(9,)]
 
 
 async def test_a_reply_and_a_summary_of_one_conversation_are_made_at_the_same_time(store: Store) -> None:

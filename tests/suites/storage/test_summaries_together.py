@@ -120,7 +120,7 @@ async def test_turns_and_summaries_of_the_same_conversations_are_written_at_the_
     """Both lock conversations, in the order of their ids; neither keeps the other from ending."""
     chats = [f"chat-{number}" for number in range(6)]
     for chat_id in chats:
-        await wanting(store, 12, chat_id)
+        await wanting(store, 15, chat_id)
     held = await store.lease_summaries()
     for chat_id in chats:
         await store.hear("more", chat_id=chat_id)
@@ -143,7 +143,7 @@ async def test_turns_and_summaries_of_the_same_conversations_are_written_at_the_
 
 async def test_two_workers_that_look_at_the_same_moment_get_different_jobs(store: Store) -> None:
     for number in range(6):
-        await wanting(store, 12, f"chat-{number}")
+        await wanting(store, 15, f"chat-{number}")
     looking = [store.lease_summaries(most=2, worker=f"w{number}") for number in range(6)]
     given = [job.turn_id for found in await asyncio.gather(*looking) for job in found]
     assert len(given) == len(set(given))

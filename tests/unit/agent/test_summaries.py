@@ -51,6 +51,7 @@ async def test_the_model_extends_the_summary_and_the_turn_carries_it_without_a_r
     )
 
     assert (ending.state, ending.summary, ending.replies) == (TurnState.TURN_STATE_REPLIED, "They met in Lima.", ())
+    assert ending.usage.input_tokens == 3
     assert model.texts() == ["Notes so far: Nothing yet.\nPerson: Hi, I am Ana\nAssistant: Hi Ana!"]
     assert not model.asked[0].prompt.tools
     assert model.asked[0].fallback_text == ""
