@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -15,6 +16,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableError
+
+from kit import mistakes
 
 SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sender_service")
 
@@ -122,7 +125,9 @@ def load(
         source.env_vars = {name.lower(): each.value for name, each in given.items()}
         return cls(**{**source(), **chosen})
     except ValidationError as error:
-        raise _wrong(cls, error, given=given, chosen=chosen) from None
+        where = partial(_place, cls, given=given, chosen=chosen)
+        said = mistakes.said(error, where=where, known=lambda _: cls.model_fields, what="setting")
+        raise SettingsError(said) from None
     except UndecodableError as error:
         name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
         raise SettingsError(f"{name} ({given[name].source}): not valid JSON") from None
@@ -192,17 +197,13 @@ def _all_names() -> set[str]:
     return names
 
 
-def _wrong(
-    cls: type[Settings], error: ValidationError, *, given: Mapping[str, _Given], chosen: Mapping[str, object]
-) -> SettingsError:
-    problems = error.errors(include_input=False, include_url=False, include_context=False)
-    first = problems[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
-    name = _variable(field, cls.model_fields[field]) if field in cls.model_fields else field.upper()
+def _place(
+    cls: type[Settings], path: mistakes.Place, *, given: Mapping[str, _Given], chosen: Mapping[str, object]
+) -> str:
+    """The setting by the name that an operator knows, and where its value came from."""
+    field = str(path[0]) if path else ""
+    if field not in cls.model_fields:
+        return field or "settings"
+    name = _variable(field, cls.model_fields[field])
     source = "command line" if field in chosen else given[name].source if name in given else "default"
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, cls.model_fields, 1)
-        return SettingsError(f"{field} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    said = first["msg"].removeprefix("Value error, ").splitlines()[0]
-    return SettingsError(f"{name} ({source}): {said}{more}" if name else f"settings: {said}{more}")
+    return f"{name} ({source})"

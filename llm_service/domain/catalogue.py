@@ -2,12 +2,13 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kit import mistakes
 from llm_service.domain.addresses import Url
 from llm_service.domain.backend import Model
 
@@ -140,22 +141,12 @@ def read(text: str, *, file: str) -> Catalogue:
     try:
         return Catalogue.model_validate(said)
     except ValidationError as error:
-        raise CatalogueError(f"{file}: {_one_line(_said(error))}") from None
+        raise CatalogueError(f"{file}: {mistakes.said(error, known=_keys)}") from None
 
 
-def _said(error: ValidationError) -> str:
-    problems = error.errors(include_input=False, include_url=False)
-    # A key that is none comes before the one that is missing for it.
-    first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    path = ".".join(str(step) for step in first["loc"])
-    if first["type"] == "extra_forbidden":
-        tables: dict[str, type[_Strict]] = {"backends": Server, "models": Entry}
-        known = tables.get(str(first["loc"][0]), Catalogue).model_fields
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-        return f"{path} is not a key" + (f"; did you mean {near[0]}?" if near else "") + more
-    said = first["msg"].removeprefix("Value error, ")
-    return (f"{path}: {said}" if path else said) + more
+def _keys(path: mistakes.Place) -> Iterable[str]:
+    tables: dict[str, type[_Strict]] = {"backends": Server, "models": Entry}
+    return tables.get(str(path[0]), Catalogue).model_fields
 
 
 def _one_line(said: str) -> str:

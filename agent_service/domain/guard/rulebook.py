@@ -1,6 +1,5 @@
 """Which rules are there? What the rule files say, checked when they are read. docs/guardrails.md tells the format."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agent_service.domain.guard import phrases
 from agent_service.domain.guard.findings import FINDERS
 from agent_service.domain.guard.verdict import Action, Hit, Side
+from kit import mistakes
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$")]
 Patterns = tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...]
@@ -87,7 +87,8 @@ class Rulebook(_Strict):
         except tomllib.TOMLDecodeError as error:
             raise RulesError(f"{file}: not TOML: {error}") from None
         except ValidationError as error:
-            raise RulesError(f"{file}: {_said(error, text)}") from None
+            said = mistakes.said(error, where=lambda path: _where(path, text), known=_keys)
+            raise RulesError(f"{file}: {said}") from None
         book = Rulebook(words=self.words | read.words, rules=self.rules + read.rule)
         for problem in (*self._clashes(read), *book._problems(read.rule)):
             raise RulesError(f"{file}: {problem}")
@@ -124,22 +125,14 @@ def quiet() -> re2.Options:
     return options
 
 
-def _said(error: ValidationError, text: str) -> str:
-    problems = error.errors(include_input=False, include_url=False)
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    where = _where(first["loc"], text)
-    if first["type"] == "extra_forbidden":
-        known = Rule.model_fields if first["loc"][0] == "rule" else RuleFile.model_fields
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-        return f"{where} is not a key" + (f"; did you mean {near[0]}?" if near else "") + more
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+def _keys(path: mistakes.Place) -> Iterable[str]:
+    return (Rule if path[0] == "rule" else RuleFile).model_fields
 
 
-def _where(path: tuple[int | str, ...], text: str) -> str:
+def _where(path: mistakes.Place, text: str) -> str:
     """The rule by its id where it has one, else by its place, and the field."""
     if len(path) < 2 or path[0] != "rule" or not isinstance(path[1], int):
-        return ".".join(map(str, path))
+        return mistakes.dotted(path)
     given = tomllib.loads(text)["rule"][path[1]]
     name = given.get("id") if isinstance(given, dict) else None
     return ": ".join([f"rule {name or path[1] + 1}", *(str(step) for step in path[2:3])])

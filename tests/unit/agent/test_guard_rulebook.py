@@ -51,6 +51,13 @@ def test_a_tenants_own_rules_are_met_like_those_that_come_along() -> None:
         ('words = ["(cheaper | better) ..3 {rival}"]', "", "own.toml: rule shop.rivals: has none of words, text"),
         ('hits = ["Is it cheaper at Acme?"]', "", "own.toml: rule shop.rivals: needs at least one example"),
         ('"restrict_tools"', '"block"\nunsure = true', "own.toml: rule shop.rivals: action: a rule that is unsure"),
+        (
+            'category = "shop"',
+            'categry = "shop"',
+            "own.toml: rule shop.rivals: categry is not a key; did you mean category? (and 1 more)",
+        ),
+        ('id = "shop.rivals"', "", "own.toml: rule 1: id: Field required"),
+        ("[words]", "[wrds]", "own.toml: wrds is not a key; did you mean words?"),
         ("[words]", "[words", "own.toml: not TOML"),
         ('rival = ["Acme"', 'rival = ["{rival}"', "own.toml: rule shop.rivals: words: {rival} goes in circles"),
     ],

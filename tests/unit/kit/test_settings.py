@@ -105,6 +105,11 @@ def test_a_misspelt_override_is_refused(tmp_path: Path) -> None:
     assert complaint(tmp_path, http_prt=1) == "http_prt is not a setting; did you mean http_port?"
 
 
+def test_of_several_wrong_values_one_is_named_and_the_others_are_counted(tmp_path: Path) -> None:
+    said = complaint(tmp_path, {"HTTP_PORT": "70000"}, "MESH_MAX_MESSAGE_BYTES=1\n", log_level="loud")
+    assert said == ("LOG_LEVEL (command line): Input should be 'debug', 'info', 'warning' or 'error' (and 2 more)")
+
+
 def test_every_setting_is_described_and_a_secret_shows_no_default() -> None:
     rows = {row.name: row for row in describe(Probe)}
     assert all(row.description for row in rows.values())
