@@ -80,13 +80,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the model gets to read, and the room that is left."""
+    """What the model gets to read, the room that is left, and whether anything else had none."""
 
     system: list[Line]
     summary: list[Line]
     history: list[Line]
     new: list[Line]
     room: int
+    is_whole: bool
 
     def lines(self) -> Iterator[Line]:
         """All of it, in the order in which it is read."""
@@ -103,13 +104,14 @@ def choose(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Chosen:
     room -= budget.total(system)
     newest = Line(newest.role, budget.cut(newest.text, room))
     room -= budget.cost(newest)
-    others, room = budget.latest(others, room)
+    before, room = budget.latest(others, room)
     summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
     summary = summary if budget.total(summary) <= room else []
     room -= budget.total(summary)
     recent = [said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
     history, room = budget.latest(recent, room)
-    return Chosen(system, summary, history, [*others, newest], room)
+    is_whole = len(before) + len(history) == len(others) + len(recent) and bool(summary) == bool(setting.summary)
+    return Chosen(system, summary, history, [*before, newest], room, is_whole)
 
 
 def hint(language: str, formatting: str) -> str:
@@ -117,9 +119,8 @@ def hint(language: str, formatting: str) -> str:
     return "\n".join(filter(None, (languages.hint(language), formatting)))
 
 
-def build(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Prompt:
+def build(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> Prompt:
     """The prompt of a turn."""
-    chosen = choose(turn, budget, hint=hint)
     used = budget.room_tokens - chosen.room
     prompt = Prompt(
         model=turn.setting.model,

@@ -1,6 +1,6 @@
 """When is what was said long ago told in short, and how is the model asked for it?"""
 
-from agent_service.domain.context import SYSTEM, Budget, Line, said
+from agent_service.domain.context import SYSTEM, Budget, Chosen, Line, said
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1.prompt_pb2 import Prompt
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -19,15 +19,12 @@ INSTRUCTION = (
 )
 
 
-def wanted(turn: LeasedTurn, budget: Budget) -> bool:
-    """Whether so much was said since the last summary that the context comes near to the model's window."""
-    setting = turn.setting
-    recent = [message for message in turn.history if message.seq > setting.summary_seq]
-    if len(recent) <= MESSAGES:
+def wanted(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> bool:
+    """Whether so much was said since the last summary that it comes near to the window, or has no room in it."""
+    covered = turn.setting.summary_seq
+    if sum(message.seq > covered for message in turn.history) <= MESSAGES:
         return False
-    lines = [Line(SYSTEM, setting.system_prompt), Line(SYSTEM, setting.summary)]
-    lines += [said(message) for message in (*recent, *turn.messages)]
-    return budget.total(lines) > PART_OF_WINDOW * budget.window_tokens
+    return not chosen.is_whole or budget.room_tokens - chosen.room > PART_OF_WINDOW * budget.window_tokens
 
 
 def prompt(turn: LeasedTurn, budget: Budget) -> Prompt:

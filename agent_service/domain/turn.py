@@ -20,7 +20,7 @@ from agent_service.domain import (
     summaries,
     wishes,
 )
-from agent_service.domain.context import Budget, build, hint
+from agent_service.domain.context import Budget, build, choose, hint
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.texts import Texts
@@ -169,11 +169,12 @@ class Story:
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         budget, tools = self.terms(draft.turn)
         guarding.drop_refused(draft)
-        draft.prompt = build(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
+        chosen = choose(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
+        draft.prompt = build(draft.turn, chosen, budget=budget)
         draft.prompt.tools.extend(tools)
         if draft.restricted:
             draft.prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE
-        draft.wants_summary = summaries.wanted(draft.turn, budget)
+        draft.wants_summary = summaries.wanted(draft.turn, chosen, budget=budget)
         return None
 
     async def _generate(self, draft: Draft) -> Ending | None:

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_service.domain.context import Budget, build
+from agent_service.domain.context import Budget, build, choose
 from agent_service.domain.languages import hint
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
+from parley.llm.v1.prompt_pb2 import Prompt
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 
 ROLES = (Role.ROLE_CONTACT, Role.ROLE_AGENT, Role.ROLE_OPERATOR)
@@ -24,8 +25,12 @@ def a_turn(
     return LeasedTurn(messages=now, history=before, setting=setting)
 
 
+def built(turn: LeasedTurn, budget: Budget = BUDGET, code: str = "") -> Prompt:
+    return build(turn, choose(turn, budget, hint=hint(code)), budget=budget)
+
+
 def texts_of(turn: LeasedTurn, budget: Budget = BUDGET) -> list[str]:
-    return [message.text for message in build(turn, budget).messages]
+    return [message.text for message in built(turn, budget).messages]
 
 
 @given(
@@ -52,7 +57,7 @@ def test_any_conversation_fits_any_window_and_keeps_the_newest_message(
     turn.history.extend(history)
     budget = Budget(window, reserve, per_token)
 
-    prompt = build(turn, budget, hint=hint(code))
+    prompt = built(turn, budget, code)
 
     used = sum(budget.cost(message) for message in prompt.messages)
     assert used <= budget.room_tokens
@@ -78,7 +83,7 @@ def test_what_is_kept_of_the_history_is_its_newest_part_without_a_gap_in_the_ord
 def test_the_order_is_system_prompt_then_summary_then_history_then_what_is_new() -> None:
     turn = a_turn("d", "e", history=("a", "b", "c"), system="Be kind.", summary="They met.", covers=1)
 
-    prompt = build(turn, BUDGET)
+    prompt = built(turn)
 
     assert [(message.role, message.text) for message in prompt.messages] == [
         (Role.ROLE_SYSTEM, "Be kind."),
@@ -127,10 +132,10 @@ def test_what_came_without_words_is_described() -> None:
 def test_the_language_follows_the_system_prompt_even_when_that_is_cut() -> None:
     turn = a_turn("hola", system="x" * 9000)
 
-    system = build(turn, Budget(window_tokens=1024, reserve_tokens=24), hint=hint("es")).messages[0].text
+    system = built(turn, Budget(window_tokens=1024, reserve_tokens=24), "es").messages[0].text
 
     assert system.endswith(f" […]\n\n{hint('es')}")
 
 
 def test_the_language_is_told_when_there_is_no_system_prompt() -> None:
-    assert build(a_turn("hola"), BUDGET, hint=hint("es")).messages[0].text == hint("es")
+    assert built(a_turn("hola"), code="es").messages[0].text == hint("es")

@@ -43,6 +43,25 @@ async def test_a_summary_is_wanted_after_many_messages_that_fill_the_window(
     assert (await told(turn)).wants_summary is wanted
 
 
+@pytest.mark.parametrize(
+    ("size", "reserve", "system", "summary", "wanted"),
+    [
+        (180, 512, "", "", False),
+        (180, 2048, "", "", True),  # half of the window is kept for the answer, and the oldest have no room
+        (180, 512, "s" * 5000, "", True),
+        (4, 512, "", "s" * 14_000, True),  # an old summary that has no room is made anew, shorter
+        (4, 512, "", "s" * 1000, False),
+    ],
+)
+async def test_a_summary_is_wanted_when_something_had_no_room(
+    size: int, reserve: int, system: str, summary: str, wanted: bool
+) -> None:
+    before = messages(51, size)
+    turn = a_turn("and now?", history=before, reserve_tokens=reserve, system_prompt=system, summary=summary)
+
+    assert (await told(turn)).wants_summary is wanted
+
+
 async def test_the_model_extends_the_summary_and_the_turn_carries_it_without_a_reply() -> None:
     model = Models(an_answer("  They met in Lima.  "))
 
