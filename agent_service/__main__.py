@@ -11,12 +11,13 @@ from agent_service.backends.directory import Accounts, Agents
 from agent_service.backends.inbox import Habits, Inbox
 from agent_service.backends.lingua_detector import Lingua
 from agent_service.backends.llm import Llm
+from agent_service.backends.plugin_judge import PluginJudge
 from agent_service.backends.rule_files import rules
 from agent_service.domain.door import Door
 from agent_service.domain.guard.checks import Checks
 from agent_service.domain.guard.engine import Engine
 from agent_service.domain.guard.guard import Guard
-from agent_service.domain.guard.judge import ModelJudge, NoJudge
+from agent_service.domain.guard.judge import Judge, ModelJudge, NoJudge
 from agent_service.domain.guard.rulebook import RulesError
 from agent_service.domain.guard.violations import Violations
 from agent_service.domain.languages import Builtin
@@ -47,7 +48,8 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     inbox, model = Inbox(storage, _habits(settings)), Llm(mesh.channel("llm"))
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
-    story = Story(model, _rules(settings), now=utc_now, guard=_guard(settings, engine, model=model))
+    guard = _guard(settings, engine, judge=_judge(settings, mesh, model=model))
+    story = Story(model, _rules(settings), now=utc_now, guard=guard)
     previews = Previews(Agents(storage), Contexts(storage, history=settings.agent_history), story=story)
     front = AgentServer(door, previews, checks=Checks(engine, clock=time.perf_counter))
     server.add(rpc.add_AgentServiceServicer_to_server, front, service=SERVICE)
@@ -90,8 +92,17 @@ def _engine(settings: Settings) -> Engine:
         raise SettingsError(str(error)) from None
 
 
-def _guard(settings: Settings, engine: Engine, *, model: Llm) -> Guard:
-    judge = ModelJudge(model) if settings.guard_judge == "model" else NoJudge()
+def _judge(settings: Settings, mesh: Mesh, *, model: Llm) -> Judge:
+    if settings.guard_judge == "plugin":
+        address, token, ca = settings.guard_judge_address, settings.guard_judge_token, settings.guard_judge_tls_ca
+        try:
+            return PluginJudge(mesh.plugin(address, token=token, ca=ca))
+        except SettingsError as error:
+            raise SettingsError(f"GUARD_JUDGE=plugin: {error}") from None
+    return ModelJudge(model) if settings.guard_judge == "model" else NoJudge()
+
+
+def _guard(settings: Settings, engine: Engine, *, judge: Judge) -> Guard:
     return Guard(engine, Violations(now=utc_now), judge=judge, judge_seconds=settings.guard_judge_seconds)
 
 

@@ -1,9 +1,10 @@
 """What may an operator set of the agent service?"""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from kit import settings
 
@@ -57,9 +58,26 @@ class Settings(settings.Settings):
     guard_rules_file: Path | None = Field(
         None, description="A TOML file with rules of your own, beside those that come with the agent. Empty: none"
     )
-    guard_judge: Literal["off", "model"] = Field(
-        "off", description="Who is asked about a text that rules only suspect: nobody, or the default model"
+    guard_judge: Literal["off", "model", "plugin"] = Field(
+        "off",
+        description="Who is asked about a text that rules only suspect: nobody, the default model, or a service of "
+        "yours at GUARD_JUDGE_ADDRESS",
+    )
+    guard_judge_address: str = Field(
+        "", max_length=512, description="host:port of a service that judges: docs/guardrails.md. Needed for plugin"
+    )
+    guard_judge_token: SecretStr = Field(
+        SecretStr(""), description="What the agent shows to that service, as a bearer token. Empty: nothing"
+    )
+    guard_judge_tls_ca: Path | None = Field(
+        None, description="PEM file of the CA that signs that service's certificate. Empty: no TLS"
     )
     guard_judge_seconds: float = Field(
         2.0, gt=0, le=30, description="Longest wait for the judge, in seconds; after it the turn's tools are restricted"
     )
+
+    @model_validator(mode="after")
+    def _check_judge(self) -> Self:
+        if self.guard_judge == "plugin" and not re.fullmatch(r".+:\d{1,5}|unix:.+", self.guard_judge_address):
+            raise ValueError("GUARD_JUDGE=plugin needs GUARD_JUDGE_ADDRESS as host:port")
+        return self

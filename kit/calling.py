@@ -6,10 +6,13 @@ its first kind only, each call costs a task, and one that awaits the call keeps 
 
 import asyncio
 import contextlib
+from functools import partial
+from pathlib import Path
 
 import grpc
+from pydantic import SecretStr
 
-from kit import credentials, local, tracing, transport
+from kit import credentials, local, plugins, tracing, transport
 from kit.outgoing import Channel, Outgoing
 from kit.settings import Settings, SettingsError
 
@@ -39,6 +42,15 @@ class Mesh:
         if service not in self._channels:
             self._channels[service] = Channel(lambda: self._connect(service), self._outgoing)
         return self._channels[service]
+
+    def plugin(self, address: str, *, token: SecretStr, ca: Path | None = None) -> grpc.aio.Channel:
+        """A channel to what another team runs. It carries the token meant for it, and no credential of the mesh."""
+        shown = token.get_secret_value()
+        if shown and shown == credentials.mesh_token(self._settings):
+            raise SettingsError("a plug-in gets a token of its own: the mesh's opens everything")
+        connect = partial(plugins.connect, address, self._settings, ca=plugins.read_ca(ca))
+        channel = self._channels[f"plugin {address}"] = Channel(connect, Outgoing(shown))
+        return channel
 
     async def close(self) -> None:
         """Ends every channel; calls under way are cancelled."""

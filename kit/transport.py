@@ -9,6 +9,7 @@ from kit.settings import Settings
 Options = list[tuple[str, Any]]
 
 _KEEPALIVE_MS = 30_000
+_PLUGIN_KEEPALIVE_MS = 330_000
 _ATTEMPTS = 3
 _SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
 
@@ -44,6 +45,13 @@ def channel_options(settings: Settings) -> Options:
         ("grpc.max_reconnect_backoff_ms", 500),
         *_sizes(settings),
     ]
+
+
+def plugin_options(settings: Settings) -> Options:
+    """For a channel to a server of others, which may allow a ping in five minutes, as gRPC does off the shelf."""
+    kept = [each for each in channel_options(settings) if "keepalive" not in each[0] and "ping" not in each[0]]
+    # With keepalive on, what is sent and not acknowledged within its timeout ends the connection: a host that vanished.
+    return [*kept, ("grpc.keepalive_time_ms", _PLUGIN_KEEPALIVE_MS), ("grpc.keepalive_timeout_ms", 10_000)]
 
 
 def service_config() -> str:

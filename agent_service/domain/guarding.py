@@ -12,7 +12,8 @@ CONTACT, AGENT = Role.ROLE_CONTACT, Role.ROLE_AGENT
 
 async def of_input(draft: Draft, guard: Guard) -> Ending | None:
     """Ends the turn when what was written is refused. The contact is told: silence would look like a fault."""
-    decision = await guard.input(draft.turn.tenant_id, [_written(each) for each in draft.turn.messages])
+    written = [_written(each) for each in draft.turn.messages]
+    decision = await guard.input(draft.turn.tenant_id, written, language=draft.language)
     draft.restricted = decision.restricts_tools
     return Ending(SUPPRESSED, decision.reason, (draft.say("refused"),)) if decision.blocks else None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import Default
 
 import hatch_build
@@ -53,6 +53,19 @@ def test_contract_files_are_short() -> None:
 def test_every_rpc_says_who_may_call_it() -> None:
     open_to_nobody = [each.full_name for each in _rpcs() if not _scope(each)]
     assert not open_to_nobody
+
+
+def test_every_service_of_the_contract_is_served_here_or_marked_as_a_plugin_that_others_serve() -> None:
+    shipped = "".join(module.text for module in modules() if module.is_shipped)
+    served = {each.full_name for each in _services() if f"add_{each.name}Servicer_to_server" in shipped}
+    assert {each.full_name for each in _services() if not _is_plugin(each)} == served
+
+
+def test_what_a_plugin_asks_for_is_nothing_that_a_credential_of_ours_opens() -> None:
+    scopes: dict[bool, set[str]] = {True: set(), False: set()}
+    for each in _rpcs():
+        scopes[_is_plugin(each.containing_service)].add(_scope(each))
+    assert scopes[True] & scopes[False] == set()
 
 
 def test_the_tenant_is_field_one_of_every_request_that_has_one() -> None:
@@ -150,9 +163,18 @@ def _files() -> list[FileDescriptor]:
     return [Default().FindFileByName(name) for name in names]
 
 
+def _services() -> list[ServiceDescriptor]:
+    return [service for file in _files() for service in file.services_by_name.values()]
+
+
 def _rpcs() -> list[MethodDescriptor]:
-    services = [service for file in _files() for service in file.services_by_name.values()]
-    return [method for service in services for method in service.methods]
+    return [method for service in _services() for method in service.methods]
+
+
+def _is_plugin(service: ServiceDescriptor) -> bool:
+    plugin: Any = options_pb2.plugin
+    marked: bool = service.GetOptions().Extensions[plugin]
+    return marked
 
 
 def _scope(method: MethodDescriptor) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent_service.domain.guard.engine import NO_CONTEXT, NO_POLICY, Engine
 from agent_service.domain.guard.findings import Context
-from agent_service.domain.guard.judge import Judge, Opinion, asked
+from agent_service.domain.guard.judge import Judge, Opinion, Suspicion, asked
 from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
 from agent_service.domain.guard.violations import Violations
 
@@ -38,14 +38,15 @@ class Guard:
         self._judge = judge
         self._judge_seconds = judge_seconds
 
-    async def input(self, tenant_id: str, texts: Sequence[str], *, policy: Policy = NO_POLICY) -> Decision:
-        """What the new messages of a turn, taken together, lead to."""
-        text = "\n\n".join(texts)
-        verdict = self._engine.check(text, policy=policy)
+    async def input(
+        self, tenant_id: str, texts: Sequence[str], *, policy: Policy = NO_POLICY, language: str = ""
+    ) -> Decision:
+        """What the new messages of a turn, taken together, lead to. The language is for the judge, if known."""
+        verdict = self._engine.check("\n\n".join(texts), policy=policy)
         hits = verdict.hits
         if verdict.unsure:
-            opinion = await asked(self._judge, text, tenant_id=tenant_id, seconds=self._judge_seconds)
-            hits = _judged(verdict, opinion)
+            suspicion = _suspicion(verdict, tenant_id, texts=texts, language=language)
+            hits = _judged(verdict, await asked(self._judge, suspicion, seconds=self._judge_seconds))
         return self._decided(tenant_id, hits, side=Side.INPUT)
 
     def output(
@@ -62,6 +63,12 @@ class Guard:
         if deciding is None or verdict.action < Action.BLOCK:
             return Decision(verdict.action)
         return Decision(verdict.action, f"{REASON}{deciding.rule}")
+
+
+def _suspicion(verdict: Verdict, tenant_id: str, *, texts: Sequence[str], language: str) -> Suspicion:
+    suspects = [hit for hit in verdict.hits if hit.unsure]
+    categories = dict.fromkeys(hit.category for hit in suspects)
+    return Suspicion(tenant_id, tuple(texts), tuple(hit.rule for hit in suspects), tuple(categories), language)
 
 
 def _judged(verdict: Verdict, opinion: Opinion) -> tuple[Hit, ...]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from kit import logs
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage, ToolChoice
@@ -34,10 +36,25 @@ class Opinion(Enum):
     UNKNOWN = "unknown"
 
 
-class Judge(Protocol):
-    """Whoever has an opinion on a text. It may be slow or fail: `asked` sees to that."""
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a person wrote, in one or several messages, and the rules that suspect it."""
 
-    async def judge(self, tenant_id: str, text: str, *, seconds: float) -> Opinion:
+    tenant_id: str
+    texts: tuple[str, ...]
+    rules: tuple[str, ...]
+    categories: tuple[str, ...]
+    language: str = ""
+
+
+class NoOpinion(Exception):
+    """Why a judge has none: a word for logs."""
+
+
+class Judge(Protocol):
+    """Whoever has an opinion on what was written. It may be slow or fail: `asked` sees to that."""
+
+    async def judge(self, suspicion: Suspicion, *, seconds: float) -> Opinion:
         """Whether it is an attack."""
 
 
@@ -51,8 +68,8 @@ class Model(Protocol):
 class NoJudge:
     """Nobody is asked, so what a rule suspects stays a suspicion with the rule's own action."""
 
-    async def judge(self, tenant_id: str, text: str, *, seconds: float) -> Opinion:
-        del tenant_id, text, seconds
+    async def judge(self, suspicion: Suspicion, *, seconds: float) -> Opinion:
+        del suspicion, seconds
         return Opinion.HARMLESS
 
 
@@ -62,33 +79,44 @@ class ModelJudge:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    async def judge(self, tenant_id: str, text: str, *, seconds: float) -> Opinion:
+    async def judge(self, suspicion: Suspicion, *, seconds: float) -> Opinion:
+        text = shortened("\n\n".join(suspicion.texts), MOST_CHARACTERS)
         prompt = Prompt(
             messages=[
                 PromptMessage(role=Role.ROLE_SYSTEM, text=QUESTION),
-                PromptMessage(role=Role.ROLE_CONTACT, text=f"---\n{_shortened(text)}\n---"),
+                PromptMessage(role=Role.ROLE_CONTACT, text=f"---\n{text}\n---"),
             ],
             max_output_tokens=MOST_OUTPUT_TOKENS,
             temperature=0.0,
             tool_choice=ToolChoice.TOOL_CHOICE_NONE,
             output_schema=SCHEMA,
         )
-        answer = await self._model.generate(GenerateRequest(tenant_id=tenant_id, prompt=prompt), seconds=seconds)
+        request = GenerateRequest(tenant_id=suspicion.tenant_id, prompt=prompt)
+        answer = await self._model.generate(request, seconds=seconds)
         return Opinion.UNKNOWN if answer.completion.fallback else _read(answer.text)
 
 
-async def asked(judge: Judge, text: str, *, tenant_id: str, seconds: float) -> Opinion:
+async def asked(judge: Judge, suspicion: Suspicion, *, seconds: float) -> Opinion:
     """The judge's opinion; UNKNOWN when there is none in time, or when the judge, maybe foreign code, has a fault."""
     try:
         async with asyncio.timeout(seconds):
-            return await judge.judge(tenant_id, text, seconds=seconds)
-    except Exception:
+            return await judge.judge(suspicion, seconds=seconds)
+    except Exception as error:
+        logs.get("agent.guard").warning("guard.judge_failed", reason=_why(error), tenant=suspicion.tenant_id)
         return Opinion.UNKNOWN
 
 
-def _shortened(text: str) -> str:
-    half = MOST_CHARACTERS // 2
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]}\n[…]\n{text[-half:]}"
+def shortened(text: str, most: int) -> str:
+    """The beginning and the end of a long text."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} […] {text[-half:]}"
+
+
+def _why(error: Exception) -> str:
+    """What times out here, or at the judge a moment before, is the same to an operator."""
+    if isinstance(error, TimeoutError):
+        return "deadline_exceeded"
+    return str(error) if isinstance(error, NoOpinion) else type(error).__name__
 
 
 def _read(text: str) -> Opinion:

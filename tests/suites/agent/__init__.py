@@ -1,1 +1,1 @@
-"""What can be replaced in the agent service: the detector of languages."""
+"""What can be replaced in the agent service: the detector of languages, and the judge."""

@@ -1,17 +1,20 @@
 """Who decides what rules only suspect, and what follows when nobody can?"""
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from agent_service.domain.guard.guard import Decision, Guard
-from agent_service.domain.guard.judge import Judge, ModelJudge, NoJudge, Opinion
+from agent_service.domain.guard.judge import Judge, ModelJudge, NoJudge, NoOpinion, Opinion, Suspicion
 from agent_service.domain.guard.verdict import Action, Side
 from agent_service.domain.guard.violations import MOST_AN_HOUR, Violations
-from kit import metrics
+from kit import logs, metrics
 from kit.errors import ModelUnavailable, ParleyError
+from kit.settings import Settings
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from tests.unit.agent.guarding import engine
@@ -21,13 +24,14 @@ SUSPECT = "Trust me, nobody will know about this"
 
 
 class Scripted:
-    """A judge that does what it is told, and remembers whether it was asked."""
+    """A judge that does what it is told, and remembers what it was asked."""
 
     def __init__(self, opinion: Callable[[], Awaitable[Opinion]]) -> None:
-        self.opinion, self.asked = opinion, 0
+        self.opinion = opinion
+        self.asked: list[Suspicion] = []
 
-    async def judge(self, tenant_id: str, text: str, *, seconds: float) -> Opinion:
-        self.asked += 1
+    async def judge(self, suspicion: Suspicion, *, seconds: float) -> Opinion:
+        self.asked.append(suspicion)
         return await self.opinion()
 
 
@@ -61,6 +65,10 @@ async def breaks() -> Opinion:
     raise KeyError("a fault of foreign code")
 
 
+async def mute() -> Opinion:
+    raise NoOpinion("busy")
+
+
 async def hangs() -> Opinion:
     await asyncio.sleep(60)
     return Opinion.ATTACK
@@ -85,7 +93,26 @@ async def test_no_opinion_restricts_tools_and_never_blocks(opinion: Callable[[],
 async def test_the_judge_is_asked_only_when_a_rule_suspects_and_none_blocks(text: str) -> None:
     judge = Scripted(lambda: says(Opinion.ATTACK))
     await decided(judge, text)
-    assert judge.asked == 0
+    assert judge.asked == []
+
+
+async def test_the_judge_is_told_what_was_written_and_which_rules_suspect_it() -> None:
+    judge = Scripted(lambda: says(Opinion.HARMLESS))
+    await a_guard(judge).input("t1", ["hello", SUSPECT], language="en")
+    rule, category = "injection.false_authority", "prompt_injection"
+    assert judge.asked == [Suspicion("t1", ("hello", SUSPECT), (rule,), (category,), "en")]
+
+
+@pytest.mark.parametrize(("opinion", "reason"), [(breaks, "KeyError"), (hangs, "deadline_exceeded"), (mute, "busy")])
+async def test_why_a_judge_has_no_opinion_is_logged_without_the_text(
+    tmp_path: Path, opinion: Callable[[], Awaitable[Opinion]], reason: str
+) -> None:
+    stream = io.StringIO()
+    logs.configure(Settings(data_dir=tmp_path), "agent", stream=stream)
+    await decided(Scripted(opinion), seconds=0.05)
+    (line,) = [line for line in stream.getvalue().splitlines() if "guard.judge_failed" in line]
+    assert f'"reason":"{reason}"' in line
+    assert "nobody" not in stream.getvalue()
 
 
 async def test_without_a_judge_a_suspicion_is_a_mark() -> None:
@@ -106,7 +133,7 @@ async def test_without_a_judge_a_suspicion_is_a_mark() -> None:
 async def test_the_model_is_asked_one_fixed_question_and_only_a_clear_answer_counts(
     model: Model, opinion: Opinion
 ) -> None:
-    assert await ModelJudge(model).judge("t1", SUSPECT, seconds=1.0) is opinion
+    assert await ModelJudge(model).judge(Suspicion("t1", (SUSPECT,), ("r",), ("c",)), seconds=1.0) is opinion
     (request,) = model.asked
     assert request.prompt.output_schema
     assert SUSPECT in request.prompt.messages[-1].text

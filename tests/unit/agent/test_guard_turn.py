@@ -9,7 +9,7 @@ import pytest
 from agent_service.domain.draft import Ending
 from agent_service.domain.guard.checks import Checks
 from agent_service.domain.guard.guard import Guard
-from agent_service.domain.guard.judge import Judge, NoJudge, Opinion
+from agent_service.domain.guard.judge import Judge, NoJudge, Opinion, Suspicion
 from agent_service.domain.guard.violations import Violations
 from agent_service.domain.texts import TEXTS
 from agent_service.domain.turn import Story
@@ -31,7 +31,7 @@ REFUSED = "I cannot help with that request."
 class Mute:
     """A judge without an opinion."""
 
-    async def judge(self, tenant_id: str, text: str, *, seconds: float) -> Opinion:
+    async def judge(self, suspicion: Suspicion, *, seconds: float) -> Opinion:
         return Opinion.UNKNOWN
 
 
