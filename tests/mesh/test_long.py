@@ -3,14 +3,18 @@
 from itertools import pairwise
 
 from agent_service.domain.summaries import INSTRUCTION
+from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest
+from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
 from tests.mesh.conftest import BOTH
-from tests.mesh.rig import Mesh
+from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 from tests.simulated.model_dialect import Seen
 
 WINDOW_TOKENS = 4096
 MESSAGES = 100
+LONG, LATEST = 5000, 40
 FILL = "and so we talked on about the weather in the mountains " * 6
 
 
@@ -27,15 +31,62 @@ async def test_a_hundred_messages_are_answered_within_the_window_and_what_is_old
         await until(lambda: bool(_summaries(world, name)))
 
     assert [text.split(":")[1] for text in sends.texts(f"whatsapp:{name}")] == [f" {name} {n}" for n in range(MESSAGES)]
-    for asked in _answers(world, name):
-        said = [message["content"] for message in asked.body["messages"]]
-        assert sum(map(len, said)) / 4 < WINDOW_TOKENS
-        assert asked.body["options"]["num_ctx"] == WINDOW_TOKENS
+    _all_fit(world, name)
     ends = [_newest(asked, name) for asked in _summaries(world, name)]
     assert ends == sorted(set(ends)), "each goes on from where the one before ended"
     # Of thirty messages each, or of ten at least: a turn that began before the last summary was there may ask for one.
     assert 1 <= len(ends) <= 2 * MESSAGES // 15
     assert all(later - earlier >= 5 for earlier, later in pairwise(ends)), "an exchange is two messages"
+
+
+@BOTH
+async def test_a_conversation_of_five_thousand_messages_is_answered_within_the_window_on_every_turn(
+    mesh: Mesh, world: World
+) -> None:
+    name, before = person(), LONG - 2 * LATEST
+    async with mesh.storage() as storage, storage.quiet_window(0), Talk(mesh) as talk:
+        await _heard_before(storage, name, messages=before)
+        for number in range(before, before + LATEST):
+            await talk.say("whatsapp", f"{name} {number}: {FILL}", name)
+            await until(lambda: len(world.twilio.sends.to(f"whatsapp:{name}")) > number - before)  # noqa: B023  awaited within this round
+        await until(lambda: bool(_summaries(world, name)))
+        listing = ListConversationsRequest(tenant_id=TENANT, page_size=500)
+        listed = await storage.conversations.ListConversations(listing, metadata=storage.metadata, timeout=10)
+
+    assert next(each.last_seq for each in listed.conversations if each.chat_id == name) == LONG
+    assert len(_answers(world, name)) == LATEST
+    _all_fit(world, name)
+    ends = [_newest(asked, name) for asked in _summaries(world, name)]
+    assert ends == [29 + 30 * number for number in range(len(ends))], "the oldest thirty, each time, once"
+
+
+async def _heard_before(storage: Storage, name: str, *, messages: int) -> None:
+    """What a program wrote in the chat: it is history, and nobody answers it."""
+    account = next(each for each in await storage.accounts() if each.channel == "whatsapp")
+    said = [
+        ChannelMessage(
+            channel="whatsapp",
+            chat_id=name,
+            sender_id=name,
+            text=f"{name} {number}: {FILL}",
+            provider_message_id=f"{name}-{number}",
+            from_bot=True,
+        )
+        for number in range(messages)
+    ]
+    for some in (said[start : start + 50] for start in range(0, len(said), 50)):
+        submission = Submission(tenant_id=TENANT, account_id=account.id, messages=some)
+        request = AcceptRequest(submissions=[submission])
+        response = await storage.inbox.Accept(request, metadata=storage.metadata, timeout=10)
+        assert len(response.results[0].messages) == len(some)
+
+
+def _all_fit(world: World, name: str) -> None:
+    for asked in _answers(world, name):
+        said = [message["content"] for message in asked.body["messages"]]
+        assert sum(map(len, said)) / 4 < WINDOW_TOKENS
+        assert asked.body["options"]["num_ctx"] == WINDOW_TOKENS
+        assert name in said[-1]
 
 
 def _asked(world: World, name: str) -> list[Seen]:
