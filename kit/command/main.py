@@ -157,6 +157,20 @@ def turns(
     asyncio.run(records.turns(tenant, state=state, limit=limit))
 
 
+@app.command(epilog='Examples: parley preview 0199f3c2-… · parley preview 0199f3c2-… --ask "and tomorrow?"')
+def preview(
+    conversation: Annotated[str, typer.Argument(help="Its id, as parley turns and parley queue list it.")],
+    *,
+    ask: Annotated[str | None, typer.Option(help="Something to answer, in the place of what waits.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model, in the place of the conversation's.")] = None,
+    tenant: Tenant = "default",
+) -> None:
+    """Show what the model would be sent for a conversation: each part with its tokens, and what is left out."""
+    from kit.command.preview import preview as run
+
+    asyncio.run(run(tenant, conversation, ask=ask, model=model))
+
+
 @keys.command("create", epilog="Example: parley keys create shop --scope agent.use")
 def create_key(
     name: Annotated[str, typer.Argument(help="What it is for.")],

@@ -48,10 +48,17 @@ async def turns(tenant: str, *, state: str | None, limit: int) -> None:
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
-        (each.id, _word(TurnState.Name(each.state)), each.reason, str(each.messages), _when(each.created_at))
+        (
+            each.id,
+            _word(TurnState.Name(each.state)),
+            each.reason,
+            str(each.messages),
+            _when(each.created_at),
+            each.conversation_id,
+        )
         for each in found.turns
     ]
-    table(("turn", "state", "reason", "messages", "since"), rows)
+    table(("turn", "state", "reason", "messages", "since", "conversation"), rows)
 
 
 def _state(names: Iterable[str], word: str | None) -> str | None:

@@ -36,6 +36,7 @@ def test_help_names_every_command() -> None:
         "migrate",
         "deliveries",
         "turns",
+        "preview",
         "keys",
         "models",
         "guard",
@@ -47,7 +48,8 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "models", "guard", "prompts", "queue"]
+    "name",
+    ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "preview", "models", "guard", "prompts", "queue"],
 )
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
