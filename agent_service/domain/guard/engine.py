@@ -5,8 +5,6 @@ RE2 matches in time linear in the text. What is tried, and how often, is capped 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 import re2
 
@@ -16,6 +14,7 @@ from agent_service.domain.guard.folding import MOST_CHARACTERS, fold, sentences
 from agent_service.domain.guard.lexicon import Lexicon
 from agent_service.domain.guard.phrases import Phrase
 from agent_service.domain.guard.rulebook import Rule, Rulebook, RulesError, quiet
+from agent_service.domain.guard.sieve import Sieve
 from agent_service.domain.guard.verdict import Policy, Side, Verdict
 
 # Of an answer, what is looked through for numbers and for the prompt.
@@ -54,10 +53,9 @@ LITTLE_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """One pattern of a rule. `needs` has a bit for each place that a text must have a word for."""
+    """One pattern of the rule with this number."""
 
     number: int
-    needs: int
     pattern: re2.Set
     excuses: re2.Set | None
 
@@ -80,13 +78,9 @@ class Engine:
         patterns = [pattern for rule in book.rules for pattern in (*rule.words, *rule.unless)]
         read = {pattern: phrases.read(pattern, book.words) for pattern in patterns}
         self._lexicon = Lexicon((atom for each in read.values() for atom in each.atoms()), LITTLE_WORDS)
-        needs = dict.fromkeys(need for phrase in read.values() for need in phrase.needs)
-        self._needs = {need: 1 << number for number, need in enumerate(needs)}
-        self._bits: dict[str, int] = {}
-        for need, bit in self._needs.items():
-            for letter in self._lexicon.letters(need):
-                self._bits[letter] = self._bits.get(letter, 0) | bit
-        self._trials = {side: tuple(self._made(side, read)) for side in Side}
+        trials = {side: list(self._made(side, read)) for side in Side}
+        self._trials = {side: tuple(trial for trial, _ in made) for side, made in trials.items()}
+        self._sieves = {side: self._sieve([phrase for _, phrase in made]) for side, made in trials.items()}
         self._signs = {side: _signs(book.rules, side) for side in Side}
         self._finders = _finders(book.rules)
 
@@ -116,32 +110,36 @@ class Engine:
             yield sentences(view)
 
     def _read(self, view: list[list[str]], side: Side, *, reading: _Reading, odd: bool = False) -> None:
-        """Tries every pattern that could be met on all sentences at once; then on each, if it is there."""
-        written = [self._lexicon.write(words) for words in view]
-        reading.words += sum(map(len, written))
-        letters = "\n".join(written)
-        bits = self._bits
-        present = reduce(or_, [bits.get(letter, 0) for letter in set(letters)], 0)
-        if not present:
-            return
-        absent, whole = ~present, letters.encode()
-        for trial in [trial for trial in self._trials[side] if not trial.needs & absent]:
+        """Tries every pattern on the places where it could be met, all at once; then on their sentences."""
+        written = {self._lexicon.write(words): words for words in view}
+        reading.words += sum(map(len, view))
+        trials = self._trials[side]
+        for number, places in self._sieves[side].sift(tuple(written)).items():
+            trial = trials[number]
             if trial.number not in reading.met:
                 reading.tries += 1
-                if trial.pattern.Match(whole):
-                    self._settle(trial, zip(view, written, strict=True), reading=reading, odd=odd)
+                if trial.pattern.Match("\n".join([piece for _, piece in places]).encode()):
+                    found = {sentence: written[sentence] for sentence, _ in places}
+                    self._settle(trial, found, reading=reading, odd=odd)
 
-    def _settle(self, trial: _Trial, view: Iterable[tuple[list[str], str]], *, reading: _Reading, odd: bool) -> None:
+    def _settle(self, trial: _Trial, found: Mapping[str, list[str]], *, reading: _Reading, odd: bool) -> None:
         """Looks which sentence has the pattern, and whether anything in it is an excuse."""
-        for words, written in view:
-            letters = written.encode()
+        for sentence, words in found.items():
+            letters = sentence.encode()
             reading.tries += 1
             if trial.pattern.Match(letters) and not (trial.excuses and trial.excuses.Match(letters)):
                 reading.met.add(trial.number)
                 reading.disguised |= odd or self._lexicon.is_disguised(words)
                 return
 
-    def _made(self, side: Side, read: Mapping[str, Phrase]) -> Iterator[_Trial]:
+    def _sieve(self, made: Sequence[Phrase]) -> Sieve:
+        letters = self._lexicon.letters
+        return Sieve(
+            [[letters(place) for place in phrase.needs] for phrase in made],
+            longest=max((phrase.longest for phrase in made), default=0),
+        )
+
+    def _made(self, side: Side, read: Mapping[str, Phrase]) -> Iterator[tuple[_Trial, Phrase]]:
         for number, rule in enumerate(self._rules):
             if rule.whose == side:
                 try:
@@ -149,11 +147,10 @@ class Engine:
                 except re2.error:
                     raise RulesError(f"rule {rule.id}: words: a pattern is too large; make several of it") from None
 
-    def _tests(self, number: int, rule: Rule, *, read: Mapping[str, Phrase]) -> Iterator[_Trial]:
+    def _tests(self, number: int, rule: Rule, *, read: Mapping[str, Phrase]) -> Iterator[tuple[_Trial, Phrase]]:
         excuses = self._over_words([read[pattern] for pattern in rule.unless]) if rule.unless else None
         for pattern in rule.words:
-            bits = reduce(or_, (self._needs[need] for need in read[pattern].needs), 0)
-            yield _Trial(number, bits, self._over_words([read[pattern]]), excuses)
+            yield _Trial(number, self._over_words([read[pattern]]), excuses), read[pattern]
 
     def _over_words(self, found: Iterable[Phrase]) -> re2.Set:
         return _any_of(f"(?m){phrase.regex(self._lexicon.draw)}" for phrase in found)

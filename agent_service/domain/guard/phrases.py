@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -17,6 +17,7 @@ LONGEST_GAP = 20
 SHORTEST_STEM = 3
 DEEPEST = 4
 _TOKEN = re.compile(r"\.\.\d*|\{[^{}]*\}|[()|?^$]|[^\s{}()|?^$]+|\S")
+_GAP = re.compile(r"\.\{0,(\d+)\}")
 _OPERATORS = {"(": "(?:", ")": ")", "|": "|", "?": "?", "^": "^", "$": "$"}
 
 
@@ -42,6 +43,11 @@ class Phrase:
 
     parts: tuple[Part, ...]
     needs: tuple[frozenset[Atom], ...]
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest that it can meet."""
+        return _longest(self.parts)
 
     def atoms(self) -> Iterator[Atom]:
         yield from (part for part in self.parts if isinstance(part, Atom))
@@ -126,9 +132,34 @@ def _named(name: str, words: Mapping[str, tuple[str, ...]], *, depth: int) -> It
 def _needs(parts: list[Part]) -> Iterator[frozenset[Atom]]:
     """For each place that no text can do without, the atoms of which one must be there."""
     for here, after in pairwise([*_places(parts), []]):
-        atoms = frozenset(part for part in here if isinstance(part, Atom))
-        if atoms and after[:1] != ["?"] and not re.fullmatch(_outline(here), ""):
+        if after[:1] != ["?"] and (atoms := _one_of(here)):
             yield atoms
+
+
+def _one_of(place: list[Part]) -> frozenset[Atom]:
+    """Of each alternative the place that fewest texts have; none when one of them can be met by nothing."""
+    if len(place) == 1:
+        return frozenset(part for part in place if isinstance(part, Atom))
+    is_group = "|" not in [part for part, level in _levels(place) if level == 0]
+    inner = place[1:-1] if is_group else place
+    rarest = [min(_needs(each), key=_commonness, default=None) for each in _alternatives(inner)]
+    return frozenset().union(*filter(None, rarest)) if all(rarest) else frozenset()
+
+
+def _alternatives(parts: list[Part]) -> list[list[Part]]:
+    """What stands between | at the top."""
+    found: list[list[Part]] = [[]]
+    for part, level in _levels(parts):
+        if part == "|" and level == 0:
+            found.append([])
+        else:
+            found[-1].append(part)
+    return found
+
+
+def _commonness(atoms: frozenset[Atom]) -> float:
+    """How many texts have one of them, guessed: the shorter a word, the more."""
+    return sum(2.0 ** -len(word) for atom in atoms for word in (*atom.words, *atom.stems))
 
 
 def _places(parts: list[Part]) -> Iterator[list[Part]]:
@@ -143,6 +174,28 @@ def _places(parts: list[Part]) -> Iterator[list[Part]]:
             place = []
     if place:
         yield place
+
+
+def _longest(parts: Iterable[Part]) -> int:
+    """Of each open group the words of this alternative and of the longest before it."""
+    open_groups = [(0, 0)]
+    for part in parts:
+        here, before = open_groups.pop()
+        if part == "(?:":
+            open_groups += [(here, before), (0, 0)]
+        elif part == "|":
+            open_groups.append((0, max(here, before)))
+        elif part == ")":
+            outer, longest = open_groups.pop()
+            open_groups.append((outer + max(here, before), longest))
+        else:
+            open_groups.append((here + _most(part), before))
+    return max(open_groups[-1])
+
+
+def _most(part: Part) -> int:
+    gap = _GAP.fullmatch(part) if isinstance(part, str) else None
+    return int(gap[1]) if gap else int(isinstance(part, Atom))
 
 
 def _outline(parts: list[Part]) -> str:
