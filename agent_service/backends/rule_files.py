@@ -6,7 +6,17 @@ from pathlib import Path
 from agent_service.domain.guard.rulebook import Rulebook, RulesError
 
 # The words that several name come first.
-SHIPPED = ("words", "credentials", "malware", "illegal_activity", "prompt_injection", "output")
+SHIPPED = (
+    "words",
+    "credentials",
+    "credentials_asking",
+    "malware",
+    "illegal_activity",
+    "prompt_injection_words",
+    "prompt_injection",
+    "prompt_injection_tricks",
+    "output",
+)
 
 
 def shipped() -> Rulebook:
