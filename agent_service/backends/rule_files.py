@@ -10,6 +10,7 @@ SHIPPED = (
     "words",
     "credentials",
     "credentials_asking",
+    "credentials_others",
     "malware",
     "illegal_activity",
     "prompt_injection_words",
