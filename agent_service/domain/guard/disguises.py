@@ -13,7 +13,7 @@ from itertools import islice
 import re2
 
 # Characters of a text that are looked at backwards and as ROT13, and all that may come out of encoded pieces.
-MOST_TURNED = 768
+MOST_TURNED = 512
 MOST_DECODED = 2_048
 MOST_PIECES = 4
 MOST_RUNS, MOST_RUN = 8, 256

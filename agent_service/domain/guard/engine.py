@@ -19,6 +19,8 @@ from agent_service.domain.guard.verdict import Policy, Side, Verdict
 
 # Of an answer, what is looked through for numbers and for the prompt.
 MOST_ANSWER = 16_384
+# Places of a pattern for which a word is looked up before it is tried: the rarest, more say little.
+MOST_PLACES = 3
 Finder = Callable[[str, Context], bool]
 NO_POLICY, NO_CONTEXT = Policy(), Context()
 # Words that letters in a row may be made of, beside those of the rules.
@@ -135,7 +137,7 @@ class Engine:
     def _sieve(self, made: Sequence[Phrase]) -> Sieve:
         letters = self._lexicon.letters
         return Sieve(
-            [[letters(place) for place in phrase.needs] for phrase in made],
+            [[letters(place) for place in phrase.rarest(MOST_PLACES)] for phrase in made],
             longest=max((phrase.longest for phrase in made), default=0),
         )
 

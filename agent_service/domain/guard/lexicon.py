@@ -1,7 +1,7 @@
 """Which words do rules know, and how is a text written as one letter per word? Disguises of a word are undone here."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent_service.domain.guard.phrases import Atom
 
@@ -36,7 +36,7 @@ class Lexicon:
         self._taking = _taking(letters, self._numbers)
         self._sizes = _sizes(stems)
         self._whole = frozenset(others)
-        self._known: dict[str, str] = {}
+        self._known = _Known(self._meet)
         self._disguised: set[str] = set()
 
     def draw(self, atom: Atom) -> str:
@@ -49,8 +49,7 @@ class Lexicon:
 
     def write(self, words: Sequence[str]) -> str:
         """One letter a word."""
-        known, meet = self._known, self._meet
-        return "".join([known.get(word) or meet(word) for word in words])
+        return "".join(map(self._known.__getitem__, words))
 
     def is_disguised(self, words: Sequence[str]) -> bool:
         """Whether a word was known only after digits or signs in it were read as letters."""
@@ -98,6 +97,17 @@ class Lexicon:
             if letter := self._stems.get(word[:size]):
                 return letter
         return self._stems.get(word[:1], "")
+
+
+class _Known(dict[str, str]):
+    """The letters of words seen before; a word that is not there is met. Nothing in Python looks words up quicker."""
+
+    def __init__(self, meet: Callable[[str], str]) -> None:
+        super().__init__()
+        self._meet = meet
+
+    def __missing__(self, word: str) -> str:
+        return self._meet(word)
 
 
 def _undisguised(word: str) -> Iterable[str]:

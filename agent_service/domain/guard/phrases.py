@@ -44,6 +44,10 @@ class Phrase:
     parts: tuple[Part, ...]
     needs: tuple[frozenset[Atom], ...]
 
+    def rarest(self, most: int) -> list[frozenset[Atom]]:
+        """Of those, what fewest texts have."""
+        return sorted(self.needs, key=_commonness)[:most]
+
     @property
     def longest(self) -> int:
         """Words of the longest that it can meet."""

@@ -3,7 +3,7 @@
 Most patterns have no such place in most texts, so they are never tried; the others are tried on those places only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -12,7 +12,7 @@ LEAST_PIECE = 32
 
 
 class Sieve:
-    """A bit for each pattern, in as many layers as a pattern has places: a letter sets those of the places it fits."""
+    """A bit for each pattern, in a layer for each of its places: a letter sets those of the places it fits."""
 
     def __init__(self, places: Sequence[Sequence[Iterable[str]]], *, longest: int) -> None:
         self._piece = max(LEAST_PIECE, longest)
@@ -30,39 +30,30 @@ class Sieve:
     def sift(self, sentences: Iterable[str]) -> Mapping[int, Sequence[tuple[str, str]]]:
         """For each pattern that could be met the sentences, and the pieces of them, in which."""
         found: dict[int, list[tuple[str, str]]] = {}
+        short = 2 * self._piece
         for sentence in sentences:
-            for piece, fits in self._pieces(sentence):
-                for number in _numbers(fits):
-                    found.setdefault(number, []).append((sentence, piece))
+            for piece in (sentence,) if len(sentence) <= short else self._pieces(sentence):
+                fits = self._fits(piece)
+                while fits:
+                    lowest = fits & -fits
+                    fits ^= lowest
+                    found.setdefault(lowest.bit_length() - 1, []).append((sentence, piece))
         return found
 
     def _bit(self, number: int, layer: int) -> int:
         return number + layer * self._width
 
-    def _words(self, letters: str) -> int:
-        bits = self._bits
-        return reduce(or_, [bits[letter] for letter in set(letters) if letter in bits], self._free)
-
-    def _fitting(self, words: int) -> int:
+    def _fits(self, letters: str) -> int:
         """Patterns of which every layer has its bit."""
-        fits = self._every
-        for _ in range(self._layers):
-            fits &= words
+        bits = self._bits
+        words = reduce(or_, [bits[letter] for letter in set(letters) if letter in bits], self._free)
+        fits = words & self._every
+        for _ in range(self._layers - 1):
             words >>= self._width
+            fits &= words
         return fits
 
-    def _pieces(self, sentence: str) -> Iterable[tuple[str, int]]:
-        """Each with the patterns that fit it. Those of a long sentence overlap by half, and none is named twice."""
+    def _pieces(self, sentence: str) -> Iterable[str]:
+        """Of a long sentence, overlapping by half; none twice."""
         size = self._piece
-        if len(sentence) <= 2 * size:
-            return ((sentence, self._fitting(self._words(sentence))),)
-        halves = [self._words(sentence[at : at + size]) for at in range(0, len(sentence), size)]
-        pairs = {sentence[size * at : size * (at + 2)]: both for at, both in enumerate(map(or_, halves, halves[1:]))}
-        return tuple((piece, self._fitting(both)) for piece, both in pairs.items())
-
-
-def _numbers(bits: int) -> Iterator[int]:
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest
+        return dict.fromkeys(sentence[at : at + 2 * size] for at in range(0, len(sentence) - size, size))
