@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # Compatibility signs may unfold into many letters, and marks may be heaped up: this is all that is read.
-MOST_CHARACTERS = 6_000
+MOST_CHARACTERS = 5_000
 LONGEST_REMEMBERED, MOST_REMEMBERED = 12, 4_096
 END, _SEAM = "\n", "\x01"
 
