@@ -1,7 +1,7 @@
 """How can a model server be ill, whatever its protocol? Each mode is one way to answer wrongly, late or not at all.
 
-A mode may carry a number, `503:2`: the seconds of Retry-After. The server itself knows ok, odd, instant, slow:S, flap,
-refuse and frozen.
+A mode may carry a number, `503:2`: the seconds of Retry-After. The server itself knows ok, odd, instant, slow:S, held,
+flap, refuse and frozen.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from email.utils import formatdate
 from aiohttp import web
 
 from tests.simulated.model_call import Call, begin, send
-from tests.simulated.model_speech import Saying
+from tests.simulated.model_speech import Saying, ToolCall
 
 HUGE_BYTES = 200 * 1024 * 1024
 DRIP_SECONDS = 0.5
@@ -117,6 +117,15 @@ def _says(content: object) -> Illness:
     return answer
 
 
+def _calls(name: str, arguments: str = "{}") -> Illness:
+    """Wants this tool called, whatever it is asked and offered, and says nothing."""
+
+    async def answer(call: Call) -> web.StreamResponse:
+        return await send(call, call.complete(Saying("", (ToolCall(name, arguments),), "tool_calls")))
+
+    return answer
+
+
 def _holds(text: str) -> Illness:
     """A body, or the one piece of a stream, that is no answer."""
 
@@ -182,4 +191,7 @@ ILLNESSES: dict[str, Illness] = {
     "null": _says(None),
     "surrogates": _says("a\x00b\ud800c"),
     "nul": _says("a\x00b"),
+    "calls-unknown": _calls("look_up", '{"word": "weather"}'),
+    "calls-badly": _calls("hand_off", '{"reason": 7}'),
+    "calls-hand-off": _calls("hand_off", '{"reason": "I always ask for help."}'),
 }

@@ -1,8 +1,9 @@
 """How does a simulated model server run, in health and illness, whatever its protocol?
 
 Its mode is a word that may change while it runs: ok · odd (streams come three bytes at a time) · instant (nothing is
-checked or noted) · slow:S · flap (500 at every other call) · refuse (the port is closed) · frozen (silent everywhere) ·
-and those of `model_illnesses`, from which paths that generate nothing do not suffer.
+checked or noted) · slow:S · held (thinks until the mode changes) · flap (500 at every other call) · refuse (the port is
+closed) · frozen (silent everywhere) · and those of `model_illnesses`, from which paths that generate nothing do not
+suffer.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from tests.simulated.model_call import Call, send, stream
 from tests.simulated.model_dialect import Body, Dialect, Reply, Seen, Voice
 from tests.simulated.model_illnesses import ILLNESSES, reset
 
-MODES = {"ok", "odd", "instant", "slow", "flap", "refuse", "frozen", *ILLNESSES}
+MODES = {"ok", "odd", "instant", "slow", "held", "flap", "refuse", "frozen", *ILLNESSES}
 
 
 class ModelServer:
@@ -31,6 +32,7 @@ class ModelServer:
         self.requests: deque[Seen] = deque(maxlen=100_000)
         self._dialect = dialect
         self._flips = itertools.cycle((True, False))
+        self._switched = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
 
@@ -63,6 +65,8 @@ class ModelServer:
     async def switch(self, mode: str) -> None:
         """Changes the mode; `refuse` closes the port, anything else opens it again."""
         self.mode = _known(mode)
+        self._switched.set()
+        self._switched = asyncio.Event()
         if mode == "refuse" and self._site is not None:
             await self._site.stop()
             self._site = None
@@ -108,6 +112,8 @@ class ModelServer:
     async def _answer(self, request: web.Request, seen: Seen, voice: Voice) -> web.StreamResponse:
         if refused := self._dialect.admits(seen.headers):
             return await self._reply(request, refused)
+        while self.mode == "held":
+            await self._switched.wait()
         mode, _, number = self.mode.partition(":")
         if mode == "slow":
             await asyncio.sleep(float(number or 1))

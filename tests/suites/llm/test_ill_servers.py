@@ -19,7 +19,8 @@ BOTH_OPENAI = ("openai", "responses")
 # Nothing more comes; in the others something wrong does, or something strange.
 SILENT = {"hang", "drip", "stall", "half-open"}
 STRANGE = {"empty": "", "blank": " \n\t ", "surrogates": "a\x00b\ud800c", "nul": "a\x00b"}
-WRONG = sorted({*ILLNESSES} - SILENT - {*STRANGE} - {"huge", "null"})
+CALLING = {"calls-unknown": "look_up", "calls-badly": "hand_off", "calls-hand-off": "hand_off"}
+WRONG = sorted({*ILLNESSES} - SILENT - {*STRANGE} - {*CALLING} - {"huge", "null"})
 
 
 @pytest.fixture(params=ORACLES)
@@ -62,6 +63,12 @@ async def test_a_server_that_falls_silent_notices_that_its_caller_has_left(
 @pytest.mark.parametrize("illness", STRANGE)
 async def test_a_strange_text_is_well_formed(name: str, illness: str) -> None:
     assert (await told_twice(name, a_question("hello"), mode=illness)).text == STRANGE[illness]
+
+
+@pytest.mark.parametrize("illness", CALLING)
+async def test_a_model_that_only_calls_a_tool_does_so_though_it_was_offered_none(name: str, illness: str) -> None:
+    told = await told_twice(name, a_question("hello"), mode=illness)
+    assert (told.text, [called for called, _ in told.calls]) == ("", [CALLING[illness]])
 
 
 @pytest.mark.parametrize("name", ["ollama", "openai"])
