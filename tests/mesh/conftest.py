@@ -1,11 +1,15 @@
 """Which meshes are tested? One process and five, on SQLite and Postgres, each started once and shared."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.mesh.gates import Gates
 from tests.mesh.rig import FIVE, ONE, Mesh, Plan
+from tests.mesh.stepping import URL
+from tests.mesh.talk import until
 from tests.mesh.world import World
 from tests.postgres import Server
 
@@ -33,3 +37,43 @@ def mesh(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.
         yield running
     if server:
         server.drop(url)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A mesh whose agent can be held at every step of a turn."""
+
+    mesh: Mesh
+    world: World
+    gates: Gates
+
+    def hold(self, who: str, step: str) -> None:
+        """The turn of this person's message, which names them, waits at this step."""
+        self.world.run(self.gates.hold(who, step))
+
+    async def held(self, who: str) -> str:
+        """Waits until it is there. Which conversation that is."""
+        await until(lambda: self.gates.held(who))
+        return self.gates.held(who)
+
+    def let_go(self, who: str) -> None:
+        self.world.run(self.gates.let_go(who))
+
+
+@pytest.fixture(scope="session")
+def stepped(world: World, postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stepped]:
+    """Five processes on Postgres; what is written to them is answered without a quiet window."""
+    gates = Gates()
+    world.run(gates.start())
+    folder, url = tmp_path_factory.mktemp("stepped"), postgres_server.fresh()
+    plan = Plan(folder, url, FIVE, {**world.environment(), URL: gates.url}, {"agent": ("-m", "tests.mesh.stepping")})
+    with Mesh(plan) as mesh:
+        world.run(_no_quiet_window(mesh))
+        yield Stepped(mesh, world, gates)
+        world.run(gates.stop())
+    postgres_server.drop(url)
+
+
+async def _no_quiet_window(mesh: Mesh) -> None:
+    async with mesh.storage() as storage:
+        await storage.set_quiet_window(0)

@@ -68,6 +68,7 @@ class Plan:
     database_url: str
     services: tuple[str, ...] = FIVE  # each a process, or ONE for all
     environment: Mapping[str, str] = field(default_factory=dict)
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of services that are run in another way
 
 
 class Mesh:
@@ -100,7 +101,8 @@ class Mesh:
 
     def start(self, name: str) -> None:
         """Starts one process; its log goes on where the one before ended."""
-        command = [sys.executable, *COMMANDS[name.removesuffix("2")]]
+        commands = {**COMMANDS, **self.plan.commands}
+        command = [sys.executable, *commands[name.removesuffix("2")]]
         with self.log_path(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,

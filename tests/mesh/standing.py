@@ -1,0 +1,84 @@
+"""How does a conversation stand when nothing more can come of it? By what storage tells anybody, never its tables."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kit.ids import new_id
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1 import conversation_owner_pb2 as owning
+from parley.storage.v1 import conversation_service_pb2 as conversations
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from parley.storage.v1.conversation_pb2 import Conversation
+from parley.storage.v1.directory_pb2 import Delivery
+from tests.mesh.rig import TENANT, Storage
+
+OPEN_TURNS = {chat.TURN_STATE_WAITING, chat.TURN_STATE_RUNNING}
+OPEN_DELIVERIES = {chat.DELIVERY_STATE_QUEUED, chat.DELIVERY_STATE_SENDING}
+STATES = [word for word, state in chat.TurnState.items() if state]
+CALL_SECONDS, LONGEST_SECONDS = 10, 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One conversation, all its turns and all its deliveries."""
+
+    conversation: Conversation
+    turns: Sequence[conversations.Turn]
+    deliveries: Sequence[Delivery]
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything may still go out by itself."""
+        open_turns = any(turn.state in OPEN_TURNS for turn in self.turns)
+        return open_turns or any(delivery.state in OPEN_DELIVERIES for delivery in self.deliveries)
+
+    @property
+    def ends(self) -> list[tuple[str, str]]:
+        """How its turns ended and why, oldest first."""
+        by_age = sorted(self.turns, key=lambda turn: turn.id)
+        return [(chat.TurnState.Name(turn.state).removeprefix("TURN_STATE_").lower(), turn.reason) for turn in by_age]
+
+
+async def standing(storage: Storage, conversation_id: str) -> Standing:
+    """As it is now."""
+    meta = storage.metadata
+    one = conversations.GetConversationRequest(tenant_id=TENANT, conversation_id=conversation_id)
+    theirs = conversations.ListTurnsRequest(
+        tenant_id=TENANT, conversation_id=conversation_id, states=STATES, page_size=100
+    )
+    sent = outbox.ListDeliveriesRequest(tenant_id=TENANT, conversation_id=conversation_id, page_size=100)
+    # Turns before deliveries: the end of a turn and its delivery are one transaction.
+    turns = await storage.conversations.ListTurns(theirs, metadata=meta, timeout=CALL_SECONDS)
+    deliveries = await storage.outbox.ListDeliveries(sent, metadata=meta, timeout=CALL_SECONDS)
+    found = await storage.conversations.GetConversation(one, metadata=meta, timeout=CALL_SECONDS)
+    return Standing(found.conversation, list(turns.turns), list(deliveries.deliveries))
+
+
+async def once(storage: Storage, conversation_id: str, condition: Callable[[Standing], object]) -> Standing:
+    """Waits until it stands so."""
+    async with asyncio.timeout(LONGEST_SECONDS):
+        while not condition(found := await standing(storage, conversation_id)):
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def settled(storage: Storage, conversation_id: str) -> Standing:
+    """Waits until nothing of it may go out any more."""
+    return await once(storage, conversation_id, lambda found: not found.busy)
+
+
+async def conversation_of(storage: Storage, who: str) -> str:
+    """The id of the WhatsApp conversation with this person, who has written."""
+    (account,) = [each for each in await storage.accounts() if each.channel == "whatsapp"]
+    asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=who)
+    found = await storage.conversations.GetConversation(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
+    return found.conversation.id
+
+
+async def give_to(storage: Storage, conversation_id: str, owner: chat.Owner) -> None:
+    """Changes who answers, as an operator does."""
+    request = owning.SetOwnerRequest(
+        tenant_id=TENANT, request_id=new_id(), conversation_id=conversation_id, owner=owner
+    )
+    await storage.conversations.SetOwner(request, metadata=storage.metadata, timeout=CALL_SECONDS)
