@@ -59,6 +59,11 @@ class Stepped:
     def let_go(self, who: str) -> None:
         self.world.run(self.gates.let_go(who))
 
+    def let_all_go(self) -> None:
+        """Whatever became of a test, nothing is held in the next one."""
+        self.world.run(self.gates.let_all_go())
+        self.world.run(self.world.ollama.switch("ok"))
+
 
 @pytest.fixture(scope="session")
 def stepped(world: World, postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stepped]:
@@ -66,7 +71,8 @@ def stepped(world: World, postgres_server: Server, tmp_path_factory: pytest.Temp
     gates = Gates()
     world.run(gates.start())
     folder, url = tmp_path_factory.mktemp("stepped"), postgres_server.fresh()
-    plan = Plan(folder, url, FIVE, {**world.environment(), URL: gates.url}, {"agent": ("-m", "tests.mesh.stepping")})
+    environment = {**world.environment(), URL: gates.url, "AGENT_LEASE_SECONDS": "5"}
+    plan = Plan(folder, url, FIVE, environment, {"agent": ("-m", "tests.mesh.stepping")})
     with Mesh(plan) as mesh:
         world.run(_no_quiet_window(mesh))
         yield Stepped(mesh, world, gates)

@@ -33,8 +33,7 @@ class Gates:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/"
 
     async def stop(self) -> None:
-        for words in list(self._gates):
-            await self.let_go(words)
+        await self.let_all_go()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -44,6 +43,10 @@ class Gates:
 
     async def let_go(self, words: str) -> None:
         self._gates.pop(words).opened.set()
+
+    async def let_all_go(self) -> None:
+        for words in list(self._gates):
+            await self.let_go(words)
 
     def held(self, words: str) -> str:
         """The conversation whose turn waits; empty when none does."""

@@ -23,6 +23,7 @@ PERSON_SAYS = "A person is here now."
 async def storage(stepped: Stepped) -> AsyncIterator[Storage]:
     async with stepped.mesh.storage() as caller:
         yield caller
+    stepped.let_all_go()
 
 
 @pytest.fixture
@@ -57,13 +58,11 @@ async def test_after_a_take_over_while_the_model_generates_its_text_does_not_go_
 ) -> None:
     who, world = person(), stepped.world
     world.run(world.ollama.switch("held"))
-    try:
-        await talk.say("whatsapp", f"I am {who}", who)
-        await until(lambda: any(who in str(each.body) for each in world.ollama.chats))
-        conversation = await conversation_of(storage, who)
-        await give_to(storage, conversation, chat.OWNER_HUMAN)
-    finally:
-        world.run(world.ollama.switch("ok"))
+    await talk.say("whatsapp", f"I am {who}", who)
+    await until(lambda: any(who in str(each.body) for each in world.ollama.chats))
+    conversation = await conversation_of(storage, who)
+    await give_to(storage, conversation, chat.OWNER_HUMAN)
+    world.run(world.ollama.switch("ok"))
     await _nothing_but_the_human_is_heard(world, storage, talk, who=who, conversation=conversation)
 
 
@@ -103,6 +102,18 @@ async def test_what_the_agent_said_before_it_handed_off_and_its_last_sentence_go
     await settled(storage, conversation)
     sent = stepped.world.twilio.sends.texts(f"whatsapp:{who}")
     assert sent == [f"re: I am {who}", TEXTS["handed_off"]["en"], PERSON_SAYS]
+
+
+async def test_a_human_who_takes_over_from_a_turn_that_was_about_to_pass_on_needs_no_word_of_it(
+    stepped: Stepped, storage: Storage, talk: Talk
+) -> None:
+    who = person()
+    stepped.hold(who, COMMITTING)
+    await talk.say("whatsapp", f"I want to talk to a human. I am {who}", who)
+    conversation = await stepped.held(who)
+    await give_to(storage, conversation, chat.OWNER_HUMAN)
+    stepped.let_go(who)
+    await _nothing_but_the_human_is_heard(stepped.world, storage, talk, who=who, conversation=conversation)
 
 
 async def test_a_text_that_the_provider_has_already_when_a_human_takes_over_is_told_once(
