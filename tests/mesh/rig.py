@@ -40,6 +40,7 @@ SETTINGS = {
     "CHAT_SESSIONS_PER_MINUTE": "600",
     "AGENT_LEASE_SECONDS": "3",  # short, so that what a dead process held is soon another's
     "SENDER_LEASE_SECONDS": "3",
+    "LLM_BREAKER_SECONDS": "0.001",  # so that a model that was ill for one test is asked in the next
     "LOG_LEVEL": "debug",  # what must never be logged is looked for in these logs
 }
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
