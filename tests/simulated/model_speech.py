@@ -3,7 +3,8 @@
 `re: <text>`, unless the text is an order. `say LITERAL` is answered with LITERAL. `call NAME {json}` calls a tool, and
 `call2 A {json} | B {json}` two at once, when the request offers any tools; NAME need not be among them, and the JSON
 may be bad. `repair BAD | GOOD` is answered with BAD, and with GOOD when the model has said something since, whatever
-the user said then. `filtered` is cut short by a content filter. After a tool's result: `re: tool said <result>`.
+the user said then. `list` is answered with all that the user said since the model spoke, a line each. `filtered` is cut
+short by a content filter. After a tool's result: `re: tool said <result>`.
 """
 
 import re
@@ -87,9 +88,17 @@ def _within(turns: tuple[Turn, ...], offers_tools: bool) -> Saying:
         return Saying("", calls, "tool_calls")
     if order == "say":
         return Saying(rest)
+    if order == "list":
+        return Saying("\n".join(f"re: {text}" for text in _unanswered(turns)))
     if order == "filtered":
         return Saying(f"re: {asked[-1]}"[:7], finish="content_filter")
     return Saying(_repaired(turns) or f"re: {asked[-1]}")
+
+
+def _unanswered(turns: tuple[Turn, ...]) -> list[str]:
+    """What the user said since the model spoke."""
+    spoken = max((place for place, (role, _) in enumerate(turns) if role == "assistant"), default=-1)
+    return [text for role, text in turns[spoken + 1 :] if role == "user"]
 
 
 def _calls(order: str, rest: str) -> tuple[ToolCall, ...]:
