@@ -34,15 +34,20 @@ def story_steps() -> tuple[str, ...]:
 
 
 class SteppedInbox(Inbox):
-    """Stops when a turn has come, and around its commit."""
+    """Stops when a turn has come, and around its commit, which names only the turn."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._leased: dict[str, LeasedTurn] = {}
 
     async def lease(self, most: int) -> Sequence[LeasedTurn]:
         turns = await super().lease(most)
+        self._leased.update({turn.turn_id: turn for turn in turns})
         await asyncio.gather(*(_reach(LEASED, turn) for turn in turns))
         return turns
 
     async def commit(self, commit: TurnCommit) -> None:
-        turn = TURNS[commit.turn_id]
+        turn = self._leased[commit.turn_id]
         await _reach(COMMITTING, turn)
         await super().commit(commit)
         await _reach(COMMITTED, turn)
@@ -60,12 +65,8 @@ class SteppedWorker(Worker):
     """Stops when a turn has been taken."""
 
     async def _work(self, turn: LeasedTurn) -> None:
-        TURNS[turn.turn_id] = turn
         await _reach(TAKEN, turn)
         await super()._work(turn)
-
-
-TURNS: dict[str, LeasedTurn] = {}  # a commit names only the turn
 
 
 def _stepped(step: Step) -> Step:

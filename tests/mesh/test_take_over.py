@@ -1,5 +1,7 @@
 """What of the model's words goes out once a human has taken over, whatever the agent was doing? Nothing."""
 
+import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -16,6 +18,7 @@ from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 
 BEFORE_THE_END = (LEASED, TAKEN, *story_steps(), COMMITTING)
+RACES, LATEST_SECONDS = 20, 0.12
 PERSON_SAYS = "A person is here now."
 
 
@@ -64,6 +67,27 @@ async def test_after_a_take_over_while_the_model_generates_its_text_does_not_go_
     await give_to(storage, conversation, chat.OWNER_HUMAN)
     world.run(world.ollama.switch("ok"))
     await _nothing_but_the_human_is_heard(world, storage, talk, who=who, conversation=conversation)
+
+
+async def test_who_takes_over_in_the_moment_of_the_commit_finds_the_turn_refused_or_its_reply_told_or_withdrawn(
+    stepped: Stepped, storage: Storage, talk: Talk
+) -> None:
+    people = [person() for _ in range(RACES)]
+    for who in people:
+        stepped.hold(who, COMMITTING)
+        await talk.say("whatsapp", f"I am {who}", who)
+    conversations = {who: await stepped.held(who) for who in people}
+    stepped.let_all_go()
+    await asyncio.gather(*(_take_over_soon(storage, each) for each in conversations.values()))
+    for who, conversation in conversations.items():
+        found = await settled(storage, conversation)
+        texts = stepped.world.twilio.sends.texts(f"whatsapp:{who}")
+        withdrawn = [each.reason for each in found.deliveries if each.state == chat.DELIVERY_STATE_FAILED]
+        assert (found.ends, len(found.deliveries), texts, withdrawn) in (
+            ([("suppressed", "owner_changed")], 0, [], []),
+            ([("replied", "")], 1, [], ["owner_changed"]),
+            ([("replied", "")], 1, [f"re: I am {who}"], []),
+        )
 
 
 @pytest.mark.usefixtures("no_sender")
@@ -131,6 +155,12 @@ async def test_a_text_that_the_provider_has_already_when_a_human_takes_over_is_t
     found = await settled(storage, conversation)
     assert found.ends == [("replied", "")]
     assert world.twilio.sends.texts(f"whatsapp:{who}") == [f"re: I am {who}"]
+
+
+async def _take_over_soon(storage: Storage, conversation: str) -> None:
+    """Before, while or after the turn is committed: only chance knows."""
+    await asyncio.sleep(random.random() * LATEST_SECONDS)
+    await give_to(storage, conversation, chat.OWNER_HUMAN)
 
 
 async def _nothing_but_the_human_is_heard(
