@@ -1,16 +1,19 @@
 """How does a conversation stand when nothing more can come of it? By what storage tells anybody, never its tables."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from kit.ids import new_id
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as conversations
+from parley.storage.v1 import directory_service_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_pb2 import Conversation
-from parley.storage.v1.directory_pb2 import Delivery
+from parley.storage.v1.directory_pb2 import Agent, Delivery
+from parley.storage.v1.manners_pb2 import Manners
 from tests.mesh.rig import TENANT, Storage
 
 OPEN_TURNS = {chat.TURN_STATE_WAITING, chat.TURN_STATE_RUNNING}
@@ -82,3 +85,25 @@ async def give_to(storage: Storage, conversation_id: str, owner: chat.Owner) -> 
         tenant_id=TENANT, request_id=new_id(), conversation_id=conversation_id, owner=owner
     )
     await storage.conversations.SetOwner(request, metadata=storage.metadata, timeout=CALL_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def manners(storage: Storage, wanted: Manners) -> AsyncIterator[None]:
+    """For a while the agents behave so; whatever becomes of the test, the next one finds what it expects."""
+    asked = directory.ListAgentsRequest(tenant_id=TENANT)
+    listed = await storage.directory.ListAgents(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
+    for agent in listed.agents:
+        await _put(storage, agent, wanted)
+    try:
+        yield
+    finally:
+        for agent in listed.agents:
+            await _put(storage, agent, agent.manners)
+
+
+async def _put(storage: Storage, agent: Agent, behaving: Manners) -> None:
+    changed = Agent()
+    changed.CopyFrom(agent)
+    changed.manners.CopyFrom(behaving)
+    put = directory.PutAgentRequest(tenant_id=TENANT, request_id=new_id(), agent=changed)
+    await storage.directory.PutAgent(put, metadata=storage.metadata, timeout=CALL_SECONDS)

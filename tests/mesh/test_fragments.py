@@ -1,16 +1,12 @@
 """Is what a person says in pieces, or takes back while the model thinks, answered by one reply to all of it?"""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
-from kit.ids import new_id
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import directory_service_pb2 as directory
-from parley.storage.v1.manners_pb2 import NewMessage
+from parley.storage.v1.manners_pb2 import Manners, NewMessage
 from tests.mesh.conftest import BOTH, FULL
-from tests.mesh.rig import TENANT, Mesh, Storage
-from tests.mesh.standing import CALL_SECONDS, conversation_of, settled, standing
+from tests.mesh.rig import Mesh
+from tests.mesh.standing import conversation_of, manners, settled, standing
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 from tests.simulated.model_dialect import Seen
@@ -19,6 +15,7 @@ FRAGMENTS = 5
 APART_SECONDS = 0.3
 # Wider than off the shelf, so that a busy machine does not take one fragment for a message of its own.
 WINDOW_MS = 3000
+RESTART = Manners(new_message=NewMessage.NEW_MESSAGE_RESTART)
 
 
 @BOTH
@@ -60,7 +57,7 @@ async def test_a_correction_while_the_model_thinks_stops_it_and_is_answered_toge
     who = person()
     world.run(world.ollama.switch("held"))
     try:
-        async with mesh.storage() as storage, storage.quiet_window(0), _restarting(storage), Talk(mesh) as talk:
+        async with mesh.storage() as storage, storage.quiet_window(0), manners(storage, RESTART), Talk(mesh) as talk:
             await talk.say("whatsapp", f"two tickets for {who}", who)
             await until(lambda: len(_generations(world, who)) == 1)
             await talk.say("whatsapp", f"list what I want: three, {who}", who)
@@ -74,25 +71,6 @@ async def test_a_correction_while_the_model_thinks_stops_it_and_is_answered_toge
     assert found.ends == [("replied", ""), ("suppressed", "merged")]
     (reply,) = world.twilio.sends.texts(f"whatsapp:{who}")
     assert reply.splitlines() == [f"re: two tickets for {who}", f"re: list what I want: three, {who}"]
-
-
-@contextlib.asynccontextmanager
-async def _restarting(storage: Storage) -> AsyncIterator[None]:
-    """For a while the agents begin again when somebody writes meanwhile."""
-    await _set_new_message(storage, NewMessage.NEW_MESSAGE_RESTART)
-    try:
-        yield
-    finally:
-        await _set_new_message(storage, NewMessage.NEW_MESSAGE_UNSPECIFIED)
-
-
-async def _set_new_message(storage: Storage, done: NewMessage) -> None:
-    asked = directory.ListAgentsRequest(tenant_id=TENANT)
-    listed = await storage.directory.ListAgents(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
-    for agent in listed.agents:
-        agent.manners.new_message = done
-        put = directory.PutAgentRequest(tenant_id=TENANT, request_id=new_id(), agent=agent)
-        await storage.directory.PutAgent(put, metadata=storage.metadata, timeout=CALL_SECONDS)
 
 
 async def _say(talk: Talk, who: str, number: int) -> None:
