@@ -40,6 +40,8 @@ class Reply:
 
 
 TURNS_TO_CONNECT = 5
+PORTS = range(12_000, 32_000)
+_given: set[int] = set()
 
 Handler = Callable[[Request], Reply]
 
@@ -82,9 +84,10 @@ class Sends:
 
 def free_port() -> int:
     """A loopback port that is free, and stays so while who listens on it is away: the system gives none of these to
-    outgoing connections (ip_local_port_range begins above)."""
+    outgoing connections (ip_local_port_range begins above), and we give none twice: it may be listened on later."""
     while True:
-        port = random.randrange(12_000, 32_000)
+        port = random.choice([each for each in PORTS if each not in _given])
+        _given.add(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
