@@ -3,8 +3,11 @@
 Whoever changes a lane holds its conversation's row; several are taken in the order of their ids, as everywhere.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlmodel import col
+from sqlmodel.sql.expression import SelectOfScalar
 
 from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
@@ -29,29 +32,20 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> l
     return [turn.id for turn in ended]
 
 
-async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, role: str = "") -> int:
-    """Fails what has not begun to go out, of one speaker or of all.
+async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str) -> int:
+    """Fails what has not begun to go out, whoever said it. Returns how much that was."""
+    return await _drop(rows, lane, theirs=await rows.all(_unsent(rows, lane)), reason=reason)
 
-    The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on, and the
-    reason that it leaves on its delivery lets no other follow it: no next part and no retry.
-    """
-    waiting = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open)
-    found = await rows.all(waiting)
+
+async def silence_agent(rows: Rows, lane: Conversation, *, reason: str) -> int:
+    """The same of what the agent said, except in a turn that passed the contact on to a human: that stays true."""
+    found = await rows.all(_unsent(rows, lane))
     spoken = rows.select(Message).where(col(Message.id).in_([each.message_id for each in found]))
-    chosen = {each.id for each in await rows.all(spoken) if role in {"", each.role}}
-    theirs = [each for each in found if each.message_id in chosen]
-    dropped = [each for each in theirs if not each.begun]
-    for delivery in theirs:
-        delivery.reason = reason
-    for delivery in dropped:
-        if lane.sending_delivery_id == delivery.id:
-            lane.sending_delivery_id = None
-        delivery.state, delivery.updated_at = "failed", rows.now
-        delivery.epoch, delivery.expires_at, delivery.worker_id = delivery.epoch + 1, None, ""
-    lane.open_deliveries = max(0, lane.open_deliveries - len(dropped))
-    await rows.flush()
-    await _set_delivery_due(rows, lane)
-    return len(dropped)
+    by_agent = {each.id for each in await rows.all(spoken) if each.role == "agent"}
+    told = rows.select(Turn).where(col(Turn.id).in_([each.turn_id for each in found if each.turn_id]))
+    passed_on = {each.id for each in await rows.all(told) if each.state == "handed_off"}
+    theirs = [each for each in found if each.message_id in by_agent and each.turn_id not in passed_on]
+    return await _drop(rows, lane, theirs=theirs, reason=reason)
 
 
 async def free_account(rows: Rows, account_id: str) -> int:
@@ -68,11 +62,31 @@ async def free_account(rows: Rows, account_id: str) -> int:
     return freed
 
 
+def _unsent(rows: Rows, lane: Conversation) -> SelectOfScalar[Delivery]:
+    return rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open)
+
+
+async def _drop(rows: Rows, lane: Conversation, *, theirs: Sequence[Delivery], reason: str) -> int:
+    """The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on, and
+    the reason that it leaves on its delivery lets no other follow it: no next part and no retry."""
+    dropped = [each for each in theirs if not each.begun]
+    for delivery in theirs:
+        delivery.reason = reason
+    for delivery in dropped:
+        if lane.sending_delivery_id == delivery.id:
+            lane.sending_delivery_id = None
+        delivery.state, delivery.updated_at = "failed", rows.now
+        delivery.epoch, delivery.expires_at, delivery.worker_id = delivery.epoch + 1, None, ""
+    lane.open_deliveries = max(0, lane.open_deliveries - len(dropped))
+    await rows.flush()
+    await _set_delivery_due(rows, lane)
+    return len(dropped)
+
+
 async def _set_delivery_due(rows: Rows, lane: Conversation) -> None:
     """The head of the lane is due when it says; nothing is while one is out or the account is paused."""
     if lane.sending_delivery_id or lane.delivery_parked or not lane.open_deliveries:
         lane.delivery_due_at = None
         return
-    heads = rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open).order_by(col(Delivery.seq))
-    head = await rows.first(heads.limit(1))
+    head = await rows.first(_unsent(rows, lane).order_by(col(Delivery.seq)).limit(1))
     lane.delivery_due_at = head.due_at if head else None

@@ -17,6 +17,8 @@ from storage_service.domain.wakeups import Wakeups
 
 REASON = "owner_changed"
 PROVIDERS_APP = "provider's app"
+# Before whom the agent spoke: what it said before it passed the contact on may still wait to be sent.
+SPOKE = {"agent", "queue"}
 
 
 class Ownership:
@@ -66,8 +68,8 @@ async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
         return []
     lane.owner, lane.owner_epoch, lane.updated_at = owner, lane.owner_epoch + 1, rows.now
     ended = await lanes.drop_waiting_turn(rows, lane, reason=REASON)
-    if before == "agent":
-        await lanes.drop_deliveries(rows, lane, reason=REASON, role="agent")
+    if before in SPOKE and owner != "agent":
+        await lanes.silence_agent(rows, lane, reason=REASON)
     if owner == "agent":
         lane.opted_out_at = None
     await rows.flush()

@@ -110,10 +110,9 @@ async def test_a_reply_that_is_committed_and_not_sent_stays_unsent_after_a_take_
 
 
 @pytest.mark.usefixtures("no_sender")
-async def test_what_the_agent_said_before_it_handed_off_and_its_last_sentence_go_out_before_the_humans_words(
+async def test_whom_the_agent_passed_on_hears_that_and_nothing_else_of_it_before_the_humans_words(
     stepped: Stepped, storage: Storage, talk: Talk
 ) -> None:
-    """It gave the conversation away itself; nobody silenced it."""
     who = person()
     await talk.say("whatsapp", f"I am {who}", who)
     conversation = await conversation_of(storage, who)
@@ -125,7 +124,7 @@ async def test_what_the_agent_said_before_it_handed_off_and_its_last_sentence_go
     stepped.mesh.resume("sender")
     await settled(storage, conversation)
     sent = stepped.world.twilio.sends.texts(f"whatsapp:{who}")
-    assert sent == [f"re: I am {who}", TEXTS["handed_off"]["en"], PERSON_SAYS]
+    assert sent == [TEXTS["handed_off"]["en"], PERSON_SAYS]
 
 
 async def test_a_human_who_takes_over_from_a_turn_that_was_about_to_pass_on_needs_no_word_of_it(

@@ -19,6 +19,7 @@ from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as directory_service
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import privacy_service_pb2 as privacy
+from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.events import Events
@@ -98,6 +99,43 @@ async def test_a_reply_that_a_sender_holds_is_not_sent_after_a_take_over(store: 
     assert await store.delivery_states() == ["failed", "failed"]
     await operator_says(store, world, said.conversation_id, "Hello, I am a person.")
     assert [each.text for each in await store.lease_deliveries()] == ["Hello, I am a person."]
+
+
+@pytest.mark.parametrize("owner", [chat.OWNER_HUMAN, chat.OWNER_NONE])
+async def test_of_what_waits_when_a_human_takes_from_the_queue_only_the_word_that_passed_the_contact_on_is_sent(
+    store: Store, world: World, owner: chat.Owner
+) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await store.commit(turn, "I am a model")
+    await store.hear("a person, please")
+    (turn,) = await store.lease()
+    await store.commit(turn, "I pass you on.", state="HANDED_OFF")
+    await owned_by(world, said.conversation_id, owner)
+    store.clock.now = world.sessions.now()
+    assert [each.text for each in await store.lease_deliveries()] == ["I pass you on."]
+    assert await store.fetch("SELECT open_deliveries FROM conversations") == [(1,)]
+    assert (await reasons(store))[0] == ("failed", "owner_changed")
+
+
+async def test_what_an_agent_said_is_sent_when_its_conversation_comes_back_from_the_queue(
+    store: Store, world: World
+) -> None:
+    said = await store.hear("help")
+    (turn,) = await store.lease()
+    await store.commit(turn, "I am a model", state="HANDED_OFF")
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT)
+    store.clock.now = world.sessions.now()
+    assert [each.text for each in await store.lease_deliveries()] == ["I am a model"]
+
+
+async def test_a_human_who_takes_over_lets_the_word_to_who_opted_out_go_out(store: Store, world: World) -> None:
+    said = await store.hear("STOP")
+    (turn,) = await store.lease()
+    await store.commit(turn, "No more messages.", change=ConversationChange(opted_out=True))
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    store.clock.now = world.sessions.now()
+    assert [each.text for each in await store.lease_deliveries()] == ["No more messages."]
 
 
 async def being_sent(store: Store, *replies: str, parts: int = 1) -> attempts.LeasedDelivery:
