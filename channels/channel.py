@@ -278,7 +278,10 @@ class Channel(Protocol):
         """The answer to a GET by which a provider checks the URL; None refuses it."""
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials, /) -> Flow:
-        """How is this part sent? Yields calls, is sent their answers, returns Sent or raises a DeliveryError."""
+        """How is this part sent? Yields calls, is sent their answers, returns Sent or raises a DeliveryError.
+
+        A call without an answer raises at its yield, Unknown when it may have been taken: who can find out catches it.
+        """
 
     def imitate(self, imitation: Imitation, credentials: Credentials, /) -> Webhook:
-        """The webhook that the provider would send, correctly signed."""
+        """The webhook that the provider would send, correctly signed. ValueError when these credentials cannot sign."""

@@ -82,7 +82,10 @@ def _webhook(saying: Saying, public_base: str) -> Any:
         message_id=new_id(),
         now=utc_now(),
     )
-    return account.channel.imitate(imitation, protocol.Credentials(account.credentials))
+    try:
+        return account.channel.imitate(imitation, protocol.Credentials(account.credentials))
+    except ValueError as error:
+        raise Mistake(str(error), fix=f"see docs/channels/{saying.channel}.md") from None
 
 
 def _origin(url: str) -> str:

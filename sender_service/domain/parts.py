@@ -44,9 +44,18 @@ async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials
     try:
         call = next(flow)
         while True:
-            call = flow.send(await provider(call))
+            answer = await _answer(call, provider)
+            # A failed call is told to the channel: it may know how to find out, or another way.
+            call = flow.send(answer) if isinstance(answer, Answer) else flow.throw(answer)
     except StopIteration as done:
         taken: Sent = done.value
         return taken
     finally:
         flow.close()
+
+
+async def _answer(call: Call, provider: Observed) -> Answer | DeliveryError:
+    try:
+        return await provider(call)
+    except DeliveryError as failure:
+        return failure

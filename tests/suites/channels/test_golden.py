@@ -8,7 +8,7 @@ import orjson
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Rejected, Sent, Throttled
+from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Rejected, Sent, Throttled, Unknown
 from channels.host import receive
 from channels.registry import CHANNELS
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
@@ -24,6 +24,8 @@ def test_a_captured_body_means_what_is_written_beside_it(capture: Capture) -> No
 
     assert received.verdict.value == capture.expect["verdict"]
     assert received.answer.status == capture.expect["status"]
+    if "answer" in capture.expect:
+        assert orjson.loads(received.answer.body) == capture.expect["answer"]
     assert received.reason == capture.expect.get("reason", "" if received.verdict.value == "read" else "unreadable")
     assert [_plain(message, capture) for message in received.messages] == capture.expect.get("messages", [])
     assert [_plain(receipt, capture) for receipt in received.receipts] == capture.expect.get("receipts", [])
@@ -52,7 +54,8 @@ def _run(flow: Flow, exchanges: Sequence[Mapping[str, Any]]) -> tuple[list[Call]
         call = next(flow)
         for exchange in exchanges:
             calls.append(call)
-            call = flow.send(_answer(exchange["answer"]))
+            lost = exchange["answer"].get("lost")
+            call = flow.throw(Unknown(provider_code=lost)) if lost else flow.send(_answer(exchange["answer"]))
     except StopIteration as stopped:
         sent: Sent = stopped.value
         return calls, {"sent": sent.provider_message_id}

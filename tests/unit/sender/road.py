@@ -15,6 +15,7 @@ from channels.channel import (
     Outgoing,
     Sent,
     TextLimit,
+    Unknown,
 )
 from channels.registry import CHANNELS
 from kit.errors import ParleyError
@@ -43,13 +44,20 @@ class Pigeon:
     handshake = CHANNELS["api"].handshake
     imitate = CHANNELS["api"].imitate
 
-    def __init__(self, fault: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, fault: Callable[[], None] = lambda: None, *, asks_again: bool = False) -> None:
         self.seen: list[Outgoing] = []
         self._fault = fault
+        self._asks_again = asks_again
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         self.seen.append(outgoing)
-        answer = yield Call("POST", "http://loft/", {}, outgoing.text.encode(), 5.0)
+        call = Call("POST", "http://loft/", {}, outgoing.text.encode(), 5.0)
+        try:
+            answer = yield call
+        except Unknown:
+            if not self._asks_again:
+                raise
+            answer = yield call
         self._fault()
         return Sent(f"id-{answer.body.decode()}")
 

@@ -176,3 +176,19 @@ async def test_the_channel_is_told_where_to_call_and_where_receipts_go() -> None
     assert outgoing.api_base_url == "http://loft"
     assert outgoing.status_url == "https://chat.example.com/webhook/pigeon/key1/status"
     assert (outgoing.delivery_id, outgoing.part, outgoing.chat_id, outgoing.address) == ("d1", 0, "c1", "roof")
+
+
+async def test_a_channel_that_can_find_out_is_told_that_an_answer_was_lost() -> None:
+    way = road(Unknown(provider_code="timeout"), ok("77"))
+    way.channel = Pigeon(asks_again=True)
+    await way.carry()
+    assert way.happened == ["BEGUN 0/1", "call hello", "call hello", "SENT 0/1"]
+    assert way.records[-1].provider_message_id == "id-77"
+
+
+async def test_what_is_lost_twice_stays_unknown() -> None:
+    way = road(Unknown(provider_code="timeout"), Unknown(provider_code="connection_lost"))
+    way.channel = Pigeon(asks_again=True)
+    await way.carry()
+    assert way.happened == ["BEGUN 0/1", "call hello", "call hello", "UNKNOWN 0/1"]
+    assert way.records[-1].provider_code == "connection_lost"
