@@ -2,6 +2,7 @@
 
 from channels.api import Api
 from channels.channel import Channel
+from channels.discord import Discord
 from channels.sms import sms
 from channels.telegram import Telegram
 from channels.webchat import Webchat
@@ -9,6 +10,7 @@ from channels.whatsapp import whatsapp
 
 _ALL: tuple[Channel, ...] = (
     Api(),
+    Discord(),
     sms(),
     Telegram(),
     Webchat(),

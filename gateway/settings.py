@@ -47,6 +47,11 @@ class Settings(kit.settings.Settings):
     telegram_webhook_secret: SecretStr = Field(
         SecretStr(""), description="The secret_token that was given to setWebhook for that bot"
     )
+    discord_bot_token: SecretStr = Field(SecretStr(""), description="Discord bot of the tenant default, its token")
+    discord_public_key: str = Field("", description="Public key of its application, 64 hexadecimal digits")
+    discord_test_private_key: SecretStr = Field(
+        SecretStr(""), description="Private half of a public key of your own, with which parley send plays Discord"
+    )
 
     @field_validator("public_base_url")
     @classmethod

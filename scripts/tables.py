@@ -82,7 +82,8 @@ def channels(_argument: str) -> str:
     """What each channel needs and can do."""
     rows = []
     for name, channel in sorted(CHANNELS.items()):
-        fields = [each.environment for each in channel.credential_fields] + [channel.address_environment]
+        needed = [each for each in channel.credential_fields if each.required or each.verifies]
+        fields = [each.environment for each in needed] + [channel.address_environment]
         needs = ", ".join(f"`{each}`" for each in dict.fromkeys(fields) if each) or "nothing"
         limit = f"{channel.max_text.size:,} {channel.max_text.unit}"
         rows.append((f"`{name}`", needs, limit, "yes" if channel.capabilities.receipts else "no"))

@@ -37,6 +37,9 @@ class Settings(kit.settings.Settings):
     telegram_api_base_url: str = Field(
         "", description="Stands in for https://api.telegram.org, for a sandbox or an own Bot API server"
     )
+    discord_api_base_url: str = Field(
+        "", description="Stands in for https://discord.com/api/v10, for a sandbox or a proxy"
+    )
 
     def api_base_urls(self) -> dict[str, str]:
         """What stands in for a provider's API, by provider."""

@@ -26,10 +26,27 @@ CREDENTIALS = {
     "whatsapp": {"account_sid": "AC" + "1" * 32, "auth_token": "whatsapp-token-0123456789abcdef"},
     "sms": {"account_sid": "AC" + "1" * 32, "auth_token": "sms-token-0123456789abcdef"},
     "telegram": {"bot_token": "123456:telegram-bot-token", "webhook_secret": "telegram-webhook-secret"},
+    "discord": {
+        "bot_token": "discord-bot-token",
+        "public_key": "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+        "test_private_key": "01" * 32,
+    },
     "webchat": {"session_key": "k" * 48},
 }
-ADDRESSES = {"whatsapp": "whatsapp:+14155238886", "sms": "+14155550100", "telegram": "telegram", "webchat": "web"}
-SENDERS = {"whatsapp": "+14155550123", "sms": "+14155550123", "telegram": "424242", "webchat": "visitor"}
+ADDRESSES = {
+    "whatsapp": "whatsapp:+14155238886",
+    "sms": "+14155550100",
+    "telegram": "telegram",
+    "discord": "discord",
+    "webchat": "web",
+}
+SENDERS = {
+    "whatsapp": "+14155550123",
+    "sms": "+14155550123",
+    "telegram": "424242",
+    "discord": "424242",
+    "webchat": "visitor",
+}
 
 
 @dataclass

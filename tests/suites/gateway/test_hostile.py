@@ -39,15 +39,21 @@ HEADERS: dict[str, dict[bytes, bytes]] = {
     "empty proof": {
         b"x-twilio-signature": b"",
         b"x-telegram-bot-api-secret-token": b"",
+        b"x-signature-ed25519": b"",
+        b"x-signature-timestamp": b"",
         b"authorization": b"",
     },
     "proof that is not text": {
         b"x-twilio-signature": b"\xff\xfe\x80",
         b"x-telegram-bot-api-secret-token": b"\xe9\xff",
+        b"x-signature-ed25519": b"\xff" * 64,
+        b"x-signature-timestamp": b"\xb2\xb9",
         b"authorization": b"Bearer \xff.\xfe.\xfd",
     },
     "huge proof": {
         b"x-twilio-signature": b"A" * 8000,
+        b"x-signature-ed25519": b"a" * 8000,
+        b"x-signature-timestamp": b"1" * 5000,
         b"authorization": b"Bearer " + b"a." * 4000,
     },
 }

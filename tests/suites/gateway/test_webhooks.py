@@ -6,7 +6,7 @@ import pytest
 
 from tests.suites.gateway.conftest import CREDENTIALS, World
 
-PROVIDERS = ["whatsapp", "sms", "telegram"]
+PROVIDERS = ["whatsapp", "sms", "telegram", "discord"]
 
 
 @pytest.mark.parametrize("channel", PROVIDERS)

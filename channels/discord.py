@@ -1,0 +1,132 @@
+"""What is a Discord bot's webhook, and how is it believed? Interactions: commands, buttons, menus and forms.
+
+https://docs.discord.com/developers/interactions/overview#setting-up-an-endpoint
+Discord sends forged ones on purpose, and takes the URL away from whoever believes them.
+"""
+
+import re
+
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from channels import discord_interactions, discord_replies
+from channels.channel import (
+    BadSignature,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Stale,
+    TextLimit,
+    Unauthorized,
+    Webhook,
+)
+from channels.discord_ids import is_id
+from channels.failures import error
+from channels.payload import parse_json
+
+SIGNATURE, TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
+FRESH_SECONDS = 300  # Discord names no bound; it waits 3 seconds for an answer
+
+_KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_SIGNED = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
+
+
+class Discord:
+    """A bot, by its interactions endpoint."""
+
+    name = "discord"
+    provider = "discord"
+    max_text = TextLimit(size=2000, unit="utf16")  # "characters"; code points are never more than these
+    credential_fields = (
+        CredentialField(
+            name="bot_token",
+            environment="DISCORD_BOT_TOKEN",
+            secret=True,
+            required=True,
+            description="Token of the application's bot; sends messages.",
+        ),
+        CredentialField(
+            name="public_key",
+            environment="DISCORD_PUBLIC_KEY",
+            secret=False,
+            required=True,
+            description="Public key of the application, 64 hexadecimal digits; proves each interaction.",
+            verifies=True,
+        ),
+        CredentialField(
+            name="test_private_key",
+            environment="DISCORD_TEST_PRIVATE_KEY",
+            secret=True,
+            required=False,
+            description="Private half of a public key that you made, for `parley send`. Discord's own nobody has.",
+        ),
+    )
+    address_environment = ""
+    formatting = (
+        "This chat shows **bold**, *italic*, ~~struck~~, headings with #, lists with hyphens, > quotes, `code` and "
+        "fenced blocks; it shows no tables and no images. Keep an answer under 2,000 characters."
+    )
+    # A send whose answer was lost is made again with its nonce. Further parts by an interaction have none.
+    capabilities = Capabilities(receipts=False, reconciles=True)
+    unreadable = discord_interactions.NOTHING
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """The key is one application's, so a good signature says whose it is, too."""
+        key, signature = credentials.get("public_key", "").strip(), webhook.headers.get(SIGNATURE, "")
+        stated = webhook.headers.get(TIMESTAMP, "")
+        if not _KEY.fullmatch(key) or not _SIGNED.fullmatch(signature) or not _SECONDS.fullmatch(stated):
+            raise BadSignature
+        try:
+            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
+            public.verify(bytes.fromhex(signature), stated.encode() + webhook.body)
+        except InvalidSignature:
+            raise BadSignature from None
+        if abs(int(stated) - webhook.received_at.timestamp()) > FRESH_SECONDS:
+            raise Stale
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """One interaction."""
+        return discord_interactions.read(parse_json(webhook.body))
+
+    def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
+        """Discord checks the URL with a signed PING, which is an interaction."""
+        return None
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """By the interaction that is answered, else into the channel."""
+        token = credentials.get("bot_token", "")
+        if not _TOKEN.fullmatch(token):
+            raise Unauthorized("the bot token is not one")
+        if not is_id(outgoing.chat_id):
+            raise error("recipient", provider_code="chat_id")
+        return (yield from discord_replies.deliver(outgoing, token))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """Only whoever has the private key can sign, which for an application of Discord's is Discord alone."""
+        key = _test_key(credentials)
+        stated = str(int(imitation.now.timestamp()))
+        body = orjson.dumps(discord_interactions.imitate(imitation))
+        headers = {
+            "content-type": "application/json",
+            TIMESTAMP: stated,
+            SIGNATURE: key.sign(stated.encode() + body).hex(),
+        }
+        return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _test_key(credentials: Credentials) -> Ed25519PrivateKey:
+    stated = credentials.get("test_private_key", "").strip()
+    if not _KEY.fullmatch(stated):
+        raise ValueError("only Discord can sign for its public key, and DISCORD_TEST_PRIVATE_KEY is not set to another")
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(stated))
+    if key.public_key().public_bytes_raw().hex() != credentials.get("public_key", "").strip().lower():
+        raise ValueError("DISCORD_TEST_PRIVATE_KEY is not the private half of DISCORD_PUBLIC_KEY")
+    return key
