@@ -1,4 +1,4 @@
-"""What is around the mesh? Twilio, Telegram and a model server, in a thread with a loop of their own."""
+"""What is around the mesh? Twilio, Telegram, Discord and a model server, in a thread with a loop of their own."""
 
 import asyncio
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
+from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY, Discord
 from tests.simulated.ollama import Ollama
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import Twilio
@@ -21,16 +22,17 @@ class World:
         self._thread = threading.Thread(target=self._loop.run_forever, name="world", daemon=True)
         self.twilio = Twilio(statuses=("sent", "delivered"))
         self.telegram = Telegram()
+        self.discord = Discord()
         self.ollama = Ollama()
 
     def __enter__(self) -> Self:
         self._thread.start()
-        for part in (self.twilio, self.telegram, self.ollama):
+        for part in (self.twilio, self.telegram, self.discord, self.ollama):
             self.run(part.start())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for part in (self.twilio, self.telegram, self.ollama):
+        for part in (self.twilio, self.telegram, self.discord, self.ollama):
             self.run(part.stop())
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -51,4 +53,8 @@ class World:
             "TWILIO_AUTH_TOKEN": self.twilio.auth_token,
             "TELEGRAM_API_BASE_URL": self.telegram.server.base_url,
             "TELEGRAM_BOT_TOKEN": self.telegram.bot_token,
+            "DISCORD_API_BASE_URL": self.discord.server.base_url,
+            "DISCORD_BOT_TOKEN": self.discord.bot_token,
+            "DISCORD_PUBLIC_KEY": PUBLIC_KEY,
+            "DISCORD_TEST_PRIVATE_KEY": PRIVATE_KEY,
         }

@@ -1,0 +1,154 @@
+"""What does Discord's REST API say when it is asked to send? Messages, replies to interactions, its ways to refuse.
+
+`python -m tests.simulated.discord --port 8083 --mode ok`. Modes: ok · slow:S · lost (what is new is taken, then the
+connection drops) · hang · down (502) · throttled:S · forbidden · gone (no such channel) · ended (of tokens).
+"""
+
+import argparse
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
+
+BOT_TOKEN = "discord.bot-token.for-tests-only"
+# A key pair of nobody: with it a test plays Discord.
+PRIVATE_KEY = "02" * 32
+PUBLIC_KEY = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"
+LONGEST_TEXT = 2000
+THINKING = 1 << 7
+_CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]+)/messages")
+_WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]+)/(?P<token>[^/]+)(?P<original>/messages/@original)?")
+_REFUSALS = {
+    "forbidden": (403, 50013, "Missing Permissions"),
+    "gone": (404, 10003, "Unknown Channel"),
+}
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Discord:
+    """One application at Discord. Every token is an interaction's that was answered with "thinking …"."""
+
+    mode: str = "ok"
+    port: int = 0
+    log: Path | None = None
+    bot_token: str = BOT_TOKEN
+    requests: int = 0
+    refused: int = 0
+    asked: list[str] = field(default_factory=list)  # method and path of each request, tokens included
+    sends: Sends = field(init=False)
+    server: HttpServer = field(init=False)
+    originals: dict[str, Message] = field(default_factory=dict)  # by interaction's token
+    _by_nonce: dict[tuple[str, str], Message] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sends = Sends(self.log)
+        self.server = HttpServer(self._answer, self.port)
+
+    async def start(self) -> None:
+        await self.server.listen()
+
+    async def stop(self) -> None:
+        await self.server.refuse()
+        self.sends.close()
+
+    def _answer(self, request: Request) -> Reply:
+        self.requests += 1
+        self.asked.append(f"{request.method} {request.path}")
+        word, number = mode_of(self.mode)
+        if word == "hang":
+            return Reply(0)
+        if word == "down":
+            return Reply(502, b"<html>")
+        if not request.headers.get("user-agent", "").startswith("DiscordBot ("):
+            return self._refuse(403, 40333, "set a proper User Agent")
+        if word == "throttled":
+            return answer(429, {"message": "You are being rate limited.", "retry_after": number, "global": False})
+        if channel := _CHANNEL.fullmatch(request.path):
+            return self._in_channel(request, channel["channel"])
+        if webhook := _WEBHOOK.fullmatch(request.path):
+            return self._by_interaction(request, webhook)
+        return self._refuse(404, 0, "404: Not Found")
+
+    def _in_channel(self, request: Request, channel: str) -> Reply:
+        word, _ = mode_of(self.mode)
+        if request.headers.get("authorization") != f"Bot {self.bot_token}":
+            return self._refuse(401, 0, "401: Unauthorized")
+        if word in _REFUSALS:
+            return self._refuse(*_REFUSALS[word])
+        body = json.loads(request.body)
+        known = self._by_nonce.get((channel, str(body.get("nonce"))))
+        if known and body.get("enforce_nonce") is True:
+            return answer(200, known)
+        if wrong := self._wrong(body):
+            return wrong
+        message = self._new(body, to=channel)
+        self._by_nonce[channel, str(body.get("nonce"))] = message
+        return self._given(message)
+
+    def _by_interaction(self, request: Request, webhook: "re.Match[str]") -> Reply:
+        word, _ = mode_of(self.mode)
+        token = webhook["token"]
+        if word == "ended":
+            return self._refuse(401, 50027, "Invalid Webhook Token")
+        original = self.originals.setdefault(token, {"id": "1", "content": "", "flags": THINKING})
+        if request.method == "GET":
+            return answer(200, original)
+        body = json.loads(request.body)
+        if wrong := self._wrong(body):
+            return wrong
+        if not webhook["original"]:
+            return self._given(self._new(body, to=token))
+        if original["content"] == body["content"]:
+            return answer(200, original)
+        self.originals[token] = message = self._new(body, to=token)
+        return self._given(message)
+
+    def _new(self, body: dict[str, Any], *, to: str) -> Message:
+        number = str(990000000000000000 + len(self.sends.all))
+        self.sends.add(Send(now(), to, "bot", body["content"], number))
+        return {"id": number, "content": body["content"], "flags": body.get("flags", 0), "type": 0}
+
+    def _given(self, message: Message) -> Reply:
+        """The answer to what is new."""
+        word, number = mode_of(self.mode)
+        if word == "lost":
+            return Reply(0, hangs_up=True)
+        return answer(200, message, after_seconds=number if word == "slow" else 0.0)
+
+    def _wrong(self, body: dict[str, Any]) -> Reply | None:
+        content = body.get("content") or ""
+        if not content.strip():
+            return self._refuse(400, 50006, "Cannot send an empty message")
+        if len(content) > LONGEST_TEXT or len(str(body.get("nonce", ""))) > 25:
+            return self._refuse(400, 50035, "Invalid Form Body")
+        return None
+
+    def _refuse(self, status: int, code: int, message: str) -> Reply:
+        self.refused += 1
+        return answer(status, {"message": message, "code": code})
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    discord = Discord(**vars(options))
+    await discord.start()
+    print(f"simulated Discord on {discord.server.base_url}, mode {discord.mode}", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.simulated.discord", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", default="ok")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--bot-token", default=BOT_TOKEN)
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
