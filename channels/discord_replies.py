@@ -57,7 +57,10 @@ def _by_interaction(outgoing: Outgoing, webhook: str) -> Flow:
 
 
 def _edit(outgoing: Outgoing, original: str) -> Generator[Call, Answer, Sent | None]:
-    """None when another reply stands there: a second one to the same command must not overwrite it."""
+    """None when another reply stands there: a second one to the same command must not overwrite it.
+
+    Where "thinking" were not to be told by its flag, the follow-up that comes then takes its place all the same.
+    """
     try:
         looked = yield _call("GET", original)
         if looked.status == 404 and discord_errors.code_of(looked) == 10008:  # somebody deleted it
