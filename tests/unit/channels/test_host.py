@@ -1,6 +1,6 @@
 """Does the host stand whatever a channel does, and does nothing it makes exceed the contract?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,6 +78,13 @@ def test_a_webhook_for_another_account_is_refused(named: str | None, status: int
     received = receive(Door(None, decoded), WEBHOOK, account=ACCOUNT)
     assert received.answer.status == status
     assert len(received.messages) == (status == 200)
+
+
+@pytest.mark.parametrize("named", ["T1", "a-2", "api", None])
+def test_an_account_without_an_address_takes_whatever_its_secret_proves(named: str | None) -> None:
+    decoded = Decoded(HttpAnswer(200, "", b""), messages=(message(),), addressed_to=named)
+    received = receive(Door(None, decoded), WEBHOOK, account=replace(ACCOUNT, address="api"))
+    assert len(received.messages) == 1
 
 
 def test_a_message_in_a_batch_without_an_id_makes_the_webhook_unreadable() -> None:
