@@ -3,6 +3,7 @@
 from channels.api import Api
 from channels.channel import Channel
 from channels.discord import Discord
+from channels.slack import Slack
 from channels.sms import sms
 from channels.telegram import Telegram
 from channels.webchat import Webchat
@@ -11,6 +12,7 @@ from channels.whatsapp import whatsapp
 _ALL: tuple[Channel, ...] = (
     Api(),
     Discord(),
+    Slack(),
     sms(),
     Telegram(),
     Webchat(),

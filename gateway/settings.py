@@ -52,6 +52,8 @@ class Settings(kit.settings.Settings):
     discord_test_private_key: SecretStr = Field(
         SecretStr(""), description="Private half of a public key of your own, with which parley send plays Discord"
     )
+    slack_bot_token: SecretStr = Field(SecretStr(""), description="Slack app of the tenant default, xoxb-…")
+    slack_signing_secret: SecretStr = Field(SecretStr(""), description="The signing secret of that app")
 
     @field_validator("public_base_url")
     @classmethod

@@ -40,6 +40,7 @@ class Settings(kit.settings.Settings):
     discord_api_base_url: str = Field(
         "", description="Stands in for https://discord.com/api/v10, for a sandbox or a proxy"
     )
+    slack_api_base_url: str = Field("", description="Stands in for https://slack.com/api, for a sandbox or a proxy")
 
     def api_base_urls(self) -> dict[str, str]:
         """What stands in for a provider's API, by provider."""

@@ -93,7 +93,7 @@ def _seen(call: Call) -> dict[str, Any]:
     seen: dict[str, Any] = {"method": call.method, "url": call.url, "headers": headers}
     if not call.body:
         return seen
-    if headers.get("content-type") == "application/json":
+    if headers.get("content-type", "").startswith("application/json"):
         return seen | {"json": orjson.loads(call.body)}
     return seen | {"form": dict(parse_qsl(call.body.decode(), strict_parsing=True, keep_blank_values=True))}
 

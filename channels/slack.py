@@ -1,0 +1,216 @@
+"""What is a webhook of Slack's, and how is a message posted? Events, slash commands, buttons; chat.postMessage.
+
+https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/methods/chat.postMessage/
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from channels import slack_errors, slack_events, slack_forms, slack_signature
+from channels.channel import (
+    Answer,
+    Call,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Unauthorized,
+    Unreadable,
+    Webhook,
+)
+from channels.failures import error
+from channels.payload import mapping, parse_form, parse_json, string
+from channels.slack_text import escaped
+
+API_BASE_URL = "https://slack.com/api"
+TIMEOUT_SECONDS = 10.0
+LONGEST_CHALLENGE = 1024
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+# A body would be shown to whoever typed a slash command.
+NOTHING = HttpAnswer(200, "text/plain", b"")
+
+_TOKEN = re.compile(r"xox[!-~]{1,500}", re.ASCII)
+_CHAT = re.compile(r"([A-Z][A-Z0-9]{1,63})(?::([0-9]{1,12}\.[0-9]{6}))?", re.ASCII)
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}", re.ASCII)
+_USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
+
+
+class Slack:
+    """An app in a workspace."""
+
+    name = "slack"
+    provider = "slack"
+    # Slack advises 4,000 and cuts at 40,000: escaped, the longest part has 20,000.
+    max_text = TextLimit(size=4000, unit="utf16")
+    credential_fields = (
+        CredentialField(
+            name="bot_token",
+            environment="SLACK_BOT_TOKEN",
+            secret=True,
+            required=True,
+            description="Bot User OAuth Token (xoxb-…) of the app in the workspace; posts messages.",
+        ),
+        CredentialField(
+            name="signing_secret",
+            environment="SLACK_SIGNING_SECRET",
+            secret=True,
+            required=True,
+            description="Signing Secret of the app's Basic Information; proves each webhook.",
+            verifies=True,
+        ),
+    )
+    address_environment = ""  # an account made by the API may have the workspace's id, T…, for its address
+    formatting = (
+        "This chat shows *bold* with single asterisks, _italic_, ~struck~, `code` and lists with hyphens; it shows no "
+        "headings, no tables and no words as links. Keep an answer under 4,000 characters."
+    )
+    # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
+    capabilities = Capabilities(receipts=False, reconciles=True)
+    unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """Signed by the app's secret, within five minutes."""
+        slack_signature.verify(webhook, credentials)
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """An event, a command or a pressed button; what we do not handle decodes to nothing."""
+        if webhook.headers.get("content-type", "").lower().startswith(FORM_TYPE):
+            return _form(webhook.body)
+        body = parse_json(webhook.body)
+        kind = string(body.get("type"))
+        if kind == "url_verification":
+            return Decoded(answer=_challenge(body))
+        if not kind or kind == "app_rate_limited":
+            raise Unreadable(kind or "no type")  # over 30,000 events an hour, people are not heard: worth a look
+        if kind != "event_callback":
+            return Decoded(answer=NOTHING)
+        message, receipt = slack_events.read(body), slack_events.receipt(body)
+        return Decoded(
+            answer=NOTHING,
+            messages=(message,) if message else (),
+            receipts=(receipt,) if receipt else (),
+            addressed_to=slack_events.workspace(body),
+        )
+
+    def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
+        """None: the URL is checked by a signed POST."""
+        return None
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One chat.postMessage. There is no idempotency key: the metadata tells later whether a lost one was posted."""
+        token = credentials.get("bot_token", "")
+        chat = _CHAT.fullmatch(outgoing.chat_id)
+        if not _TOKEN.fullmatch(token):
+            raise Unauthorized("the bot token is not one")
+        if not chat:
+            raise error("recipient", provider_code="chat_id")
+        answer = yield _call(outgoing, token, channel=chat[1], thread_ts=chat[2] or _asked_in(outgoing))
+        return Sent(_ts(answer))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """A direct message to the app: see tests/golden."""
+        body = orjson.dumps(_event(imitation))
+        at = int(imitation.now.timestamp())
+        proof = slack_signature.sign(body, secret=credentials.get("signing_secret", ""), at=at)
+        return Webhook("POST", imitation.url, {"content-type": "application/json", **proof}, body, imitation.now)
+
+
+def _form(body: bytes) -> Decoded:
+    form = parse_form(body)
+    if "payload" in form:
+        payload = parse_json(form.first("payload").encode())
+        message = slack_forms.pressed(payload)
+        team = string(mapping(payload.get("team")).get("id")) or None
+        return Decoded(answer=NOTHING, messages=(message,) if message else (), addressed_to=team)
+    if "command" in form:
+        team = form.first("team_id") or None
+        return Decoded(answer=NOTHING, messages=(slack_forms.command(form),), addressed_to=team)
+    if form.first("ssl_check") == "1":
+        return Decoded(answer=NOTHING)
+    raise Unreadable("neither a command nor a payload")
+
+
+def _challenge(body: Mapping[str, Any]) -> HttpAnswer:
+    """Slack sends this once, when the URL is entered: whoever can read and answer it owns the URL."""
+    challenge = string(body.get("challenge"))
+    if not challenge or len(challenge) > LONGEST_CHALLENGE:
+        raise Unreadable("no challenge")
+    return HttpAnswer(200, "application/json", orjson.dumps({"challenge": challenge}))
+
+
+def _asked_in(outgoing: Outgoing) -> str:
+    """The thread of a direct message in which the question was asked: there the answer is looked for."""
+    thread_ts = outgoing.reply_metadata.get("thread_ts", "")
+    return thread_ts if _TS.fullmatch(thread_ts) else ""
+
+
+def _call(outgoing: Outgoing, token: str, *, channel: str, thread_ts: str) -> Call:
+    body: dict[str, object] = {
+        "channel": channel,
+        "text": escaped(outgoing.text),
+        # A preview makes Slack fetch whatever URL the model wrote.
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "metadata": {
+            "event_type": slack_events.DELIVERY,
+            "event_payload": {"delivery_id": outgoing.delivery_id, "part": outgoing.part},
+        },
+    }
+    if thread_ts:
+        body["thread_ts"] = thread_ts
+    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+    headers = {
+        "authorization": f"Bearer {token}",
+        "content-type": "application/json; charset=utf-8",  # without the charset each answer holds a warning
+        "accept": "application/json",
+    }
+    return Call("POST", f"{base}/chat.postMessage", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def _ts(answer: Answer) -> str:
+    """The posted message's id; 200 alone says nothing."""
+    try:
+        content = parse_json(answer.body) if 200 <= answer.status < 300 else {}
+    except Unreadable:
+        content = {}
+    ts = string(content.get("ts"))
+    if content.get("ok") is True and _TS.fullmatch(ts):
+        return ts
+    raise slack_errors.failure(answer)
+
+
+def _event(imitation: Imitation) -> dict[str, Any]:
+    """Ids that are not Slack's become some; the ts is the time and a number that stands for the message's id."""
+    sender = imitation.sender
+    if not _USER.fullmatch(sender):
+        sender = "U" + sha256(sender.encode()).hexdigest()[:10].upper()
+    number = int.from_bytes(sha256(imitation.message_id.encode()).digest()[:8], "big")
+    at = int(imitation.now.timestamp())
+    ts = f"{at}.{number % 1_000_000:06d}"
+    return {
+        "type": "event_callback",
+        "team_id": imitation.address,
+        "api_app_id": "A0IMITATED",
+        "event_id": f"Ev{number % 36**6:010d}",
+        "event_time": at,
+        "event": {
+            "type": "message",
+            "channel": f"D{sender[1:]}",
+            "channel_type": "im",
+            "user": sender,
+            "text": escaped(imitation.text),
+            "ts": ts,
+            "event_ts": ts,
+        },
+    }

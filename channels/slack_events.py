@@ -1,0 +1,197 @@
+"""What does an event of Slack's say? Of some ninety kinds, those in which a person says something to the app.
+
+https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/events/message/
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from channels.payload import count, integer, items, mapping, seconds, string
+from channels.slack_text import plain, without_mention
+from parley.chat.v1 import message_pb2 as chat
+
+DELIVERY = "parley_delivery"  # event_type of the metadata that each message of ours carries
+
+# Whatever else a message may be is about a channel (joined, renamed, pinned …), or nobody's words. message_deleted is
+# not here: what was said was said.
+_SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+_SLACKBOT = "USLACKBOT"
+_TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})", re.ASCII)
+_OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_KINDS = {
+    "image": chat.ATTACHMENT_KIND_IMAGE,
+    "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "video": chat.ATTACHMENT_KIND_VIDEO,
+}
+
+Event = dict[str, Any]
+
+
+def read(body: Event) -> chat.ChannelMessage | None:
+    """The message in an event; None when it holds none for us."""
+    reader = _READERS.get(string(mapping(body.get("event")).get("type")))
+    return reader(mapping(body["event"]), body) if reader else None
+
+
+def receipt(body: Event) -> chat.Receipt | None:
+    """What an event says about a message of our own: that it was posted, and as which delivery's part.
+
+    It finds a send again whose answer was lost. `message_metadata_posted` is documented to bring this; where the
+    event of the message itself brings the metadata, that serves as well. Only what our own app posted counts.
+    """
+    event = mapping(body.get("event"))
+    ours, written = mapping(event.get("metadata")), mapping(mapping(event.get("metadata")).get("event_payload"))
+    app_id = string(event.get("app_id"))
+    if not app_id or app_id != body.get("api_app_id") or ours.get("event_type") != DELIVERY:
+        return None
+    ts = string(event.get("message_ts")) or string(event.get("ts"))
+    delivery_id, part = string(written.get("delivery_id")), integer(written.get("part"))
+    if not _TS.fullmatch(ts) or not _OUR_ID.fullmatch(delivery_id) or part is None or not 0 <= part <= 1000:
+        return None
+    found = chat.Receipt(provider_message_id=ts, delivery_id=delivery_id, part=part, state=chat.DELIVERY_STATE_SENT)
+    stamp(found, ts)
+    return found
+
+
+def workspace(body: Event) -> str | None:
+    """The workspace whose installation of the app this is for; None when it is not said.
+
+    In a channel that companies share, `team_id` may be the other company's: `authorizations` names the installation.
+    """
+    authorization = _authorization(body)
+    stated = (authorization.get("team_id"), authorization.get("enterprise_id"), body.get("team_id"))
+    return next((string(each) for each in stated if string(each)), None)
+
+
+def chat_id(channel: str, thread_ts: str) -> str:
+    """A direct message is one conversation; anywhere else each thread is one, and what is said begins a thread."""
+    return channel if not channel or not thread_ts or channel.startswith("D") else f"{channel}:{thread_ts}"
+
+
+def stamp(said: chat.ChannelMessage | chat.Receipt, ts: str) -> None:
+    """Slack's ts is an id that is a time: seconds, and a number that orders what was said within one."""
+    parts = _TS.fullmatch(ts)
+    if parts and seconds(int(parts[1])):
+        said.provider_at.seconds, said.provider_at.nanos = int(parts[1]), int(parts[2]) * 1000
+
+
+def stated(values: dict[str, str]) -> dict[str, str]:
+    """Metadata, without what was not said."""
+    return {name: value for name, value in values.items() if value}
+
+
+def _message(event: Event, body: Event) -> chat.ChannelMessage | None:
+    subtype = string(event.get("subtype"))
+    if subtype == "message_changed":
+        return _edited(event, body)
+    return _said(event, body) if event.get("hidden") is not True else None
+
+
+def _said(event: Event, body: Event) -> chat.ChannelMessage | None:
+    """A mention in a channel comes twice, as app_mention and as message: the same ts, so storage keeps one."""
+    if string(event.get("subtype")) not in _SPOKEN or _by_program(event, body):
+        return None
+    ts, channel = string(event.get("ts")), string(event.get("channel"))
+    thread_ts = string(event.get("thread_ts"))
+    attachments = [_file(each) for each in items(event.get("files")) if isinstance(each, dict)]
+    text = _text(event, _our_user(body), alone=not attachments)
+    if not text and not attachments:
+        return None
+    message = chat.ChannelMessage(
+        channel="slack",
+        chat_id=chat_id(channel, thread_ts or ts),
+        sender_id=string(event.get("user")),
+        sender_name=_name(mapping(event.get("user_profile"))),
+        text=text,
+        attachments=attachments,
+        provider_message_id=ts,
+        metadata=_metadata(event, body),
+    )
+    if thread_ts != ts:
+        message.reply_to_provider_message_id = thread_ts
+    stamp(message, ts)
+    return message
+
+
+def _edited(event: Event, body: Event) -> chat.ChannelMessage | None:
+    """An edit is a message of its own. Slack changes messages too (previews, counts of replies): those say nothing."""
+    now, before = mapping(event.get("message")), mapping(event.get("previous_message"))
+    edited = string(mapping(now.get("edited")).get("ts"))
+    if not edited or string(now.get("text")) == string(before.get("text")):
+        return None
+    where = {"channel": event.get("channel"), "channel_type": event.get("channel_type")}
+    message = _said(now | where, body)
+    if message is not None and message.provider_message_id:
+        message.metadata["edited"] = message.provider_message_id
+        message.provider_message_id = f"{message.provider_message_id}:edited:{edited}"
+        stamp(message, edited)
+    return message
+
+
+def _by_program(event: Event, body: Event) -> bool:
+    """Whether a program wrote it, our own echo included. It is ignored, not kept as from_bot: our own words are in the
+    conversation already, and a thread in which two apps answer each other has no end."""
+    user = string(event.get("user"))
+    return bool(event.get("bot_id") or event.get("bot_profile") or user in {_SLACKBOT, _our_user(body) or _SLACKBOT})
+
+
+def _our_user(body: Event) -> str:
+    """The user that our app is in that workspace; "" when the event does not say."""
+    authorization = _authorization(body)
+    return string(authorization.get("user_id")) if authorization.get("is_bot") is True else ""
+
+
+def _authorization(body: Event) -> Event:
+    return mapping(next(iter(items(body.get("authorizations"))), None))
+
+
+def _text(event: Event, our_user: str, *, alone: bool) -> str:
+    """What was said, without the mention that only calls us; a mention and nothing else stays: silence is no answer."""
+    text = string(event.get("text"))
+    called = without_mention(text, our_user) if our_user else text
+    return plain(called if called or not alone else text) or _forwarded(event)
+
+
+def _forwarded(event: Event) -> str:
+    """A message that is passed on has no text of its own."""
+    shared = [mapping(each) for each in items(event.get("attachments"))]
+    texts = [string(each.get("text")) or string(each.get("fallback")) for each in shared]
+    return plain("\n\n".join(text for text in texts if text))
+
+
+def _name(profile: Event) -> str:
+    """Events name people by id only, but for those of another company."""
+    return string(profile.get("display_name")) or string(profile.get("real_name"))
+
+
+def _metadata(event: Event, body: Event) -> dict[str, str]:
+    ts, thread_ts = string(event.get("ts")), string(event.get("thread_ts"))
+    return stated(
+        {
+            "channel_type": string(event.get("channel_type")),
+            "thread_ts": thread_ts if thread_ts != ts else "",  # in a direct message, where the answer goes
+            "team": string(body.get("team_id")),
+            "enterprise": string(body.get("enterprise_id")),
+            "sender_team": string(event.get("user_team")),
+            "shared": "true" if body.get("is_ext_shared_channel") is True else "",
+            "event_id": string(body.get("event_id")),
+        }
+    )
+
+
+def _file(given: Event) -> chat.Attachment:
+    """A reference: the URL wants the bot's token and the scope files:read. Of a file of another company there is
+    nothing but an id."""
+    media_type = string(given.get("mimetype"))
+    return chat.Attachment(
+        kind=_KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE),
+        url=string(given.get("url_private_download")) or string(given.get("url_private")),
+        provider_file_id=string(given.get("id")),
+        media_type=media_type,
+        file_name=string(given.get("name")),
+        size_bytes=count(given.get("size")),
+    )
+
+
+_READERS: dict[str, Callable[[Event, Event], chat.ChannelMessage | None]] = {"message": _message, "app_mention": _said}
