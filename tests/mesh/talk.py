@@ -14,6 +14,7 @@ from kit.ids import new_id
 from kit.moments import utc_now
 from tests.mesh.rig import SMS, TELEGRAM_SECRET, WHATSAPP, Mesh
 from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY
+from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
 
 _TWILIO = Credentials({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN})
@@ -22,6 +23,7 @@ ACCOUNTS = {
     "sms": (SMS, _TWILIO),
     "telegram": ("telegram", Credentials({"webhook_secret": TELEGRAM_SECRET})),
     "discord": ("discord", Credentials({"public_key": PUBLIC_KEY, "test_private_key": PRIVATE_KEY})),
+    "slack": ("slack", Credentials({"signing_secret": SIGNING_SECRET})),
 }
 
 

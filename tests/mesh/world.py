@@ -1,4 +1,4 @@
-"""What is around the mesh? Twilio, Telegram, Discord and a model server, in a thread with a loop of their own."""
+"""What is around the mesh? The providers and a model server, in a thread with a loop of their own."""
 
 import asyncio
 import threading
@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY, Discord
 from tests.simulated.ollama import Ollama
+from tests.simulated.slack import SIGNING_SECRET, Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import Twilio
 
@@ -23,16 +24,18 @@ class World:
         self.twilio = Twilio(statuses=("sent", "delivered"))
         self.telegram = Telegram()
         self.discord = Discord()
+        self.slack = Slack()
         self.ollama = Ollama()
+        self._parts = (self.twilio, self.telegram, self.discord, self.slack, self.ollama)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        for part in (self.twilio, self.telegram, self.discord, self.ollama):
+        for part in self._parts:
             self.run(part.start())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for part in (self.twilio, self.telegram, self.discord, self.ollama):
+        for part in self._parts:
             self.run(part.stop())
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -57,4 +60,7 @@ class World:
             "DISCORD_BOT_TOKEN": self.discord.bot_token,
             "DISCORD_PUBLIC_KEY": PUBLIC_KEY,
             "DISCORD_TEST_PRIVATE_KEY": PRIVATE_KEY,
+            "SLACK_API_BASE_URL": self.slack.base_url,
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
         }
