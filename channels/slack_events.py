@@ -95,7 +95,7 @@ def _said(event: Event, body: Event) -> chat.ChannelMessage | None:
     ts, channel = string(event.get("ts")), string(event.get("channel"))
     thread_ts = string(event.get("thread_ts"))
     attachments = [_file(each) for each in items(event.get("files")) if isinstance(each, dict)]
-    text = _text(event, _our_user(body), alone=not attachments)
+    text = _text(event, body, alone=not attachments)
     if not text and not attachments:
         return None
     message = chat.ChannelMessage(
@@ -146,10 +146,11 @@ def _authorization(body: Event) -> Event:
     return mapping(next(iter(items(body.get("authorizations"))), None))
 
 
-def _text(event: Event, our_user: str, *, alone: bool) -> str:
+def _text(event: Event, body: Event, *, alone: bool) -> str:
     """What was said, without the mention that only calls us; a mention and nothing else stays: silence is no answer."""
-    text = string(event.get("text"))
-    called = without_mention(text, our_user) if our_user else text
+    text, our_user = string(event.get("text")), _our_user(body)
+    # Who we are is not always said; an app_mention that begins with a mention means us.
+    called = without_mention(text, our_user) if our_user or event.get("type") == "app_mention" else text
     return plain(called if called or not alone else text) or _forwarded(event)
 
 

@@ -24,9 +24,9 @@ def plain(text: str) -> str:
 
 
 def without_mention(text: str, user_id: str) -> str:
-    """The text, still as Slack writes it, without the mention of this user that it begins with."""
+    """The text, still as Slack writes it, without the mention of this user (for "": of anyone) at its beginning."""
     mention = _MENTION.match(text)
-    return text[mention.end() :] if mention and mention[1] == user_id else text
+    return text[mention.end() :] if mention and user_id in {"", mention[1]} else text
 
 
 def _shown(reference: re.Match[str]) -> str:
