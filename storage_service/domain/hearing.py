@@ -14,7 +14,7 @@ from storage_service.domain.seats import Seat
 
 def is_answered(lane: Lane, message: ChannelMessage) -> bool:
     """Who opted out comes back with a word; what they write until that turn has ended belongs to it."""
-    if message.from_bot or message.from_team:
+    if message.from_bot or message.from_team or message.no_turn:
         return False
     return is_the_agents(lane, (message.text,)) or (lane.opted_out and lane.has_open_turn)
 

@@ -324,6 +324,17 @@ async def test_what_a_bot_says_is_stored_and_starts_no_turn(store: Store) -> Non
     assert len(await store.turn_states()) == 1
 
 
+async def test_what_asks_for_no_answer_is_stored_and_starts_no_turn(store: Store) -> None:
+    said = await store.hear("hello")
+    (turn,) = await store.lease()
+    await store.commit(turn, "shall I?")
+    liked = await store.hear("👍", no_turn=True)
+    assert (liked.turn_id, liked.conversation_id, await store.lease()) == ("", said.conversation_id, [])
+    await store.hear("well?")
+    (turn,) = [await asked(store)]
+    assert [each.text for each in turn.history] == ["hello", "shall I?", "👍"]
+
+
 def everything() -> Changes:
     entry = QueueEntry(TENANT, "q", "c", "t", "guardrail", "", START, START)
     return Changes(
