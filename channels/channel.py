@@ -110,6 +110,9 @@ class Decoded:
     messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     addressed_to: str | None = None  # the account's address (or id) as the body names it; None when it does not
+    also: tuple[
+        "Decoded", ...
+    ] = ()  # the rest of a body that speaks to several accounts; only the account's own counts
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -4,7 +4,7 @@ Pure: the gateway reads, stores and answers. A failure to authenticate refuses; 
 signature is unreadable, answered as the provider expects so that it does not repeat it for days.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -53,9 +53,10 @@ def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received
         return _refused(401, refusal)
     try:
         decoded = channel.decode(webhook)
-        if not _addressed(decoded, account, prefix=f"{channel.name}:"):
+        ours = [each for each in (decoded, *decoded.also) if _addressed(each, account, prefix=f"{channel.name}:")]
+        if not ours:
             return _refused(403, "account")
-        return _received(decoded, account.id, received_at=webhook.received_at)
+        return _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 
@@ -91,13 +92,15 @@ def _addressed(decoded: Decoded, account: Account, *, prefix: str) -> bool:
     return named.removeprefix(prefix) == account.address.removeprefix(prefix)
 
 
-def _received(decoded: Decoded, account_id: str, *, received_at: datetime) -> Received:
+def _received(answer: HttpAnswer, ours: Sequence[Decoded], *, account_id: str, received_at: datetime) -> Received:
     since = received_at - _EPOCH
-    for message in decoded.messages:
+    messages = tuple(message for each in ours for message in each.messages)
+    receipts = tuple(receipt for each in ours for receipt in each.receipts)
+    for message in messages:
         fit_message(message)
         message.account_id = account_id
         received = message.received_at
         received.seconds, received.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
-    for receipt in decoded.receipts:
+    for receipt in receipts:
         fit_receipt(receipt)
-    return Received(verdict=Verdict.READ, answer=decoded.answer, messages=decoded.messages, receipts=decoded.receipts)
+    return Received(verdict=Verdict.READ, answer=answer, messages=messages, receipts=receipts)

@@ -87,6 +87,18 @@ def test_an_account_without_an_address_takes_whatever_its_secret_proves(named: s
     assert len(received.messages) == 1
 
 
+def test_of_a_webhook_for_several_accounts_only_the_accounts_own_part_is_taken() -> None:
+    def part(address: str, *also: Decoded) -> Decoded:
+        said = message(provider_message_id=address)
+        receipt = chat.Receipt(provider_message_id=address)
+        return Decoded(HttpAnswer(200, "", b""), (said,), (receipt,), addressed_to=address, also=also)
+
+    received = receive(Door(None, part("+2", part("+1"), part("+3"))), WEBHOOK, account=ACCOUNT)
+    assert [each.provider_message_id for each in received.messages] == ["+1"]
+    assert [each.provider_message_id for each in received.receipts] == ["+1"]
+    assert receive(Door(None, part("+2", part("+3"))), WEBHOOK, account=ACCOUNT).answer.status == 403
+
+
 def test_a_message_in_a_batch_without_an_id_makes_the_webhook_unreadable() -> None:
     decoded = Decoded(HttpAnswer(200, "", b""), messages=(message(), message(provider_message_id="")))
     assert receive(Door(None, decoded), WEBHOOK, account=ACCOUNT).verdict is Verdict.UNREADABLE
