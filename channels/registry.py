@@ -3,20 +3,24 @@
 from channels.api import Api
 from channels.channel import Channel
 from channels.discord import Discord
+from channels.instagram import Instagram
 from channels.slack import Slack
 from channels.sms import sms
 from channels.telegram import Telegram
 from channels.webchat import Webchat
 from channels.whatsapp import whatsapp
+from channels.whatsapp_cloud import WhatsAppCloud
 
 _ALL: tuple[Channel, ...] = (
     Api(),
     Discord(),
     Slack(),
+    Instagram(),
     sms(),
     Telegram(),
     Webchat(),
     whatsapp(),
+    WhatsAppCloud(),
 )
 CHANNELS: dict[str, Channel] = {each.name: each for each in _ALL}
 

@@ -55,6 +55,29 @@ class Settings(kit.settings.Settings):
     slack_bot_token: SecretStr = Field(SecretStr(""), description="Slack app of the tenant default, xoxb-…")
     slack_signing_secret: SecretStr = Field(SecretStr(""), description="The signing secret of that app")
 
+    meta_app_secret: SecretStr = Field(
+        SecretStr(""), description="App secret of the Meta app of WhatsApp Cloud and Instagram; signs their webhooks"
+    )
+    meta_verify_token: SecretStr = Field(
+        SecretStr(""), description="Any long random text; the same is entered at Meta beside the webhook's URL"
+    )
+    whatsapp_access_token: SecretStr = Field(
+        SecretStr(""), description="Permanent access token of a system user, for WhatsApp Cloud"
+    )
+    whatsapp_phone_number_id: str = Field(
+        "", description="Meta's id of the number for WhatsApp Cloud, for example 106540352242922; not the number"
+    )
+    instagram_app_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Instagram app secret, where it is not META_APP_SECRET; signs webhooks, too",
+    )
+    instagram_access_token: SecretStr = Field(
+        SecretStr(""), description="Access token of the Instagram professional account; it lasts 60 days"
+    )
+    instagram_account_id: str = Field(
+        "", description="Its id as webhooks name it, for example 17841400000000001; not the user name"
+    )
+
     @field_validator("public_base_url")
     @classmethod
     def _check_url(cls, value: str) -> str:

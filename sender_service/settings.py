@@ -41,6 +41,12 @@ class Settings(kit.settings.Settings):
         "", description="Stands in for https://discord.com/api/v10, for a sandbox or a proxy"
     )
     slack_api_base_url: str = Field("", description="Stands in for https://slack.com/api, for a sandbox or a proxy")
+    whatsapp_api_base_url: str = Field(
+        "", description="Stands in for https://graph.facebook.com, for a sandbox or a proxy"
+    )
+    instagram_api_base_url: str = Field(
+        "", description="Stands in for https://graph.instagram.com, for a sandbox or a proxy"
+    )
 
     def api_base_urls(self) -> dict[str, str]:
         """What stands in for a provider's API, by provider."""

@@ -36,15 +36,12 @@ class EnvironmentAccount:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody meant it: something is set, and not merely what a complete sister channel needs too."""
-        only_address_missing = self.missing == [self.channel.address_environment]
-        return bool(self.values) and not (only_address_missing and self._sister_is_complete)
+        """Whether somebody meant it: something is set that no complete account of another channel needs too."""
+        return bool(self.values.keys() - self._needed_elsewhere())
 
-    @property
-    def _sister_is_complete(self) -> bool:
-        provider = self.channel.provider
-        sisters = [each for each in channels().values() if each.provider == provider and each is not self.channel]
-        return any(not account(each.name).missing for each in sisters)
+    def _needed_elsewhere(self) -> set[str]:
+        others = (account(name) for name in channels() if name != self.channel.name)
+        return {name for other in others if not other.missing for name in other.values}
 
 
 def account(name: str) -> EnvironmentAccount:

@@ -42,8 +42,8 @@ def test_a_delivery_calls_the_provider_and_understands_its_answer(channel: str, 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_channel_has_captured_bodies_and_a_delivery(name: str) -> None:
-    fewest = {"whatsapp": 8, "telegram": 8, "discord": 8, "sms": 5, "webchat": 5, "api": 1}
-    assert len(captures(name)) >= fewest.get(name, 3)
+    fewest = {"sms": 5, "webchat": 5, "api": 1}
+    assert len(captures(name)) >= fewest.get(name, 8)
     assert deliveries(name)
 
 

@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 URL = "https://parley.example/webhook/any/k3y"
 OPEN = [name for name in CHANNELS if any(spec.verifies for spec in CHANNELS[name].credential_fields)]
 SIGNS_ALL = ["sms", "whatsapp"]  # URL and body; the others send a secret, which says nothing about either
+SIGNS_BODY = [*SIGNS_ALL, "instagram", "whatsapp_cloud"]
 READABLE = [pytest.param(each, id=f"{name}-{each.name}") for name in CHANNELS for each in readable(name)]
 AUTHENTIC = {name: [each for each in captures(name) if each.expect["verdict"] == "read"] for name in CHANNELS}
 
@@ -159,7 +160,7 @@ def test_a_mutated_body_is_read_or_unreadable_and_always_fits_the_contract(captu
         _assert_fits(received)
 
 
-@pytest.mark.parametrize("name", SIGNS_ALL)
+@pytest.mark.parametrize("name", SIGNS_BODY)
 def test_a_body_changed_behind_its_signature_is_refused(name: str) -> None:
     for capture in AUTHENTIC[name]:
         changed = replace(capture.webhook, body=capture.webhook.body + b"&Body=more")

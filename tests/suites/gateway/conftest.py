@@ -31,21 +31,30 @@ CREDENTIALS = {
         "public_key": "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
         "test_private_key": "01" * 32,
     },
+    "slack": {"bot_token": "xoxb-slack-bot-token", "signing_secret": "slack-signing-secret"},
     "webchat": {"session_key": "k" * 48},
+    "whatsapp_cloud": {"app_secret": "app-secret", "verify_token": "verify-token", "access_token": "access-token"},
+    "instagram": {"app_secret": "other-app-secret", "verify_token": "verify-token", "access_token": "access-token"},
 }
 ADDRESSES = {
     "whatsapp": "whatsapp:+14155238886",
     "sms": "+14155550100",
     "telegram": "telegram",
     "discord": "discord",
+    "slack": "slack",
     "webchat": "web",
+    "whatsapp_cloud": "555000111222333",
+    "instagram": "17841400000000001",
 }
 SENDERS = {
     "whatsapp": "+14155550123",
     "sms": "+14155550123",
     "telegram": "424242",
     "discord": "424242",
+    "slack": "U424242",
     "webchat": "visitor",
+    "whatsapp_cloud": "14155550123",
+    "instagram": "6543210987654321",
 }
 
 

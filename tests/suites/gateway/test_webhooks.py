@@ -6,7 +6,7 @@ import pytest
 
 from tests.suites.gateway.conftest import CREDENTIALS, World
 
-PROVIDERS = ["whatsapp", "sms", "telegram", "discord"]
+PROVIDERS = ["whatsapp", "sms", "telegram", "discord", "slack", "whatsapp_cloud", "instagram"]
 
 
 @pytest.mark.parametrize("channel", PROVIDERS)
@@ -81,6 +81,26 @@ async def test_other_methods_are_refused(world: World, method: str) -> None:
 async def test_a_handshake_of_a_provider_that_has_none_is_refused(world: World) -> None:
     answer = await world.client.get("/webhook/telegram/telegram-key?hub.challenge=1")
     assert (answer.status_code, answer.json()) == (403, {"error": "refused"})
+
+
+@pytest.mark.parametrize("channel", ["whatsapp_cloud", "instagram"])
+async def test_meta_is_told_its_challenge_when_it_knows_the_token(world: World, channel: str) -> None:
+    url = world.webhook(channel, "hello").url
+    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": "verify-token"}
+    answer = await world.client.get(url, params=asked)
+    assert (answer.status_code, answer.text, answer.headers["content-type"]) == (200, "1158201444", "text/plain")
+    wrong: list[dict[str, str]] = [
+        {"hub.verify_token": "verify-tokem"},
+        {"hub.verify_token": ""},
+        {"hub.verify_token": "\u00e9"},
+        {"hub.mode": "unsubscribe"},
+        {"hub.challenge": "<script>alert(1)</script>"},
+        {"hub.challenge": ""},
+    ]
+    for change in wrong:
+        answer = await world.client.get(url, params=asked | change)
+        assert (answer.status_code, answer.json()) == (403, {"error": "refused"})
+    assert not world.peer.submissions
 
 
 async def test_while_storage_cannot_write_nothing_is_accepted_and_forgeries_are_still_known(world: World) -> None:

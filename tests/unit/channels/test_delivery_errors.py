@@ -10,7 +10,7 @@ from channels.registry import CHANNELS
 
 TOKEN = "123:" + "A" * 35
 BOT = Credentials({"bot_token": TOKEN, "webhook_secret": "s"})
-OUTGOING = Outgoing("d-1", 0, "my secret text", "42", "bot")
+OUTGOING = Outgoing("d-1", 0, "my secret text", "42424242", "4711")
 
 
 def test_no_repr_shows_a_token_a_text_or_a_number() -> None:
@@ -40,9 +40,9 @@ def test_userinfo_of_a_proxy_url_is_not_shown() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 599])
-@pytest.mark.parametrize("name", ["telegram", "whatsapp", "sms"])
+@pytest.mark.parametrize("name", ["telegram", "whatsapp", "sms", "whatsapp_cloud", "instagram"])
 def test_any_answer_becomes_a_delivery_error_that_quotes_nothing(name: str, status: int, body: bytes) -> None:
-    credentials = Credentials({**BOT, "account_sid": "AC1", "auth_token": "t"})
+    credentials = Credentials({**BOT, "account_sid": "AC1", "auth_token": "t", "access_token": TOKEN})
     flow = CHANNELS[name].deliver(OUTGOING, credentials)
     next(flow)
     with pytest.raises(DeliveryError) as raised:
@@ -66,7 +66,7 @@ def test_a_chat_id_that_is_none_is_rejected_before_a_call(chat_id: str) -> None:
     assert raised.value.kind == "recipient"
 
 
-@pytest.mark.parametrize("name", ["whatsapp", "sms"])
+@pytest.mark.parametrize("name", ["whatsapp", "sms", "whatsapp_cloud", "instagram"])
 def test_an_account_without_credentials_pauses_before_a_call(name: str) -> None:
     with pytest.raises(Unauthorized):
         next(CHANNELS[name].deliver(OUTGOING, Credentials({})))

@@ -142,7 +142,8 @@ def test_a_receipts_code_is_cut_and_its_id_is_not() -> None:
 
 
 def test_the_registry_knows_each_channel_by_its_name() -> None:
-    assert set(CHANNELS) == {"api", "discord", "slack", "sms", "telegram", "webchat", "whatsapp"}
+    meta, twilio = {"instagram", "whatsapp_cloud"}, {"sms", "whatsapp"}
+    assert set(CHANNELS) == {"api", "discord", "slack", "telegram", "webchat", *meta, *twilio}
     assert all(channel(name).name == name for name in CHANNELS)
     with pytest.raises(UnknownChannel):
         channel("../whatsapp")

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from channels.registry import CHANNELS
+from gateway.domain.given import variables
 from kit.command import accounts, checks
 from kit.command.findings import Level
 from kit.command.settings import values_of
 
 SID, TOKEN = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, {"TWILIO_AUTH_TOKEN": "canary-token"}
 WHATSAPP = {"TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886"}
+META = {"META_APP_SECRET": "canary-secret", "META_VERIFY_TOKEN": "canary-token"}
+CLOUD = {"WHATSAPP_ACCESS_TOKEN": "canary-token", "WHATSAPP_PHONE_NUMBER_ID": "555000111222333"}
 
 
 class Gateway:
@@ -21,7 +25,7 @@ class Gateway:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in (*SID, *TOKEN, *WHATSAPP, "TWILIO_PHONE_NUMBER", "TELEGRAM_BOT_TOKEN", "TELEGRAM_WEBHOOK_SECRET"):
+    for name in variables(CHANNELS.values()):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -48,6 +52,19 @@ def test_a_twilio_account_without_a_public_address_deserves_a_look(folder: Path)
 def test_a_channel_that_shares_credentials_with_a_complete_one_is_not_missed(folder: Path) -> None:
     _write(folder, SID | TOKEN | WHATSAPP)
     assert checks.channel("sms", Gateway()) == []
+
+
+def test_two_providers_that_share_an_app_are_not_missed_for_each_other(folder: Path) -> None:
+    _write(folder, META | CLOUD)
+    assert [each.level for each in checks.channel("whatsapp_cloud", Gateway())] == [Level.OK]
+    assert checks.channel("instagram", Gateway()) == []
+
+
+def test_what_is_shared_alone_is_half_an_account(folder: Path) -> None:
+    _write(folder, META)
+    assert [each.level for each in checks.channel("instagram", Gateway())] == [Level.BROKEN]
+    _write(folder, META | CLOUD | {"INSTAGRAM_ACCOUNT_ID": "17841400000000001"})
+    assert "INSTAGRAM_ACCESS_TOKEN" in checks.channel("instagram", Gateway())[0].found
 
 
 def test_a_channel_of_which_nothing_is_set_is_no_finding(folder: Path) -> None:

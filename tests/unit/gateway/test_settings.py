@@ -31,6 +31,22 @@ def test_one_twilio_account_can_have_two_numbers(tmp_path: Path) -> None:
     assert "canary" not in repr(made)
 
 
+def test_one_meta_app_serves_whatsapp_and_instagram(tmp_path: Path) -> None:
+    meta = {"META_APP_SECRET": "canary-secret", "META_VERIFY_TOKEN": "canary-verify"}
+    cloud = {"WHATSAPP_ACCESS_TOKEN": "canary-token", "WHATSAPP_PHONE_NUMBER_ID": "555000111222333"}
+    (made,) = loaded(tmp_path, **meta, **cloud).given_accounts()
+    assert (made.channel, made.address) == ("whatsapp_cloud", "555000111222333")
+    assert dict(made.credentials) == {
+        "app_secret": "canary-secret",
+        "verify_token": "canary-verify",
+        "access_token": "canary-token",
+    }
+    with pytest.raises(SettingsError, match="INSTAGRAM_ACCOUNT_ID or WHATSAPP_PHONE_NUMBER_ID is missing"):
+        loaded(tmp_path, **meta)
+    with pytest.raises(SettingsError, match="INSTAGRAM_ACCESS_TOKEN is missing"):
+        loaded(tmp_path, **meta, **cloud, INSTAGRAM_ACCOUNT_ID="17841400000000001")
+
+
 def test_a_telegram_bot_needs_its_webhook_secret(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TELEGRAM_WEBHOOK_SECRET is missing") as wrong:
         loaded(tmp_path, TELEGRAM_BOT_TOKEN="123:canary")

@@ -1,0 +1,89 @@
+"""How does Parley speak with people on Instagram? With Business Login for Instagram, as its professional account.
+
+https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/messaging-api
+"""
+
+import re
+
+import orjson
+
+from channels import instagram_webhook, meta_errors, meta_graph, meta_webhook
+from channels.channel import (
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Webhook,
+)
+from channels.failures import error
+from channels.payload import string
+
+API_BASE_URL = "https://graph.instagram.com"
+_PERSON = re.compile(r"[0-9]{1,32}", re.ASCII)
+
+
+class Instagram:
+    """A professional account."""
+
+    name = "instagram"
+    provider = "instagram"
+    max_text = TextLimit(size=1000, unit="bytes")
+    credential_fields = (
+        *meta_webhook.FIELDS,
+        CredentialField(
+            name="app_secret_secondary",
+            environment="INSTAGRAM_APP_SECRET",
+            secret=True,
+            required=False,
+            description="Instagram app secret, where it is not META_APP_SECRET; accepted on webhooks too.",
+        ),
+        CredentialField(
+            name="access_token",
+            environment="INSTAGRAM_ACCESS_TOKEN",
+            secret=True,
+            required=True,
+            description="Access token of the professional account; sends messages. It lasts 60 days.",
+        ),
+    )
+    address_environment = "INSTAGRAM_ACCOUNT_ID"
+    formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 900 characters."
+    # "Read" only. A send whose answer was lost is known by its echo, which storage tells from a human's words.
+    capabilities = Capabilities(receipts=True, reconciles=True)
+    unreadable = meta_webhook.ANSWER
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """Meta signs no time: freshness is the dedupe's business."""
+        meta_webhook.verify(webhook, credentials)
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """All that the body carries, by the account that it was sent to."""
+        return instagram_webhook.read(meta_webhook.content(webhook, of=instagram_webhook.OBJECT)).decoded()
+
+    def handshake(self, webhook: Webhook, credentials: Credentials) -> HttpAnswer | None:
+        """Sent when the URL or the token is entered at Meta."""
+        return meta_webhook.handshake(webhook, credentials)
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One POST. There is no idempotency key: an answer that is lost stays unknown until the echo comes."""
+        if not _PERSON.fullmatch(outgoing.chat_id):
+            raise error("recipient", provider_code="chat_id")
+        body = {"recipient": {"id": outgoing.chat_id}, "message": {"text": outgoing.text}}
+        token = credentials.get("access_token", "")
+        answer = yield meta_graph.send(outgoing, token, base_url=API_BASE_URL, body=body)
+        sent = string(meta_graph.taken(answer).get("message_id"))
+        if not sent:
+            raise meta_errors.failure(answer)
+        return Sent(sent)
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """As described by Meta: see tests/golden."""
+        body = orjson.dumps(instagram_webhook.imitate(imitation))
+        signature = meta_webhook.sign(body, credentials.get("app_secret", ""))
+        headers = {"content-type": "application/json", meta_webhook.HEADER: signature}
+        return Webhook("POST", imitation.url, headers, body, imitation.now)

@@ -1,0 +1,216 @@
+"""What is in a webhook of Instagram? Messages, what our people wrote in the app, and what was done to messages.
+
+https://developers.facebook.com/documentation/business-messaging/instagram-messaging/webhooks
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from channels.channel import Imitation, Unreadable
+from channels.meta_webhook import Batch, Item, date, moment
+from channels.payload import integer, items, mapping, string
+from parley.chat.v1 import message_pb2 as chat
+
+OBJECT = "instagram"
+LONGEST_URL = 2048  # of the contract: a message is worth more than the link to its picture
+_KINDS = {
+    "image": chat.ATTACHMENT_KIND_IMAGE,
+    "video": chat.ATTACHMENT_KIND_VIDEO,
+    "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "ig_reel": chat.ATTACHMENT_KIND_VIDEO,
+    "reel": chat.ATTACHMENT_KIND_VIDEO,
+    "sticker": chat.ATTACHMENT_KIND_STICKER,
+    "like_heart": chat.ATTACHMENT_KIND_STICKER,
+    "story_mention": chat.ATTACHMENT_KIND_IMAGE,
+}
+# Meta forbids to keep these: https://developers.facebook.com/docs/messenger-platform/instagram/features/story-mention
+_NOT_KEPT = frozenset({"story_mention"})
+
+Said = chat.ChannelMessage | chat.Receipt | None
+Read = Callable[[Item, str], Said]
+
+
+def read(body: Item) -> Batch:
+    """Every event of every entry, those of other apps' threads too, which nobody here answers."""
+    batch = Batch()
+    for entry in map(mapping, items(body.get("entry"))):
+        address = string(entry.get("id"))
+        for event in items(entry.get("messaging")):
+            batch.take(address, event, read=partial(_event, address=address))
+        for event in items(entry.get("standby")):
+            batch.take(address, event, read=partial(_aside, address=address))
+    return batch
+
+
+def imitate(imitation: Imitation) -> Item:
+    """A body with one text."""
+    at = int(imitation.now.timestamp() * 1000)
+    event = {
+        "sender": {"id": imitation.sender},
+        "recipient": {"id": imitation.address},
+        "timestamp": at,
+        "message": {"mid": imitation.message_id, "text": imitation.text},
+    }
+    return {"object": OBJECT, "entry": [{"time": at, "id": imitation.address, "messaging": [event]}]}
+
+
+def _event(event: Item, address: str) -> Said:
+    """One thing happened; a kind that we do not know is no error."""
+    kind = next((kind for kind in _READERS if kind in event), "")
+    return _READERS[kind](event, address) if kind else None
+
+
+def _aside(event: Item, address: str) -> Said:
+    """Another app has this thread: what is said there is worth knowing, and not ours to answer."""
+    if "message" not in event or _is_ours(event, address):
+        return None
+    message = _message(event, address)
+    if isinstance(message, chat.ChannelMessage):
+        message.no_turn = True
+        message.metadata["standby"] = "true"
+    return message
+
+
+def _is_ours(event: Item, address: str) -> bool:
+    echo = mapping(event.get("message")).get("is_echo") is True
+    return echo or string(mapping(event.get("sender")).get("id")) == address
+
+
+def _begun(event: Item, address: str, *, id_: str, kind: str) -> chat.ChannelMessage:
+    """A message with its chat: the person's, whoever of the two wrote. No id of Instagram's is a phone number."""
+    ours = _is_ours(event, address)
+    person = string(mapping(event.get("recipient" if ours else "sender")).get("id"))
+    message = chat.ChannelMessage(
+        channel="instagram",
+        chat_id=person,
+        sender_id=person,
+        provider_message_id=id_,
+        from_team=ours,
+        metadata={"message_type": kind},
+    )
+    date(message, event.get("timestamp"))
+    return message
+
+
+def _message(event: Item, address: str) -> Said:
+    said = mapping(event.get("message"))
+    mid = string(said.get("mid"))
+    if said.get("is_deleted") is True:
+        return _deleted(event, address)
+    message = _begun(event, address, id_=mid, kind="text")
+    message.text = string(said.get("text"))
+    for attachment in map(mapping, items(said.get("attachments"))):
+        _attach(message, attachment)
+    _add_context(message, said)
+    if said.get("is_unsupported") is True or not (message.text or message.attachments):
+        message.metadata["message_type"] = "unsupported"
+    return message
+
+
+def _deleted(event: Item, address: str) -> Said:
+    """It has the id of the message that was taken back, so that it would be a copy of it."""
+    mid = string(mapping(event.get("message")).get("mid"))
+    if _is_ours(event, address):
+        return None
+    message = _begun(event, address, id_=f"{_must(mid)}:deleted", kind="deleted")
+    message.no_turn = True
+    message.metadata["deleted"] = mid
+    return message
+
+
+def _attach(message: chat.ChannelMessage, attachment: Item) -> None:
+    kind = string(attachment.get("type"))
+    payload = mapping(attachment.get("payload"))
+    url = string(payload.get("url"))
+    kept = kind not in _NOT_KEPT and len(url) <= LONGEST_URL
+    message.metadata["message_type"] = kind
+    message.attachments.add(
+        kind=_KINDS.get(kind, chat.ATTACHMENT_KIND_FILE),
+        url=url if kept else "",
+        caption=string(payload.get("title")),
+    )
+
+
+def _add_context(message: chat.ChannelMessage, said: Item) -> None:
+    reply, referral = mapping(said.get("reply_to")), mapping(said.get("referral"))
+    message.reply_to_provider_message_id = string(reply.get("mid"))
+    app_id = said.get("app_id")
+    stated = {
+        "story_id": string(mapping(reply.get("story")).get("id")),
+        "quick_reply": string(mapping(said.get("quick_reply")).get("payload")),
+        "referral_ref": string(referral.get("ref")),
+        "referral_source": string(referral.get("source")),
+        "referral_ad_id": string(referral.get("ad_id")),
+        "app_id": string(app_id) if integer(app_id) is None else str(app_id),
+    }
+    message.metadata.update({name: value for name, value in stated.items() if value})
+
+
+def _edit(event: Item, address: str) -> Said:
+    """What now stands in the place of an earlier message, as on Telegram. The first edition is the message itself."""
+    edit = mapping(event.get("message_edit"))
+    mid, text, edition = string(edit.get("mid")), string(edit.get("text")), _count(edit.get("num_edit"))
+    if not text or edition == "0":
+        return None
+    message = _begun(event, address, id_=f"{_must(mid)}:edited:{edition}", kind="edit")
+    message.text = text
+    message.metadata["edited"] = mid
+    return message
+
+
+def _postback(event: Item, address: str) -> Said:
+    """A pressed button or ice breaker: its title is what the person says."""
+    pressed = mapping(event.get("postback"))
+    mid = string(pressed.get("mid")) or f"postback:{_must(_time(event))}"
+    message = _begun(event, address, id_=mid, kind="postback")
+    message.text = string(pressed.get("title")) or string(pressed.get("payload"))
+    message.metadata["postback"] = string(pressed.get("payload"))
+    return message
+
+
+def _reaction(event: Item, address: str) -> Said:
+    """An emoji under a message, or taken away again. It has no id of its own."""
+    reaction = mapping(event.get("reaction"))
+    mid, action = string(reaction.get("mid")), string(reaction.get("action"))
+    if _is_ours(event, address):
+        return None
+    message = _begun(event, address, id_=f"{_must(mid)}:{action}:{_must(_time(event))}", kind="reaction")
+    message.no_turn = True
+    message.reply_to_provider_message_id = mid
+    if action == "react":
+        message.text = string(reaction.get("emoji")) or string(reaction.get("reaction"))
+    return message
+
+
+def _seen(event: Item, address: str) -> Said:
+    if _is_ours(event, address):
+        return None  # one of us read what the person wrote
+    mid = string(mapping(event.get("read")).get("mid"))
+    receipt = chat.Receipt(provider_message_id=_must(mid), state=chat.DELIVERY_STATE_READ)
+    date(receipt, event.get("timestamp"))
+    return receipt
+
+
+def _must(stated: str) -> str:
+    if not stated:
+        raise Unreadable("an id is missing")
+    return stated
+
+
+def _time(event: Item) -> str:
+    at = round(moment(event.get("timestamp")) * 1000)
+    return str(at) if at else ""
+
+
+def _count(stated: object) -> str:
+    number = integer(stated)
+    return string(stated) if number is None else str(number)
+
+
+_READERS: dict[str, Read] = {
+    "message": _message,
+    "message_edit": _edit,
+    "postback": _postback,
+    "reaction": _reaction,
+    "read": _seen,
+}

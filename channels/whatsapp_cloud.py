@@ -1,0 +1,108 @@
+"""How does Parley speak WhatsApp with Meta itself? https://developers.facebook.com/docs/whatsapp/cloud-api"""
+
+import re
+
+import orjson
+
+from channels import meta_errors, meta_graph, meta_webhook, whatsapp_webhook
+from channels.channel import (
+    Call,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Webhook,
+)
+from channels.failures import error
+from channels.payload import items, mapping, string
+
+API_BASE_URL = "https://graph.facebook.com"
+
+# A number has digits only; who hides theirs has an id that begins with a country; a group's is longer than both.
+_NUMBER = re.compile(r"[0-9]{5,20}", re.ASCII)
+_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}", re.ASCII)
+_GROUP = re.compile(r"[A-Za-z0-9+/=_-]{20,200}", re.ASCII)
+
+
+class WhatsAppCloud:
+    """A number at Meta."""
+
+    name = "whatsapp_cloud"
+    provider = "whatsapp"
+    max_text = TextLimit(size=4096, unit="utf16")
+    credential_fields = (
+        *meta_webhook.FIELDS,
+        CredentialField(
+            name="access_token",
+            environment="WHATSAPP_ACCESS_TOKEN",
+            secret=True,
+            required=True,
+            description="Permanent token of a system user of the same app; sends messages.",
+        ),
+    )
+    address_environment = "WHATSAPP_PHONE_NUMBER_ID"
+    formatting = (
+        "This chat shows *bold*, _italic_, ~struck~, `code` and lists with hyphens; it shows no headings, no tables "
+        "and no words as links. Keep an answer under 4,000 characters."
+    )
+    capabilities = Capabilities(receipts=True, reconciles=True)  # every status carries our id
+    unreadable = meta_webhook.ANSWER
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """Meta signs no time: freshness is the dedupe's business."""
+        meta_webhook.verify(webhook, credentials)
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """All that the body carries, by the number that it was sent to."""
+        return whatsapp_webhook.read(meta_webhook.content(webhook, of=whatsapp_webhook.OBJECT)).decoded()
+
+    def handshake(self, webhook: Webhook, credentials: Credentials) -> HttpAnswer | None:
+        """Sent when the URL or the token is entered at Meta."""
+        return meta_webhook.handshake(webhook, credentials)
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One POST. There is no idempotency key: an answer that is lost stays unknown until a status names our id."""
+        answer = yield _call(outgoing, credentials)
+        sent = mapping(next(iter(items(meta_graph.taken(answer).get("messages"))), None))
+        if not string(sent.get("id")):
+            raise meta_errors.failure(answer)
+        return Sent(string(sent.get("id")))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """As described by Meta: see tests/golden."""
+        body = orjson.dumps(whatsapp_webhook.imitate(imitation))
+        signature = meta_webhook.sign(body, credentials.get("app_secret", ""))
+        headers = {"content-type": "application/json", meta_webhook.HEADER: signature}
+        return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _call(outgoing: Outgoing, credentials: Credentials) -> Call:
+    body: dict[str, object] = {
+        "messaging_product": "whatsapp",
+        **_recipient(outgoing.chat_id),
+        "type": "text",
+        # A preview makes Meta fetch whatever URL the model wrote.
+        "text": {"body": outgoing.text, "preview_url": False},
+        "biz_opaque_callback_data": f"{outgoing.delivery_id}.{outgoing.part}",
+    }
+    if outgoing.part == 0 and outgoing.reply_to:
+        body["context"] = {"message_id": outgoing.reply_to}
+    token, secret = credentials.get("access_token", ""), credentials.get("app_secret", "")
+    return meta_graph.send(outgoing, token, base_url=API_BASE_URL, body=body, app_secret=secret)
+
+
+def _recipient(chat_id: str) -> dict[str, object]:
+    number = chat_id.removeprefix("+")
+    if _NUMBER.fullmatch(number):
+        return {"recipient_type": "individual", "to": number}
+    if _USER_ID.fullmatch(chat_id):
+        return {"recipient_type": "individual", "recipient": chat_id}
+    if _GROUP.fullmatch(chat_id):
+        return {"recipient_type": "group", "to": chat_id}
+    raise error("recipient", provider_code="chat_id")

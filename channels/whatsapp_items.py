@@ -1,0 +1,158 @@
+"""What do people say on WhatsApp? One function for each kind of message of the Cloud API.
+
+https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+"""
+
+from collections.abc import Callable
+
+from channels.meta_webhook import Item
+from channels.payload import items, mapping, string
+from parley.chat.v1 import message_pb2 as chat
+
+Read = Callable[[chat.ChannelMessage, Item], None]
+
+_MEDIA = {
+    "image": chat.ATTACHMENT_KIND_IMAGE,
+    "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "video": chat.ATTACHMENT_KIND_VIDEO,
+    "document": chat.ATTACHMENT_KIND_FILE,
+    "sticker": chat.ATTACHMENT_KIND_STICKER,
+}
+
+
+def fill(message: chat.ChannelMessage, said: Item) -> None:
+    """Puts what was said into the message. A kind that we do not know is kept by its name, and asks for an answer."""
+    kind = string(said.get("type"))
+    message.metadata["message_type"] = kind
+    if kind in _MEDIA:
+        _media(message, mapping(said.get(kind)), kind=_MEDIA[kind])
+    else:
+        (_SAID | _DONE).get(kind, _unsupported)(message, said)
+
+
+def note(message: chat.ChannelMessage, **stated: object) -> None:
+    """Keeps what else is known: texts that are not empty, and flags that are up."""
+    for name, value in stated.items():
+        text = "true" if value is True else string(value)
+        if text:
+            message.metadata[name] = text
+
+
+def _media(message: chat.ChannelMessage, file: Item, *, kind: chat.AttachmentKind) -> None:
+    """A reference: the URL behind the id lives for five minutes, and wants the token."""
+    message.text = string(file.get("caption"))
+    note(message, voice=file.get("voice") is True)
+    message.attachments.add(
+        kind=kind,
+        provider_file_id=string(file.get("id")),
+        media_type=string(file.get("mime_type")),
+        file_name=string(file.get("filename")),
+    )
+
+
+def _text(message: chat.ChannelMessage, said: Item) -> None:
+    message.text = string(mapping(said.get("text")).get("body"))
+
+
+def _location(message: chat.ChannelMessage, said: Item) -> None:
+    place = mapping(said.get("location"))
+    label = " ".join(part for part in (string(place.get("name")), string(place.get("address"))) if part)
+    caption = f"{place.get('latitude')},{place.get('longitude')} {label}".rstrip()
+    message.attachments.add(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)
+
+
+def _contacts(message: chat.ChannelMessage, said: Item) -> None:
+    for card in map(mapping, items(said.get("contacts"))):
+        name = string(mapping(card.get("name")).get("formatted_name"))
+        numbers = [string(mapping(phone).get("phone")) for phone in items(card.get("phones"))]
+        caption = " ".join(part for part in (name, *numbers) if part)
+        message.attachments.add(kind=chat.ATTACHMENT_KIND_CONTACT_CARD, caption=caption)
+
+
+def _button(message: chat.ChannelMessage, said: Item) -> None:
+    button = mapping(said.get("button"))
+    message.text = string(button.get("text"))
+    note(message, button_payload=button.get("payload"))
+
+
+def _interactive(message: chat.ChannelMessage, said: Item) -> None:
+    """A pressed button, a chosen row, or a filled form. It may be absent, with errors in its place."""
+    chosen = mapping(said.get("interactive"))
+    kind = string(chosen.get("type"))
+    reply = mapping(chosen.get(kind))
+    message.text = string(reply.get("title")) or string(reply.get("body")) or string(reply.get("name"))
+    note(
+        message,
+        interactive_type=kind,
+        interactive_id=reply.get("id"),
+        list_description=reply.get("description"),
+        form_answers=reply.get("response_json"),
+    )
+
+
+def _order(message: chat.ChannelMessage, said: Item) -> None:
+    """The basket as text, a line for each product, after what the person wrote with it."""
+    order = mapping(said.get("order"))
+    lines = [_ordered(mapping(product)) for product in items(order.get("product_items"))]
+    message.text = "\n".join(line for line in (string(order.get("text")), *lines) if line)
+    note(message, catalog_id=order.get("catalog_id"))
+
+
+def _ordered(product: Item) -> str:
+    price = f"{_plain(product.get('item_price'))} {string(product.get('currency'))}".strip()
+    what = f"{_plain(product.get('quantity'))} x {string(product.get('product_retailer_id'))}"
+    return f"{what} at {price}" if price else what
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def _edit(message: chat.ChannelMessage, said: Item) -> None:
+    """What now stands in the place of an earlier message: a message of its own, as on Telegram."""
+    edit = mapping(said.get("edit"))
+    instead = mapping(edit.get("message"))
+    kind = string(instead.get("type"))
+    note(message, edited=edit.get("original_message_id"))
+    if kind in _MEDIA:
+        _media(message, mapping(instead.get(kind)), kind=_MEDIA[kind])
+    elif kind in _SAID:
+        _SAID[kind](message, instead)
+
+
+def _reaction(message: chat.ChannelMessage, said: Item) -> None:
+    """An emoji under a message; without one it was taken away again."""
+    reaction = mapping(said.get("reaction"))
+    message.no_turn = True
+    message.text = string(reaction.get("emoji"))
+    message.reply_to_provider_message_id = string(reaction.get("message_id"))
+
+
+def _revoke(message: chat.ChannelMessage, said: Item) -> None:
+    message.no_turn = True
+    note(message, deleted=mapping(said.get("revoke")).get("original_message_id"))
+
+
+def _system(message: chat.ChannelMessage, said: Item) -> None:
+    """WhatsApp's own words, mostly that the person has a new number."""
+    system = mapping(said.get("system"))
+    message.no_turn = True
+    message.text = string(system.get("body"))
+    note(message, system_type=system.get("type"), wa_id=system.get("wa_id"), user_id=system.get("user_id"))
+
+
+def _unsupported(message: chat.ChannelMessage, said: Item) -> None:
+    for trouble in map(mapping, items(said.get("errors"))):
+        code = trouble.get("code")
+        note(message, error_code=str(code) if isinstance(code, int) else code)
+
+
+_SAID: dict[str, Read] = {
+    "text": _text,
+    "location": _location,
+    "contacts": _contacts,
+    "button": _button,
+    "interactive": _interactive,
+    "order": _order,
+}
+_DONE: dict[str, Read] = {"edit": _edit, "reaction": _reaction, "revoke": _revoke, "system": _system}

@@ -1,0 +1,105 @@
+"""Is Meta's signature what a standard says, and is its handshake answered to nobody else?"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from channels import meta_webhook
+from channels.channel import BadSignature, Credentials, Outgoing, Unauthorized, Webhook
+from channels.meta_errors import BY_CODE, BY_SUBCODE
+from channels.registry import CHANNELS
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+# https://www.rfc-editor.org/rfc/rfc4231#section-4.3
+SIGNED = Webhook(
+    "POST",
+    "https://parley.example/webhook/whatsapp_cloud",
+    {"x-hub-signature-256": "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    b"what do ya want for nothing?",
+    NOW,
+)
+JEFE = Credentials({"app_secret": "Jefe"})
+BOTH = ("whatsapp_cloud", "instagram")
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_signature_is_the_hmac_of_the_standard_over_the_raw_body(name: str) -> None:
+    CHANNELS[name].authenticate(SIGNED, JEFE)
+    for other in (SIGNED.body + b"\n", SIGNED.body[:-1], b""):
+        with pytest.raises(BadSignature):
+            CHANNELS[name].authenticate(replace(SIGNED, body=other), JEFE)
+
+
+def test_a_signature_by_sha1_or_without_its_name_counts_for_nothing() -> None:
+    signature = SIGNED.headers["x-hub-signature-256"]
+    for headers in (
+        {"x-hub-signature": signature},
+        {"x-hub-signature-256": signature.removeprefix("sha256=")},
+        {"x-hub-signature-256": signature.upper()},
+        {"x-hub-signature-256": "sha1=" + signature.removeprefix("sha256=")},
+    ):
+        with pytest.raises(BadSignature):
+            meta_webhook.verify(replace(SIGNED, headers=headers), JEFE)
+
+
+def test_instagram_believes_both_of_its_secrets_and_no_third() -> None:
+    instagram = CHANNELS["instagram"]
+    instagram.authenticate(SIGNED, Credentials({"app_secret": "of the app", "app_secret_secondary": "Jefe"}))
+    with pytest.raises(BadSignature):
+        instagram.authenticate(SIGNED, Credentials({"app_secret": "of the app", "app_secret_secondary": "other"}))
+
+
+@pytest.mark.parametrize("token", ["", "tokem", "toke", "token\u00e9", "token&hub.verify_token=token"])
+def test_a_handshake_without_the_token_is_refused(token: str) -> None:
+    query = f"?hub.mode=subscribe&hub.challenge=115&hub.verify_token={token}"
+    asked = Webhook("GET", SIGNED.url + query, {}, b"", NOW)
+    answered = meta_webhook.handshake(asked, Credentials({"verify_token": "token"}))
+    assert (answered is not None) == token.startswith("token&")
+    assert meta_webhook.handshake(asked, Credentials({})) is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ("1795240800", 1795240800),
+        (1795240800123, 1795240800.123),
+        ("1795240800123", 1795240800.123),
+        ("2026-11-21T06:00:00Z", 1795240800),
+        ("2026-11-21T06:00:00+0000", 1795240800),
+        ("", 0),
+        ("soon", 0),
+        ("1e9", 0),
+        ("9" * 30, 0),
+        ("1969-01-01T00:00:00Z", 0),
+        (None, 0),
+        (True, 0),
+        (-1.5, 0),
+        ([], 0),
+    ],
+)
+def test_a_moment_is_read_in_whatever_way_meta_wrote_it(stated: object, seconds: float) -> None:
+    assert meta_webhook.moment(stated) == seconds
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("token", ["", "two words", "line\r\nx-evil: 1", "x" * 3000, "tok\u00e9n"])
+def test_an_access_token_that_is_none_never_becomes_a_header(name: str, token: str) -> None:
+    outgoing = Outgoing("d-1", 0, "hello", "14155551234", "555000111222333")
+    with pytest.raises(Unauthorized):
+        next(CHANNELS[name].deliver(outgoing, Credentials({"app_secret": "s", "access_token": token})))
+
+
+def test_the_proof_of_a_token_is_made_with_the_secret_and_shows_neither() -> None:
+    outgoing = Outgoing("d-1", 0, "hello", "14155551234", "555000111222333")
+    call = next(
+        CHANNELS["whatsapp_cloud"].deliver(outgoing, Credentials({"app_secret": "Jefe", "access_token": "tok"}))
+    )
+    assert call.url.endswith("?appsecret_proof=" + meta_webhook.sign(b"tok", "Jefe").removeprefix("sha256="))
+    assert "tok" not in f"{call} {call.url}"
+
+
+def test_nothing_about_one_person_pauses_the_account() -> None:
+    about_a_person = [131021, 131026, 131030, 131047, 131049, 131050, 131062, 130472, 551]
+    assert "unauthorized" not in {BY_CODE[code] for code in about_a_person}
+    assert "unauthorized" not in BY_SUBCODE.values()
