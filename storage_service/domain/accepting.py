@@ -12,7 +12,7 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain import handing, hearing, receipts, second_tries
+from storage_service.domain import echoes, handing, hearing, receipts, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
@@ -36,7 +36,7 @@ MOST_SEATINGS = 3
 RETRY_AFTER = timedelta(seconds=1)
 
 
-class AcceptRows(handing.HandingRows, receipts.ReceiptRows, Protocol):
+class AcceptRows(handing.HandingRows, echoes.EchoRows, Protocol):
     """What accepting needs of a transaction."""
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
@@ -63,10 +63,11 @@ class Acceptance:
 
         New turns go to workers that wait, unless older ones do too.
         """
-        said = [receipt for each in submissions for receipt in self._receipts(each, rows.now)]
+        ours = await echoes.ours(rows, submissions, new_id=self.new_id)
+        said = [*ours.values(), *(receipt for each in submissions for receipt in self._receipts(each, rows.now))]
         targets = await rows.targets(said) if said else []
         seats, lanes, settings = await self._locked(rows, submissions, targets=targets, handing=bool(workers))
-        known = await self._known(rows, submissions)
+        known = {**await self._known(rows, submissions), **dict.fromkeys(ours)}
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
@@ -268,7 +269,7 @@ def _external(submission: Submission) -> Callable[[ChannelMessage], External]:
 
 
 def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:
-    if known is None:  # Erased: acknowledged, so that the provider stops, and nothing else.
+    if known is None:  # Erased, or our own: acknowledged, so that the provider stops, and nothing else.
         return AcceptedMessage(duplicate=True)
     accepted = _accepted(known.id, known.conversation_id, seq=known.seq, turn_id=known.turn_id, at=known.created_at)
     accepted.duplicate = True

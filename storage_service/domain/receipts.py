@@ -90,6 +90,7 @@ def join(
     if _rises(attempt.receipt, receipt.state):
         attempt.receipt = receipt.state
         attempt.provider_code = receipt.provider_code or attempt.provider_code
+        attempt.provider_message_id = attempt.provider_message_id or receipt.provider_message_id
         changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
     own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
     if settle(delivery, own, now=now):

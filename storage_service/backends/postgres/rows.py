@@ -24,6 +24,7 @@ from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
+from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
@@ -176,6 +177,9 @@ class PostgresRows:
     async def targets(self, receipts: Sequence[Receipt]) -> Sequence[Target]:
         asked = [(each.tenant_id, each.account_id, *_name(each)) for each in receipts]
         return [(row[0], row[1], row[2]) for row in await self._by_keys("targets", asked)]
+
+    async def in_flight(self, chat: Chat) -> Sequence[InFlight]:
+        return [InFlight(*row) for row in await self._fetch("in_flight", *chat)]
 
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]:
         names = [each for each in provider_ids if each[2]]

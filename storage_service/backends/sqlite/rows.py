@@ -22,6 +22,7 @@ from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
+from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
@@ -140,6 +141,9 @@ class SqliteRows:
             by_provider = ("target_by_provider", (each.tenant_id, each.account_id, each.provider_message_id))
             found.update(self._all(*(by_id if each.delivery_id else by_provider)))
         return sorted(found)
+
+    async def in_flight(self, chat: Chat) -> Sequence[InFlight]:
+        return [InFlight(*row) for row in self._all("in_flight", chat)]
 
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]:
         found = [row for key in keys for row in self._all("early_by_delivery", key)]

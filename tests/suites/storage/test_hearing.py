@@ -10,6 +10,7 @@ from kit.errors import OwnerChanged
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.repeats import Repeats
 from storage_service.domain.hearing import take_overs
@@ -105,6 +106,84 @@ async def test_an_echo_that_comes_late_takes_nothing_over_again(store: Store, wo
 
     ((name,),) = await store.fetch("SELECT owner FROM conversations")
     assert name == "agent"
+
+
+async def _on_its_way(store: Store, text: str) -> LeasedDelivery:
+    await store.hear("hello")
+    (turn,) = await store.lease()
+    await store.commit(turn, text)
+    (delivery,) = await store.lease_deliveries()
+    return delivery
+
+
+async def _shown_again(store: Store, world: World, text: str, provider_message_id: str = "ours-1") -> str:
+    """What the provider shows, perhaps twice; gives the owner afterwards."""
+    echo = a_submission(a_message(text, provider_message_id=provider_message_id, from_team=True))
+    for _ in range(2):
+        await _taken(store, world, echo)
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    return str(name)
+
+
+async def _operators(store: Store) -> int:
+    ((count,),) = await store.fetch("SELECT count(*) FROM messages WHERE role = 'operator'")
+    return int(count)
+
+
+async def test_what_we_sent_ourselves_takes_nothing_over_when_the_provider_shows_it(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.send(delivery, "ours-1")
+
+    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    assert (await _operators(store), await store.delivery_states()) == (0, ["sent"])
+
+
+async def test_what_we_are_sending_is_known_by_its_words_until_it_has_an_id(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.record(delivery, "BEGUN")
+
+    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    await store.record(delivery, "SENT", provider_message_id="ours-1")
+    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    assert (await _operators(store), await store.delivery_states()) == (0, ["sent"])
+
+
+async def test_a_part_of_what_we_are_sending_is_known_too(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "We open at 9.\r\nWe close at 5.")
+    await store.record(delivery, "BEGUN", parts=2)
+
+    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    assert await _operators(store) == 0
+
+
+async def test_a_send_whose_answer_was_lost_is_found_out_when_the_provider_shows_it(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "UNKNOWN")
+    assert await store.delivery_states() == ["unknown"]
+
+    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    assert (await _operators(store), await store.delivery_states()) == (0, ["sent"])
+    assert await _shown_again(store, world, "We open at 9.", "a-human") == "human"
+
+
+@pytest.mark.parametrize("text", ["We open at 10.", "We open", "", " "])
+async def test_other_words_while_we_are_sending_are_a_humans(store: Store, world: World, text: str) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.record(delivery, "BEGUN")
+
+    assert await _shown_again(store, world, text, "a-human") == "human"
+    assert await _operators(store) == 1
+
+
+async def test_the_same_words_in_another_chat_are_a_humans(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.record(delivery, "BEGUN")
+    other = a_message("We open at 9.", chat_id="another", provider_message_id="a-human", from_team=True)
+    await _taken(store, world, a_submission(other))
+
+    owners = await store.fetch("SELECT chat_id, owner FROM conversations")
+    assert {row[0] == "another": row[1] for row in owners} == {True: "human", False: "agent"}
 
 
 async def test_who_opted_out_stays_so_whoever_of_the_team_writes_to_them(store: Store, world: World) -> None:

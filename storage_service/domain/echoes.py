@@ -1,0 +1,73 @@
+"""Did a human of the team write this in the provider's app, or does the provider show us what we sent ourselves?
+
+Some providers tell the two apart by nothing. Ours has the id of a send, or, while nobody knows what became of a send,
+its words: then it says that the send was taken, too. https://developers.facebook.com/docs/messenger-platform/instagram
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.moments import moment
+from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.storage.v1.inbox_service_pb2 import Submission
+from storage_service.domain.receipts import ReceiptRows
+from storage_service.domain.rows import Receipt
+
+Chat = tuple[str, str, str]  # tenant_id, account_id, chat_id
+External = tuple[str, str, str, str]  # the same, and provider_message_id
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A call of which nobody knows yet whether it was taken."""
+
+    delivery_id: str
+    part: int
+    parts: int
+    text: str  # of the whole delivery
+
+
+class EchoRows(ReceiptRows, Protocol):
+    """What this needs of a transaction."""
+
+    async def in_flight(self, chat: Chat) -> Sequence[InFlight]: ...
+
+
+async def ours(
+    rows: EchoRows, submissions: Sequence[Submission], *, new_id: Callable[[], str]
+) -> dict[External, Receipt]:
+    """Those that we sent ourselves, each as the receipt that it is."""
+    found: dict[External, Receipt] = {}
+    for submission in submissions:
+        for message in submission.messages:
+            if message.from_team:
+                chat = (submission.tenant_id, submission.account_id, message.chat_id)
+                # Before the look by id: a send that is recorded in between is found by that one.
+                flying = next((each for each in await rows.in_flight(chat) if _says(each, message.text)), None)
+                receipt = _receipt(chat, message, flying=flying, id_=new_id(), rows=rows)
+                if flying or await rows.targets([receipt]):
+                    found[(*chat, message.provider_message_id)] = receipt
+    return found
+
+
+def _says(flying: InFlight, text: str) -> bool:
+    """All of the words, or a part of them where they go out in parts."""
+    words, sent = text.strip(), flying.text.replace("\r\n", "\n").strip()
+    return bool(words) and (words == sent or (flying.parts > 1 and words in sent))
+
+
+def _receipt(chat: Chat, message: ChannelMessage, *, flying: InFlight | None, id_: str, rows: EchoRows) -> Receipt:
+    return Receipt(
+        tenant_id=chat[0],
+        id=id_,
+        account_id=chat[1],
+        provider_message_id=message.provider_message_id,
+        delivery_id=flying.delivery_id if flying else "",
+        part=flying.part if flying else 0,
+        state="sent",
+        provider_code="",
+        provider_at=moment(message.provider_at) if message.HasField("provider_at") else None,
+        matched=False,
+        created_at=rows.now,
+    )
