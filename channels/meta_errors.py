@@ -61,7 +61,7 @@ BY_CODE: dict[int, Failure] = {
     131042: "unauthorized",  # nobody pays for it
     131045: "unauthorized",  # the number is not registered
     131047: "window",
-    131048: "throttled",  # too many people called it spam: the backoff runs out first, and a person sees why
+    131048: "throttled",  # too many people called it spam: the attempts run out first, and a person sees why
     131049: "policy",  # Meta holds it back from this person; repeating within a day does too
     131050: "policy",  # the person stopped our marketing
     131051: "payload",
@@ -75,8 +75,13 @@ BY_CODE: dict[int, Failure] = {
     133016: "throttled",
     135000: "unavailable",
 }
-# No header says how long. One message to one person in six seconds is what Meta allows.
-WAITS = {131056: timedelta(seconds=6)}
+# Meta never says how long. Without a floor all attempts would be spent within seconds, against limits of an hour.
+WAITS: dict[int, timedelta] = {
+    **dict.fromkeys((4, 17, 32, 613, 80006, 80007, 131064, 133016), timedelta(minutes=1)),
+    130429: timedelta(seconds=5),  # of a second
+    131048: timedelta(minutes=15),
+    131056: timedelta(seconds=6),  # one message to one person in so long is what Meta allows
+}
 
 
 def failure(answer: Answer) -> DeliveryError:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -9,6 +10,9 @@ from urllib.parse import parse_qsl
 import pytest
 from twilio.request_validator import RequestValidator
 
+from channels.channel import Credentials, Webhook
+from channels.host import Account, receive
+from channels.registry import CHANNELS
 from kit.command.screen import Mistake
 from kit.command.send import Saying, run
 
@@ -70,6 +74,24 @@ async def test_the_public_address_is_what_gets_signed(
     signed = "https://chat.example.com/webhook/whatsapp/k1"
     assert path == "/webhook/whatsapp/k1"
     assert RequestValidator(TOKEN).validate(signed, dict(parse_qsl(body)), headers["x-twilio-signature"])
+
+
+@pytest.mark.parametrize("channel", ["whatsapp_cloud", "instagram"])
+async def test_a_webhook_of_metas_is_one_that_the_channel_believes_and_reads(
+    gateway: tuple[str, type[Seen]], monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    spec = CHANNELS[channel]
+    for name in (each.environment for each in spec.credential_fields):
+        monkeypatch.setenv(name, TOKEN)
+    monkeypatch.setenv(spec.address_environment, "555000111222333")
+    url, seen = gateway
+    assert await run(Saying(channel, "hello there"), url=url, repeat=1) == 0
+    [(path, headers, body)] = seen.posts
+    assert path == f"/webhook/{channel}"
+    webhook = Webhook("POST", url + path, headers, body.encode(), datetime.now(UTC))
+    mine = Account("a-1", "555000111222333", Credentials({"app_secret": TOKEN}))
+    (message,) = receive(CHANNELS[channel], webhook, account=mine).messages
+    assert (message.text, message.chat_id) == ("hello there", "15550001234")
 
 
 async def test_a_repeated_webhook_is_the_same_one(gateway: tuple[str, type[Seen]]) -> None:

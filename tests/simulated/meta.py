@@ -1,0 +1,137 @@
+"""What does Meta's Graph API say when it is asked to send? POST /{account}/messages, for WhatsApp and for Instagram.
+
+`python -m tests.simulated.meta --port 8083 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
+hang · down (502) · throttled · pair (too many to one person) · window · gone · expired (the token) · locked.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
+
+ACCESS_TOKEN = "EAATokenForTestsOnly"
+APP_SECRET = "meta-app-secret-for-tests-only"
+LONGEST_WHATSAPP = 4096  # characters
+LONGEST_INSTAGRAM = 1000  # bytes of UTF-8
+_PATH = re.compile(r"/v[0-9]+\.[0-9]+/(?P<account>[0-9]+)/messages")
+
+Code = tuple[int, int, int]  # HTTP status, code, subcode
+
+_WHATSAPP: dict[str, Code] = {
+    "throttled": (400, 130429, 0),
+    "pair": (400, 131056, 0),
+    "window": (400, 131047, 0),
+    "gone": (400, 131026, 0),
+    "expired": (401, 190, 463),
+    "locked": (403, 131031, 0),
+}
+_INSTAGRAM: dict[str, Code] = {
+    "throttled": (400, 613, 0),
+    "pair": (400, 613, 0),
+    "window": (400, 10, 2534022),
+    "gone": (400, 100, 2534014),
+    "expired": (400, 190, 463),
+    "locked": (403, 10, 0),
+}
+
+
+@dataclass
+class Meta:
+    """One app at Meta, and the accounts that its token opens."""
+
+    mode: str = "ok"
+    port: int = 0
+    log: Path | None = None
+    access_token: str = ACCESS_TOKEN
+    requests: int = 0
+    refused: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    sends: Sends = field(init=False)
+    server: HttpServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sends = Sends(self.log)
+        self.server = HttpServer(self._answer, self.port)
+
+    async def start(self) -> None:
+        await self.server.listen()
+
+    async def stop(self) -> None:
+        await self.server.refuse()
+        self.sends.close()
+
+    def _answer(self, request: Request) -> Reply:
+        self.requests += 1
+        word, number = mode_of(self.mode)
+        if word == "hang":
+            return Reply(0)
+        if word == "down":
+            return Reply(502, b"<html>")
+        path = _PATH.fullmatch(request.path)
+        if not path:
+            return self._refused(400, 2500, 0)
+        if request.headers.get("authorization") != f"Bearer {self.access_token}":
+            return self._refused(401, 190, 0)
+        asked = json.loads(request.body)
+        self.asked.append(asked)
+        send = self._whatsapp if "messaging_product" in asked else self._instagram
+        return send(asked, account=path["account"], word=word, wait=number)
+
+    def _whatsapp(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
+        text, to = asked["text"]["body"], asked.get("to") or asked.get("recipient") or ""
+        if word in _WHATSAPP:
+            return self._refused(*_WHATSAPP[word])
+        if not to or not text or len(text) > LONGEST_WHATSAPP or asked["type"] != "text":
+            return self._refused(400, 100, 0)
+        id_ = f"wamid.{len(self.sends.all) + 1}"
+        taken = {"messaging_product": "whatsapp", "contacts": [{"input": to, "wa_id": to}], "messages": [{"id": id_}]}
+        return self._taken(
+            Send(now(), to, account, text, id_, asked["biz_opaque_callback_data"]), taken, word, wait=wait
+        )
+
+    def _instagram(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
+        text, to = asked["message"]["text"], asked["recipient"]["id"]
+        if word in _INSTAGRAM:
+            return self._refused(*_INSTAGRAM[word])
+        if not text or len(text.encode()) > LONGEST_INSTAGRAM:
+            return self._refused(400, 100, 0)
+        id_ = f"mid.{len(self.sends.all) + 1}"
+        return self._taken(
+            Send(now(), to, account, text, id_), {"recipient_id": to, "message_id": id_}, word, wait=wait
+        )
+
+    def _taken(self, send: Send, content: dict[str, Any], word: str, *, wait: float) -> Reply:
+        self.sends.add(send)
+        if word == "lost":
+            return Reply(0, hangs_up=True)
+        return answer(200, content, after_seconds=wait if word == "slow" else 0.0)
+
+    def _refused(self, status: int, code: int, subcode: int) -> Reply:
+        self.refused += 1
+        error = {"message": f"(#{code}) refused", "type": "OAuthException", "code": code, "fbtrace_id": "A1"}
+        return answer(status, {"error": error | ({"error_subcode": subcode} if subcode else {})})
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    meta = Meta(**vars(options))
+    await meta.start()
+    print(f"simulated Graph API on {meta.server.base_url}, mode {meta.mode}", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.simulated.meta", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", default="ok")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--access-token", default=ACCESS_TOKEN)
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

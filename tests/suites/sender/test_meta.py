@@ -1,0 +1,126 @@
+"""Does the real sender send by WhatsApp Cloud and by Instagram, over HTTP to a Graph API, once and in order?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from kit.lifetime import Lifetime
+from kit.serving import Server
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
+from parley.storage.v1.outbox_service_pb2_grpc import add_OutboxServiceServicer_to_server
+from sender_service.__main__ import serve
+from sender_service.settings import Settings
+from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET, LONGEST_INSTAGRAM, Meta
+from tests.simulated.wire import free_port
+from tests.suites.sender.outbox import Kept, MemoryOutbox
+
+ADDRESSES = {"whatsapp_cloud": "555000111222333", "instagram": "17841400000000001"}
+PEOPLE = {"whatsapp_cloud": "14155551234", "instagram": "6543210987654321"}
+BOTH = sorted(ADDRESSES)
+
+
+@dataclass
+class Bench:
+    """A sender, what it reads from and what it calls."""
+
+    outbox: MemoryOutbox
+    meta: Meta
+    person: str
+
+    def queue(self, text: str) -> Kept:
+        return self.outbox.queue(text, self.person)
+
+
+@asynccontextmanager
+async def _bench(folder: Path, channel: str, mode: str = "ok") -> AsyncIterator[Bench]:
+    meta = Meta(mode=mode)
+    await meta.start()
+    account = ChannelAccount(id="a1", tenant_id="t1", channel=channel, account_key="k1", address=ADDRESSES[channel])
+    secrets = {"app_secret": APP_SECRET, "verify_token": "v", "access_token": ACCESS_TOKEN}
+    outbox = MemoryOutbox(AccountSecrets(account=account, credentials=secrets))
+    settings = Settings.model_validate(
+        {
+            "data_dir": folder,
+            "mesh_token": SecretStr("mesh-token-of-the-tests-only"),
+            "mesh_drain_delay_seconds": 0.0,
+            "sender_address": f"127.0.0.1:{free_port()}",
+            "storage_address": f"127.0.0.1:{free_port()}",
+            "whatsapp_api_base_url": meta.server.base_url,
+            "instagram_api_base_url": meta.server.base_url,
+            "sender_drain_seconds": 2.0,
+        }
+    )
+    storage = Server("storage", settings.storage_address, settings=settings)
+    storage.add(add_OutboxServiceServicer_to_server, outbox, service="parley.storage.v1.OutboxService")
+    await storage.start()
+    lifetime = Lifetime()
+    serving = asyncio.create_task(serve(settings, lifetime))
+    await lifetime.wait_ready(["sender"])
+    try:
+        yield Bench(outbox, meta, PEOPLE[channel])
+    finally:
+        lifetime.stop()
+        await asyncio.wait_for(serving, 10)
+        await storage.drain(0)
+        await meta.stop()
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("channel", BOTH)
+async def test_what_is_queued_reaches_the_person_and_is_recorded(tmp_path: Path, channel: str) -> None:
+    async with _bench(tmp_path, channel) as bench:
+        kept = bench.queue("hello 👋")
+        await _until(lambda: kept.state == chat.DELIVERY_STATE_SENT)
+    (send,) = bench.meta.sends.all
+    assert (send.to, send.sender, send.text) == (PEOPLE[channel], ADDRESSES[channel], "hello 👋")
+    assert kept.records[-1].provider_message_id == send.id
+    assert send.callback == ("d0.0" if channel == "whatsapp_cloud" else "")
+
+
+async def test_instagrams_parts_are_cut_by_bytes_and_arrive_in_order(tmp_path: Path) -> None:
+    text = " ".join("你好👋" * 3 for _ in range(60))
+    async with _bench(tmp_path, "instagram") as bench:
+        kept = bench.queue(text)
+        await _until(
+            lambda: kept.state == chat.DELIVERY_STATE_SENT and kept.records[-1].part + 1 == kept.records[-1].parts
+        )
+    texts = bench.meta.sends.texts(PEOPLE["instagram"])
+    assert " ".join(texts) == text
+    assert max(len(each.encode()) for each in texts) <= LONGEST_INSTAGRAM < len(text.encode())
+    assert bench.meta.refused == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "end"),
+    [
+        ("lost", "UNKNOWN"),
+        ("down", "UNKNOWN"),
+        ("window", "REJECTED"),
+        ("gone", "REJECTED"),
+        ("expired", "UNAUTHORIZED"),
+        ("locked", "UNAUTHORIZED"),
+        ("throttled", "RETRY"),
+        ("pair", "RETRY"),
+    ],
+)
+@pytest.mark.parametrize("channel", BOTH)
+async def test_what_went_wrong_is_recorded_after_one_call(tmp_path: Path, channel: str, mode: str, end: str) -> None:
+    async with _bench(tmp_path, channel, mode) as bench:
+        kept = bench.queue("hello")
+        await _until(lambda: len(kept.records) == 2)
+    assert kept.outcomes == ["BEGUN", end]
+    assert bench.meta.requests == 1
+    assert kept.records[-1].reason == {"window": "window", "gone": "recipient"}.get(mode, kept.records[-1].reason)
+    if end == "RETRY":  # a limit of minutes is not tried again within seconds
+        assert kept.records[-1].retry_after.seconds >= 5
