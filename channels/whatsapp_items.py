@@ -57,7 +57,7 @@ def _text(message: chat.ChannelMessage, said: Item) -> None:
 def _location(message: chat.ChannelMessage, said: Item) -> None:
     place = mapping(said.get("location"))
     label = " ".join(part for part in (string(place.get("name")), string(place.get("address"))) if part)
-    caption = f"{place.get('latitude')},{place.get('longitude')} {label}".rstrip()
+    caption = f"{_plain(place.get('latitude'))},{_plain(place.get('longitude'))} {label}".rstrip()
     message.attachments.add(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)
 
 
@@ -105,7 +105,8 @@ def _ordered(product: Item) -> str:
 
 
 def _plain(value: object) -> str:
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    """A number as it is written, or the text: Meta's own examples have both."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else string(value)
 
 
 def _edit(message: chat.ChannelMessage, said: Item) -> None:

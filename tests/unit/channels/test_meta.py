@@ -1,14 +1,21 @@
 """Is Meta's signature what a standard says, and is its handshake answered to nobody else?"""
 
+import contextlib
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from channels import meta_webhook
-from channels.channel import BadSignature, Credentials, Outgoing, Unauthorized, Webhook
+from channels.channel import BadSignature, Credentials, Imitation, Outgoing, Unauthorized, Webhook
+from channels.host import receive
 from channels.meta_errors import BY_CODE, BY_SUBCODE
 from channels.registry import CHANNELS
+from tests.suites.channels.golden import account, readable, sender
+from tests.suites.channels.hostile import Trusting, mutations
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 # https://www.rfc-editor.org/rfc/rfc4231#section-4.3
@@ -103,3 +110,43 @@ def test_nothing_about_one_person_pauses_the_account() -> None:
     about_a_person = [131021, 131026, 131030, 131047, 131049, 131050, 131062, 130472, 551]
     assert "unauthorized" not in {BY_CODE[code] for code in about_a_person}
     assert "unauthorized" not in BY_SUBCODE.values()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_whatever_one_item_of_a_batch_is_the_others_are_taken(name: str) -> None:
+    mine = account(name)
+    good = [_items(json.loads(_imitated(name, each)))[0] for each in ("good-1", "good-2")]
+    tried = 0
+    for capture in readable(name):
+        for item in _items(json.loads(capture.webhook.body)):
+            for mutated in _mutated(item):
+                body = json.loads(_imitated(name, "good-1"))
+                _items(body)[:] = [good[0], mutated, good[1]]
+                raw = json.dumps(body).encode()
+                received = receive(Trusting(CHANNELS[name]), replace(capture.webhook, body=raw), account=mine)
+                assert {"good-1", "good-2"} <= {each.provider_message_id for each in received.messages}, mutated
+                tried += 1
+    assert tried > 500
+
+
+def _imitated(name: str, message_id: str) -> bytes:
+    mine = account(name)
+    said = Imitation("hello", sender(name), mine.address, SIGNED.url, message_id, NOW)
+    return CHANNELS[name].imitate(said, mine.credentials).body
+
+
+def _items(body: dict[str, Any]) -> list[Any]:
+    """Of the first entry: the messages, of whichever kind they are."""
+    entry = body["entry"][0]
+    holder = entry["changes"][0]["value"] if "changes" in entry else entry
+    kinds = ("messages", "message_echoes", "statuses", "messaging", "standby")
+    found: list[Any] = next(holder[kind] for kind in kinds if kind in holder)
+    return found
+
+
+def _mutated(item: object) -> Iterator[object]:
+    yield from (None, 7, "text", [], {}, [[item]])
+    raw = json.dumps(item).encode()
+    for body in mutations(raw, seed=11, number=40) if raw.startswith(b"{") else ():
+        with contextlib.suppress(ValueError):
+            yield json.loads(body)
