@@ -5,7 +5,7 @@ signature is unreadable, answered as the provider expects so that it does not re
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -44,6 +44,7 @@ class Received:
     messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
+    elsewhere: tuple[str, ...] = ()  # the addresses of accounts to which other parts of it belong
 
 
 def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
@@ -53,10 +54,14 @@ def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received
         return _refused(401, refusal)
     try:
         decoded = channel.decode(webhook)
-        ours = [each for each in (decoded, *decoded.also) if _addressed(each, account, prefix=f"{channel.name}:")]
+        parts, prefix = (decoded, *decoded.also), f"{channel.name}:"
+        ours = [each for each in parts if _addressed(each, account, prefix=prefix)]
+        named = (each.addressed_to for each in parts if not _addressed(each, account, prefix=prefix))
+        elsewhere = tuple(dict.fromkeys(filter(None, named)))
         if not ours:
-            return _refused(403, "account")
-        return _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
+            return replace(_refused(403, "account"), elsewhere=elsewhere)
+        received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
+        return replace(received, elsewhere=elsewhere)
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 

@@ -15,6 +15,7 @@ from gateway.domain.accounts import Accounts
 from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
+from gateway.domain.siblings import Siblings
 from gateway.listening import Listener, bind, listener
 from gateway.opening import Opening
 from gateway.reporting import UNKNOWN_CHANNEL, Reports
@@ -62,10 +63,11 @@ def main() -> None:
 
 def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, directory: Directory) -> Rooms:
     accounts = Accounts(directory.resolve, clock=time.monotonic)
+    siblings = Siblings(accounts, directory.accounts, clock=time.monotonic)
     per_chat = RateLimit(settings.chat_messages_per_minute, MINUTE, clock=time.monotonic)
     return Rooms(
         channels=CHANNELS,
-        reception=Reception(accounts, inbox.accept, limit=per_chat, patience=_patience(settings)),
+        reception=Reception(accounts, inbox.accept, siblings=siblings, limit=per_chat, patience=_patience(settings)),
         sessions=Sessions(accounts, now=utc_now, new_id=new_id),
         conversations=Conversations(mesh.channel("storage"), timeout=_patience(settings)),
         neighbours=Neighbours(mesh.channel, clock=time.monotonic),

@@ -29,10 +29,10 @@ class Directory:
             raise why(failure) from None
         return response.account
 
-    async def accounts(self, channel: str) -> Sequence[directory_pb2.ChannelAccount]:
-        """The first tenant's accounts of a channel, without credentials."""
+    async def accounts(self, channel: str, tenant_id: str = DEFAULT_TENANT) -> Sequence[directory_pb2.ChannelAccount]:
+        """A tenant's accounts of a channel, without credentials."""
         request = directory_service_pb2.ListChannelAccountsRequest(
-            tenant_id=DEFAULT_TENANT, channel=channel, page_size=MOST_ACCOUNTS
+            tenant_id=tenant_id, channel=channel, page_size=MOST_ACCOUNTS
         )
         try:
             response = await self._stub.ListChannelAccounts(request, timeout=self._timeout)

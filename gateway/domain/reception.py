@@ -12,6 +12,7 @@ from channels import host
 from channels.channel import Channel, HttpAnswer, Webhook
 from gateway.domain.accounts import Account, Accounts
 from gateway.domain.limits import RateLimit
+from gateway.domain.siblings import Siblings
 from kit import errors, tracing
 from parley.chat.v1 import message_pb2
 from parley.storage.v1 import inbox_service_pb2
@@ -33,8 +34,11 @@ class Outcome:
 class Reception:
     """Takes webhooks in. Waits for storage, and for nothing else, no longer than `patience`."""
 
-    def __init__(self, accounts: Accounts, accept: Accept, *, limit: RateLimit, patience: timedelta) -> None:
+    def __init__(
+        self, accounts: Accounts, accept: Accept, *, siblings: Siblings, limit: RateLimit, patience: timedelta
+    ) -> None:
         self._accounts = accounts
+        self._siblings = siblings
         self._accept = accept
         self._limit = limit
         self._patience = patience.total_seconds()
@@ -44,14 +48,13 @@ class Reception:
         try:
             async with asyncio.timeout(self._patience):
                 account = await self._accounts.find(channel.name, account_key)
-                received = host.receive(channel, webhook, account=account.known)
-                if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
-                    return Outcome(account, received)
-                self._check_limit(channel, received)
-                submission = _submission(webhook, received, account=account, correlation_id=correlation_id)
-                if submission is None:
-                    return Outcome(account, received)
-                return Outcome(account, received, await self._store(submission, webhook))
+                outcome = await self._take(channel, webhook, account=account, correlation_id=correlation_id)
+                for address in outcome.received.elsewhere:
+                    sibling = await self._siblings.at(account, address)
+                    if sibling is not None:
+                        other = await self._take(channel, webhook, account=sibling, correlation_id=correlation_id)
+                        outcome = _better(outcome, other)
+                return outcome
         except TimeoutError:
             raise errors.StorageUnavailable() from None
 
@@ -59,6 +62,17 @@ class Reception:
         """The answer to a provider's check of the URL; the usual refusal when it is none."""
         account = await self._accounts.find(channel.name, account_key)
         return _shaken(channel, webhook, account=account)
+
+    async def _take(self, channel: Channel, webhook: Webhook, *, account: Account, correlation_id: str) -> Outcome:
+        """What is this account's in it."""
+        received = host.receive(channel, webhook, account=account.known)
+        if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
+            return Outcome(account, received)
+        self._check_limit(channel, received)
+        submission = _submission(webhook, received, account=account, correlation_id=correlation_id)
+        if submission is None:
+            return Outcome(account, received)
+        return Outcome(account, received, await self._store(submission, webhook))
 
     def _check_limit(self, channel: Channel, received: host.Received) -> None:
         """Providers have limits of their own; people who write to us directly have ours."""
@@ -77,6 +91,12 @@ class Reception:
             await self._accept(_unread(submission, webhook, reason="invalid_field"))
             return ()
         return tuple(result.messages)
+
+
+def _better(outcome: Outcome, other: Outcome) -> Outcome:
+    """A webhook of which an account took something is not refused."""
+    refused = host.Verdict.REFUSED
+    return other if outcome.received.verdict is refused and other.received.verdict is not refused else outcome
 
 
 def _is_our_own_mistake(channel: Channel, received: host.Received) -> bool:

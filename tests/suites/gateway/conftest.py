@@ -104,7 +104,7 @@ async def running(folder: Path, **more: Any) -> AsyncIterator[World]:
     """Starts both and stops them."""
     peer = peers.Peer()
     for channel, credentials in CREDENTIALS.items():
-        peer.add_account(channel, ADDRESSES[channel], credentials)
+        peer.add_account(channel, ADDRESSES[channel], credentials=credentials)
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0)
     storage, storage_port = await peers.start(peer, settings)
     given: dict[str, Any] = {

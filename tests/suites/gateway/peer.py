@@ -49,11 +49,13 @@ class Peer:
         if self.full:
             raise errors.QueueFull(retry_after=timedelta(seconds=5))
 
-    def add_account(self, channel: str, address: str, credentials: dict[str, str]) -> str:
+    def add_account(
+        self, channel: str, address: str, *, credentials: dict[str, str], key: str = "", tenant_id: str = "default"
+    ) -> str:
         """An account of the tenant default; gives its key."""
-        key = f"{channel}-key"
+        key = key or f"{channel}-key"
         account = directory_pb2.ChannelAccount(
-            id=new_id(), tenant_id="default", channel=channel, account_key=key, address=address
+            id=new_id(), tenant_id=tenant_id, channel=channel, account_key=key, address=address
         )
         self.accounts[f"{channel}/{address}"] = directory_pb2.AccountSecrets(account=account, credentials=credentials)
         return key
@@ -152,7 +154,8 @@ class Directory(Partial):
         self, request: directory_service_pb2.ListChannelAccountsRequest, _context: object
     ) -> directory_service_pb2.ListChannelAccountsResponse:
         self._peer.check()
-        accounts = [each.account for each in self._peer.accounts.values() if each.account.channel == request.channel]
+        known = [each.account for each in self._peer.accounts.values()]
+        accounts = [each for each in known if (each.channel, each.tenant_id) == (request.channel, request.tenant_id)]
         return directory_service_pb2.ListChannelAccountsResponse(accounts=accounts)
 
     async def PutChannelAccount(  # noqa: N802

@@ -1,0 +1,65 @@
+"""A provider posts for several numbers at one URL: does each get its own, and nobody else anything?"""
+
+import orjson
+import pytest
+
+from channels.channel import Webhook
+from channels.meta_webhook import HEADER, sign
+from tests.suites.gateway.conftest import ADDRESSES, CREDENTIALS, World
+
+CHANNEL = "whatsapp_cloud"
+FIRST, SECOND, STRANGER = ADDRESSES[CHANNEL], "555000444555666", "555000777888999"
+SECRETS = CREDENTIALS[CHANNEL]
+
+
+def batch(world: World, *numbers: str) -> Webhook:
+    """One webhook at the first number's URL, with a message to each of these."""
+    first = world.webhook(CHANNEL, "hello")
+    entries = []
+    for place, number in enumerate(numbers):
+        body = orjson.loads(first.body)
+        value = body["entry"][0]["changes"][0]["value"]
+        value["metadata"]["phone_number_id"] = number
+        value["messages"][0]["id"] = f"wamid.{place}.{number}"
+        value["messages"][0]["text"]["body"] = f"to {number}"
+        entries.append(body["entry"][0])
+    signed = orjson.dumps({"object": "whatsapp_business_account", "entry": entries})
+    headers = {**first.headers, HEADER: sign(signed, SECRETS["app_secret"])}
+    return Webhook("POST", first.url, headers, signed, first.received_at)
+
+
+def stored(world: World) -> dict[str, list[str]]:
+    """What each account was given, by its address."""
+    names = {each.account.id: each.account.address for each in world.peer.accounts.values()}
+    given: dict[str, list[str]] = {}
+    for submission in world.peer.submissions:
+        given.setdefault(names[submission.account_id], []).extend(each.text for each in submission.messages)
+    return given
+
+
+async def test_each_number_of_the_tenant_gets_what_was_said_to_it(world: World) -> None:
+    world.peer.add_account(CHANNEL, SECOND, credentials=SECRETS, key="second")
+    answer = await world.post(batch(world, FIRST, SECOND, FIRST, STRANGER))
+    assert answer.status_code == 200
+    assert stored(world) == {FIRST: [f"to {FIRST}", f"to {FIRST}"], SECOND: [f"to {SECOND}"]}
+
+
+async def test_a_webhook_that_is_another_numbers_alone_is_taken_in_for_that_number(world: World) -> None:
+    world.peer.add_account(CHANNEL, SECOND, credentials=SECRETS, key="second")
+    for _ in range(2):
+        assert (await world.post(batch(world, SECOND))).status_code == 200
+    assert set(stored(world)) == {SECOND}
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "app_secret"),
+    [("default", "the secret of another app"), ("another", SECRETS["app_secret"])],
+)
+async def test_nothing_is_taken_in_for_who_cannot_verify_it_or_is_another_tenant(
+    world: World, tenant_id: str, app_secret: str
+) -> None:
+    secrets = {**SECRETS, "app_secret": app_secret}
+    world.peer.add_account(CHANNEL, SECOND, credentials=secrets, key="second", tenant_id=tenant_id)
+    answer = await world.post(batch(world, SECOND))
+    assert (answer.status_code, answer.json()) == (403, {"error": "refused"})
+    assert stored(world) == {}
