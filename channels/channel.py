@@ -13,6 +13,7 @@ from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 TextUnit = Literal["characters", "utf16", "bytes"]
 WebhookKind = Literal["message", "status"]
+Markup = Literal["as_written", "plain", "telegram", "whatsapp", "slack", "discord"]  # channels/markup/styles.py
 RejectedKind = Literal["recipient", "window", "policy", "payload"]
 
 

@@ -27,7 +27,7 @@ def split(text: str, limit: TextLimit) -> list[str]:
     parts = []
     while rest and not rest.isspace():
         reach = _reach(rest, limit)
-        cut = reach if reach == len(rest) else _cut(rest, reach)
+        cut = reach if reach == len(rest) else joint(rest, reach)
         part = rest[:cut]
         rest = rest[cut:]
         if rest:
@@ -49,8 +49,8 @@ def _reach(text: str, limit: TextLimit) -> int:
     return max(1, len(head))
 
 
-def _cut(text: str, reach: int) -> int:
-    """The best place at or before `reach`."""
+def joint(text: str, reach: int) -> int:
+    """The best place to cut at or before `reach`, which lies inside the text."""
     least = reach // _LEAST_SHARE
     for cut in (
         text.rfind("\n\n", 0, reach + 2),

@@ -38,6 +38,7 @@ LIVES_IN = {
     "httpx_aiohttp": HTTP_OUT,
     "twilio": CHANNELS,
     "slack_sdk": CHANNELS,
+    "markdown_it": CHANNELS,
     "typer": COMMAND,
     "rich": COMMAND,
     "pydantic_settings": KIT,

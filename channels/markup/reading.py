@@ -1,0 +1,89 @@
+"""What does a text in Markdown say? Its blocks and spans, from what markdown-it-py makes of it."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from markdown_it.token import Token
+
+from channels.markup.dialect import parser
+from channels.markup.inlines import spans
+from channels.markup.tree import Block, Code, Heading, Item, Listing, Paragraph, Quote, Rule, Span, Spans, Table
+
+_PLAIN = re.compile(r"[*_~`#>|\[\]<&\\]|://|^[ \t]*(?:[-+]|[0-9]{1,9}[.)])(?:[ \t]|$)|^[ \t]*-{3}", re.MULTILINE)
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,20}(?=\s|$)", re.ASCII)
+
+Tokens = Iterator[Token]
+
+
+def read(text: str) -> tuple[Block, ...]:
+    """The blocks, in order. Any text is Markdown, so nothing is raised."""
+    if not _PLAIN.search(text):  # what most replies are: kept to the letter, and free
+        return (Paragraph((Span(text),)),)
+    return _blocks(iter(parser(text).parse(text)))
+
+
+def _blocks(tokens: Tokens, end: str = "") -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    for token in tokens:
+        if token.type == end:
+            break
+        reader = _READERS.get(token.type)
+        if reader:
+            blocks.append(reader(token, tokens))
+    return tuple(blocks)
+
+
+def _inline(tokens: Tokens) -> Spans:
+    """What stands between an opening token and its closing one."""
+    found = spans(next(tokens).children or [])
+    next(tokens)
+    return found
+
+
+def _listing(opened: Token, tokens: Tokens) -> Listing:
+    end = opened.type.replace("open", "close")
+    numbered = opened.type.startswith("ordered")
+    items, tight = [], True
+    for token in tokens:
+        if token.type == end:
+            break
+        inside = list(_until("list_item_close", tokens, level=token.level))
+        tight &= all(each.hidden for each in inside if each.type == "paragraph_open" and each.level == token.level + 1)
+        items.append(Item(token.info + token.markup if numbered else "", _blocks(iter(inside))))
+    return Listing(tuple(items), tight)
+
+
+def _until(end: str, tokens: Tokens, *, level: int) -> Tokens:
+    for token in tokens:
+        if token.type == end and token.level == level:
+            return
+        yield token
+
+
+def _table(_opened: Token, tokens: Tokens) -> Table:
+    rows: list[list[Spans]] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            rows[-1].append(spans(token.children or []))
+    return Table(tuple(tuple(row) for row in rows))
+
+
+def _code(fence: Token, _tokens: Tokens) -> Code:
+    language = _LANGUAGE.match(fence.info.strip())
+    return Code(fence.content.strip("\n"), language[0] if language else "")
+
+
+_READERS: dict[str, Callable[[Token, Tokens], Block]] = {
+    "paragraph_open": lambda _opened, tokens: Paragraph(_inline(tokens)),
+    "heading_open": lambda _opened, tokens: Heading(_inline(tokens)),
+    "blockquote_open": lambda _opened, tokens: Quote(_blocks(tokens, "blockquote_close")),
+    "bullet_list_open": _listing,
+    "ordered_list_open": _listing,
+    "table_open": _table,
+    "fence": _code,
+    "hr": lambda _token, _tokens: Rule(),
+}

@@ -1,0 +1,47 @@
+"""What is a reply's text on one channel? Markdown in, the channel's own formatting out, in parts within its limit.
+
+The same text gives the same parts every time: attempts are recorded by the number of their part.
+"""
+
+from dataclasses import dataclass
+
+from channels.channel import Markup, TextLimit
+from channels.markup.cutting import cut
+from channels.markup.layout import lay_out
+from channels.markup.reading import read
+from channels.markup.styles import STYLES
+from channels.markup.tree import Block, Paragraph, Span
+from channels.markup.writing import plain, write
+from channels.splitting import split
+from channels.text import clean
+
+_LONGEST_ADDRESS = 4  # a part has room for as many links' URLs: each part that shows a link repeats its URL
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a reply."""
+
+    text: str
+    plain: str = ""  # the same unformatted, where the provider may refuse formatting; else ""
+
+
+def render(text: str, markup: Markup, *, limit: TextLimit) -> list[Part]:
+    """The parts in order, each within the limit; none for a blank text. Never raises."""
+    if markup == "as_written":
+        return [Part(part) for part in split(text, limit)]
+    style, text = STYLES[markup], clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    spans = lay_out(_read(text), style, longest_address=limit.size // _LONGEST_ADDRESS)
+    if not any(span.text.strip() for span in spans):  # Markdown that shows nothing, such as an empty fence
+        spans = (Span(text),) if text.strip() else ()
+    return [
+        Part(write(part, style), plain(part, limit) if style.refusable else "")
+        for part in cut(spans, style, limit=limit)
+    ]
+
+
+def _read(text: str) -> tuple[Block, ...]:
+    try:
+        return read(text)
+    except Exception:  # the library is foreign code, and a reply that shows its Markdown is better than none
+        return (Paragraph((Span(text),)),)
