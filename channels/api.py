@@ -9,6 +9,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -23,6 +24,7 @@ class Api:
     name = "api"
     provider = ""
     max_text = TextLimit(size=65_536, unit="characters")  # the contract's limit of a text: never split
+    markup: Markup = "as_written"
     credential_fields: tuple[CredentialField, ...] = ()
     address_environment = ""
     formatting = ""  # the program knows what it shows; nobody else does

@@ -122,9 +122,10 @@ class Outgoing:
 
     delivery_id: str
     part: int
-    text: str
+    text: str  # formatted as the channel's `markup` says
     chat_id: str
     address: str  # of the account that sends
+    plain: str = ""  # the same part unformatted, where the provider may refuse formatting
     reply_to: str = ""  # the provider's id of the message that this answers
     reply_metadata: Mapping[str, str] = field(default_factory=dict)
     status_url: str = ""  # where receipts should be posted; "" asks for none
@@ -251,6 +252,10 @@ class Channel(Protocol):
     @property
     def max_text(self) -> TextLimit:
         """Longest text of one part."""
+
+    @property
+    def markup(self) -> Markup:
+        """What a model's Markdown becomes before `deliver` is given it; "as_written" leaves it."""
 
     @property
     def credential_fields(self) -> tuple[CredentialField, ...]:

@@ -20,6 +20,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Stale,
     TextLimit,
@@ -45,6 +46,7 @@ class Discord:
     name = "discord"
     provider = "discord"
     max_text = TextLimit(size=2000, unit="utf16")  # "characters"; code points are never more than these
+    markup: Markup = "discord"
     credential_fields = (
         CredentialField(
             name="bot_token",
@@ -71,8 +73,8 @@ class Discord:
     )
     address_environment = ""
     formatting = (
-        "This chat shows **bold**, *italic*, ~~struck~~, headings with #, lists with hyphens, > quotes, `code` and "
-        "fenced blocks; it shows no tables and no images. Keep an answer under 2,000 characters."
+        "This chat shows Markdown: bold, italic, lists, quotes, links, code and small tables, and no images. "
+        "Keep an answer under 2,000 characters."
     )
     # A send whose answer was lost is made again with its nonce. Further parts by an interaction have none.
     capabilities = Capabilities(receipts=False, reconciles=True)

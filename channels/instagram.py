@@ -16,6 +16,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -34,6 +35,7 @@ class Instagram:
     name = "instagram"
     provider = "instagram"
     max_text = TextLimit(size=1000, unit="bytes")
+    markup: Markup = "plain"
     credential_fields = (
         *meta_webhook.FIELDS,
         CredentialField(

@@ -21,6 +21,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -51,8 +52,9 @@ class Slack:
 
     name = "slack"
     provider = "slack"
-    # Slack advises 4,000 and cuts at 40,000: escaped, the longest part has 20,000.
+    # Slack advises 4,000 and cuts at 40,000.
     max_text = TextLimit(size=4000, unit="utf16")
+    markup: Markup = "slack"
     credential_fields = (
         CredentialField(
             name="bot_token",
@@ -72,8 +74,8 @@ class Slack:
     )
     address_environment = ""  # an account made by the API may have the workspace's id, T…, for its address
     formatting = (
-        "This chat shows *bold* with single asterisks, _italic_, ~struck~, `code` and lists with hyphens; it shows no "
-        "headings, no tables and no words as links. Keep an answer under 4,000 characters."
+        "This chat shows Markdown: bold, italic, lists, quotes, links, code and small tables. "
+        "Keep an answer under 4,000 characters."
     )
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
     capabilities = Capabilities(receipts=False, reconciles=True)
@@ -158,7 +160,7 @@ def _asked_in(outgoing: Outgoing) -> str:
 def _call(outgoing: Outgoing, token: str, *, channel: str, thread_ts: str) -> Call:
     body: dict[str, object] = {
         "channel": channel,
-        "text": escaped(outgoing.text),
+        "text": outgoing.text,  # mrkdwn, escaped
         # A preview makes Slack fetch whatever URL the model wrote.
         "unfurl_links": False,
         "unfurl_media": False,

@@ -21,6 +21,7 @@ def sms() -> TwilioChannel:
         name="sms",
         prefix="",
         address_environment="TWILIO_PHONE_NUMBER",
+        markup="plain",
         formatting="This is a text message: plain text only, no formatting. Keep an answer under 320 characters.",
         metadata=METADATA,
         extend=_extend,

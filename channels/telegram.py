@@ -21,6 +21,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -46,6 +47,7 @@ _BY_CODE: dict[int, Failure] = {
     404: "unauthorized",  # the method exists: it is the token in the URL that Telegram does not know
     409: "unavailable",
 }
+_NOT_PARSED = "can't parse entities"
 # A 400 says what is wrong in words only.
 _BY_WORDS: tuple[tuple[str, Failure], ...] = (
     ("chat not found", "recipient"),
@@ -66,6 +68,7 @@ class Telegram:
     name = "telegram"
     provider = "telegram"
     max_text = TextLimit(size=4096, unit="utf16")
+    markup: Markup = "telegram"
     credential_fields = (
         CredentialField(
             name="bot_token",
@@ -84,7 +87,10 @@ class Telegram:
         ),
     )
     address_environment = ""
-    formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 4,000 characters."
+    formatting = (
+        "This chat shows Markdown: bold, italic, lists, quotes, links, code and small tables. "
+        "Keep an answer under 4,000 characters."
+    )
     capabilities = Capabilities(receipts=False, reconciles=False)
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
@@ -108,7 +114,7 @@ class Telegram:
         return None
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
-        """One sendMessage; a second when the group has become a supergroup and the first was refused for it."""
+        """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
         token = credentials.get("bot_token", "")
         chat = _CHAT.fullmatch(outgoing.chat_id)
         if not _TOKEN.fullmatch(token):
@@ -119,6 +125,9 @@ class Telegram:
         moved_to = _migrated(answer)
         if moved_to:
             answer = yield _call(outgoing, token, chat_id=moved_to)
+        if outgoing.plain and _refuses_html(answer):
+            where = (moved_to, None) if moved_to else chat.groups()
+            answer = yield _call(outgoing, token, chat_id=where[0], thread_id=where[1], plain=True)
         return Sent(_message_id(answer))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
@@ -128,11 +137,10 @@ class Telegram:
         return Webhook("POST", imitation.url, headers, body, imitation.now)
 
 
-def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None = None) -> Call:
-    """Plain text, no parse_mode: nothing that a model writes can make Telegram refuse it."""
+def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None = None, plain: bool = False) -> Call:
     body: dict[str, object] = {
         "chat_id": chat_id if chat_id.startswith("@") else int(chat_id),
-        "text": outgoing.text,
+        **({"text": outgoing.plain} if plain else {"text": outgoing.text, "parse_mode": "HTML"}),
         # A preview makes Telegram fetch whatever URL the model wrote.
         "link_preview_options": {"is_disabled": True},
     }
@@ -153,6 +161,11 @@ def _migrated(answer: Answer) -> str:
         return ""
     moved_to = integer(mapping(_content(answer).get("parameters")).get("migrate_to_chat_id"))
     return str(moved_to) if moved_to else ""
+
+
+def _refuses_html(answer: Answer) -> bool:
+    """Nothing was sent then. https://github.com/tdlib/td: "can't parse entities: …" whenever the markup is at fault."""
+    return answer.status == 400 and _NOT_PARSED in string(_content(answer).get("description")).lower()
 
 
 def _message_id(answer: Answer) -> str:

@@ -22,6 +22,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -97,6 +98,7 @@ class TwilioChannel:
     name: str
     prefix: str
     address_environment: str
+    markup: Markup
     formatting: str
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]

@@ -21,6 +21,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     Stale,
@@ -93,6 +94,7 @@ class Webchat:
     name = "webchat"
     provider = ""
     max_text = TextLimit(size=65_536, unit="characters")  # the contract's limit of a text: never split
+    markup: Markup = "as_written"  # the page shows text as text; a program of your own may render it
     credential_fields = (
         CredentialField(
             name="session_key",

@@ -31,9 +31,10 @@ def whatsapp() -> TwilioChannel:
         name="whatsapp",
         prefix="whatsapp:",
         address_environment="TWILIO_WHATSAPP_NUMBER",
+        markup="whatsapp",
         formatting=(
-            "This chat shows *bold*, _italic_, ~struck~ and lists with hyphens; it shows no headings, no tables and no "
-            "words as links. Keep an answer under 1,600 characters."
+            "This chat shows Markdown: bold, italic, lists, quotes, code and small tables; links are written out. "
+            "Keep an answer under 1,600 characters."
         ),
         metadata=METADATA,
         extend=_extend,

@@ -14,6 +14,7 @@ from channels.channel import (
     Flow,
     HttpAnswer,
     Imitation,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -36,6 +37,7 @@ class WhatsAppCloud:
     name = "whatsapp_cloud"
     provider = "whatsapp"
     max_text = TextLimit(size=4096, unit="utf16")
+    markup: Markup = "whatsapp"
     credential_fields = (
         *meta_webhook.FIELDS,
         CredentialField(
@@ -48,8 +50,8 @@ class WhatsAppCloud:
     )
     address_environment = "WHATSAPP_PHONE_NUMBER_ID"
     formatting = (
-        "This chat shows *bold*, _italic_, ~struck~, `code` and lists with hyphens; it shows no headings, no tables "
-        "and no words as links. Keep an answer under 4,000 characters."
+        "This chat shows Markdown: bold, italic, lists, quotes, code and small tables; links are written out. "
+        "Keep an answer under 4,000 characters."
     )
     capabilities = Capabilities(receipts=True, reconciles=True)  # every status carries our id
     unreadable = meta_webhook.ANSWER

@@ -1,4 +1,4 @@
-"""How does one delivery go out? Split, begin, call, record, part after part; never a call without its record."""
+"""How does one delivery go out? Render, begin, call, record, part after part; never a call without its record."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from channels.channel import Channel, Credentials, Outgoing
-from channels.splitting import split
+from channels.rendering import Part, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, span
@@ -51,7 +51,7 @@ class Trip:
 
     load: Load
     channel: Channel
-    texts: list[str]
+    parts: list[Part]
     part: int
     attempts: int  # of this part, before this one
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
@@ -88,10 +88,12 @@ class Courier:
     async def _carry(self, load: Load, stopping: asyncio.Event) -> None:
         leased = load.leased
         channel = self.channels.get(load.secrets.account.channel)
-        texts = split(leased.text, channel.max_text) if channel else []
-        if channel is None or leased.next_part >= len(texts):
-            return await self._refuse(load, "text_empty" if channel else "channel_unknown")
-        trip = Trip(load, channel, texts, leased.next_part, leased.attempts)
+        if channel is None:
+            return await self._refuse(load, "channel_unknown")
+        rendered = render(leased.text, channel.markup, limit=channel.max_text)
+        if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
+            return await self._refuse(load, "parts_changed" if leased.next_part else "text_empty")
+        trip = Trip(load, channel, rendered, leased.next_part, leased.attempts)
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
@@ -107,7 +109,7 @@ class Courier:
         except asyncio.CancelledError:
             await self._write(trip, outcomes.unknown("stopped"), within_seconds=LAST_WORD_SECONDS)
             raise
-        more = outcome.sent and trip.part + 1 < len(trip.texts)
+        more = outcome.sent and trip.part + 1 < len(trip.parts)
         await self._write(trip, outcome, begin_next=more)
         self._tell(trip, outcome, ended=not more)
         return more
@@ -129,7 +131,8 @@ class Courier:
         return Outgoing(
             delivery_id=leased.delivery_id,
             part=trip.part,
-            text=trip.texts[trip.part],
+            text=trip.parts[trip.part].text,
+            plain=trip.parts[trip.part].plain,
             chat_id=leased.chat_id,
             address=account.address,
             reply_to=leased.reply_to_provider_message_id,
@@ -144,7 +147,7 @@ class Courier:
     ) -> None:
         """Records, and starts the clock of the lease when that renews it: from before the call, to be safe."""
         asked_at = self.clocks.monotonic()
-        record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.texts))
+        record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
         record.begin_next = begin_next
         # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
@@ -169,7 +172,7 @@ class Courier:
             delivery_id=leased.delivery_id,
             channel=channel,
             part=trip.part,
-            parts=len(trip.texts),
+            parts=len(trip.parts),
             attempt=trip.attempts + 1,
             outcome=outcome.name,
             reason=outcome.reason,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from channels.channel import Capabilities, Channel, Credentials, Decoded, HttpAnswer, Webhook
+from channels.channel import Capabilities, Channel, Credentials, Decoded, HttpAnswer, Markup, Webhook
 
 DEEP = 100_000
 BODIES: dict[str, bytes] = {
@@ -56,6 +56,11 @@ class Trusting:
     def name(self) -> str:
         """As the real one."""
         return self.inner.name
+
+    @property
+    def markup(self) -> Markup:
+        """As the real one."""
+        return self.inner.markup
 
     @property
     def formatting(self) -> str:

@@ -7,6 +7,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.channel import Answer, Credentials, DeliveryError, Outgoing, Rejected, Throttled, Unauthorized, Unknown
+from channels.rendering import render
 from channels.slack import Slack as Channel
 from sender_service.backends.provider import Provider
 from tests.simulated.slack import BOT_TOKEN, SIGNING_SECRET, Slack
@@ -90,7 +91,8 @@ async def test_our_channel_tells_what_was_not_posted_from_what_may_have_been(
 
 async def _deliver(slack: Slack, chat_id: str = "D1") -> str:
     """Sends as the sender does; gives what Slack calls the message."""
-    flow = Channel().deliver(Outgoing("d-1", 0, TEXT, chat_id, "slack", api_base_url=slack.base_url), APP)
+    (part,) = render(TEXT, Channel.markup, limit=Channel.max_text)
+    flow = Channel().deliver(Outgoing("d-1", 0, part.text, chat_id, "slack", api_base_url=slack.base_url), APP)
     async with Provider(1) as provider:
         answer: Answer = await provider.call(next(flow))
     try:

@@ -12,6 +12,7 @@ from channels.channel import (
     Credentials,
     DeliveryError,
     Flow,
+    Markup,
     Outgoing,
     Sent,
     TextLimit,
@@ -36,6 +37,7 @@ class Pigeon:
     max_text = TextLimit(size=10, unit="characters")
     credential_fields = ()
     address_environment = ""
+    markup: Markup = "as_written"
     formatting = ""
     capabilities = Capabilities(receipts=True, reconciles=False)
     unreadable = CHANNELS["api"].unreadable

@@ -5,7 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from channels.channel import Credentials, Flow, Outgoing, Rejected, Throttled, Unauthorized, Unavailable, Unknown
+from channels.channel import (
+    Credentials,
+    Flow,
+    Markup,
+    Outgoing,
+    Rejected,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from kit.errors import LeaseLost, StorageUnavailable
 from kit.moments import seconds
 from tests.unit.sender.road import Pigeon, ok, road
@@ -147,6 +157,24 @@ async def test_what_cannot_be_sent_at_all_is_shown_to_a_person(text: str, channe
     await way.carry(text, channel=channel)
     assert way.happened == ["BEGUN 0/1", "REJECTED 0/1"]
     assert way.records[-1].reason == reason
+
+
+async def test_what_an_earlier_release_cut_into_more_parts_is_shown_to_a_person_when_none_is_left() -> None:
+    way = road()
+    await way.carry("one two", next_part=1)
+    assert way.happened == ["BEGUN 1/2", "REJECTED 1/2"]
+    assert way.records[-1].reason == "parts_changed"
+
+
+async def test_each_part_is_formatted_for_its_channel_and_comes_in_plain_too_where_that_may_be_refused() -> None:
+    class Html(Pigeon):
+        markup: Markup = "telegram"
+
+    way = road(ok(), ok())
+    way.channel = Html()
+    await way.carry("**bold words** & more")
+    assert [outgoing.text for outgoing in way.channel.seen] == ["<b>bold words</b>", "&amp; more"]
+    assert [outgoing.plain for outgoing in way.channel.seen] == ["bold words", "& more"]
 
 
 async def test_a_delivery_that_was_not_begun_when_the_process_stops_is_given_back() -> None:
