@@ -62,11 +62,13 @@ class _Page:
         self._longest_address = longest_address
 
     def blocks(self, blocks: tuple[Block, ...], place: _Place, *, gap: str = "\n\n") -> None:
-        """One after the other."""
-        for number, block in enumerate(blocks):
-            if number:
-                self._put(gap, place.around)
+        """One after the other. What a heading is over follows on the next line, so no part ends with a heading."""
+        before: Block | None = None
+        for block in blocks:
+            if before:
+                self._put("\n" if isinstance(before, Heading) else gap, place.around)
                 place = replace(place, begun=False)
+            before = block
             _LAY[type(block)](self, block, place)
 
     def paragraph(self, block: Paragraph, place: _Place) -> None:

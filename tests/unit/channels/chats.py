@@ -5,7 +5,7 @@ from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
 
-from channels.channel import Markup, TextLimit
+from channels.channel import Markup, TextLimit, TextUnit
 
 LIMITS: dict[Markup, TextLimit] = {
     "as_written": TextLimit(65_536, "characters"),
@@ -125,8 +125,12 @@ SEEN: dict[Markup, Callable[[str], str]] = {
 
 
 def size(text: str, markup: Markup) -> int:
-    """As the provider counts a part: Telegram after it has parsed it."""
-    unit = LIMITS[markup].unit
+    """As the provider counts a part."""
+    return size_in(text, markup, LIMITS[markup].unit)
+
+
+def size_in(text: str, markup: Markup, unit: TextUnit) -> int:
+    """In another unit than the usual one; Telegram counts after it has parsed."""
     counted = telegram(text) if markup == "telegram" else text
     return {
         "characters": len(counted),
