@@ -1,6 +1,6 @@
 """What does a message cost, against what one would write oneself and against the machine? Prints ratios of one run.
 
-python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent]
+python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent|rendering]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import agent, database, growth, machine, models, run
+from bench import agent, database, growth, machine, models, rendering, run
 from bench.systems import Baseline, ParleyMesh
 from tests import postgres
 
@@ -20,7 +20,8 @@ SATURATED = run.Shape(messages=6000)
 STEADY = run.Shape(messages=1500, rate=100.0, people_at_once=64)
 QUICK = run.Shape(messages=1500)
 BASELINE = run.Shape(messages=1200, people_at_once=64)
-SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent")
+SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent", "rendering")
+ALONE = SECTIONS[3:]  # without a mesh
 Section = Callable[[run.Shape, Path, database.Store], Awaitable[list[run.Result]]]
 
 
@@ -112,7 +113,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         console = Console(width=180)
-        if given.only not in ("growth", "models", "agent"):
+        if given.only not in ALONE:
             asyncio.run(compare(console, Path(folder), quick=given.quick, only=given.only))
         if given.only in ("", "growth"):
             growth.show(console, quick=given.quick)
@@ -120,6 +121,8 @@ def main() -> None:
             models.show(console, Path(folder), quick=given.quick)
         if given.only in ("", "agent"):
             agent.show(console, quick=given.quick)
+        if given.only in ("", "rendering"):
+            rendering.show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

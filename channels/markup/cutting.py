@@ -80,10 +80,9 @@ def _reach(strip: Strip, start: int, *, style: Style, limit: TextLimit) -> int:
     """How many characters fit; at least one, so that every text ends."""
     pen, reach = Pen(style, limit.unit), 0
     for span in strip.slice(start, min(start + limit.size, len(strip.text))):
-        if pen.size_with(span) > limit.size:
+        if not pen.write(span, most=limit.size):
             reach += _fitting(pen, span, most=limit.size)
             break
-        pen.write(span)
         reach += len(span.text)
     return max(1, reach)
 
@@ -92,6 +91,6 @@ def _fitting(pen: Pen, span: Span, *, most: int) -> int:
     """How much of a span fits that does not fit whole. More characters never take less room."""
 
     def too_long(length: int) -> bool:
-        return pen.size_with(Span(span.text[:length], span.marks)) > most
+        return not pen.has_room(Span(span.text[:length], span.marks), most=most)
 
     return bisect_left(range(1, len(span.text)), True, key=too_long)

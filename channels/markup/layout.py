@@ -151,6 +151,9 @@ class _Page:
             self._put("\n", place.around)
 
     def _put(self, text: str, marks: Marks) -> None:
+        if not text or not marks:
+            self.spans.append(Span(text))
+            return
         if any(mark.kind == "address" for mark in marks):
             text = addresses.written(text, self._style.in_addresses)
         shown = (mark for mark in marks if mark.kind in self._style.shows or mark.kind in _ALWAYS)

@@ -6,6 +6,8 @@ from channels.channel import TextLimit, TextUnit
 from channels.markup.styles import Style, around
 from channels.markup.tree import Kind, Mark, Span, Spans
 
+_Open = list[tuple[Mark, str]]  # marks, and what closes them
+
 _OWN_ESCAPES = frozenset[Kind]({"pre", "code", "address", "raw"})
 
 
@@ -32,30 +34,40 @@ class Pen:
         self._unit = unit
         self._written: list[str] = []
         self._size = 0
-        self._open: list[tuple[Mark, str]] = []  # and what closes it
+        self._open: _Open = []
         self._at_line_start = True
 
-    def size_with(self, span: Span) -> int:
-        """How long the text would be with this span and nothing after it."""
-        if not self._style.counts_markup:
-            return self._size + size(span.text, self._unit)
-        pieces, open_marks = self._pieces(span)
-        closing = "".join([closes for _, closes in open_marks])
-        return self._size + size("".join(pieces), self._unit) + size(closing, self._unit)
-
-    def write(self, span: Span) -> None:
-        """Puts it down."""
-        pieces, self._open = self._pieces(span)
+    def write(self, span: Span, *, most: int | None = None) -> bool:
+        """Puts it down; False, and nothing, when with it the text would be longer than `most` and end here."""
+        written, open_marks = self._next(span)
+        size_after = self._size + size(written if self._style.counts_markup else span.text, self._unit)
+        if most is not None and size_after + self._closing(open_marks) > most:
+            return False
+        self._written.append(written)
+        self._size = size_after
+        self._open = open_marks
         self._at_line_start = span.text.endswith("\n")
-        self._written += pieces
-        self._size += size("".join(pieces) if self._style.counts_markup else span.text, self._unit)
+        return True
+
+    def has_room(self, span: Span, *, most: int) -> bool:
+        """What write would say; puts nothing down."""
+        written, open_marks = self._next(span)
+        size_after = self._size + size(written if self._style.counts_markup else span.text, self._unit)
+        return size_after + self._closing(open_marks) <= most
 
     def text(self) -> str:
         """All of it, with what is open closed."""
         return "".join((*self._written, *(closes for _, closes in reversed(self._open))))
 
-    def _pieces(self, span: Span) -> tuple[list[str], list[tuple[Mark, str]]]:
-        style, (_text, marks) = self._style, span
+    def _closing(self, open_marks: _Open) -> int:
+        """ASCII in every style, so of the same size in every unit."""
+        return sum([len(closes) for _, closes in open_marks]) if self._style.counts_markup else 0
+
+    def _next(self, span: Span) -> tuple[str, _Open]:
+        """What is to be written for this span, and what is open after it."""
+        style, marks = self._style, span.marks
+        if not marks and not self._open:
+            return _escaped(span, style), []
         shown = [mark for mark in marks if mark.kind in style.shows]
         same = _same(shown, self._open)
         pieces = [closes for _, closes in reversed(self._open[same:])]
@@ -69,7 +81,7 @@ class Pen:
             open_marks.append((mark, closes))
         escaped = _escaped(span, style)
         pieces.append(_signed(escaped, style.line_quote) if quoted else escaped)
-        return pieces, open_marks
+        return "".join(pieces), open_marks
 
 
 def plain(spans: Spans, limit: TextLimit) -> str:
@@ -87,7 +99,7 @@ def plain(spans: Spans, limit: TextLimit) -> str:
     return "".join(texts)
 
 
-def _same(shown: list[Mark], open_marks: list[tuple[Mark, str]]) -> int:
+def _same(shown: list[Mark], open_marks: _Open) -> int:
     """How many of the open marks go on."""
     same = 0
     for mark, (other, _) in zip(shown, open_marks, strict=False):
