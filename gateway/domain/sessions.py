@@ -15,6 +15,7 @@ from kit import errors
 LIFE = timedelta(days=1)
 RENEWABLE = timedelta(days=30)  # after that a chat is left alone; its history stays with the tenant
 CHANNEL = "webchat"
+SOON = timedelta(seconds=1)
 _JWT_DOTS = 2
 
 
@@ -64,6 +65,9 @@ class Sessions:
     async def begin(self, site: str, *, origin: str, own_origins: tuple[str, ...], renewed: str = "") -> Ticket:
         """A session in a chat of its own, or in the chat of the session that it renews."""
         account = await self._accounts.find(CHANNEL, site)
+        if not _key(account):  # A mesh that has just begun: its gateway makes the key within seconds.
+            self._accounts.forget(CHANNEL, site)
+            raise errors.StorageUnavailable(retry_after=SOON)
         allowed = account.known.options.get("allowed_origins", "")
         if not any(webchat.origin_allowed(origin, allowed, own_origin=own) for own in own_origins):
             raise errors.ScopeMissing("This site may not use the chat")

@@ -14,6 +14,7 @@ from kit.ids import new_id
 
 LAST_ANSWER_SECONDS = 60.0  # how long the end of piped input waits for what is still to be answered
 RECONNECT_SECONDS = 1.0
+MOST_TRIES = 10
 NAMES = {"agent": "agent", "operator": "person"}
 
 
@@ -28,8 +29,12 @@ class Conversation:
         self._answered.set()
 
     async def begin(self) -> None:
-        """Gets a session token, which every later request carries."""
-        answer = await self._client.post("/v1/chat/sessions", json={})
+        """Gets a session token, which every later request carries. A mesh that has just begun is waited for."""
+        for _ in range(MOST_TRIES):
+            answer = await self._client.post("/v1/chat/sessions", json={})
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            await asyncio.sleep(RECONNECT_SECONDS)
         self._client.headers["authorization"] = f"Bearer {_checked(answer)['token']}"
 
     async def speak(self, text: str) -> None:

@@ -177,6 +177,16 @@ async def test_only_pages_that_may_get_a_session(world: World) -> None:
         assert answer.status_code == expected, origin
 
 
+async def test_before_the_key_of_the_sessions_is_made_a_page_is_told_to_come_again(world: World) -> None:
+    credentials = world.peer.accounts["webchat/web"].credentials
+    key = credentials.pop("session_key")
+    await asyncio.sleep(3.1)  # what is remembered of the account is no longer fresh
+    answer = await world.client.post("/v1/chat/sessions", json={})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    credentials["session_key"] = key
+    assert (await world.client.post("/v1/chat/sessions", json={})).status_code == 201
+
+
 async def test_our_own_page_may_always(world: World) -> None:
     answer = await world.client.post("/v1/chat/sessions", json={}, headers={"Origin": f"http://127.0.0.1:{world.port}"})
     assert answer.status_code == 201
