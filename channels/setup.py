@@ -22,6 +22,7 @@ class Candidate:
     credentials: Credentials
     public_base_url: str = ""  # "" when nobody said how providers reach the gateway
     webhook_path: str = ""  # with the account's key, which nobody else has
+    is_alone: bool = True  # the only account of its channel: the path without a key is its own, too
     api_base_url: str = ""  # stands in for the provider's own
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,8 +36,9 @@ class Candidate:
         return self.public_base_url and self.public_base_url + self.webhook_path
 
     def is_here(self, url: str) -> bool:
-        """Whether a webhook's URL is ours to the letter; the channel's only account needs no key in it."""
-        return bool(self.public_base_url) and url in (self.webhook_url, self.webhook_url.rpartition("/")[0])
+        """Whether a webhook's URL is this account's, to the letter."""
+        without_key = self.webhook_url.rpartition("/")[0] if self.is_alone else self.webhook_url
+        return bool(self.public_base_url) and url in (self.webhook_url, without_key)
 
     def was_ours(self, url: str) -> bool:
         """Whether we set it, perhaps under an older public address."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kit.command.channels import channels
 from kit.command.desk import queue
 from kit.command.guard import guard
 from kit.command.models import models
@@ -31,6 +32,7 @@ app.add_typer(models, name="models")
 app.add_typer(guard, name="guard")
 app.add_typer(prompts, name="prompts")
 app.add_typer(queue, name="queue")
+app.add_typer(channels, name="channels")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What does Telegram's Bot API say when it is asked to send? sendMessage, getMe, and its ways to refuse.
+"""What does Telegram's Bot API say when it is asked? sendMessage, getMe, the webhook's methods, and ways to refuse.
 
 `python -m tests.simulated.telegram --port 8082 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection
 drops) · hang · down (502) · throttled:S · blocked · gone (chat not found) · moved (the group became a supergroup).
@@ -34,6 +34,9 @@ class Telegram:
     port: int = 0
     log: Path | None = None
     bot_token: str = BOT_TOKEN
+    webhook: dict[str, Any] = field(default_factory=dict)  # what setWebhook was given; empty when none is set
+    waiting: int = 0  # updates that the webhook did not take
+    last_error: str = ""
     requests: int = 0
     refused: int = 0
     sends: Sends = field(init=False)
@@ -58,11 +61,46 @@ class Telegram:
         path = _PATH.fullmatch(request.path)
         if not path or path["token"] != self.bot_token:
             return self._refused(401, "Unauthorized")
-        if path["method"] == "getMe":
-            return answer(200, {"ok": True, "result": {"id": 123456789, "is_bot": True, "first_name": "Parley"}})
-        if path["method"] != "sendMessage":
-            return self._refused(404, "Not Found")
-        return self._send_message(json.loads(request.body), word, number)
+        asked = json.loads(request.body or b"{}")
+        if path["method"] == "sendMessage":
+            return self._send_message(asked, word, number)
+        if word in ("down", "throttled"):
+            return self._refused(*{"down": _REFUSALS["down"], "throttled": (429, "Too Many Requests")}[word])
+        known = {
+            "getMe": self._get_me,
+            "setWebhook": self._set_webhook,
+            "getWebhookInfo": self._get_webhook_info,
+            "deleteWebhook": self._delete_webhook,
+        }
+        return known[path["method"]](asked) if path["method"] in known else self._refused(404, "Not Found")
+
+    def _get_me(self, _asked: dict[str, Any]) -> Reply:
+        bot = {"id": 123456789, "is_bot": True, "first_name": "Parley", "username": "parley_bot"}
+        return answer(200, {"ok": True, "result": {**bot, "can_read_all_group_messages": False}})
+
+    def _set_webhook(self, asked: dict[str, Any]) -> Reply:
+        if not asked["url"].startswith("https://"):
+            return self._refused(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", asked["secret_token"]):
+            return self._refused(400, "Bad Request: secret token contains unallowed characters")
+        self.webhook = asked
+        return answer(200, {"ok": True, "result": True, "description": "Webhook was set"})
+
+    def _get_webhook_info(self, _asked: dict[str, Any]) -> Reply:
+        told = {
+            "url": self.webhook.get("url", ""),
+            "has_custom_certificate": False,
+            "pending_update_count": self.waiting,
+        }
+        if "allowed_updates" in self.webhook:
+            told["allowed_updates"] = self.webhook["allowed_updates"]
+        if self.last_error:
+            told |= {"last_error_date": int(now()), "last_error_message": self.last_error}
+        return answer(200, {"ok": True, "result": told})
+
+    def _delete_webhook(self, _asked: dict[str, Any]) -> Reply:
+        self.webhook = {}
+        return answer(200, {"ok": True, "result": True, "description": "Webhook was deleted"})
 
     def _send_message(self, asked: dict[str, Any], word: str, number: float) -> Reply:
         if word in _REFUSALS:

@@ -1,4 +1,4 @@
-"""What does Twilio say when it is asked to send? POST Messages.json, and signed callbacks about what became of it.
+"""What does Twilio say? POST Messages.json, signed callbacks about what became of it, the account and its numbers.
 
 `python -m tests.simulated.twilio --port 8081 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
 crash (taken, then 500) · hang · down (503) · throttled:S (429 with Retry-After) · garbage (201 that is no JSON) ·
@@ -39,7 +39,7 @@ CODES = {
     63016: (400, "Failed to send freeform message because you are outside the allowed window."),
     63018: (429, "Rate limit exceeded for Channel"),
 }
-_PATH = re.compile(r"/2010-04-01/Accounts/(?P<sid>[^/]+)/Messages\.json")
+_PATH = re.compile(r"/2010-04-01/Accounts/(?P<sid>[^/.]+)(?P<rest>\.json|/[A-Za-z]+\.json)")
 _ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{1,14}")
 # What is missing or wrong in a form -> Twilio's code, the first that applies.
 _CHECKS: tuple[tuple[Callable[[Mapping[str, str]], bool], int], ...] = (
@@ -62,6 +62,9 @@ class Twilio:
     log: Path | None = None
     account_sid: str = ACCOUNT_SID
     auth_token: str = AUTH_TOKEN
+    kind: str = "Full"  # or Trial
+    status: str = "active"  # or suspended, closed
+    numbers: Mapping[str, str] = field(default_factory=dict)  # its phone numbers, and the SmsUrl of each
     statuses: tuple[str, ...] = ()  # posted to StatusCallback after each send, in this order
     requests: int = 0
     refused: int = 0
@@ -92,6 +95,8 @@ class Twilio:
         if refusal:
             self.refused += 1
             return _refused(refusal, {"retry-after": f"{number:g}"} if word == "throttled" else None)
+        if request.method == "GET":
+            return self._told(request)
         send = self._take(_form(request.body))
         if word in ("lost", "crash") or (word == "every" and len(self.sends.all) % number == 0):
             return _refused(20500) if word == "crash" else Reply(0, hangs_up=True)
@@ -101,16 +106,28 @@ class Twilio:
 
     def _refusal(self, request: Request, word: str) -> int:
         path = _PATH.fullmatch(request.path)
-        if not path or path["sid"] != self.account_sid or request.method != "POST":
+        if not path or (request.method == "POST") != (path["rest"] == "/Messages.json"):
             return 20404
+        if path["sid"] != self.account_sid:
+            return 20404 if request.method == "POST" else 20003  # who asks is nobody there
         if request.headers.get("authorization") != self._authorization:
             return 20003
         if word.isdigit():
             return int(word)
         if word in ("throttled", "down"):
             return {"throttled": 20429, "down": 20503}[word]
+        if request.method == "GET":
+            return 0
         form = _form(request.body)
         return next((code for wrong, code in _CHECKS if wrong(form)), 0)
+
+    def _told(self, request: Request) -> Reply:
+        if request.path.endswith("/IncomingPhoneNumbers.json"):
+            wanted = dict(parse_qsl(request.query)).get("PhoneNumber", "")
+            found = [_number(each, url) for each, url in self.numbers.items() if wanted in ("", each)]
+            return answer(200, {"incoming_phone_numbers": found, "page": 0, "page_size": 50})
+        account = {"sid": self.account_sid, "friendly_name": "Shop", "status": self.status, "type": self.kind}
+        return answer(200, {**account, "auth_token": self.auth_token})  # as the real one does
 
     def _take(self, form: Mapping[str, str]) -> Send:
         callback = form.get("StatusCallback", "")
@@ -159,6 +176,11 @@ class Twilio:
         signature = RequestValidator(self.auth_token).compute_signature(send.callback, form)
         async with session.post(send.callback, data=form, headers={"X-Twilio-Signature": signature}) as done:
             return done.status
+
+
+def _number(number: str, url: str) -> Mapping[str, object]:
+    capabilities = {"voice": True, "sms": True, "mms": False}
+    return {"phone_number": number, "sms_url": url, "sms_method": "POST", "capabilities": capabilities}
 
 
 def _form(body: bytes) -> Mapping[str, str]:

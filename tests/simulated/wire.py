@@ -26,6 +26,7 @@ class Request:
     path: str
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,9 @@ class _Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        path = urlsplit(self._url.decode("latin-1")).path
-        request = Request(self._parser.get_method().decode(), path, self._headers, bytes(self._body))
+        url = urlsplit(self._url.decode("latin-1"))
+        method = self._parser.get_method().decode()
+        request = Request(method, url.path, self._headers, bytes(self._body), url.query)
         reply = self._handler(request)
         if reply.after_seconds:
             asyncio.get_running_loop().call_later(reply.after_seconds, self._reply, reply)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,15 @@ def test_what_telegram_tells_of_a_webhook_is_one_line_each(
     assert chosen, standings
     assert fix in chosen[0].fix
     assert "a-token" not in str(standings)
+
+
+def test_the_path_without_a_key_is_ours_only_while_there_is_no_other_account() -> None:
+    plain = f"{BASE}/webhook/telegram"
+    assert BOT.is_here(plain)
+    crowded = replace(BOT, is_alone=False)
+    assert not crowded.is_here(plain)
+    assert not crowded.was_ours(plain)
+    assert crowded.is_here(f"{plain}/k3y")
 
 
 def test_without_a_public_address_nobody_can_say_where_a_webhook_leads() -> None:

@@ -42,6 +42,7 @@ def test_help_names_every_command() -> None:
         "guard",
         "prompts",
         "queue",
+        "channels",
         "version",
     ):
         assert f" {name} " in shown
@@ -49,7 +50,21 @@ def test_help_names_every_command() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["up", "serve", "chat", "send", "doctor", "deliveries", "turns", "preview", "models", "guard", "prompts", "queue"],
+    [
+        "up",
+        "serve",
+        "chat",
+        "send",
+        "doctor",
+        "deliveries",
+        "turns",
+        "preview",
+        "models",
+        "guard",
+        "prompts",
+        "queue",
+        "channels",
+    ],
 )
 def test_help_of_a_command_shows_an_example(name: str) -> None:
     assert f"parley {name}" in CliRunner().invoke(app, [name, "--help"]).output
@@ -71,6 +86,11 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("guard", "check", "hello"), "no mesh has run with the data folder"),
         (("guard", "eval", "absent.jsonl"), "absent.jsonl: cannot be read"),
         (("queue",), "no mesh has run with the data folder"),
+        (("channels", "list"), "no mesh has run with the data folder"),
+        (("channels", "test", "telegram"), "no mesh has run with the data folder"),
+        (("channels", "add", "fax"), "there is no channel 'fax'"),
+        (("channels", "add", "telegram", "--set", "secret"), "a --set names no credential of telegram"),
+        (("channels", "add", "telegram"), "no mesh has run with the data folder"),
         (("prompts", "list", "default"), "no mesh has run with the data folder"),
         (("prompts", "add", "default", "no-such-file"), "no-such-file cannot be read"),
     ],
@@ -98,6 +118,11 @@ def test_help_of_what_guard_can_do_shows_an_example() -> None:
 def test_help_of_what_prompts_can_do_shows_an_example() -> None:
     for name in ("list", "diff", "add", "live"):
         assert f"parley prompts {name}" in CliRunner().invoke(app, ["prompts", name, "--help"]).output
+
+
+def test_help_of_what_channels_can_do_shows_an_example() -> None:
+    for name in ("list", "add", "test", "remove", "pause", "resume"):
+        assert f"parley channels {name}" in CliRunner().invoke(app, ["channels", name, "--help"]).output
 
 
 def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> None:

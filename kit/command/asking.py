@@ -1,0 +1,102 @@
+"""How does the command ask a provider? Makes the calls that a setup yields; a failure is one line and its fix.
+
+Below httpx.AsyncClient on purpose, as in the sender: nothing is redirected, and no line is logged (URLs hold tokens).
+"""
+
+import asyncio
+import importlib
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import httpx
+
+from kit.command.findings import Level
+from kit.command.screen import Mistake, printable
+
+MAX_ANSWER_BYTES = 256 * 1024
+CONNECT_SECONDS = 5.0
+HEADERS = {"user-agent": "parley", "accept-encoding": "identity"}
+HIDDEN = "…"
+
+AGAIN = "try again in a minute; --no-probe of parley channels add stores an account without asking"
+# failure -> how bad it is for the account, and what to do
+FAILURES = {
+    "Throttled": (Level.LOOK, "try again in a minute: the provider is asked too often"),
+    "Unavailable": (Level.LOOK, f"can this machine reach the provider? Then {AGAIN}"),
+    "Unknown": (Level.LOOK, AGAIN),
+    "Rejected": (Level.BROKEN, "the provider's console says what is wrong with the account"),
+    "Unauthorized": (Level.BROKEN, "take the credentials from the provider's console again"),
+}
+
+
+async def ask(asking: Generator[Any, Any, Any], provider: str, *, hidden: Mapping[str, str]) -> Any:
+    """What the setup learnt. Raises Mistake, whose code is the level; nothing of what is hidden stands in it."""
+    errors = importlib.import_module("channels.channel")
+    try:
+        async with httpx.AsyncHTTPTransport() as transport:
+            return await _converse(asking, transport)
+    except errors.DeliveryError as error:
+        level, fix = FAILURES[next(each.__name__ for each in type(error).__mro__ if each.__name__ in FAILURES)]
+        said = f"{provider}: {error}" + (f" ({error.provider_code})" if error.provider_code else "")
+        mend = getattr(error, "fix", fix)
+        raise Mistake(_without(said, hidden), fix=_without(mend, hidden), code=level.value) from None
+
+
+async def _converse(asking: Generator[Any, Any, Any], transport: httpx.AsyncBaseTransport) -> Any:
+    answer: Any = None
+    while True:
+        try:
+            call = asking.send(answer)
+        except StopIteration as done:
+            return done.value
+        answer = await _answer(call, transport)
+
+
+async def _answer(call: Any, transport: httpx.AsyncBaseTransport) -> Any:
+    """Raises Unavailable, whatever was lost on the way: all that is asked here may be asked again."""
+    values = importlib.import_module("channels.channel")
+    connect = min(CONNECT_SECONDS, call.timeout_seconds)
+    try:
+        request = httpx.Request(
+            call.method,
+            call.url,
+            headers={**HEADERS, **call.headers},
+            content=call.body,
+            extensions={"timeout": dict.fromkeys(("connect", "pool", "read", "write"), connect)},
+        )
+        async with asyncio.timeout(call.timeout_seconds):
+            response = await transport.handle_async_request(request)
+            body = await _read(response)
+    except TimeoutError:
+        raise values.Unavailable("does not answer in time") from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        what = "cannot be reached" if refused else "does not answer"
+        raise values.Unavailable(f"{what} at {_host(call.url)}") from None
+    return values.Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                break  # cut short it is no JSON, which is what the setup will say
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+def _host(url: str) -> str:
+    try:
+        return httpx.URL(url).netloc.decode()
+    except httpx.InvalidURL:
+        return "a URL that is none"
+
+
+def _without(text: str, hidden: Mapping[str, str]) -> str:
+    """Providers quote what they were sent."""
+    for value in hidden.values():
+        text = text.replace(value, HIDDEN)
+    return printable(text)

@@ -1,0 +1,105 @@
+"""Which channel accounts does storage have, and how are they changed? What the command needs of DirectoryService."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+
+from kit.command import reaching
+from kit.command.screen import Mistake
+from kit.errors import NotFound, ParleyError, SecretUnreadable, from_rpc
+from kit.ids import new_id
+from kit.settings import Settings, load
+from parley.storage.v1 import directory_service_pb2 as pb
+from parley.storage.v1.directory_pb2 import AccountState, Agent, ChannelAccount
+from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+
+if TYPE_CHECKING:
+    from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
+
+DEFAULT_TENANT = "default"
+MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Of one tenant."""
+
+    tenant: str
+    stub: "DirectoryServiceAsyncStub"
+
+    async def accounts(self, channel: str = "") -> list[ChannelAccount]:
+        """All, or those of a channel, by age."""
+        found: list[ChannelAccount] = []
+        token = ""
+        while True:
+            wanted = pb.ListChannelAccountsRequest(
+                tenant_id=self.tenant, channel=channel, page_size=MOST, page_token=token
+            )
+            page = await self.stub.ListChannelAccounts(wanted, timeout=reaching.CALL_SECONDS)
+            found += page.accounts
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def is_alone(self, account: ChannelAccount) -> bool:
+        """Whether the path without a key leads to it, as storage resolves it."""
+        disabled = AccountState.ACCOUNT_STATE_DISABLED
+        others = [each for each in await self.accounts(account.channel) if each.id != account.id]
+        return self.tenant == DEFAULT_TENANT and all(each.state == disabled for each in others)
+
+    async def account(self, account_id: str) -> ChannelAccount:
+        """Raises Mistake when there is none."""
+        for each in await self.accounts():
+            if each.id == account_id:
+                return each
+        raise Mistake(f"there is no account {account_id!r}", fix="parley channels list shows their ids", code=1)
+
+    async def credentials(self, account: ChannelAccount) -> dict[str, str] | None:
+        """None when the account is disabled, or when they cannot be opened any more."""
+        wanted = pb.ResolveChannelAccountRequest(channel=account.channel, account_key=account.account_key)
+        try:
+            found = await self.stub.ResolveChannelAccount(wanted, timeout=reaching.CALL_SECONDS)
+        except (ParleyError, grpc.aio.AioRpcError) as error:
+            reason = from_rpc(error) if isinstance(error, grpc.aio.AioRpcError) else error
+            if isinstance(reason, NotFound | SecretUnreadable):
+                return None
+            raise
+        return dict(found.account.credentials) if found.account.account.id == account.id else None
+
+    async def put(self, account: ChannelAccount, credentials: Mapping[str, str]) -> ChannelAccount:
+        """As stored."""
+        wanted = pb.PutChannelAccountRequest(
+            tenant_id=self.tenant, request_id=new_id(), account=account, credentials=credentials
+        )
+        return (await self.stub.PutChannelAccount(wanted, timeout=reaching.CALL_SECONDS)).account
+
+    async def set_state(self, account_id: str, state: AccountState, *, reason: str = "") -> ChannelAccount:
+        """As stored."""
+        wanted = pb.SetAccountStateRequest(
+            tenant_id=self.tenant, request_id=new_id(), account_id=account_id, state=state, reason=reason
+        )
+        return (await self.stub.SetAccountState(wanted, timeout=reaching.CALL_SECONDS)).account
+
+    async def agents(self) -> Sequence[Agent]:
+        """By name."""
+        wanted = pb.ListAgentsRequest(tenant_id=self.tenant)
+        return (await self.stub.ListAgents(wanted, timeout=reaching.CALL_SECONDS)).agents
+
+    async def agent_id(self, name: str) -> str:
+        """Raises Mistake when there is no agent of that name."""
+        agents = await self.agents()
+        for each in agents:
+            if each.name == name:
+                return each.id
+        known = ", ".join(each.name for each in agents) or "none yet; leave --agent away, and it is made"
+        raise Mistake(f"there is no agent {name!r}", fix=f"one of: {known}", code=1)
+
+
+@asynccontextmanager
+async def directory(tenant: str) -> AsyncIterator[Directory]:
+    """Of a running mesh."""
+    async with reaching.channel(load(Settings), "storage") as storage:
+        yield Directory(tenant, DirectoryServiceStub(storage))

@@ -1,0 +1,317 @@
+"""Do `parley channels add`, `test`, `list` and `remove` do what they say, in a mesh, at providers like the real?"""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.command.model_servers import serving
+from tests.running import Mesh, running_mesh
+from tests.simulated.telegram import Telegram
+from tests.simulated.twilio import ACCOUNT_SID, Twilio
+
+BASE = "https://chat.example.com"
+BOT_TOKEN = "123456789:canary-bot-token"
+AUTH_TOKEN = "canary-auth-token"
+NUMBER, SANDBOX = "+14155550100", "+14155238886"
+
+
+@dataclass
+class World:
+    """A mesh, and who it would send to."""
+
+    mesh: Mesh
+    telegram: Telegram
+    twilio: Twilio
+    webhook: dict[str, object] = field(default_factory=dict)  # of the bot, as `add` has set it
+    bot: str = ""
+
+    def ran(self, *words: str, code: int = 0) -> str:
+        """Runs `parley channels …`, which must end with this code, and show no secret whatever it says."""
+        done = self.mesh.run("channels", *words)
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        assert "canary" not in said
+        return said
+
+    def listed(self) -> dict[str, dict[str, str]]:
+        """The accounts of providers, by address."""
+        found = json.loads(self.ran("list", "--json"))["accounts"]
+        return {each["address"]: each for each in found if each["webhook"]}
+
+    def at(self, **settings: str) -> "World":
+        """The command alone gets other settings."""
+        other = Mesh(self.mesh.folder, self.mesh.http_port, {**self.mesh.environment, **settings}, self.mesh.process)
+        return World(other, self.telegram, self.twilio)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    telegram = Telegram(bot_token=BOT_TOKEN)
+    twilio = Twilio(auth_token=AUTH_TOKEN, kind="Trial", numbers={NUMBER: "https://demo.twilio.com/welcome"})
+    folder = tmp_path_factory.mktemp("channels")
+    (folder / "bot_token").write_text(BOT_TOKEN + "\n")
+    (folder / "auth_token").write_text(AUTH_TOKEN)
+    (folder / "wrong").write_text("123456789:canary-of-nobody")
+    with serving(telegram, twilio):
+        bases = {
+            "TELEGRAM_API_BASE_URL": telegram.server.base_url,
+            "TWILIO_API_BASE_URL": twilio.server.base_url,
+            "PUBLIC_BASE_URL": BASE,
+        }
+        with running_mesh(folder, **bases) as mesh:
+            yield World(mesh, telegram, twilio)
+            assert "canary" not in mesh.log
+
+
+@pytest.fixture
+def bot(world: World) -> str:
+    """The id of the bot's account, which is active and whose webhook is set."""
+    world.telegram.waiting, world.telegram.last_error = 0, ""
+    if not world.webhook or world.telegram.webhook != world.webhook:
+        said = world.ran("add", "telegram", "--set", "bot_token=@bot_token")
+        world.webhook, world.bot = dict(world.telegram.webhook), said.partition("is active: ")[2].split()[0]
+    return world.bot
+
+
+def test_a_bot_is_added_named_by_itself_and_its_webhook_is_set(world: World, bot: str) -> None:
+    account = world.listed()["@parley_bot"]
+    assert (account["id"], account["state"], account["agent"]) == (bot, "active", "default")
+    assert account["webhook"].startswith(f"{BASE}/webhook/telegram/")
+    assert world.telegram.webhook["url"] == account["webhook"]
+    assert world.telegram.webhook["allowed_updates"] == ["message", "edited_message", "callback_query"]
+    assert len(world.telegram.webhook["secret_token"]) >= 64
+    assert "Telegram takes them: Parley, @parley_bot" in world.ran("test", bot)
+
+
+def test_adding_it_again_keeps_its_id_and_the_secret_of_its_webhook(world: World, bot: str) -> None:
+    secret = world.telegram.webhook["secret_token"]
+    world.telegram.webhook = {}
+    said = world.ran("add", "telegram", "--address", "@parley_bot", "--name", "Shop bot", "--quiet-window", "2.5")
+    assert f"set to {BASE}/webhook/telegram/" in said
+    account = world.listed()["@parley_bot"]
+    assert (account["id"], account["name"]) == (bot, "Shop bot")
+    assert world.telegram.webhook["secret_token"] == secret
+
+
+def test_an_update_with_that_secret_is_accepted_by_the_gateway(world: World, bot: str) -> None:
+    del bot
+    key = world.telegram.webhook["url"].rpartition("/")[2]
+    secrets = {"TELEGRAM_BOT_TOKEN": BOT_TOKEN, "TELEGRAM_WEBHOOK_SECRET": world.telegram.webhook["secret_token"]}
+    done = world.at(**secrets).mesh.run("send", "telegram", "hello", "--account-key", key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    world.mesh.wait_until(lambda: any("hello" in each.text for each in world.telegram.sends.all))
+
+
+def test_a_wrong_token_stores_nothing_and_says_what_to_do_in_one_line(world: World) -> None:
+    before = world.listed()
+    lines = world.ran("add", "telegram", "--address", "@nobody", "--set", "bot_token=@wrong", code=2).splitlines()
+    assert lines[0] == "parley: Telegram: Telegram does not know this bot_token (401)"
+    assert "@BotFather" in lines[1]
+    assert len(lines) == 2
+    assert world.listed() == before
+
+
+def test_a_provider_that_cannot_be_reached_stops_it_unless_nobody_shall_be_asked(world: World) -> None:
+    offline = world.at(TELEGRAM_API_BASE_URL="http://127.0.0.1:9")
+    words = ("add", "telegram", "--address", "@offline", "--set", "bot_token=@wrong")
+    first, fix = offline.ran(*words, code=1).splitlines()
+    assert "cannot be reached at 127.0.0.1:9" in first
+    assert "--no-probe" in fix
+    said = offline.ran(*words, "--no-probe")
+    assert "not checked" in said
+    account = world.listed()["@offline"]
+    assert account["state"] == "active"
+    assert "cannot be reached" in offline.ran("test", account["id"], code=1)
+    world.ran("remove", account["id"], "--yes", code=1)  # its webhook: that token is nobody's
+
+
+def test_a_number_is_added_and_what_to_click_holds_the_exact_url(world: World) -> None:
+    words = ("--set", f"account_sid={ACCOUNT_SID}", "--set", "auth_token=@auth_token")
+    said = world.ran("add", "sms", "--address", NUMBER, *words)
+    account = world.listed()[NUMBER]
+    assert "trial account" in said
+    assert f"enter {account['webhook']}\n" in said
+    assert f"Active numbers > {NUMBER}" in said
+    assert f"Webhook, {account['webhook']}, HTTP POST" in said
+    assert "set to another address" in world.ran("test", "sms", code=1)
+    world.twilio.numbers = {NUMBER: account["webhook"]}
+    assert f"set to {account['webhook']}" in world.ran("test", "sms")
+    assert "1. " not in world.ran("add", "sms", "--address", NUMBER)
+
+
+def test_a_number_of_somebody_else_is_refused(world: World) -> None:
+    words = ("--set", f"account_sid={ACCOUNT_SID}", "--set", "auth_token=@auth_token")
+    said = world.ran("add", "sms", "--address", "+14155550199", *words, code=2)
+    assert "none of this Twilio account's" in said
+    assert "+14155550199" not in world.listed()
+
+
+def test_the_sandbox_is_added_with_the_variables_of_the_environment(world: World) -> None:
+    given = {"TWILIO_ACCOUNT_SID": ACCOUNT_SID, "TWILIO_AUTH_TOKEN": AUTH_TOKEN}
+    said = world.at(**given).ran("add", "whatsapp", "--address", f"whatsapp:{SANDBOX}")
+    assert "auth_token from TWILIO_AUTH_TOKEN" in said
+    assert "Sandbox settings" in said
+    assert "does not tell how it stands" in world.ran("test", "whatsapp")
+    world.ran("add", "whatsapp", "--address", SANDBOX)
+    assert [each for each in world.listed() if SANDBOX in each] == [f"whatsapp:{SANDBOX}"]
+
+
+def test_without_a_public_https_address_no_webhook_is_set_and_that_is_said(world: World, bot: str) -> None:
+    del bot
+    world.telegram.webhook = {}
+    for base, words in (
+        ("", "PUBLIC_BASE_URL is not set"),
+        ("http://chat.example.com", "PUBLIC_BASE_URL is not https"),
+    ):
+        said = world.at(PUBLIC_BASE_URL=base).ran("add", "telegram", "--address", "@parley_bot", code=1)
+        assert words in said
+        assert "fix: set PUBLIC_BASE_URL" in said
+    assert world.telegram.webhook == {}
+
+
+def test_what_is_wrong_with_a_webhook_is_found_with_its_fix(world: World, bot: str) -> None:
+    world.telegram.waiting, world.telegram.last_error = 7, "Connection timed out"
+    said = world.ran("test", "telegram", code=1)
+    assert "7 updates wait; the last error: Connection timed out" in said
+    assert "fix: the gateway must answer at PUBLIC_BASE_URL" in said
+    world.telegram.webhook["url"] = "https://other.example.com/123:canary-of-another-bot"
+    said = world.ran("test", bot, code=1)
+    assert "set to another address, at other.example.com" in said
+    assert "parley channels add telegram --address @parley_bot sets it" in said
+
+
+def test_the_findings_are_there_for_a_program_too(world: World, bot: str) -> None:
+    ((account,),) = json.loads(world.ran("test", bot, "--json")).values()
+    assert account["id"] == bot
+    assert {each["about"]: each["level"] for each in account["findings"]} == {
+        "state": "ok",
+        "credentials": "ok",
+        "note": "ok",
+        "webhook": "ok",
+    }
+
+
+def test_a_paused_account_is_broken_until_it_is_resumed(world: World, bot: str) -> None:
+    world.ran("pause", bot)
+    assert "paused: operator" in world.ran("list")
+    assert f"parley channels resume {bot}" in world.ran("test", bot, code=2)
+    world.ran("resume", bot)
+    assert world.listed()["@parley_bot"]["state"] == "active"
+
+
+def test_removing_asks_first_then_disables_and_takes_the_webhook_away(world: World, bot: str) -> None:
+    assert "--yes" in world.ran("remove", bot, code=1)
+    assert world.telegram.webhook
+    assert "its webhook is taken away, too" in world.ran("remove", bot, "--yes")
+    assert world.telegram.webhook == {}
+    account = world.listed()["@parley_bot"]
+    assert (account["state"], account["reason"]) == ("disabled", "removed")
+    assert "disabled" in world.ran("test", bot, code=2)
+
+
+def test_a_webhook_of_another_installation_survives_a_removal(world: World, bot: str) -> None:
+    elsewhere = {"url": "https://other.example.com/hook"}
+    world.telegram.webhook = dict(elsewhere)
+    assert "no webhook at the provider was ours" in world.ran("remove", bot, "--yes")
+    assert world.telegram.webhook == elsewhere
+
+
+def test_a_person_at_a_terminal_is_asked_and_sees_no_secret(world: World) -> None:
+    said = at_a_terminal(world.mesh, "add", "telegram", typed=(BOT_TOKEN,))
+    assert "bot_token (Token that @BotFather gave; sends messages.): " in said
+    assert "bot_token from you" in said
+    assert "canary" not in said
+    world.bot = said.partition("is active: ")[2].split()[0]
+    assert "nothing was removed" in at_a_terminal(world.mesh, "remove", world.bot, typed=("n",))
+
+
+def at_a_terminal(mesh: Mesh, *words: str, typed: Sequence[str]) -> str:
+    """What a person sees who types this whenever a question ends in a colon."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "kit.command", "channels", *words]
+    with subprocess.Popen(
+        command,
+        cwd=mesh.folder,
+        env=mesh.environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ):
+        os.close(theirs)
+        shown, left = "", list(typed)
+        while part := _read(ours):
+            shown += part
+            if left and shown.endswith(": "):
+                os.write(ours, left.pop(0).encode() + b"\n")
+    os.close(ours)
+    return shown.replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> str:
+    """Nothing when nobody writes to it any more."""
+    try:
+        return os.read(terminal, 4096).decode()
+    except OSError:
+        return ""
+
+
+def test_the_bot_of_the_environment_is_the_account_that_the_mesh_makes_of_it(world: World) -> None:
+    given = {"TELEGRAM_BOT_TOKEN": BOT_TOKEN, "TELEGRAM_WEBHOOK_SECRET": "canary-secret-of-the-environment"}
+    said = world.at(**given).ran("add", "telegram")
+    assert "telegram telegram is active" in said
+    assert "webhook_secret from TELEGRAM_WEBHOOK_SECRET" in said
+    assert "each account of telegram needs its key in its URL, the first one, too" in said
+    assert world.telegram.webhook["secret_token"] == given["TELEGRAM_WEBHOOK_SECRET"]
+
+
+def test_a_second_web_chat_asks_nobody_and_has_no_webhook(world: World) -> None:
+    said = world.ran("add", "webchat", "--address", "shop")
+    assert "nobody to ask" in said
+    assert "session_key from chance" in said
+    assert "webhook" not in said
+    assert "shop" not in world.listed()
+
+
+def test_a_channel_that_the_environment_sets_by_half_is_listed(world: World) -> None:
+    half = world.at(TELEGRAM_BOT_TOKEN=BOT_TOKEN)
+    said = half.ran("list")
+    assert "telegram is half set in the environment: TELEGRAM_WEBHOOK_SECRET missing" in said
+    halves = json.loads(half.ran("list", "--json"))["half_set"]
+    assert halves == [{"channel": "telegram", "missing": ["TELEGRAM_WEBHOOK_SECRET"]}]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        (("test", "nobody"), "there is no account 'nobody'", "parley channels list"),
+        (("remove", "nobody", "--yes"), "there is no account 'nobody'", "parley channels list"),
+        (("add", "fax"), "there is no channel 'fax'", "one of: "),
+        (("add", "api"), "api has no accounts to add", "parley keys create"),
+        (("add", "telegram"), "telegram needs bot_token", "--set bot_token=@FILE, or TELEGRAM_BOT_TOKEN"),
+        (("add", "telegram", "--set", "canary"), "a --set names no credential", "bot_token, webhook_secret"),
+        (("add", "telegram", "--agent", "nobody"), "there is no agent 'nobody'", "one of: default"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_fix(world: World, words: tuple[str, ...], said: str, fix: str) -> None:
+    done = world.mesh.run("channels", *words)
+    lines = done.stderr.splitlines()
+    assert done.returncode in (1, 2)
+    assert said in lines[0]
+    assert fix in lines[1]
+    assert len(lines) == 2
+    assert "canary" not in done.stdout + done.stderr
+
+
+def test_no_file_of_the_mesh_holds_a_secret_in_clear(world: World, bot: str) -> None:
+    del bot
+    data = Path(world.mesh.environment["DATA_DIR"])
+    holding = [each.name for each in data.rglob("*") if each.is_file() and b"canary" in each.read_bytes()]
+    assert holding == []
