@@ -1,10 +1,14 @@
 """Which channels can be asked about an account? One line each; one that is missing here cannot be checked."""
 
+from channels.discord_setup import DiscordSetup
 from channels.setup import Setup
+from channels.slack_setup import SlackSetup
 from channels.telegram_setup import TelegramSetup
 from channels.twilio_setup import sms, whatsapp
 
 SETUPS: dict[str, Setup] = {
+    "discord": DiscordSetup(),
+    "slack": SlackSetup(),
     "sms": sms(),
     "telegram": TelegramSetup(),
     "whatsapp": whatsapp(),

@@ -131,9 +131,9 @@ def _environments_address(described: EnvironmentAccount, *, has_given: bool) -> 
 def _told_address(described: EnvironmentAccount, known: Any) -> str:
     if known is not None and known.address:
         return str(known.address)
-    variable = described.channel.address_environment
-    ways = f"--address …, or {variable} in the environment" if variable else "--address …, as the provider writes it"
-    raise Mistake(f"{described.channel.name} needs an address", fix=ways)
+    name, variable = described.channel.name, described.channel.address_environment
+    other = f"or {variable} in the environment" if variable else f"or --address {name} for all that its secrets prove"
+    raise Mistake(f"{name} needs an address", fix=f"--address as the provider writes it, {other}")
 
 
 def _require_accounts(channel: Any) -> None:

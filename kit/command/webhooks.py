@@ -102,7 +102,7 @@ class Provider:
         if standing.good:
             return ok("webhook", found)
         again = f"parley channels add {self.channel.name} --address {self.candidate.address}"
-        ways = f"{again} sets it" if self.setup.made_up else f"{again} says what to click"
+        ways = f"{again} says what to click" if self.setup.register(self.candidate) is None else f"{again} sets it"
         return look("webhook", found, fix=standing.fix or ways)
 
 

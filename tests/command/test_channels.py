@@ -13,12 +13,15 @@ import pytest
 
 from tests.command.model_servers import serving
 from tests.running import Mesh, running_mesh
+from tests.simulated.discord import Discord
+from tests.simulated.slack import Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import ACCOUNT_SID, Twilio
 
 BASE = "https://chat.example.com"
 BOT_TOKEN = "123456789:canary-bot-token"
 AUTH_TOKEN = "canary-auth-token"
+APP_TOKEN = "xoxb-canary-app-token"
 NUMBER, SANDBOX = "+14155550100", "+14155238886"
 
 
@@ -29,6 +32,7 @@ class World:
     mesh: Mesh
     telegram: Telegram
     twilio: Twilio
+    discord: Discord
     webhook: dict[str, object] = field(default_factory=dict)  # of the bot, as `add` has set it
     bot: str = ""
 
@@ -48,25 +52,29 @@ class World:
     def at(self, **settings: str) -> "World":
         """The command alone gets other settings."""
         other = Mesh(self.mesh.folder, self.mesh.http_port, {**self.mesh.environment, **settings}, self.mesh.process)
-        return World(other, self.telegram, self.twilio)
+        return World(other, self.telegram, self.twilio, self.discord)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     telegram = Telegram(bot_token=BOT_TOKEN)
     twilio = Twilio(auth_token=AUTH_TOKEN, kind="Trial", numbers={NUMBER: "https://demo.twilio.com/welcome"})
+    slack, discord = Slack(bot_token=APP_TOKEN), Discord(bot_token=APP_TOKEN)
     folder = tmp_path_factory.mktemp("channels")
+    (folder / "app_token").write_text(APP_TOKEN)
     (folder / "bot_token").write_text(BOT_TOKEN + "\n")
     (folder / "auth_token").write_text(AUTH_TOKEN)
     (folder / "wrong").write_text("123456789:canary-of-nobody")
-    with serving(telegram, twilio):
+    with serving(telegram, twilio, slack, discord):
         bases = {
             "TELEGRAM_API_BASE_URL": telegram.server.base_url,
             "TWILIO_API_BASE_URL": twilio.server.base_url,
+            "SLACK_API_BASE_URL": slack.base_url,
+            "DISCORD_API_BASE_URL": discord.server.base_url,
             "PUBLIC_BASE_URL": BASE,
         }
         with running_mesh(folder, **bases) as mesh:
-            yield World(mesh, telegram, twilio)
+            yield World(mesh, telegram, twilio, discord)
             assert "canary" not in mesh.log
 
 
@@ -161,6 +169,34 @@ def test_the_sandbox_is_added_with_the_variables_of_the_environment(world: World
     assert "does not tell how it stands" in world.ran("test", "whatsapp")
     world.ran("add", "whatsapp", "--address", SANDBOX)
     assert [each for each in world.listed() if SANDBOX in each] == [f"whatsapp:{SANDBOX}"]
+
+
+def test_an_app_of_slack_is_named_by_its_workspace_and_set_by_hand(world: World) -> None:
+    (world.mesh.folder / "signing_secret").write_text("canary-signing-secret")
+    said = world.ran("add", "slack", "--set", "bot_token=@app_token", "--set", "signing_secret=@signing_secret")
+    account = world.listed()["T0SIMULATE"]
+    assert account["name"] == "Acme"
+    assert f"Event Subscriptions > Request URL: {account['webhook']}" in said
+    assert "does not tell how it stands" in world.ran("test", "slack")
+
+
+def test_an_application_of_discord_is_told_where_to_post_and_no_more_when_it_is_removed(world: World) -> None:
+    words = ("add", "discord", "--set", "bot_token=@app_token", "--set")
+    assert "another application's" in world.ran(*words, f"public_key={'cd' * 32}", code=2)
+    world.ran(*words, f"public_key={world.discord.public_key}")
+    account = world.listed()["1029384756"]
+    assert world.discord.endpoint == account["webhook"]
+    assert f"set to {account['webhook']}" in world.ran("test", "discord")
+    world.ran("remove", account["id"], "--yes")
+    assert world.discord.endpoint is None
+
+
+def test_a_channel_that_nobody_knows_how_to_ask_is_stored_and_says_so(world: World) -> None:
+    words = ("--address", "17841400000000000", "--set", "access_token=@app_token", "--set", "app_secret=@app_token")
+    said = world.ran("add", "instagram", *words, "--set", "verify_token=@app_token", code=1)
+    assert "instagram cannot be checked" in said
+    assert "see docs/channels/instagram.md, with https://chat.example.com/webhook/instagram/" in said
+    assert "cannot be checked" in world.ran("test", "instagram", code=1)
 
 
 def test_without_a_public_https_address_no_webhook_is_set_and_that_is_said(world: World, bot: str) -> None:

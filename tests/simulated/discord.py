@@ -38,6 +38,8 @@ class Discord:
     port: int = 0
     log: Path | None = None
     bot_token: str = BOT_TOKEN
+    public_key: str = "ab" * 32
+    endpoint: str | None = None  # where interactions go; taken as it is, where the real one tries it out first
     requests: int = 0
     refused: int = 0
     asked: list[str] = field(default_factory=list)  # method and path of each request, tokens included
@@ -69,11 +71,21 @@ class Discord:
             return self._refuse(403, 40333, "set a proper User Agent")
         if word == "throttled":
             return answer(429, {"message": "You are being rate limited.", "retry_after": number, "global": False})
+        if request.path == "/applications/@me":
+            return self._application(request)
         if channel := _CHANNEL.fullmatch(request.path):
             return self._in_channel(request, channel["channel"])
         if webhook := _WEBHOOK.fullmatch(request.path):
             return self._by_interaction(request, webhook)
         return self._refuse(404, 0, "404: Not Found")
+
+    def _application(self, request: Request) -> Reply:
+        if request.headers.get("authorization") != f"Bot {self.bot_token}":
+            return self._refuse(401, 0, "401: Unauthorized")
+        if request.method == "PATCH":
+            self.endpoint = json.loads(request.body)["interactions_endpoint_url"]
+        told = {"id": "1029384756", "name": "Parley", "verify_key": self.public_key}
+        return answer(200, {**told, "interactions_endpoint_url": self.endpoint})
 
     def _in_channel(self, request: Request, channel: str) -> Reply:
         word, _ = mode_of(self.mode)

@@ -66,7 +66,10 @@ class Slack:
         if request.headers.get("authorization") != f"Bearer {self.bot_token}":
             return self._refused("invalid_auth")
         if request.path == "/api/auth.test":
-            return answer(200, {"ok": True, "team_id": "T0SIMULATE", "user_id": "U0SIMULATE", "bot_id": "B0SIMULATE"})
+            return answer(
+                200,
+                {"ok": True, "team": "Acme", "team_id": "T0SIMULATE", "user_id": "U0SIMULATE", "bot_id": "B0SIMULATE"},
+            )
         if request.path != "/api/chat.postMessage":
             return self._refused("unknown_method")
         return self._post(_asked(request), word, number)

@@ -224,6 +224,8 @@ def test_a_provider_that_is_ill_says_nothing_about_the_credentials(
         ("sms", {"account_sid": "SK" + "1" * 32, "auth_token": "canary"}),
         ("sms", {"account_sid": SID}),
         ("whatsapp", {}),
+        ("slack", {"bot_token": "xapp canary"}),
+        ("discord", {"bot_token": "canary\r\nhost: x"}),
     ],
 )
 def test_what_cannot_be_right_is_refused_before_anybody_is_called(name: str, credentials: dict[str, str]) -> None:

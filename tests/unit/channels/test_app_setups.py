@@ -1,0 +1,118 @@
+"""What is asked of Slack and Discord about an app, and what is made of their answers?"""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from channels.channel import Answer, Credentials, Throttled, Unavailable
+from channels.setup import Candidate, Known, Refused, Standing
+from channels.setup_registry import SETUPS
+from tests.unit.channels.test_setups import BASE, asked, said
+
+KEY = "ab" * 32
+SLACK = Candidate(
+    address="T1",
+    credentials=Credentials({"bot_token": "xoxb-canary", "signing_secret": "canary"}),
+    public_base_url=BASE,
+    webhook_path="/webhook/slack/k3y",
+)
+DISCORD = Candidate(
+    address="77",
+    credentials=Credentials({"bot_token": "canary.token", "public_key": KEY.upper()}),
+    public_base_url=BASE,
+    webhook_path="/webhook/discord/k3y",
+)
+APPLICATION = {"id": "77", "name": "Parley", "verify_key": KEY, "interactions_endpoint_url": f"{BASE}/webhook/discord"}
+
+
+def test_a_slack_token_says_its_workspace_and_a_missing_right_is_noted() -> None:
+    team = {"ok": True, "team": "Acme", "team_id": "T1"}
+    known, (call,) = asked(SETUPS["slack"].probe(SLACK), said(200, team))
+    assert (known.name, known.address, len(known.notes)) == ("Acme", "T1", 1)
+    assert (call.method, call.url) == ("POST", "https://slack.com/api/auth.test")
+    for scopes, notes in (("chat:write,im:history", 1), ("im:history", 2)):
+        told = Answer(200, {"x-oauth-scopes": scopes}, json.dumps(team).encode())
+        assert len(asked(SETUPS["slack"].probe(SLACK), told)[0].notes) == notes
+
+
+def test_slack_is_set_by_hand_with_the_url_at_every_place() -> None:
+    assert SETUPS["slack"].register(SLACK) is None
+    assert asked(SETUPS["slack"].inspect(SLACK)) == ((), [])
+    steps = SETUPS["slack"].clicks(SLACK)
+    assert all(f"{BASE}/webhook/slack/k3y" in each for each in steps)
+
+
+def test_a_discord_application_is_known_by_its_token_and_its_key_is_compared() -> None:
+    known, (call,) = asked(SETUPS["discord"].probe(DISCORD), said(200, APPLICATION))
+    assert known == Known("Parley", "77")
+    assert call.headers["authorization"] == "Bot canary.token"
+    with pytest.raises(Refused, match="another application's"):
+        asked(SETUPS["discord"].probe(DISCORD), said(200, {**APPLICATION, "verify_key": "cd" * 32}))
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        (f"{BASE}/webhook/discord", True),
+        (f"{BASE}/webhook/discord/k3y", True),
+        (f"{BASE}/webhook/discord/other", False),
+        (None, False),
+    ],
+)
+def test_where_interactions_go_is_said(url: str | None, good: bool) -> None:
+    told = said(200, {**APPLICATION, "interactions_endpoint_url": url})
+    ((standing,), _) = asked(SETUPS["discord"].inspect(DISCORD), told)
+    assert standing.good is good
+    ((standing,), _) = asked(SETUPS["discord"].inspect(replace(DISCORD, public_base_url="")), told)
+    assert isinstance(standing, Standing)
+    assert not standing.good
+
+
+def test_discord_takes_the_url_from_us_once_it_has_tried_it_out() -> None:
+    _, (call,) = asked(SETUPS["discord"].register(DISCORD), said(200, APPLICATION))
+    assert (call.method, json.loads(call.body)) == (
+        "PATCH",
+        {"interactions_endpoint_url": f"{BASE}/webhook/discord/k3y"},
+    )
+    with pytest.raises(Refused, match="could not verify"):
+        asked(SETUPS["discord"].register(DISCORD), said(400, {"code": 50035}))
+
+
+def test_only_an_endpoint_of_ours_is_taken_away() -> None:
+    gone, calls = asked(SETUPS["discord"].unregister(DISCORD), said(200, APPLICATION), said(200, APPLICATION))
+    assert gone is True
+    assert json.loads(calls[1].body) == {"interactions_endpoint_url": None}
+    theirs = {**APPLICATION, "interactions_endpoint_url": "https://other.example.com/x"}
+    gone, calls = asked(SETUPS["discord"].unregister(DISCORD), said(200, theirs))
+    assert (gone, len(calls)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("slack", said(200, {"ok": False, "error": "invalid_auth"})),
+        ("slack", said(200, {"ok": False, "error": "token_revoked"})),
+        ("discord", said(401, {"message": "401: Unauthorized", "code": 0})),
+    ],
+)
+def test_a_token_that_is_none_is_refused_with_where_to_find_one(name: str, answer: Answer) -> None:
+    with pytest.raises(Refused) as caught:
+        asked(SETUPS[name].probe(SLACK if name == "slack" else DISCORD), answer)
+    assert "https://" in caught.value.fix
+    assert "canary" not in str(caught.value) + caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "kind"),
+    [
+        ("slack", Answer(404, {}, b"<html>"), Unavailable),
+        ("slack", said(429, {"ok": False, "error": "ratelimited"}), Throttled),
+        ("discord", Answer(200, {}, b"<html>"), Unavailable),
+        ("discord", Answer(403, {}, b"<html>"), Unavailable),
+        ("discord", said(429, {"retry_after": 1.5}), Throttled),
+    ],
+)
+def test_what_is_ill_says_nothing_about_the_token(name: str, answer: Answer, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        asked(SETUPS[name].probe(SLACK if name == "slack" else DISCORD), answer)
