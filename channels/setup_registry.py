@@ -1,6 +1,7 @@
 """Which channels can be asked about an account? One line each; one that is missing here cannot be checked."""
 
 from channels.discord_setup import DiscordSetup
+from channels.meta_setup import for_instagram, for_whatsapp
 from channels.setup import Setup
 from channels.slack_setup import SlackSetup
 from channels.telegram_setup import TelegramSetup
@@ -8,8 +9,10 @@ from channels.twilio_setup import sms, whatsapp
 
 SETUPS: dict[str, Setup] = {
     "discord": DiscordSetup(),
+    "instagram": for_instagram(),
     "slack": SlackSetup(),
     "sms": sms(),
     "telegram": TelegramSetup(),
     "whatsapp": whatsapp(),
+    "whatsapp_cloud": for_whatsapp(),
 }

@@ -37,7 +37,8 @@ async def ask(asking: Generator[Any, Any, Any], provider: str, *, hidden: Mappin
             return await _converse(asking, transport)
     except errors.DeliveryError as error:
         level, fix = FAILURES[next(each.__name__ for each in type(error).__mro__ if each.__name__ in FAILURES)]
-        said = f"{provider}: {error}" + (f" ({error.provider_code})" if error.provider_code else "")
+        said = str(error) if provider in str(error) else f"{provider}: {error}"
+        said += f" ({error.provider_code})" if error.provider_code else ""
         mend = getattr(error, "fix", fix)
         raise Mistake(_without(said, hidden), fix=_without(mend, hidden), code=level.value) from None
 

@@ -10,6 +10,8 @@ from kit.command.findings import Finding, Level, look, ok
 from kit.command.screen import Mistake, printable
 from parley.storage.v1.directory_pb2 import ChannelAccount
 
+# Who answers, where the name of the settings is not theirs.
+CALLED = {"whatsapp": "Meta", "instagram": "Meta"}
 HTTPS_FIX = "set PUBLIC_BASE_URL to the gateway's public https:// address, as the mesh has it"
 
 
@@ -95,7 +97,7 @@ class Provider:
         return look("credentials", f"{name} cannot be checked: Parley does not know how to ask", fix=fix)
 
     async def _ask(self, question: Any) -> Any:
-        return await asking.ask(question, self.channel.provider.capitalize(), hidden=self.secrets)
+        return await asking.ask(question, _called(self.channel.provider), hidden=self.secrets)
 
     def _finding(self, standing: Any) -> Finding:
         found = printable(standing.found)
@@ -139,10 +141,14 @@ def as_finding(about: str, mistake: Mistake) -> Finding:
 def told(provider_name: str, known: Any) -> tuple[Finding, ...]:
     """What the provider knows, each note a line."""
     named = ", ".join(printable(each) for each in (known.name, known.address) if each)
-    right = ok("credentials", f"{provider_name.capitalize()} takes them: {named or 'it tells no name'}")
+    right = ok("credentials", f"{_called(provider_name)} takes them: {named or 'it tells no name'}")
     return (right, *(ok("note", each) for each in known.notes))
 
 
 def setup_of(channel: str) -> Any:
     """What can be asked of its provider; None where nobody knows how."""
     return importlib.import_module("channels.setup_registry").SETUPS.get(channel)
+
+
+def _called(provider_name: str) -> str:
+    return CALLED.get(provider_name, provider_name.capitalize())

@@ -14,6 +14,7 @@ import pytest
 from tests.command.model_servers import serving
 from tests.running import Mesh, running_mesh
 from tests.simulated.discord import Discord
+from tests.simulated.meta import Meta
 from tests.simulated.slack import Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import ACCOUNT_SID, Twilio
@@ -60,17 +61,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     telegram = Telegram(bot_token=BOT_TOKEN)
     twilio = Twilio(auth_token=AUTH_TOKEN, kind="Trial", numbers={NUMBER: "https://demo.twilio.com/welcome"})
     slack, discord = Slack(bot_token=APP_TOKEN), Discord(bot_token=APP_TOKEN)
+    number = {"verified_name": "Shop", "display_phone_number": "+1 415 555 0100"}
+    meta = Meta(access_token=APP_TOKEN, known={"105954558954427": number})
     folder = tmp_path_factory.mktemp("channels")
     (folder / "app_token").write_text(APP_TOKEN)
     (folder / "bot_token").write_text(BOT_TOKEN + "\n")
     (folder / "auth_token").write_text(AUTH_TOKEN)
     (folder / "wrong").write_text("123456789:canary-of-nobody")
-    with serving(telegram, twilio, slack, discord):
+    with serving(telegram, twilio, slack, discord, meta):
         bases = {
             "TELEGRAM_API_BASE_URL": telegram.server.base_url,
             "TWILIO_API_BASE_URL": twilio.server.base_url,
             "SLACK_API_BASE_URL": slack.base_url,
             "DISCORD_API_BASE_URL": discord.server.base_url,
+            "WHATSAPP_API_BASE_URL": meta.server.base_url,
             "PUBLIC_BASE_URL": BASE,
         }
         with running_mesh(folder, **bases) as mesh:
@@ -120,7 +124,7 @@ def test_an_update_with_that_secret_is_accepted_by_the_gateway(world: World, bot
 def test_a_wrong_token_stores_nothing_and_says_what_to_do_in_one_line(world: World) -> None:
     before = world.listed()
     lines = world.ran("add", "telegram", "--address", "@nobody", "--set", "bot_token=@wrong", code=2).splitlines()
-    assert lines[0] == "parley: Telegram: Telegram does not know this bot_token (401)"
+    assert lines[0] == "parley: Telegram does not know this bot_token (401)"
     assert "@BotFather" in lines[1]
     assert len(lines) == 2
     assert world.listed() == before
@@ -191,12 +195,12 @@ def test_an_application_of_discord_is_told_where_to_post_and_no_more_when_it_is_
     assert world.discord.endpoint is None
 
 
-def test_a_channel_that_nobody_knows_how_to_ask_is_stored_and_says_so(world: World) -> None:
-    words = ("--address", "17841400000000000", "--set", "access_token=@app_token", "--set", "app_secret=@app_token")
-    said = world.ran("add", "instagram", *words, "--set", "verify_token=@app_token", code=1)
-    assert "instagram cannot be checked" in said
-    assert "see docs/channels/instagram.md, with https://chat.example.com/webhook/instagram/" in said
-    assert "cannot be checked" in world.ran("test", "instagram", code=1)
+def test_a_number_at_meta_is_added_by_its_id(world: World) -> None:
+    words = [f"--set={name}=@app_token" for name in ("access_token", "app_secret", "verify_token")]
+    assert "does not show this id" in world.ran("add", "whatsapp_cloud", "--address", "1059", *words, code=2)
+    said = world.ran("add", "whatsapp_cloud", "--address", "105954558954427", *words)
+    assert "people write to +1 415 555 0100" in said
+    assert f"Callback URL: {world.listed()['105954558954427']['webhook']}," in said
 
 
 def test_without_a_public_https_address_no_webhook_is_set_and_that_is_said(world: World, bot: str) -> None:

@@ -48,6 +48,7 @@ class Meta:
     port: int = 0
     log: Path | None = None
     access_token: str = ACCESS_TOKEN
+    known: dict[str, dict[str, str]] = field(default_factory=dict)  # what a GET shows, by id
     requests: int = 0
     refused: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -73,10 +74,13 @@ class Meta:
         if word == "down":
             return Reply(502, b"<html>")
         path = _PATH.fullmatch(request.path)
-        if not path:
+        if not path and request.method != "GET":
             return self._refused(400, 2500, 0)
         if request.headers.get("authorization") != f"Bearer {self.access_token}":
             return self._refused(401, 190, 0)
+        if not path:
+            known = self.known.get(request.path.rpartition("/")[2])
+            return answer(200, known) if known else self._refused(400, 100, 33)
         asked = json.loads(request.body)
         self.asked.append(asked)
         send = self._whatsapp if "messaging_product" in asked else self._instagram

@@ -1,4 +1,4 @@
-"""What is asked of Slack and Discord about an app, and what is made of their answers?"""
+"""What is asked of Slack, Discord and Meta about an app, and what is made of their answers?"""
 
 import json
 from dataclasses import replace
@@ -22,6 +22,12 @@ DISCORD = Candidate(
     credentials=Credentials({"bot_token": "canary.token", "public_key": KEY.upper()}),
     public_base_url=BASE,
     webhook_path="/webhook/discord/k3y",
+)
+CLOUD = Candidate(
+    address="105954558954427",
+    credentials=Credentials({"access_token": "EAAcanary", "app_secret": "canary", "verify_token": "canary"}),
+    public_base_url=BASE,
+    webhook_path="/webhook/whatsapp_cloud/k3y",
 )
 APPLICATION = {"id": "77", "name": "Parley", "verify_key": KEY, "interactions_endpoint_url": f"{BASE}/webhook/discord"}
 
@@ -86,6 +92,45 @@ def test_only_an_endpoint_of_ours_is_taken_away() -> None:
     theirs = {**APPLICATION, "interactions_endpoint_url": "https://other.example.com/x"}
     gone, calls = asked(SETUPS["discord"].unregister(DISCORD), said(200, theirs))
     assert (gone, len(calls)) == (False, 1)
+
+
+def test_a_number_at_meta_is_asked_for_by_its_id_with_the_proof_by_the_apps_secret() -> None:
+    told = {"verified_name": "Shop", "display_phone_number": "+1 415 555 0100", "id": CLOUD.address}
+    known, (call,) = asked(SETUPS["whatsapp_cloud"].probe(CLOUD), said(200, told))
+    assert (known.name, known.address) == ("Shop", CLOUD.address)
+    assert known.notes[0] == "people write to +1 415 555 0100"
+    assert call.url.startswith(
+        "https://graph.facebook.com/v23.0/105954558954427?fields=verified_name%2Cdisplay_phone_number&appsecret_proof="
+    )
+    assert "canary" not in call.url
+    steps = SETUPS["whatsapp_cloud"].clicks(CLOUD)
+    assert f"Callback URL: {BASE}/webhook/whatsapp_cloud/k3y," in steps[1]
+
+
+def test_the_account_of_an_instagram_token_is_compared_with_the_address() -> None:
+    mine = {"username": "shop", "user_id": CLOUD.address}
+    known, (call,) = asked(SETUPS["instagram"].probe(CLOUD), said(200, mine))
+    assert known.name == "shop"
+    assert call.url == "https://graph.instagram.com/v23.0/me?fields=username%2Cuser_id"
+    with pytest.raises(Refused, match="another account's"):
+        asked(SETUPS["instagram"].probe(CLOUD), said(200, {**mine, "user_id": "1"}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (said(401, {"error": {"code": 190}}), "refuses this access_token"),
+        (said(400, {"error": {"code": 100, "error_subcode": 33}}), "does not show this id"),
+    ],
+)
+def test_what_meta_refuses_is_said_with_where_to_look(answer: Answer, words: str) -> None:
+    with pytest.raises(Refused, match=words) as caught:
+        asked(SETUPS["whatsapp_cloud"].probe(CLOUD), answer)
+    assert "Phone number ID" in caught.value.fix
+    with pytest.raises(Refused, match="digits only"):
+        asked(SETUPS["whatsapp_cloud"].probe(replace(CLOUD, address="+14155550100")))
+    with pytest.raises(Unavailable):
+        asked(SETUPS["whatsapp_cloud"].probe(CLOUD), Answer(200, {}, b"<html>"))
 
 
 @pytest.mark.parametrize(
