@@ -11,7 +11,7 @@ from kit.command import accounts, credential_sources, webhooks
 from kit.command.accounts import EnvironmentAccount
 from kit.command.channel_options import Wanted
 from kit.command.credential_sources import Ask, Gathered, Sources
-from kit.command.directory import Directory, directory
+from kit.command.directory import DEFAULT_TENANT, Directory, directory
 from kit.command.findings import Finding, look, ok, report, worst
 from kit.command.screen import Mistake, printable, say
 from kit.command.webhooks import Provider, Surroundings
@@ -56,8 +56,9 @@ async def add(wanted: Wanted) -> int:
 def _stored(account: ChannelAccount, gathered: Gathered, *, is_alone: bool) -> list[Finding]:
     found = [ok("secrets", gathered.said())] if gathered.origins else []
     found.append(ok("account", f"{account.channel} {printable(account.address)} is active: {account.id}"))
-    if not is_alone and webhooks.path(account):
-        found.append(ok("note", f"each account of {account.channel} needs its key in its URL, the first one, too"))
+    if not is_alone and webhooks.path(account) and account.tenant_id == DEFAULT_TENANT:
+        plain = f"/webhook/{account.channel}"
+        found.append(ok("note", f"there are several: {plain} alone leads to none, a webhook's URL needs its key"))
     return found
 
 

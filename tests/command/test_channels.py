@@ -308,7 +308,7 @@ def test_the_bot_of_the_environment_is_the_account_that_the_mesh_makes_of_it(wor
     said = world.at(**given).ran("add", "telegram")
     assert "telegram telegram is active" in said
     assert "webhook_secret from TELEGRAM_WEBHOOK_SECRET" in said
-    assert "each account of telegram needs its key in its URL, the first one, too" in said
+    assert "/webhook/telegram alone leads to none" in said
     assert world.telegram.webhook["secret_token"] == given["TELEGRAM_WEBHOOK_SECRET"]
 
 
