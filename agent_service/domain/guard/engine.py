@@ -15,12 +15,16 @@ from agent_service.domain.guard.lexicon import Lexicon
 from agent_service.domain.guard.phrases import Phrase
 from agent_service.domain.guard.rulebook import Rule, Rulebook, RulesError, quiet
 from agent_service.domain.guard.sieve import Sieve
-from agent_service.domain.guard.verdict import Policy, Side, Verdict
+from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
 
 # Of an answer, what is looked through for numbers and for the prompt.
 MOST_ANSWER = 16_384
 # Places of a pattern for which a word is looked up before it is tried: the rarest, more say little.
 MOST_PLACES = 3
+# Letters, one for a word, on which patterns are tried in one text, the patterns with the fewest first. Ordinary texts
+# take a tenth of it. Thousands of the rules' own words without a stop take more: no tools are better than a stall.
+MOST_LETTERS = 12_000
+TOO_MUCH = Hit("guard.too_much", "prompt_injection", Action.RESTRICT_TOOLS, unsure=True)
 Finder = Callable[[str, Context], bool]
 NO_POLICY, NO_CONTEXT = Policy(), Context()
 # Words that letters in a row may be made of, beside those of the rules.
@@ -70,6 +74,7 @@ class _Reading:
     disguised: bool
     words: int = 0
     tries: int = 0
+    letters: int = 0  # that patterns were tried on
 
 
 class Engine:
@@ -100,7 +105,8 @@ class Engine:
         met = reading.met | {numbers[found] for found in patterns.Match(signs) or ()}
         if side == Side.OUTPUT:
             met |= {number for number, finds in self._finders if finds(text[:MOST_ANSWER], context)}
-        hits = policy.applied(self._rules[number].hit for number in sorted(met))
+        found = [self._rules[number].hit for number in sorted(met)]
+        hits = policy.applied([*found, TOO_MUCH] if reading.letters > MOST_LETTERS else found)
         return Verdict(hits, reading.disguised and bool(hits), reading.words + reading.tries)
 
     def _hidden(self, text: str, signs: bytes) -> Iterator[list[list[str]]]:
@@ -116,13 +122,19 @@ class Engine:
         written = {self._lexicon.write(words): words for words in view}
         reading.words += sum(map(len, view))
         trials = self._trials[side]
-        for number, places in self._sieves[side].sift(tuple(written)).items():
+        sifted = self._sieves[side].sift(tuple(written)).items()
+        tried = [("\n".join([piece for _, piece in places]).encode(), number, places) for number, places in sifted]
+        for letters, number, places in sorted(tried, key=_length):
             trial = trials[number]
-            if trial.number not in reading.met:
-                reading.tries += 1
-                if trial.pattern.Match("\n".join([piece for _, piece in places]).encode()):
-                    found = {sentence: written[sentence] for sentence, _ in places}
-                    self._settle(trial, found, reading=reading, odd=odd)
+            if trial.number in reading.met:
+                continue
+            reading.letters += len(letters)
+            if reading.letters > MOST_LETTERS:
+                return
+            reading.tries += 1
+            if trial.pattern.Match(letters):
+                found = {sentence: written[sentence] for sentence, _ in places}
+                self._settle(trial, found, reading=reading, odd=odd)
 
     def _settle(self, trial: _Trial, found: Mapping[str, list[str]], *, reading: _Reading, odd: bool) -> None:
         """Looks which sentence has the pattern, and whether anything in it is an excuse."""
@@ -156,6 +168,10 @@ class Engine:
 
     def _over_words(self, found: Iterable[Phrase]) -> re2.Set:
         return _any_of(f"(?m){phrase.regex(self._lexicon.draw)}" for phrase in found)
+
+
+def _length(trial: tuple[bytes, int, object]) -> int:
+    return len(trial[0])
 
 
 def _any_of(patterns: Iterable[str]) -> re2.Set:
