@@ -29,6 +29,7 @@ class Api:
     address_environment = ""
     formatting = ""  # the program knows what it shows; nobody else does
     capabilities = Capabilities(receipts=False, reconciles=False)
+    window = None
     unreadable = HttpAnswer(status=404, content_type="application/json", body=b"{}")
 
     def authenticate(self, _webhook: Webhook, _credentials: Credentials) -> None:

@@ -1,7 +1,4 @@
-"""What is a channel? The protocol that one provider's file fills, and the values that pass through it.
-
-Nothing here does I/O: the gateway reads webhooks and the sender makes calls; a channel only says what they mean.
-"""
+"""What is a channel? The protocol that one provider's file fills, and the values that pass through it, without I/O."""
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,10 +67,11 @@ class TextLimit:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the provider tells us after a send."""
+    """What the provider can do beside taking a text, and tells us after a send."""
 
     receipts: bool  # it reports delivery
     reconciles: bool  # a send whose answer was lost can be found out later
+    templates: bool = False  # an approved template can be sent in the place of free text
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,9 +109,8 @@ class Decoded:
     messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     addressed_to: str | None = None  # the account's address (or id) as the body names it; None when it does not
-    also: tuple[
-        "Decoded", ...
-    ] = ()  # the rest of a body that speaks to several accounts; only the account's own counts
+    # The rest of a body that speaks to several accounts; only the account's own counts.
+    also: tuple["Decoded", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -131,6 +128,8 @@ class Outgoing:
     status_url: str = ""  # where receipts should be posted; "" asks for none
     api_base_url: str = ""  # stands in for the provider's own, for a sandbox or a proxy
     options: Mapping[str, str] = field(default_factory=dict)  # the account's, not secret
+    template: str = ""  # the provider's id of an approved template that goes out in the place of text; "": none does
+    template_values: Mapping[str, str] = field(default_factory=dict)  # of its variables; the channel makes them fit
 
     def __repr__(self) -> str:
         """Who and what part, never the words."""
@@ -271,7 +270,11 @@ class Channel(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What is heard after a send."""
+        """What is heard after a send, and whether a template can stand in for text."""
+
+    @property
+    def window(self) -> timedelta | None:
+        """How long after the person's last message free text may be sent to them; None: always."""
 
     @property
     def unreadable(self) -> HttpAnswer:

@@ -78,6 +78,7 @@ class Discord:
     )
     # A send whose answer was lost is made again with its nonce. Further parts by an interaction have none.
     capabilities = Capabilities(receipts=False, reconciles=True)
+    window = None  # an interaction's token lives for 15 minutes: after it the reply goes into the channel
     unreadable = discord_interactions.NOTHING
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:

@@ -4,6 +4,7 @@ https://developers.facebook.com/docs/instagram-platform/instagram-api-with-insta
 """
 
 import re
+from datetime import timedelta
 
 import orjson
 
@@ -57,6 +58,9 @@ class Instagram:
     formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 900 characters."
     # "Read" only. A send whose answer was lost is known by its echo, which storage tells from a human's words.
     capabilities = Capabilities(receipts=True, reconciles=True)
+    # Seven days are for humans only, and by a feature that Meta must grant; there are no templates.
+    # https://developers.facebook.com/docs/messenger-platform/policy/policy-overview#standard_messaging
+    window = timedelta(hours=24)
     unreadable = meta_webhook.ANSWER
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:

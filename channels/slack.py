@@ -79,6 +79,7 @@ class Slack:
     )
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
     capabilities = Capabilities(receipts=False, reconciles=True)
+    window = None
     unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:

@@ -23,6 +23,7 @@ def sms() -> TwilioChannel:
         address_environment="TWILIO_PHONE_NUMBER",
         markup="plain",
         formatting="This is a text message: plain text only, no formatting. Keep an answer under 320 characters.",
+        window=None,
         metadata=METADATA,
         extend=_extend,
     )

@@ -92,6 +92,7 @@ class Telegram:
         "Keep an answer under 4,000 characters."
     )
     capabilities = Capabilities(receipts=False, reconciles=False)
+    window = None
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:

@@ -8,10 +8,13 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
-from channels import twilio_errors, twilio_signature
+import orjson
+
+from channels import templates, twilio_errors, twilio_signature
 from channels.channel import (
     Answer,
     Call,
@@ -100,13 +103,15 @@ class TwilioChannel:
     address_environment: str
     markup: Markup
     formatting: str
+    window: timedelta | None
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
 
     provider = "twilio"
     max_text = TextLimit(size=1600, unit="utf16")
     credential_fields = FIELDS
-    capabilities = Capabilities(receipts=True, reconciles=True)  # the callback's URL carries our id
+    # The callback's URL carries our id.
+    capabilities = Capabilities(receipts=True, reconciles=True, templates=True)
     unreadable = TWIML
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -180,6 +185,7 @@ class TwilioChannel:
             return Decoded(answer=STATUS_ANSWER)
         # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.
         receipt = chat.Receipt(provider_message_id=sid, state=state, provider_code=form.first("ErrorCode"))
+        receipt.window_closed = state == chat.DELIVERY_STATE_FAILED and twilio_errors.is_window(receipt.provider_code)
         ours = _OUR_ID.search(url)
         if ours:
             receipt.delivery_id = ours[1]
@@ -196,7 +202,7 @@ class TwilioChannel:
         account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
         if not account_sid or not token:
             raise Unauthorized("no credentials")
-        fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), "Body": outgoing.text}
+        fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), **_content(outgoing)}
         fields["ValidityPeriod"] = _validity(outgoing.options.get("validity_seconds", ""))
         if outgoing.status_url:
             fields["StatusCallback"] = _with_our_id(outgoing)
@@ -240,6 +246,15 @@ def _validity(stated: str) -> str:
     """Twilio takes 1 to 36,000 seconds and refuses the message otherwise."""
     seconds = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 9 else VALIDITY_SECONDS
     return str(min(max(seconds, 1), 36_000))
+
+
+def _content(outgoing: Outgoing) -> dict[str, str]:
+    """Without variables Twilio takes the template's own samples. A template's words in Body are refused outside the
+    window since April 2025: https://www.twilio.com/docs/api/errors/63016"""
+    if not outgoing.template:
+        return {"Body": outgoing.text}
+    values = {name: templates.value(text) for name, text in outgoing.template_values.items()}
+    return {"ContentSid": outgoing.template} | ({"ContentVariables": orjson.dumps(values).decode()} if values else {})
 
 
 def _with_our_id(outgoing: Outgoing) -> str:

@@ -25,6 +25,9 @@ BY_CODE: dict[int, Failure] = {
     21614: "recipient",
     21617: "payload",
     21619: "payload",  # an empty body
+    21655: "payload",  # the template is not one of this account's: one template's trouble, texts still go out
+    21656: "payload",  # a template's variables do not fit it
+    21658: "payload",  # a template's variable is too long
     21635: "recipient",  # a landline
     30001: "throttled",
     30003: "unavailable",  # handset off: worth a few tries
@@ -53,6 +56,14 @@ def failure(answer: Answer) -> DeliveryError:
     if answer.status == 404 and not code:
         meaning = "unavailable"  # not Twilio's own 404: a proxy, or a wrong base URL
     return error(meaning, provider_code=str(code or answer.status), retry_after=retry_after(answer))
+
+
+def is_window(code: str) -> bool:
+    """Whether a callback's ErrorCode says that too much time has passed since the person wrote: 63016 comes mostly so.
+
+    https://www.twilio.com/docs/api/errors/63016
+    """
+    return code.isascii() and code.isdigit() and BY_CODE.get(int(code[:9])) == "window"
 
 
 def _code(answer: Answer) -> int:

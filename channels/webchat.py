@@ -109,6 +109,7 @@ class Webchat:
     address_environment = ""
     formatting = "This chat shows plain text and line breaks: no Markdown and no tables."
     capabilities = Capabilities(receipts=False, reconciles=False)
+    window = None
     unreadable = HttpAnswer(400, "application/json", b'{"error":"unreadable"}')  # our own client: tell it
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:

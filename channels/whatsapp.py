@@ -1,5 +1,7 @@
 """What is a WhatsApp message, by Twilio? https://www.twilio.com/docs/whatsapp/api"""
 
+from datetime import timedelta
+
 from channels.payload import Form
 from channels.twilio_api import TwilioChannel
 from parley.chat.v1 import message_pb2 as chat
@@ -36,6 +38,7 @@ def whatsapp() -> TwilioChannel:
             "This chat shows Markdown: bold, italic, lists, quotes, code and small tables; links are written out. "
             "Keep an answer under 1,600 characters."
         ),
+        window=timedelta(hours=24),  # https://www.twilio.com/docs/whatsapp/key-concepts#the-24-hour-window
         metadata=METADATA,
         extend=_extend,
     )

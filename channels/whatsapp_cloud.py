@@ -1,10 +1,11 @@
 """How does Parley speak WhatsApp with Meta itself? https://developers.facebook.com/docs/whatsapp/cloud-api"""
 
 import re
+from datetime import timedelta
 
 import orjson
 
-from channels import meta_errors, meta_graph, meta_webhook, whatsapp_webhook
+from channels import meta_errors, meta_graph, meta_webhook, templates, whatsapp_webhook
 from channels.channel import (
     Call,
     Capabilities,
@@ -24,6 +25,7 @@ from channels.failures import error
 from channels.payload import items, mapping, string
 
 API_BASE_URL = "https://graph.facebook.com"
+TEMPLATE_LANGUAGE = "en_US"
 
 # A number has digits only; who hides theirs has an id that begins with a country; a group's is longer than both.
 _NUMBER = re.compile(r"[0-9]{5,20}", re.ASCII)
@@ -53,7 +55,10 @@ class WhatsAppCloud:
         "This chat shows Markdown: bold, italic, lists, quotes, code and small tables; links are written out. "
         "Keep an answer under 4,000 characters."
     )
-    capabilities = Capabilities(receipts=True, reconciles=True)  # every status carries our id
+    # Every status carries our id.
+    capabilities = Capabilities(receipts=True, reconciles=True, templates=True)
+    # https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
+    window = timedelta(hours=24)
     unreadable = meta_webhook.ANSWER
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -88,15 +93,38 @@ def _call(outgoing: Outgoing, credentials: Credentials) -> Call:
     body: dict[str, object] = {
         "messaging_product": "whatsapp",
         **_recipient(outgoing.chat_id),
-        "type": "text",
-        # A preview makes Meta fetch whatever URL the model wrote.
-        "text": {"body": outgoing.text, "preview_url": False},
+        **(_template(outgoing) if outgoing.template else _text(outgoing)),
         "biz_opaque_callback_data": f"{outgoing.delivery_id}.{outgoing.part}",
     }
     if outgoing.part == 0 and outgoing.reply_to:
         body["context"] = {"message_id": outgoing.reply_to}
     token, secret = credentials.get("access_token", ""), credentials.get("app_secret", "")
     return meta_graph.send(outgoing, token, base_url=API_BASE_URL, body=body, app_secret=secret)
+
+
+def _text(outgoing: Outgoing) -> dict[str, object]:
+    """A preview makes Meta fetch whatever URL the model wrote."""
+    return {"type": "text", "text": {"body": outgoing.text, "preview_url": False}}
+
+
+def _template(outgoing: Outgoing) -> dict[str, object]:
+    """A variable that is no number has its name in the template, and must have it here.
+
+    https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates
+    """
+    content: dict[str, object] = {
+        "name": outgoing.template,
+        "language": {"code": outgoing.options.get("template_language") or TEMPLATE_LANGUAGE},
+    }
+    if outgoing.template_values:
+        filled = [_parameter(name, text) for name, text in outgoing.template_values.items()]
+        content["components"] = [{"type": "body", "parameters": filled}]
+    return {"type": "template", "template": content}
+
+
+def _parameter(name: str, text: str) -> dict[str, str]:
+    value = {"type": "text", "text": templates.value(text)}
+    return value if name.isdigit() else value | {"parameter_name": name}
 
 
 def _recipient(chat_id: str) -> dict[str, object]:

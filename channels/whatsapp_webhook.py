@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
+from channels import meta_errors
 from channels.channel import Imitation
 from channels.meta_webhook import Batch, Item, date
 from channels.payload import integer, items, mapping, string
@@ -148,5 +149,6 @@ def _receipt(status: Item) -> chat.Receipt | None:
     for trouble in map(mapping, items(status.get("errors"))[:1]):
         code = integer(trouble.get("code"))
         receipt.provider_code = "" if code is None else str(code)
+        receipt.window_closed = state == chat.DELIVERY_STATE_FAILED and meta_errors.BY_CODE.get(code or 0) == "window"
     date(receipt, status.get("timestamp"))
     return receipt

@@ -90,6 +90,9 @@ guard_alerts = _counter("guard_alerts", "Times that a tenant had more than ten v
 # Out: deliveries are replies, attempts are calls to a provider.
 deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")
 attempts = _counter("attempts", "Calls to providers", "channel", "outcome")
+sender_window_decisions = _counter(
+    "sender_window_decisions", "What became of texts on channels with a reply window", "channel", "decision"
+)
 receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 
 # The mesh itself.

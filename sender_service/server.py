@@ -7,6 +7,7 @@ import grpc
 
 from channels.channel import Channel
 from kit.errors import from_rpc
+from kit.moments import span
 from parley.sender.v1 import sender_service_pb2 as pb
 from parley.sender.v1.sender_service_pb2_grpc import SenderServiceServicer
 from parley.storage.v1.outbox_service_pb2 import QueueMessageRequest
@@ -50,4 +51,6 @@ def _capability(channel: Channel) -> pb.ChannelCapability:
         max_text_unit=channel.max_text.unit,
         receipts=channel.capabilities.receipts,
         reconciles=channel.capabilities.reconciles,
+        window=None if channel.window is None else span(channel.window),
+        templates=channel.capabilities.templates,
     )

@@ -1,7 +1,7 @@
 """How does one delivery go out? Render, begin, call, record, part after part; never a call without its record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,17 +13,19 @@ from kit.moments import moment, span
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
-from sender_service.domain import outcomes, parts
+from sender_service.domain import outcomes, parts, windows
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
 from sender_service.domain.retries import Retries
+from sender_service.domain.windows import Decision
 
 # Writes a record, trying for so many seconds while storage is away. Raises LeaseLost, or why it could not.
 Record = Callable[[AttemptRecord, float], Awaitable[AttemptResult]]
 
 USABLE = 0.7  # of a lease: the rest is for the record of the end, and for clocks that do not agree
 LAST_WORD_SECONDS = 2.0  # for the record of a call that was cut off when the process stops
+UNSAID = (Decision.HUMAN, Decision.DROP)
 NO_CALL = (pb.ATTEMPT_OUTCOME_BEGUN, pb.ATTEMPT_OUTCOME_RELEASED)
 
 log = logs.get("sender")
@@ -54,6 +56,7 @@ class Trip:
     parts: list[Part]
     part: int
     attempts: int  # of this part, before this one
+    template: str = ""  # goes out in the place of the text, as one part
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
 
 
@@ -89,18 +92,43 @@ class Courier:
         leased = load.leased
         channel = self.channels.get(load.secrets.account.channel)
         if channel is None:
-            return await self._refuse(load, "channel_unknown")
+            return await self._refuse(load, outcomes.rejected("channel_unknown"))
         rendered = render(leased.text, channel.markup, limit=channel.max_text)
         if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
-            return await self._refuse(load, "parts_changed" if leased.next_part else "text_empty")
+            return await self._refuse(load, outcomes.rejected("parts_changed" if leased.next_part else "text_empty"))
         trip = Trip(load, channel, rendered, leased.next_part, leased.attempts)
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
+        decision = self._decide(trip)
+        if decision in UNSAID:
+            return await self._refuse(load, windows.unsaid(decision, channel=channel.name, text=leased.text))
+        if decision is Decision.TEMPLATE:
+            trip.template = load.secrets.account.options["template"]
+            trip.parts[trip.part :] = [_as_one(trip.parts[trip.part :])]
         await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_BEGUN))
         while await self._attempt(trip):
             trip.part, trip.attempts = trip.part + 1, 0
         return None
+
+    def _decide(self, trip: Trip) -> Decision:
+        """Asked anew with each lease: while it waited for a retry the window may have closed, or opened again."""
+        leased, channel, now = trip.load.leased, trip.channel, self.clocks.wall()
+        if channel.window is None:
+            return Decision.FREE_TEXT
+        silence, policy = windows.silence_of(leased), windows.policy_of(trip.load.secrets.account, channel)
+        decision = windows.decide(channel.window, silence, policy=policy, now=now)
+        metrics.sender_window_decisions.labels(channel=channel.name, decision=decision.value).inc()
+        if decision is not Decision.FREE_TEXT:
+            log.info(
+                "window.closed",
+                delivery_id=leased.delivery_id,
+                channel=channel.name,
+                decision=decision.value,
+                policy=policy,
+                silent_seconds=round((now - silence.wrote_at).total_seconds()) if silence.wrote_at else None,
+            )
+        return decision
 
     async def _attempt(self, trip: Trip) -> bool:
         """One call for the part that has begun, and the record of its end. True when the next part has begun."""
@@ -109,6 +137,8 @@ class Courier:
         except asyncio.CancelledError:
             await self._write(trip, outcomes.unknown("stopped"), within_seconds=LAST_WORD_SECONDS)
             raise
+        text, last = trip.load.leased.text, trip.attempts + 1 >= self.retries.most
+        outcome = windows.settle(outcome, trip.channel, text=text, template=bool(trip.template), last=last)
         more = outcome.sent and trip.part + 1 < len(trip.parts)
         await self._write(trip, outcome, begin_next=more)
         self._tell(trip, outcome, ended=not more)
@@ -140,6 +170,8 @@ class Courier:
             status_url=self.addresses.status_url(account, trip.channel),
             api_base_url=self.addresses.api_base_url(trip.channel),
             options=account.options,
+            template=trip.template,
+            template_values=_values(trip, account.options),
         )
 
     async def _write(
@@ -148,21 +180,19 @@ class Courier:
         """Records, and starts the clock of the lease when that renews it: from before the call, to be safe."""
         asked_at = self.clocks.monotonic()
         record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
-        record.begin_next = begin_next
+        record.begin_next, record.template = begin_next, bool(trip.template)
         # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
         await self.record(record, patience if within_seconds is None else within_seconds)
         trip.usable_until = asked_at + self.lease_seconds * USABLE
 
-    async def _refuse(self, load: Load, reason: str) -> None:
-        """Nothing can be sent: no call is made, and a person sees why."""
+    async def _refuse(self, load: Load, outcome: Outcome) -> None:
+        """Nothing can be sent: no call is made, so none is on record, and a person sees why."""
         leased = load.leased
-        for outcome in (Outcome(pb.ATTEMPT_OUTCOME_BEGUN), outcomes.rejected(reason)):
-            await self.record(
-                _record(leased, outcome, part=leased.next_part, parts=leased.next_part + 1), self.lease_seconds
-            )
+        record = _record(leased, outcome, part=leased.next_part, parts=leased.next_part + 1)
+        await self.record(record, self.lease_seconds)
         metrics.deliveries.labels(channel=load.secrets.account.channel, outcome="failed").inc()
-        log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=reason)
+        log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=outcome.reason)
 
     def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
         channel, leased = trip.channel.name, trip.load.leased
@@ -212,4 +242,16 @@ def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) 
         provider_code=outcome.provider_code,
         reason=outcome.reason,
         retry_after=None if outcome.retry_after is None else span(outcome.retry_after),
+        window_closed=outcome.window_closed,
+        hand_off=outcome.hand_off,
     )
+
+
+def _values(trip: Trip, options: Mapping[str, str]) -> Mapping[str, str]:
+    """The text, in the template's variable for it, if it has one."""
+    variable = options.get("template_variable", "")
+    return {variable: trip.parts[trip.part].text} if trip.template and variable else {}
+
+
+def _as_one(left: Sequence[Part]) -> Part:
+    return Part("\n".join(part.text for part in left))

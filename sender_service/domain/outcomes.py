@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from channels.channel import DeliveryError, Rejected, Sent, Throttled, Unauthorized, Unavailable, Unknown
 from parley.storage.v1 import delivery_requests_pb2 as pb
+from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome
 
 MAX_CODE = 64
@@ -31,6 +32,8 @@ class Outcome:
     provider_code: str = ""
     provider_message_id: str = ""
     retry_after: timedelta | None = None
+    window_closed: bool = False  # the provider refused free text for its reply window: decide anew
+    hand_off: HandOff | None = None  # who must say it now
 
     @property
     def name(self) -> str:

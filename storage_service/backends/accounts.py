@@ -15,7 +15,7 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Agent, ChannelAccount
 from storage_service.backends.vault import Vault
-from storage_service.domain import defaults, names, paging, words
+from storage_service.domain import account_options, defaults, names, paging, words
 from storage_service.domain.wakeups import Wakeups
 
 _STATES: Mapping[int, str] = {state: word for word, state in words.ACCOUNT_STATE.items()}
@@ -172,6 +172,7 @@ def _check(request: pb.PutChannelAccountRequest) -> None:
     wrong = names.violations(
         account.channel, account.address, account_key=account.account_key, credentials=dict(request.credentials)
     )
+    wrong += account_options.violations(account.options)
     if account.HasField("quiet_window_ms") and not 0 <= account.quiet_window_ms <= 60_000:
         wrong.append(("account.quiet_window_ms", "is not within 0 and 60000"))
     if wrong:

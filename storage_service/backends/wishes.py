@@ -42,6 +42,8 @@ class Wishes:
         async def work(found: Rows) -> pb.QueueMessageResponse:
             conversation = await found.named(Conversation, request.conversation_id, lock=True)
             lane = _lane(conversation)
+            if lane.opted_out:
+                raise StateConflict("the contact wants no messages")
             moves = Turns(found.now, found.new_id, changes)
             message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())
             await found.add(*(Message(**_values(each)) for each in changes.messages))
@@ -67,7 +69,7 @@ class Wishes:
             if not repeated:
                 await _has_its_text(found, delivery)
                 lane, row = _lane(conversation), _delivery(delivery)
-                Deliveries(found.now, changes, {}, {}, []).again(lane, row)
+                Deliveries(found.now, changes, {}, {}, [], found.new_id).again(lane, row)
                 found.differ(conversation, _values(lane))
                 found.differ(delivery, _values(row))
                 await self._repeats.keep(found, request, answer=b"")

@@ -73,6 +73,8 @@ LANES = Written(
         "next_seq",
         "last_inbound_seq",
         "last_inbound_at",
+        "last_template_at",
+        "window_closed_at",
         "last_reply_seq",
         "context_seq",
         "opted_out_at",
@@ -218,7 +220,17 @@ ATTEMPTS = Written(
     rows.Attempt,
     key=("tenant_id", "delivery_id", "number"),
     changing=("outcome", "provider_message_id", "provider_code", "reason", "receipt", "ended_at"),
-    given=("tenant_id", "delivery_id", "number", "account_id", "part", "epoch", "provider_message_id", "begun_at"),
+    given=(
+        "tenant_id",
+        "delivery_id",
+        "number",
+        "account_id",
+        "part",
+        "template",
+        "epoch",
+        "provider_message_id",
+        "begun_at",
+    ),
 )
 RECEIPTS = Written(
     "receipts",

@@ -71,7 +71,7 @@ class Acceptance:
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
-        await receipts.apply(rows, said, targets=targets, changes=changes)
+        await receipts.apply(rows, said, targets=targets, lanes=lanes, changes=changes)
         moves = Turns(rows.now, self.new_id, changes, self.mutations)
         given = await handing.turns(rows, workers, moves=moves, settings=settings)
         await rows.write(changes)
@@ -161,7 +161,7 @@ class _Arrival:
             lane.context_seq = lane.next_seq - 1
         row = self._row(lane, message)
         row.turn_id = self._turn(lane, seat, row=row) if hearing.is_answered(lane, message) else None
-        if not (message.from_bot or message.from_team):
+        if not (message.from_bot or message.from_team or message.no_turn):  # Only words open a reply window.
             lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)

@@ -1,14 +1,15 @@
 """How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from kit.errors import LeaseLost, OwnerChanged, ParleyError, StateConflict
 from kit.moments import seconds
+from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
-from storage_service.domain import receipts
+from storage_service.domain import attempting, receipts, reply_windows
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
@@ -34,6 +35,7 @@ class Deliveries:
     policies: Mapping[Key, str]
     attempts: Mapping[Key, list[Attempt]]
     early: Sequence[Receipt]
+    new_id: Callable[[], str]
     mutations: Mutations = GUARDED
 
     moves: ClassVar[Mapping[str, Move]]
@@ -50,10 +52,10 @@ class Deliveries:
             )
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
-            return self._late(delivery, item, outcome=outcome, worker_id=worker_id)
+            return self._late(lane, delivery, item=item, outcome=outcome, worker_id=worker_id)
         return self.moves[outcome](self, lane, delivery, item=item)
 
-    def _late(self, delivery: Delivery, item: AttemptRecord, *, outcome: str, worker_id: str) -> Done:
+    def _late(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, outcome: str, worker_id: str) -> Done:
         """Its lease ended while it called, and what it heard is still true: as good as a receipt, and no more.
 
         The lane has gone on, so a part that is missing stays missing, and the delivery unknown, until a person decides.
@@ -68,40 +70,57 @@ class Deliveries:
             delivery.parts_sent, delivery.provider_message_id = item.part + 1, item.provider_message_id
             if delivery.parts_sent >= delivery.parts:
                 delivery.state, delivery.reason = "sent", ""
-            self._join_early(delivery, attempt)
+            reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
+            self._join_early(lane, delivery, attempt=attempt)
         self._note(delivery)
         return Done(error=_lost(delivery) if item.begin_next else None)
 
     def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:
             return Done(error=StateConflict("another part is next"))
-        self._begin(delivery, item.part, parts=item.parts)
+        self._begin(delivery, item.part, parts=item.parts, template=item.template)
         self._note(delivery)
         return Done()
 
     def sent(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         attempt = self._close(delivery, item, outcome="sent")
-        delivery.parts_sent, delivery.part_attempts = item.part + 1, 0
+        reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
+        missing = delivery.parts_sent < item.part  # what came before was refused meanwhile, and is decided anew
+        delivery.parts_sent = delivery.parts_sent if missing else item.part + 1
+        delivery.part_attempts = 0
         delivery.parts, delivery.provider_message_id = item.parts, item.provider_message_id
-        if delivery.parts_sent >= delivery.parts:
+        if missing:
+            self._put_back(lane, delivery, due_at=self.now)
+        elif delivery.parts_sent >= delivery.parts:
             self._leave(lane, delivery, state="sent")
         elif delivery.reason in CALLED_OFF:
             self._leave(lane, delivery, state="failed", reason=delivery.reason)
         elif item.begin_next:
             self._begin(delivery, item.part + 1, parts=item.parts)
         self._touch(lane, delivery)
-        self._join_early(delivery, attempt)
-        return Done(error=OwnerChanged() if item.begin_next and _went_no_further(delivery) else None)
+        self._join_early(lane, delivery, attempt=attempt)
+        lost = missing or _went_no_further(delivery)
+        return Done(error=_lost(delivery) if item.begin_next and lost else None)
 
     def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        self._close(delivery, item, outcome="retry")
+        attempt = self._close(delivery, item, outcome="retry")
+        if item.window_closed:
+            reply_windows.note_closed(lane, attempt, changes=self.changes, now=self.now)
+            delivery.part_attempts = 0
         self._put_back(lane, delivery, due_at=self.now + timedelta(seconds=seconds(item.retry_after)))
         self._touch(lane, delivery)
         return Done()
 
     def rejected(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        self._close(delivery, item, outcome="rejected")
-        self._leave(lane, delivery, state="failed", reason=item.reason or "rejected")
+        anew = item.HasField("hand_off") and reply_windows.was_heard_since(lane, delivery)
+        if delivery.begun:  # Else no call was made: there is nothing more to know of it.
+            self._close(delivery, item, outcome="rejected")
+        if anew:
+            self._put_back(lane, delivery, due_at=self.now)
+        else:
+            self._leave(lane, delivery, state="failed", reason=item.reason or "rejected")
+            if item.HasField("hand_off"):
+                self._ask_a_human(lane, delivery, why=item.hand_off)
         self._touch(lane, delivery)
         return Done()
 
@@ -112,13 +131,14 @@ class Deliveries:
 
     def doubt(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None, reason: str) -> None:
         """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
+        reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
         resend = self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend"
         if resend and delivery.reason not in CALLED_OFF:
             self._put_back(lane, delivery, due_at=self.now)
         else:
             self._leave(lane, delivery, state="unknown", reason=reason)
         self._touch(lane, delivery)
-        self._join_early(delivery, attempt)
+        self._join_early(lane, delivery, attempt=attempt)
 
     def unauthorized(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         self._close(delivery, item, outcome="unauthorized")
@@ -152,12 +172,14 @@ class Deliveries:
         """A person wants a failed or unknown delivery sent after all, as the next of its lane."""
         if delivery.state not in {"failed", "unknown"}:
             raise StateConflict(f"the delivery is {delivery.state}")
+        if lane.opted_out:
+            raise StateConflict("the contact wants no messages")
         delivery.part_attempts = 0
         self._requeue(delivery, self.now)
         lane.queue_delivery(self.now)
         self._touch(lane, delivery)
 
-    def _begin(self, delivery: Delivery, part: int, *, parts: int) -> None:
+    def _begin(self, delivery: Delivery, part: int, *, parts: int, template: bool = False) -> None:
         delivery.expires_at = self.now + timedelta(seconds=delivery.lease_seconds)
         delivery.parts = parts
         if not self.mutations.attempt_record:
@@ -165,7 +187,7 @@ class Deliveries:
         delivery.state, delivery.begun = "sending", True
         delivery.attempts += 1
         delivery.part_attempts += 1
-        self.changes.new_attempts.append(_attempt(delivery, part, now=self.now))
+        self.changes.new_attempts.append(attempting.begun(delivery, part, template=template, now=self.now))
 
     def _close(self, delivery: Delivery, item: AttemptRecord, *, outcome: str) -> Attempt | None:
         delivery.begun = False
@@ -184,7 +206,7 @@ class Deliveries:
         stored = reversed(self.attempts.get(delivery.key, []))
         return next((each for each in (*fresh, *stored) if each.number == delivery.attempts), None)
 
-    def _join_early(self, delivery: Delivery, attempt: Attempt | None) -> None:
+    def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
         if attempt is None or not self.early:
             return
         known = [*self.attempts.get(delivery.key, [])]
@@ -194,7 +216,12 @@ class Deliveries:
             if receipt.matched:
                 continue
             receipt.matched = receipts.join(
-                receipt, {delivery.key: delivery}, attempts=known, changes=self.changes, now=self.now
+                receipt,
+                {delivery.key: delivery},
+                lanes={lane.key: lane},
+                attempts=known,
+                changes=self.changes,
+                now=self.now,
             )
             if receipt.matched:
                 self.changes.matched.append(receipt)
@@ -205,6 +232,8 @@ class Deliveries:
             return False
         if outcome == "released":
             return not delivery.leased and delivery.state == "queued"
+        if outcome == "rejected" and not delivery.leased and delivery.state == "failed":
+            return True
         same = (item.epoch, item.part, outcome)
         return any((each.epoch, each.part, each.outcome) == same for each in self.attempts.get(delivery.key, []))
 
@@ -226,6 +255,12 @@ class Deliveries:
         delivery.state, delivery.reason = state, reason
         delivery.expires_at, delivery.begun = None, False
         lane.end_delivery(self.now)
+
+    def _ask_a_human(self, lane: Lane, delivery: Delivery, *, why: HandOff) -> None:
+        entry = reply_windows.hand_over(lane, delivery, why=why, entry_id=self.new_id(), now=self.now)
+        if entry is not None:
+            self.changes.queue_entries.append(entry)
+            self.changes.touch(lane, self.now)
 
     def _note(self, delivery: Delivery) -> None:
         delivery.updated_at = self.now
@@ -262,21 +297,3 @@ def _went_no_further(delivery: Delivery) -> bool:
 def _lost(delivery: Delivery) -> ParleyError:
     """Why a worker may not go on with what it had leased."""
     return OwnerChanged() if _went_no_further(delivery) else LeaseLost()
-
-
-def _attempt(delivery: Delivery, part: int, *, now: datetime) -> Attempt:
-    return Attempt(
-        tenant_id=delivery.tenant_id,
-        delivery_id=delivery.id,
-        number=delivery.attempts,
-        account_id=delivery.account_id,
-        part=part,
-        epoch=delivery.epoch,
-        outcome="begun",
-        provider_message_id="",
-        provider_code="",
-        reason="",
-        receipt="",
-        begun_at=now,
-        ended_at=None,
-    )

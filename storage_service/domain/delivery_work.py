@@ -44,7 +44,7 @@ class DeliveryWork:
         if not lanes:
             return [[] for _ in asks]
         heads = await rows.heads([lane.key for lane in lanes])
-        moves = Deliveries(rows.now, Changes(), {}, {}, [], self.mutations)
+        moves = Deliveries(rows.now, Changes(), {}, {}, [], self.new_id, self.mutations)
         filled: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
         for lane, ask in share(lanes, asks):
             head = heads.get(lane.key)
@@ -96,7 +96,7 @@ class DeliveryWork:
         early = await rows.early([d.key for _, d in taken], named) if taken else []
         doubtful = sorted({(d.tenant_id, d.account_id) for item, d in taken if item.outcome == ATTEMPT_OUTCOME_UNKNOWN})
         policies = await rows.policies(doubtful) if doubtful else {}
-        return Deliveries(rows.now, Changes(), policies, attempts, early, self.mutations)
+        return Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations)
 
 
 def by_delivery(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:

@@ -67,6 +67,7 @@ def _receipt(chat: Chat, message: ChannelMessage, *, flying: InFlight | None, id
         part=flying.part if flying else 0,
         state="sent",
         provider_code="",
+        window_closed=False,
         provider_at=moment(message.provider_at) if message.HasField("provider_at") else None,
         matched=False,
         created_at=rows.now,

@@ -17,6 +17,7 @@ REASON = {
     "repeated_failure": pb.HAND_OFF_REASON_REPEATED_FAILURE,
     "low_confidence": pb.HAND_OFF_REASON_LOW_CONFIDENCE,
     OPERATOR_ASKED: pb.HAND_OFF_REASON_OPERATOR_ASKED,
+    "window_closed": pb.HAND_OFF_REASON_WINDOW_CLOSED,
 }
 _WORD = {value: word for word, value in REASON.items()}
 NO_ANSWER = pb.HandOff(reason=pb.HAND_OFF_REASON_REPEATED_FAILURE)
@@ -36,8 +37,8 @@ class QueueEntry:
     due_at: datetime
 
 
-def entry(lane: Lane, turn_id: str, *, why: pb.HandOff, entry_id: str, now: datetime) -> QueueEntry:
-    """The entry of a turn that hands its conversation off."""
+def entry(lane: Lane, turn_id: str | None, *, why: pb.HandOff, entry_id: str, now: datetime) -> QueueEntry:
+    """The entry of a turn that hands its conversation off, or of what could not be said in it."""
     reason = _WORD.get(why.reason, "model_asked")
     due_in = timedelta(seconds=seconds(why.due_in)) or DUE_IN
     return QueueEntry(lane.tenant_id, entry_id, lane.id, turn_id, reason, why.summary, now, now + due_in)

@@ -151,6 +151,8 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         traceparent=row.traceparent,
         created_at=stamp(row.created_at),
         last_inbound_at=_stamp(lane.last_inbound_at),
+        last_template_at=_stamp(lane.last_template_at),
+        window_closed_at=_stamp(lane.window_closed_at),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
+from storage_service.domain import reply_windows
 from storage_service.domain.changes import Changes
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.words import DELIVERY_WORD, RANK
@@ -46,6 +47,7 @@ def rows_of(
             part=each.part,
             state=DELIVERY_WORD[each.state],
             provider_code=each.provider_code,
+            window_closed=each.window_closed,
             provider_at=moment(each.provider_at) if each.HasField("provider_at") else None,
             matched=False,
             created_at=now,
@@ -58,19 +60,26 @@ def rows_of(
 async def record(rows: ReceiptRows, said: Sequence[Receipt]) -> None:
     """Keeps receipts that came by themselves, and applies those whose delivery is known."""
     targets = await rows.targets(said)
-    await rows.lanes(sorted({(tenant_id, conversation_id) for tenant_id, _, conversation_id in targets}))
+    lanes = await rows.lanes(sorted({(tenant_id, conversation_id) for tenant_id, _, conversation_id in targets}))
     changes = Changes()
-    await apply(rows, said, targets=targets, changes=changes)
+    await apply(rows, said, targets=targets, lanes=lanes, changes=changes)
     await rows.write(changes)
 
 
-async def apply(rows: ReceiptRows, said: Sequence[Receipt], *, targets: Sequence[Target], changes: Changes) -> None:
+async def apply(
+    rows: ReceiptRows,
+    said: Sequence[Receipt],
+    *,
+    targets: Sequence[Target],
+    lanes: Mapping[Key, Lane],
+    changes: Changes,
+) -> None:
     """Under the locks of the conversations. New receipts are written; known ones are marked when they join now."""
     keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
     deliveries = await rows.deliveries(keys) if keys else {}
     attempts = await rows.attempts(keys) if keys else []
     for receipt in said:
-        receipt.matched = join(receipt, deliveries, attempts=attempts, changes=changes, now=rows.now)
+        receipt.matched = join(receipt, deliveries, lanes=lanes, attempts=attempts, changes=changes, now=rows.now)
         changes.receipts.append(receipt)
 
 
@@ -78,23 +87,39 @@ def join(
     receipt: Receipt,
     deliveries: Mapping[Key, Delivery],
     *,
+    lanes: Mapping[Key, Lane],
     attempts: Sequence[Attempt],
     changes: Changes,
     now: datetime,
 ) -> bool:
     """Applies the receipt to its attempt and delivery; False when what it is about is not known yet."""
-    attempt = next((each for each in reversed(attempts) if _about(receipt, each)), None)
+    attempt = _attempt_of(receipt, attempts)
     delivery = deliveries.get((receipt.tenant_id, attempt.delivery_id)) if attempt else None
     if attempt is None or delivery is None or attempt.outcome not in {"sent", "unknown"}:
-        return False
+        # Of what was refused for its window, or on the spot, there is nothing more to know.
+        return attempt is not None and attempt.outcome == "rejected"
+    own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
+    moved = False
     if _rises(attempt.receipt, receipt.state):
         attempt.receipt = receipt.state
         attempt.provider_code = receipt.provider_code or attempt.provider_code
         attempt.provider_message_id = attempt.provider_message_id or receipt.provider_message_id
         changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
-    own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
-    if settle(delivery, own, now=now):
+        lane = lanes.get((delivery.tenant_id, delivery.conversation_id))
+        if receipt.window_closed and receipt.state == "failed" and lane is not None:
+            moved = _refused(attempt, delivery, lane=lane, own=own, changes=changes, now=now)
+    if settle(delivery, own, now=now) or moved:
         changes.deliveries[delivery.id] = delivery
+    return True
+
+
+def _refused(
+    attempt: Attempt, delivery: Delivery, *, lane: Lane, own: Sequence[Attempt], changes: Changes, now: datetime
+) -> bool:
+    if not reply_windows.refuse_late(lane, delivery, attempt=attempt, changes=changes, now=now):
+        return False
+    parts_sent = _unbroken(_best_of_parts(own))
+    reply_windows.decide_anew(lane, delivery, parts_sent=parts_sent, changes=changes, now=now)
     return True
 
 
@@ -105,7 +130,7 @@ def settle(delivery: Delivery, attempts: Sequence[Attempt], *, now: datetime) ->
     delivery.parts_sent = max(delivery.parts_sent, _unbroken(best))
     if delivery.state in OPEN or delivery.state == "failed":
         return delivery.parts_sent != before[1]
-    if failed := next((each for each in attempts if each.receipt == "failed"), None):
+    if failed := next((each for each in attempts if each.receipt == "failed" and each.outcome != "rejected"), None):
         if RANK.get(delivery.state, 0) < RANK["delivered"]:
             delivery.state, delivery.reason, delivery.provider_code = "failed", "receipt", failed.provider_code
     elif delivery.parts and delivery.parts_sent >= delivery.parts:
@@ -134,13 +159,26 @@ def _unbroken(best: Mapping[int, int]) -> int:
     return part
 
 
-def _about(receipt: Receipt, attempt: Attempt) -> bool:
-    if (attempt.tenant_id, attempt.account_id) != (receipt.tenant_id, receipt.account_id):
-        return False
-    if receipt.delivery_id:
-        open_or_taken = attempt.outcome in {"begun", "sent", "unknown"}
-        return (attempt.delivery_id, attempt.part) == (receipt.delivery_id, receipt.part) and open_or_taken
+def _attempt_of(receipt: Receipt, attempts: Sequence[Attempt]) -> Attempt | None:
+    """By the provider's id where both know it, else by ours: a part may be sent anew, and what comes late of the first
+    time is not about the second."""
+    account = (receipt.tenant_id, receipt.account_id)
+    theirs = [each for each in reversed(attempts) if (each.tenant_id, each.account_id) == account]
+    if named := next((each for each in theirs if _is_named(receipt, each)), None):
+        return named
+    return next((each for each in theirs if _is_carried(receipt, each)), None)
+
+
+def _is_named(receipt: Receipt, attempt: Attempt) -> bool:
     return bool(receipt.provider_message_id) and attempt.provider_message_id == receipt.provider_message_id
+
+
+def _is_carried(receipt: Receipt, attempt: Attempt) -> bool:
+    if not receipt.delivery_id or attempt.outcome not in {"begun", "sent", "unknown"}:
+        return False
+    if receipt.provider_message_id and attempt.provider_message_id:
+        return False  # Both have a name, and not the same one.
+    return (attempt.delivery_id, attempt.part) == (receipt.delivery_id, receipt.part)
 
 
 def _rises(before: str, after: str) -> bool:

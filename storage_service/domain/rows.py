@@ -23,6 +23,8 @@ class Lane:
     next_seq: int
     last_inbound_seq: int
     last_inbound_at: datetime | None
+    last_template_at: datetime | None
+    window_closed_at: datetime | None
     last_reply_seq: int
     context_seq: int
     model_conversation_seq: int
@@ -234,6 +236,7 @@ class Attempt:
     number: int
     account_id: str
     part: int
+    template: bool
     epoch: int
     outcome: str
     provider_message_id: str
@@ -256,6 +259,7 @@ class Receipt:
     part: int
     state: str
     provider_code: str
+    window_closed: bool
     provider_at: datetime | None
     matched: bool
     created_at: datetime

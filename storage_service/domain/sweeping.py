@@ -81,7 +81,7 @@ class Sweeper:
         attempts = by_delivery(await rows.attempts(keys))
         policies = await rows.policies(sorted({(d.tenant_id, d.account_id) for d in deliveries.values()}))
         early = await rows.early(keys, [])
-        moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.mutations)
+        moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations)
         for key, delivery in deliveries.items():
             if delivery.expires_at is not None and delivery.expires_at <= rows.now:
                 moves.expire(lanes[key], delivery)
@@ -98,13 +98,15 @@ class Sweeper:
         targets = await rows.targets(waiting) if waiting else []
         if not targets:
             return 0
-        await rows.lanes(sorted({(tenant_id, chat) for tenant_id, _, chat in targets}))
+        lanes = await rows.lanes(sorted({(tenant_id, chat) for tenant_id, _, chat in targets}))
         keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
         deliveries = await rows.deliveries(keys)
         attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number)
         changes = Changes()
         for receipt in waiting:
-            receipt.matched = receipts.join(receipt, deliveries, attempts=attempts, changes=changes, now=rows.now)
+            receipt.matched = receipts.join(
+                receipt, deliveries, lanes=lanes, attempts=attempts, changes=changes, now=rows.now
+            )
             if receipt.matched:
                 changes.matched.append(receipt)
         await rows.write(changes)

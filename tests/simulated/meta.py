@@ -1,7 +1,7 @@
 """What does Meta's Graph API say when it is asked to send? POST /{account}/messages, for WhatsApp and for Instagram.
 
 `python -m tests.simulated.meta --port 8083 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
-hang · down (502) · throttled · pair (too many to one person) · window · gone · expired (the token) · locked.
+hang · down (502) · throttled · pair (too many to one person) · window (of text) · gone · expired (token) · locked.
 """
 
 import argparse
@@ -87,15 +87,17 @@ class Meta:
         return send(asked, account=path["account"], word=word, wait=number)
 
     def _whatsapp(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
-        text, to = asked["text"]["body"], asked.get("to") or asked.get("recipient") or ""
-        if word in _WHATSAPP:
+        to, template = asked.get("to") or asked.get("recipient") or "", asked.get("template", {})
+        text = _filled(template) if template else asked["text"]["body"]
+        if word in _WHATSAPP and not (word == "window" and template):
             return self._refused(*_WHATSAPP[word])
-        if not to or not text or len(text) > LONGEST_WHATSAPP or asked["type"] != "text":
+        if not to or not text or len(text) > LONGEST_WHATSAPP or asked["type"] not in asked:
             return self._refused(400, 100, 0)
+        name = f"{template['name']}/{template['language']['code']}" if template else ""
         id_ = f"wamid.{len(self.sends.all) + 1}"
         taken = {"messaging_product": "whatsapp", "contacts": [{"input": to, "wa_id": to}], "messages": [{"id": id_}]}
         return self._taken(
-            Send(now(), to, account, text, id_, asked["biz_opaque_callback_data"]), taken, word, wait=wait
+            Send(now(), to, account, text, id_, asked["biz_opaque_callback_data"], name), taken, word, wait=wait
         )
 
     def _instagram(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
@@ -119,6 +121,12 @@ class Meta:
         self.refused += 1
         error = {"message": f"(#{code}) refused", "type": "OAuthException", "code": code, "fbtrace_id": "A1"}
         return answer(status, {"error": error | ({"error_subcode": subcode} if subcode else {})})
+
+
+def _filled(template: dict[str, Any]) -> str:
+    """The values of its variables, in their order."""
+    components = template.get("components", [])
+    return " ".join(filled["text"] for each in components for filled in each["parameters"]) or "no variables"
 
 
 async def _serve(options: argparse.Namespace) -> None:

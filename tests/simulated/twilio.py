@@ -2,13 +2,15 @@
 
 `python -m tests.simulated.twilio --port 8081 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
 crash (taken, then 500) · hang · down (503) · throttled:S (429 with Retry-After) · garbage (201 that is no JSON) ·
-or a Twilio code such as 21610, refused with it; `every:N` loses the answer to each Nth.
+or a Twilio code such as 21610, refused with it; `every:N` loses the answer to each Nth. A status may name a code, as
+`failed:63016` does: then it is said of free text only, and of a template that it was delivered.
 """
 
 import argparse
 import asyncio
 import base64
 import contextlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,18 +38,25 @@ CODES = {
     21604: (400, "A 'To' phone number is required."),
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit."),
+    21655: (400, "The ContentSid is Invalid"),
+    21656: (400, "The ContentVariables Parameter is invalid"),
     63016: (400, "Failed to send freeform message because you are outside the allowed window."),
     63018: (429, "Rate limit exceeded for Channel"),
 }
 _PATH = re.compile(r"/2010-04-01/Accounts/(?P<sid>[^/.]+)(?P<rest>\.json|/[A-Za-z]+\.json)")
+_CONTENT = re.compile(r"HX[0-9a-f]{32}")
+# https://www.twilio.com/docs/api/errors/21656: no newline, no tab, no more than four spaces, nothing empty.
+_VALUE = re.compile(r"(?!.* {5})[^\n\t]{1,1024}")
 _ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{1,14}")
 # What is missing or wrong in a form -> Twilio's code, the first that applies.
 _CHECKS: tuple[tuple[Callable[[Mapping[str, str]], bool], int], ...] = (
     (lambda form: not form.get("To"), 21604),
     (lambda form: not _ADDRESS.fullmatch(form["To"]), 21211),
     (lambda form: not (form.get("From") or form.get("MessagingServiceSid")), 21603),
-    (lambda form: not form.get("Body"), 21602),
-    (lambda form: len(form["Body"]) > LONGEST_BODY, 21617),
+    (lambda form: not (form.get("Body") or form.get("ContentSid")), 21602),
+    (lambda form: len(form.get("Body", "")) > LONGEST_BODY, 21617),
+    (lambda form: "ContentSid" in form and not _CONTENT.fullmatch(form["ContentSid"]), 21655),
+    (lambda form: not all(map(_VALUE.fullmatch, _values(form).values())), 21656),
 )
 
 Post = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[None]]
@@ -112,7 +121,7 @@ class Twilio:
             return 20404 if request.method == "POST" else 20003  # who asks is nobody there
         if request.headers.get("authorization") != self._authorization:
             return 20003
-        if word.isdigit():
+        if word.isdigit() and not (word == "63016" and b"ContentSid=" in request.body):
             return int(word)
         if word in ("throttled", "down"):
             return {"throttled": 20429, "down": 20503}[word]
@@ -132,7 +141,9 @@ class Twilio:
     def _take(self, form: Mapping[str, str]) -> Send:
         callback = form.get("StatusCallback", "")
         sid = f"SM{len(self.sends.all) + 1:032x}"
-        send = Send(now(), form["To"], form.get("From", ""), form["Body"], sid, callback)
+        template, values = form.get("ContentSid", ""), _values(form)
+        text = form.get("Body", "") or " ".join(values.values())
+        send = Send(now(), form["To"], form.get("From", ""), text, sid, callback, template)
         self.sends.add(send)
         if callback and self.statuses:
             task = asyncio.get_running_loop().create_task(self._call_back(send))
@@ -163,6 +174,8 @@ class Twilio:
 
     async def call_back(self, session: aiohttp.ClientSession, send: Send, status: str) -> int:
         """Posts one correctly signed status and gives the HTTP status of the answer."""
+        status, _, code = status.partition(":")
+        status, code = ("delivered", "") if code and send.template else (status, code)
         form = {
             "MessageSid": send.id,
             "SmsSid": send.id,
@@ -172,7 +185,7 @@ class Twilio:
             "From": send.sender,
             "To": send.to,
             "ApiVersion": "2010-04-01",
-        }
+        } | ({"ErrorCode": code} if code else {})
         signature = RequestValidator(self.auth_token).compute_signature(send.callback, form)
         async with session.post(send.callback, data=form, headers={"X-Twilio-Signature": signature}) as done:
             return done.status
@@ -185,6 +198,11 @@ def _number(number: str, url: str) -> Mapping[str, object]:
 
 def _form(body: bytes) -> Mapping[str, str]:
     return dict(parse_qsl(body.decode(), keep_blank_values=True))
+
+
+def _values(form: Mapping[str, str]) -> Mapping[str, str]:
+    values: Mapping[str, str] = json.loads(form.get("ContentVariables") or "{}")
+    return values
 
 
 def _refused(code: int, headers: Mapping[str, str] | None = None) -> Reply:

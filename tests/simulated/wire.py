@@ -57,6 +57,7 @@ class Send:
     text: str
     id: str
     callback: str = ""
+    template: str = ""  # what stood in the place of free text; text is its variables then
 
 
 class Sends:

@@ -103,6 +103,8 @@ class Conversation(SQLModel, table=True):
     next_seq: int = columns.number(1)
     last_inbound_seq: int = columns.number()
     last_inbound_at: datetime | None = columns.moment(default=None, nullable=True)
+    last_template_at: datetime | None = columns.moment(default=None, nullable=True)
+    window_closed_at: datetime | None = columns.moment(default=None, nullable=True)
     last_reply_seq: int = columns.number()
     waiting_turn_id: str | None = columns.key(default=None, nullable=True)
     waiting_since: datetime | None = columns.moment(default=None, nullable=True)

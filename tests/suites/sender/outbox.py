@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from kit.errors import LeaseLost, ParleyError, as_item
-from kit.moments import seconds
+from kit.moments import seconds, stamp, utc_now
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2 as service
@@ -44,7 +45,8 @@ class MemoryOutbox(OutboxServiceServicer):
         self._waiting: deque[str] = deque()
         self._changed = asyncio.Event()
 
-    def queue(self, text: str, chat_id: str = "whatsapp:+15550001111") -> Kept:
+    def queue(self, text: str, chat_id: str = "whatsapp:+15550001111", *, silent: timedelta = timedelta()) -> Kept:
+        """A text for somebody who wrote that long ago."""
         leased = LeasedDelivery(
             tenant_id="t1",
             delivery_id=f"d{len(self.kept)}",
@@ -52,6 +54,7 @@ class MemoryOutbox(OutboxServiceServicer):
             account_id=self.account.account.id,
             chat_id=chat_id,
             text=text,
+            last_inbound_at=stamp(utc_now() - silent),
             correlation_id=f"correlation-{len(self.kept)}",
         )
         kept = self.kept[leased.delivery_id] = Kept(leased)
@@ -101,6 +104,10 @@ class MemoryOutbox(OutboxServiceServicer):
         if record.outcome == pb.ATTEMPT_OUTCOME_SENT:
             kept.leased.next_part, kept.leased.attempts = record.part + 1, int(record.begin_next)
         kept.state = _STATES.get(record.outcome, chat.DELIVERY_STATE_QUEUED)
+        if record.template and record.outcome == pb.ATTEMPT_OUTCOME_SENT:
+            kept.leased.last_template_at.CopyFrom(stamp(utc_now()))
+        if record.window_closed:
+            kept.leased.window_closed_at.CopyFrom(stamp(utc_now()))
         if record.outcome == pb.ATTEMPT_OUTCOME_RETRY:
             asyncio.get_running_loop().call_later(seconds(record.retry_after), self._ready, record.delivery_id)
         return pb.AttemptResult(state=kept.state)

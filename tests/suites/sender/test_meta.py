@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.suites.sender.outbox import Kept, MemoryOutbox
 ADDRESSES = {"whatsapp_cloud": "555000111222333", "instagram": "17841400000000001"}
 PEOPLE = {"whatsapp_cloud": "14155551234", "instagram": "6543210987654321"}
 BOTH = sorted(ADDRESSES)
+TEMPLATED = {"outside_window": "template", "template": "parcel_update", "template_variable": "1"}
 
 
 @dataclass
@@ -33,8 +35,8 @@ class Bench:
     meta: Meta
     person: str
 
-    def queue(self, text: str) -> Kept:
-        return self.outbox.queue(text, self.person)
+    def queue(self, text: str, *, silent: timedelta = timedelta()) -> Kept:
+        return self.outbox.queue(text, self.person, silent=silent)
 
 
 @asynccontextmanager
@@ -106,7 +108,6 @@ async def test_instagrams_parts_are_cut_by_bytes_and_arrive_in_order(tmp_path: P
     [
         ("lost", "UNKNOWN"),
         ("down", "UNKNOWN"),
-        ("window", "REJECTED"),
         ("gone", "REJECTED"),
         ("expired", "UNAUTHORIZED"),
         ("locked", "UNAUTHORIZED"),
@@ -121,6 +122,34 @@ async def test_what_went_wrong_is_recorded_after_one_call(tmp_path: Path, channe
         await _until(lambda: len(kept.records) == 2)
     assert kept.outcomes == ["BEGUN", end]
     assert bench.meta.requests == 1
-    assert kept.records[-1].reason == {"window": "window", "gone": "recipient"}.get(mode, kept.records[-1].reason)
+    assert kept.records[-1].reason == {"gone": "recipient"}.get(mode, kept.records[-1].reason)
     if end == "RETRY":  # a limit of minutes is not tried again within seconds
         assert kept.records[-1].retry_after.seconds >= 5
+
+
+@pytest.mark.parametrize("channel", BOTH)
+async def test_a_refusal_for_the_window_is_a_humans_without_a_second_call(tmp_path: Path, channel: str) -> None:
+    async with _bench(tmp_path, channel, "window") as bench:
+        kept = bench.queue("hello")
+        await _until(lambda: kept.state == chat.DELIVERY_STATE_FAILED)
+    assert (kept.outcomes, bench.meta.requests) == (["BEGUN", "RETRY", "REJECTED"], 1)
+    assert kept.records[-1].hand_off.summary.endswith("hello")
+
+
+@pytest.mark.parametrize("why", ["refused on the spot", "a day of silence"])
+async def test_whatsapps_template_says_it_where_free_text_may_not(tmp_path: Path, why: str) -> None:
+    refused = why == "refused on the spot"
+    async with _bench(tmp_path, "whatsapp_cloud", "window" if refused else "ok") as bench:
+        bench.outbox.account.account.options.update(TEMPLATED)
+        kept = bench.queue("your parcel\nis here", silent=timedelta() if refused else timedelta(hours=24, seconds=1))
+        await _until(lambda: kept.state == chat.DELIVERY_STATE_SENT)
+    (send,) = bench.meta.sends.all
+    assert (send.template, send.text) == ("parcel_update/en_US", "your parcel is here")
+
+
+async def test_instagram_has_no_templates_whatever_its_account_says(tmp_path: Path) -> None:
+    async with _bench(tmp_path, "instagram") as bench:
+        bench.outbox.account.account.options.update(TEMPLATED)
+        kept = bench.queue("hello", silent=timedelta(hours=24, seconds=1))
+        await _until(lambda: kept.state == chat.DELIVERY_STATE_FAILED)
+    assert (kept.outcomes, kept.records[0].HasField("hand_off"), bench.meta.requests) == (["REJECTED"], True, 0)

@@ -1,9 +1,10 @@
 """Does the real sender, over gRPC to an outbox and over HTTP to Twilio, send what is queued, once?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -12,10 +13,12 @@ from pydantic import SecretStr
 
 from kit.errors import StorageUnavailable
 from kit.lifetime import Lifetime
+from kit.moments import seconds
 from kit.serving import Server
 from parley.chat.v1 import message_pb2 as chat
 from parley.sender.v1 import sender_service_pb2 as sender
 from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
+from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED
 from parley.storage.v1.outbox_service_pb2_grpc import add_OutboxServiceServicer_to_server
 from sender_service.__main__ import serve
 from sender_service.settings import Settings
@@ -24,6 +27,7 @@ from tests.simulated.wire import free_port
 from tests.suites.sender.outbox import MemoryOutbox, whatsapp_account
 
 TOKEN = "mesh-token-of-the-tests-only"
+TEMPLATED = {"outside_window": "template", "template": "HX" + "0" * 32, "template_variable": "1"}
 
 
 @dataclass
@@ -38,10 +42,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def _bench(folder: Path, mode: str = "ok", **settings: object) -> AsyncIterator[Bench]:
+async def _bench(
+    folder: Path, mode: str = "ok", *, options: Mapping[str, str] = {}, **settings: object
+) -> AsyncIterator[Bench]:
     twilio = Twilio(mode=mode)
     await twilio.start()
     outbox = MemoryOutbox(whatsapp_account(ACCOUNT_SID, AUTH_TOKEN))
+    outbox.account.account.options.update(options)
     given: dict[str, object] = {
         "data_dir": folder,
         "mesh_token": SecretStr(TOKEN),
@@ -111,13 +118,54 @@ async def test_a_throttled_part_is_tried_again_and_not_before_it_was_asked_for(t
     assert kept.leased.epoch == 2
 
 
-@pytest.mark.parametrize(("mode", "end"), [("lost", "UNKNOWN"), ("63016", "REJECTED"), ("20003", "UNAUTHORIZED")])
+@pytest.mark.parametrize(("mode", "end"), [("lost", "UNKNOWN"), ("21610", "REJECTED"), ("20003", "UNAUTHORIZED")])
 async def test_what_must_not_be_repeated_is_not(tmp_path: Path, mode: str, end: str) -> None:
     async with _bench(tmp_path, mode) as bench:
         kept = bench.outbox.queue("hello")
         await _until(lambda: len(kept.records) == 2)
     assert kept.outcomes == ["BEGUN", end]
     assert bench.twilio.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("silent", "outcomes"),
+    [
+        (timedelta(hours=23, minutes=59), ["BEGUN", "SENT"]),
+        (timedelta(hours=24, seconds=1), ["REJECTED"]),
+    ],
+)
+async def test_free_text_goes_out_within_a_day_and_after_it_a_human_is_asked_for(
+    tmp_path: Path, silent: timedelta, outcomes: list[str]
+) -> None:
+    async with _bench(tmp_path) as bench:
+        kept = bench.outbox.queue("your parcel is here", silent=silent)
+        await _until(lambda: kept.outcomes == outcomes)
+    assert len(bench.twilio.sends.all) == outcomes.count("SENT")
+    asked_for = kept.records[-1].hand_off
+    assert (asked_for.reason == HAND_OFF_REASON_WINDOW_CLOSED) is (outcomes == ["REJECTED"])
+
+
+async def test_after_a_day_the_accounts_template_says_it_as_twilio_wants_it(tmp_path: Path) -> None:
+    async with _bench(tmp_path, options=TEMPLATED) as bench:
+        kept = bench.outbox.queue("your parcel\nis here", silent=timedelta(hours=25))
+        await _until(lambda: kept.outcomes == ["BEGUN", "SENT"])
+    (send,) = bench.twilio.sends.all
+    assert (send.template, send.text) == (TEMPLATED["template"], "your parcel is here")
+
+
+@pytest.mark.parametrize(
+    ("options", "outcomes"),
+    [({}, ["BEGUN", "RETRY", "REJECTED"]), (TEMPLATED, ["BEGUN", "RETRY", "BEGUN", "SENT"])],
+    ids=["human", "template"],
+)
+async def test_a_refusal_for_the_window_is_decided_anew_at_once(
+    tmp_path: Path, options: dict[str, str], outcomes: list[str]
+) -> None:
+    async with _bench(tmp_path, "63016", options=options) as bench:
+        kept = bench.outbox.queue("your parcel is here", silent=timedelta(hours=1))
+        await _until(lambda: kept.outcomes == outcomes)
+    assert kept.records[1].window_closed
+    assert bench.twilio.requests == outcomes.count("BEGUN")
 
 
 async def test_no_call_is_made_with_a_stale_lease(tmp_path: Path) -> None:
@@ -178,4 +226,6 @@ async def test_channels_are_listed_with_what_they_can_do(tmp_path: Path) -> None
     listed = {each.name: each for each in answer.channels}
     assert [*listed] == sorted(listed)
     assert (listed["whatsapp"].max_text, listed["whatsapp"].receipts) == (1600, True)
+    assert (seconds(listed["whatsapp"].window), listed["whatsapp"].templates) == (86_400, True)
+    assert not listed["sms"].HasField("window")
     assert (listed["telegram"].max_text_unit, listed["telegram"].receipts) == ("utf16", False)

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,10 +12,11 @@ from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from channels import templates
 from channels.channel import Answer, BadSignature, Credentials, Imitation, Outgoing, Webhook
 from channels.registry import CHANNELS
 from channels.twilio_api import TwilioChannel
-from channels.twilio_errors import BY_CODE, failure
+from channels.twilio_errors import BY_CODE, failure, is_window
 from channels.twilio_signature import HEADER, verify
 
 TOKEN = "12345678901234567890123456789012"
@@ -140,3 +141,31 @@ def test_every_code_of_the_table_makes_an_error_that_names_it_and_nothing_else(c
     error = failure(Answer(400, {}, body))
     assert error.provider_code == str(code)
     assert "+1415" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("one\r\n\r\ntwo\tthree     four", "one two three four"),
+        (" \n", "-"),
+        ("\x00", "-"),
+        ("a" * 1024, "a" * 1024),
+        ("a" * 1025, "a" * 1023 + "…"),
+        ("😀" * 513, "😀" * 511 + "…"),
+        ("Sure. " + "word " * 400, "Sure. " + "word " * 202 + "word…"),
+    ],
+)
+def test_the_value_of_a_templates_variable_is_one_line_that_twilio_takes(text: str, value: str) -> None:
+    """https://www.twilio.com/docs/api/errors/21656 and /63021"""
+    cut = templates.value(text)
+    assert cut == value
+    assert len(cut.encode("utf-16-le")) <= 2 * 1024
+
+
+@pytest.mark.parametrize(("code", "closed"), [("63016", True), ("63003", False), ("", False), ("٦٣", False)])
+def test_only_the_code_of_the_window_says_that_it_is_closed(code: str, closed: bool) -> None:
+    assert is_window(code) is closed
+
+
+def test_whatsapp_has_a_window_and_text_messages_have_none() -> None:
+    assert (CHANNELS["whatsapp"].window, CHANNELS["sms"].window) == (timedelta(hours=24), None)

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from channels.channel import (
     Answer,
@@ -20,11 +22,13 @@ from channels.channel import (
 )
 from channels.registry import CHANNELS
 from kit.errors import ParleyError
+from kit.moments import stamp
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier, Load
 from sender_service.domain.retries import Retries
+from sender_service.domain.windows import Silence
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -39,7 +43,8 @@ class Pigeon:
     address_environment = ""
     markup: Markup = "as_written"
     formatting = ""
-    capabilities = Capabilities(receipts=True, reconciles=False)
+    capabilities = Capabilities(receipts=True, reconciles=False, templates=True)
+    window: timedelta | None = None
     unreadable = CHANNELS["api"].unreadable
     authenticate = CHANNELS["api"].authenticate
     decode = CHANNELS["api"].decode
@@ -77,6 +82,7 @@ class Road:
     now: float = 1000.0
     record_takes_seconds: float = 0.0
     provider_hangs: bool = False
+    options: dict[str, str] = field(default_factory=dict)
 
     async def record(self, record: AttemptRecord, within_seconds: float) -> AttemptResult:
         refusal = next(self.refusals, None)
@@ -109,9 +115,16 @@ class Road:
         )
 
     async def carry(
-        self, text: str = "hello", *, channel: str = "pigeon", next_part: int = 0, attempts: int = 0
+        self,
+        text: str = "hello",
+        *,
+        channel: str = "pigeon",
+        next_part: int = 0,
+        attempts: int = 0,
+        silence: Silence | None = None,
     ) -> None:
-        account = ChannelAccount(id="a1", channel=channel, account_key="key1", address="roof")
+        known = silence or Silence(None)
+        account = ChannelAccount(id="a1", channel=channel, account_key="key1", address="roof", options=self.options)
         leased = LeasedDelivery(
             tenant_id="t1",
             delivery_id="d1",
@@ -121,12 +134,19 @@ class Road:
             text=text,
             next_part=next_part,
             attempts=attempts,
+            last_inbound_at=_stamp(known.wrote_at),
+            last_template_at=_stamp(known.template_at),
+            window_closed_at=_stamp(known.refused_at),
         )
         await self.courier().deliver(Load(leased, AccountSecrets(account=account)), self.stopping)
 
 
 def road(*answers: Answer | DeliveryError | Exception, refusals: Iterable[ParleyError | None] = ()) -> Road:
     return Road(iter(answers), iter(refusals))
+
+
+def _stamp(at: datetime | None) -> Timestamp | None:
+    return stamp(at) if at else None
 
 
 def ok(name: str = "1") -> Answer:

@@ -155,14 +155,14 @@ async def test_channel_code_that_fails_before_it_calls_is_refused_and_not_tried_
 async def test_what_cannot_be_sent_at_all_is_shown_to_a_person(text: str, channel: str, reason: str) -> None:
     way = road()
     await way.carry(text, channel=channel)
-    assert way.happened == ["BEGUN 0/1", "REJECTED 0/1"]
+    assert way.happened == ["REJECTED 0/1"], "no call is made, so none is on record"
     assert way.records[-1].reason == reason
 
 
 async def test_what_an_earlier_release_cut_into_more_parts_is_shown_to_a_person_when_none_is_left() -> None:
     way = road()
     await way.carry("one two", next_part=1)
-    assert way.happened == ["BEGUN 1/2", "REJECTED 1/2"]
+    assert way.happened == ["REJECTED 1/2"]
     assert way.records[-1].reason == "parts_changed"
 
 

@@ -1,0 +1,116 @@
+"""May a text be said freely now, and what becomes of it when it may not? Decided before the first call of a lease.
+
+WhatsApp takes free text within 24 hours of the person's last message, and after that nothing but approved templates:
+https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from channels.channel import Channel
+from kit.moments import moment
+from parley.storage.v1 import delivery_requests_pb2 as pb
+from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.directory_pb2 import ChannelAccount
+from sender_service.domain.outcomes import Outcome
+
+WINDOW_CLOSED = "window_closed"
+LONGEST_SUMMARY = 4000  # the contract's
+
+
+class Decision(StrEnum):
+    """What becomes of a text. The words are those of the metric."""
+
+    FREE_TEXT = "free_text"
+    TEMPLATE = "template"
+    HUMAN = "human"
+    DROP = "drop"
+
+
+# Outside the window: what the account says, and whether a template went out since the person last wrote.
+OUTSIDE: Mapping[tuple[str, bool], Decision] = {
+    ("human", False): Decision.HUMAN,
+    ("human", True): Decision.HUMAN,
+    ("template", False): Decision.TEMPLATE,
+    ("template", True): Decision.HUMAN,  # one a window: who did not answer it gets no second
+    ("drop", False): Decision.DROP,
+    ("drop", True): Decision.DROP,
+}
+POLICIES = {policy for policy, _ in OUTSIDE}
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What storage knows of a person who is to be written to. None: it never happened."""
+
+    wrote_at: datetime | None
+    template_at: datetime | None = None  # when a template last went out, or may have
+    refused_at: datetime | None = None  # when a free text began that the provider refused for its window
+
+    @property
+    def has_template(self) -> bool:
+        """Whether a template went out since they last wrote."""
+        return self._since(self.template_at)
+
+    def within(self, window: timedelta | None, now: datetime) -> bool:
+        """Whether free text may be said. The provider's word beats our clock until they write again."""
+        if window is None:
+            return True
+        if self.wrote_at is None or self._since(self.refused_at):
+            return False
+        return now - self.wrote_at < window
+
+    def _since(self, at: datetime | None) -> bool:
+        return at is not None and (self.wrote_at is None or at >= self.wrote_at)
+
+
+def decide(window: timedelta | None, silence: Silence, *, policy: str, now: datetime) -> Decision:
+    """The table."""
+    if silence.within(window, now):
+        return Decision.FREE_TEXT
+    return OUTSIDE[policy, silence.has_template]
+
+
+def silence_of(leased: LeasedDelivery) -> Silence:
+    """As the lease brings it."""
+    return Silence(
+        moment(leased.last_inbound_at) if leased.HasField("last_inbound_at") else None,
+        moment(leased.last_template_at) if leased.HasField("last_template_at") else None,
+        moment(leased.window_closed_at) if leased.HasField("window_closed_at") else None,
+    )
+
+
+def policy_of(account: ChannelAccount, channel: Channel) -> str:
+    """What the account says. A human where it says nothing that can be done: then at least somebody knows."""
+    policy = account.options.get("outside_window", "")
+    if policy == "template" and not (account.options.get("template") and channel.capabilities.templates):
+        return "human"
+    return policy if policy in POLICIES else "human"
+
+
+def unsaid(decision: Decision, *, channel: str, text: str) -> Outcome:
+    """The end of a delivery for which no call is made."""
+    asks = hand_off(channel, text) if decision is Decision.HUMAN else None
+    return Outcome(pb.ATTEMPT_OUTCOME_REJECTED, WINDOW_CLOSED, hand_off=asks)
+
+
+def settle(outcome: Outcome, channel: Channel, *, text: str, template: bool, last: bool) -> Outcome:
+    """A refusal for the window is no end: it is decided anew, by what is known now. A refused template is a human's.
+
+    So is a text that was tried as often as may be: nothing goes round for ever, whatever storage makes of it.
+    """
+    if outcome.kind != pb.ATTEMPT_OUTCOME_REJECTED:
+        return outcome
+    refused = channel.window is not None and outcome.reason == "window"
+    if template or (refused and last):
+        return replace(outcome, hand_off=hand_off(channel.name, text))
+    return replace(outcome, kind=pb.ATTEMPT_OUTCOME_RETRY, window_closed=True) if refused else outcome
+
+
+def hand_off(channel: str, text: str) -> HandOff:
+    """Why a human is asked for, with what could not be said."""
+    why = f"Not said, since {channel} takes no free text any more until they write again: "
+    return HandOff(reason=HAND_OFF_REASON_WINDOW_CLOSED, summary=(why + text)[:LONGEST_SUMMARY])

@@ -1,0 +1,16 @@
+"""Do an account's options fit together, as far as they mean the same on every channel?"""
+
+from collections.abc import Mapping
+
+OUTSIDE_WINDOW = ("human", "template", "drop")
+
+
+def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Field and reason. What is not known here is the channel's business."""
+    outside, template = options.get("outside_window", ""), options.get("template", "")
+    checks = [
+        ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
+        ("template", "is required where outside_window is template", outside == "template" and not template),
+        ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
+    ]
+    return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]
