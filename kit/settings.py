@@ -19,7 +19,8 @@ from pydantic_settings import SettingsError as UndecodableError
 
 from kit import mistakes
 
-SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sender_service")
+# Whose settings.py there is.
+SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sender_service", "sandbox")
 
 # A name in the process environment is taken for ours when it starts like this, or is almost one of ours. In .env
 # every name is ours, except those that docker compose reads there.

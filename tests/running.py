@@ -98,7 +98,7 @@ def running_mesh(folder: Path, *options: str, **settings: str) -> Iterator[Mesh]
     command = [sys.executable, "-m", "kit.command", "up", *options]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
-    mesh = Mesh(folder, ports[0], environment, process)
+    mesh = Mesh(folder, int(environment["HTTP_PORT"]), environment, process)
     try:
         mesh.wait_until(lambda: mesh.get("/readyz") == 200, seconds=READY_SECONDS)
         yield mesh

@@ -52,7 +52,8 @@ def main() -> None:
 
 
 @app.command(
-    epilog="Examples: parley up · parley up --http-port 9000 --data-dir /var/lib/parley · parley up --processes"
+    epilog="Examples: parley up · parley up --http-port 9000 --data-dir /var/lib/parley · parley up --processes · "
+    "parley up --sandbox"
 )
 def up(
     http_port: HttpPort = None,
@@ -62,11 +63,16 @@ def up(
     processes: Annotated[
         bool, typer.Option("--processes", help="One process per service, restarted when it dies.")
     ] = False,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="With stand-ins for the providers and a page of phones: no account needed."),
+    ] = False,
 ) -> None:
     """Run the whole mesh: five services, the web chat and the API."""
     from kit.command.up import up as run
 
-    sys.exit(run(processes=processes, **_given(http_port=http_port, data_dir=data_dir, http_host=host)))
+    given = _given(http_port=http_port, data_dir=data_dir, http_host=host)
+    sys.exit(run(processes=processes, sandboxed=sandbox, **given))
 
 
 @app.command(epilog="Examples: parley serve storage · parley serve gateway --http-port 9000")
@@ -109,6 +115,20 @@ def send(
 
     saying = Saying(channel=channel, text=text, sender=sender, account_key=account_key)
     sys.exit(asyncio.run(run(saying, url=url, repeat=repeat)))
+
+
+@app.command(
+    epilog="Examples: parley sandbox · parley sandbox --port 9090 --url http://localhost:9000. "
+    "With a mesh of its own: parley up --sandbox"
+)
+def sandbox(
+    port: Annotated[int | None, typer.Option(help="Where it is found. Default: SANDBOX_PORT, else 8090")] = None,
+    url: Url = None,
+) -> None:
+    """Stand in for the providers, with a page of phones, for a mesh that runs elsewhere on this machine."""
+    from kit.command.sandbox import run
+
+    asyncio.run(run(url, port=port))
 
 
 @app.command(epilog="Examples: parley doctor · parley doctor --json. Exit code: 0 all well, 1 look at it, 2 broken.")

@@ -1,7 +1,7 @@
-"""What does the command itself read of the environment? The channel credentials of the default tenant, by name."""
+"""What does the command itself read of the environment, and put there? The channels' variables, by name."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -12,3 +12,8 @@ def values_of(names: Iterable[str]) -> dict[str, str]:
     file = dotenv_values(Path(".env")) if Path(".env").is_file() else {}
     found = {name: os.environ.get(name) or file.get(name) or "" for name in names if name}
     return {name: value for name, value in found.items() if value}
+
+
+def lend(values: Mapping[str, str]) -> None:
+    """Sets them for this process and for those that it starts: no command line, which all can read, holds a secret."""
+    os.environ.update(values)

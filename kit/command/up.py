@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from kit import logs, process, tracing
-from kit.command import mesh, model_health, reaching, services
+from kit.command import mesh, model_health, reaching, sandbox, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
 from kit.command.services import SERVICES
@@ -18,14 +19,16 @@ READY_SECONDS = 60.0
 OPTIONS = {"http_port": "--http-port", "http_host": "--host", "data_dir": "--data-dir"}
 
 
-def up(*, processes: bool, **overrides: Any) -> int:
+def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
     """Runs until it is told to stop; returns the exit code."""
     began = time.monotonic()
+    beside = sandbox.lent(overrides) if sandboxed else None
+    overrides |= {"data_dir": beside.data_dir} if beside else {}
     settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
-    require_free(_ports(settings))
+    require_free([*_ports(settings), *([beside.port] if beside else [])])
     model_health.require_file(settings["llm"])
     Path(settings["storage"].data_dir).mkdir(parents=True, exist_ok=True)
-    _banner(settings, processes=processes)
+    _banner(settings, processes=processes, beside=beside)
 
     async def when_ready() -> None:
         await _say_when_ready(settings["gateway"], began)
@@ -35,9 +38,15 @@ def up(*, processes: bool, **overrides: Any) -> int:
         settings["gateway"].otel_exporter_otlp_endpoint, "parley", sampled=settings["gateway"].otel_traces_sampler_arg
     )
     if processes:
-        return uvloop.run(mesh.run_apart(_options(settings, overrides), when_ready))
+        return uvloop.run(_beside(beside, mesh.run_apart(_options(settings, overrides), when_ready)))
     process.calm_collector()
-    return uvloop.run(mesh.run_here(settings, when_ready))
+    return uvloop.run(_beside(beside, mesh.run_here(settings, when_ready)))
+
+
+async def _beside(sandboxed: sandbox.Lent | None, running: Coroutine[Any, Any, int]) -> int:
+    """The stand-ins come first and go last: what is under way when the mesh drains still finds its provider."""
+    async with sandboxed.opened() if sandboxed else contextlib.nullcontext():
+        return await running
 
 
 def _options(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, list[str]]:
@@ -61,11 +70,12 @@ def _ports(settings: dict[str, Any]) -> list[Port]:
     return found
 
 
-def _banner(settings: dict[str, Any], *, processes: bool) -> None:
+def _banner(settings: dict[str, Any], *, processes: bool, beside: sandbox.Lent | None) -> None:
     gateway, storage = settings["gateway"], settings["storage"]
     base = reaching.gateway_url(gateway)
     say("Parley", "bold")
     for name, value in (
+        *([("sandbox", f"{beside.page}: a phone for each channel, no provider is called")] if beside else []),
         ("web chat", base),
         ("API", f"{base}/docs"),
         ("webhooks", f"{base}/webhook/<channel>"),

@@ -87,6 +87,10 @@ def test_parameters_are_counted_as_a_reader_counts_them(text: str, bad: int) -> 
         ("gateway/x.py", "from os import environ", 1),
         ("gateway/settings.py", "from os import environ", 0),
         ("bench/x.py", "import asyncpg", 0),
+        ("sandbox/server.py", "from aiohttp import web", 0),
+        ("sandbox/providers/x.py", "import aiohttp", 1),
+        ("sandbox/x.py", "from gateway import server", 1),
+        ("kit/command/x.py", "from sandbox import opening", 1),
     ],
 )
 def test_rooms_know_their_own(path: str, text: str, bad: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sender_service")
-PACKAGES = ("kit", "channels", *SERVICES)
+PACKAGES = ("kit", "channels", *SERVICES, "sandbox")
 AROUND = ("tests", "bench", "scripts")
 
 

@@ -1,0 +1,23 @@
+"""Who waits for a change? A bell that everybody hears who waits, and that nobody misses who was busy."""
+
+import asyncio
+
+
+class Bell:
+    """Counts its rings, so that a listener knows what it has heard."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self._next = asyncio.Event()
+
+    def ring(self) -> None:
+        """Something changed."""
+        self.rings += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def after(self, heard: int) -> int:
+        """Returns the number of rings when there are others than were heard."""
+        if self.rings == heard:
+            await self._next.wait()
+        return self.rings

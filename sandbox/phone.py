@@ -1,0 +1,139 @@
+"""What is on one phone? Its messages with their ticks, what goes wrong with it, and what happened, newest last.
+
+Pure state: the switchboard does what leaves the process.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from channels.channel import Webhook
+from sandbox import faults
+from sandbox.formatting import Run
+from sandbox.provider import Handset, Person, Taken
+
+MOST_BUBBLES = 200
+MOST_EVENTS = 100
+
+
+@dataclass(slots=True)
+class Bubble:
+    """One message as the person sees it. States of theirs: held, posting, heard, refused; of ours: taken, and on."""
+
+    id: str
+    mine: bool  # the person's own
+    text: str
+    at: datetime
+    state: str
+    note: str = ""
+    taken: Taken | None = None  # what the provider took, of ours
+    webhook: Webhook | None = None  # what the provider posts, of theirs
+    due: tuple[str, ...] = ()  # receipts that have not been sent yet
+    by_hand: bool = False  # they are sent when the person says so
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the timeline."""
+
+    at: datetime
+    way: str  # "in" for what we post at the gateway, "out" for what Parley calls
+    what: str
+    status: str
+    good: bool
+    took_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Phone:
+    """One person on one channel."""
+
+    handset: Handset
+    person: Person
+    number: int = 0  # of the person
+    fault: str = faults.NONE
+    seconds: int = 0
+    automatic: bool = True  # receipts are sent by themselves
+    bubbles: deque[Bubble] = field(default_factory=lambda: deque(maxlen=MOST_BUBBLES))
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
+    noted: int = 0  # events in all
+    held: list[Bubble] = field(default_factory=list)  # said, and not posted yet
+    patient_until: datetime | None = None  # no send is taken before, and one is from then on
+
+    def find(self, bubble_id: str) -> Bubble | None:
+        """The message with that id."""
+        return next((each for each in self.bubbles if each.id == bubble_id), None)
+
+    def shows(self, taken: Taken) -> bool:
+        """Whether a send is for the person who holds this phone now."""
+        return taken.channel == self.handset.channel and taken.to == self.person.id
+
+    def wait(self, now: datetime) -> tuple[int, bool]:
+        """Of a throttled phone: seconds that a send has yet to wait (0: it may go), and whether it came too early."""
+        if self.patient_until is None:
+            self.patient_until = now + timedelta(seconds=self.seconds)
+            return self.seconds, False
+        left = (self.patient_until - now).total_seconds()
+        if left > 0:
+            return int(left) + 1, True
+        self.patient_until = None
+        return 0, False
+
+    def turn(self, fault: str, seconds: int) -> None:
+        """What goes wrong from now on."""
+        self.fault, self.seconds = fault, seconds or faults.FAULTS[fault].seconds
+        self.patient_until = None
+
+    def note(self, event: Event) -> None:
+        """One more line of the timeline."""
+        self.events.append(event)
+        self.noted += 1
+
+    def hand_over(self, person: Person, number: int) -> None:
+        """Somebody else holds it now, to whom nothing happened yet."""
+        self.person, self.number = person, number
+        self.bubbles.clear()
+        self.events.clear()
+        self.held.clear()
+
+    def snapshot(self) -> dict[str, Any]:
+        """For the page."""
+        return {
+            "channel": self.handset.channel,
+            "person": self.person.id,
+            "fault": self.fault,
+            "seconds": self.seconds,
+            "automatic": self.automatic,
+            "bubbles": [_bubble(each) for each in self.bubbles],
+            "events": [_event(each) for each in self.events],
+            "noted": self.noted,
+        }
+
+
+def _bubble(bubble: Bubble) -> dict[str, Any]:
+    return {
+        "id": bubble.id,
+        "mine": bubble.mine,
+        "text": bubble.text,
+        "runs": [{"text": run.text, "styles": run.styles, "link": run.link} for run in _runs(bubble)],
+        "at": bubble.at.isoformat(),
+        "state": bubble.state,
+        "note": bubble.note,
+        "next": bubble.due[0] if bubble.due and bubble.by_hand else "",
+    }
+
+
+def _runs(bubble: Bubble) -> tuple[Run, ...]:
+    return (bubble.taken.runs if bubble.taken else ()) or (Run(bubble.text),)
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at.isoformat(),
+        "way": event.way,
+        "what": event.what,
+        "status": event.status,
+        "good": event.good,
+        "took_ms": event.took_ms,
+    }

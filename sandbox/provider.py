@@ -1,0 +1,146 @@
+"""What is a stand-in for a provider? The protocol that its file fills, and the values that pass through it.
+
+Nothing here does I/O: the server reads requests and the switchboard posts webhooks; a stand-in says what they mean.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from channels.channel import Channel, Credentials, Imitation, Webhook
+from channels.registry import CHANNELS
+from sandbox.formatting import Run
+
+Draw = Callable[[int], str]  # so many hexadecimal digits, made at random
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """A phone's colours: the bar on top, our bubbles and the wall behind them, by day and by night."""
+
+    bar: str
+    mine: str
+    mine_dark: str
+    wall: str
+    wall_dark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handset:
+    """The phone of one channel."""
+
+    channel: str  # as in the registry of channels
+    title: str
+    skin: Skin
+    receipts: tuple[str, ...] = ()  # what the provider reports of a send, in this order
+    faults: tuple[str, ...] = ()  # those that only this channel knows, beside the ones that all have
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who holds the phone."""
+
+    id: str  # the provider's
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ask:
+    """A request at the provider's API. The path is what comes after the base URL; it may hold a token."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider answers: JSON."""
+
+    status: int
+    content: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message that the provider takes, and what it answers when nothing goes wrong on the way."""
+
+    channel: str
+    to: str  # the person, as the provider names them
+    id: str
+    text: str  # as a person reads it
+    reply: Reply
+    callback: str = ""  # where receipts are wanted; "" for the channel's own webhook
+    runs: tuple[Run, ...] = ()  # how it looks, where it is formatted
+    keep: Callable[[], None] = lambda: None  # called when nothing went wrong before: what is remembered of it then
+
+
+class Provider(Protocol):
+    """One provider's stand-in, with one account whose credentials are made up."""
+
+    @property
+    def name(self) -> str:
+        """As `Channel.provider`: the API's base URL ends in it."""
+
+    @property
+    def handsets(self) -> tuple[Handset, ...]:
+        """A phone for each of its channels."""
+
+    def person(self, number: int) -> Person:
+        """Who holds a phone: the first, or a later one."""
+
+    def label(self, ask: Ask, /) -> str:
+        """What a request is called on the timeline: no part of it that can be a secret."""
+
+    def answer(self, ask: Ask, /) -> Reply | Taken:
+        """What the API says: a message that it takes, or whatever else it answers, refusals included."""
+
+    def refuse(self, fault: str, seconds: int) -> Reply:
+        """How it fails: `throttled` (with Retry-After), `broken` (nothing was taken), or a fault of its own."""
+
+    def say(self, channel: str, words: "Words") -> Webhook:
+        """The webhook for what a person typed, correctly signed. The person is known to the provider from then on."""
+
+    def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
+        """The signed word of what became of a send; None when the provider has none or nobody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a person typed, and the URL that their provider posts it to."""
+
+    text: str
+    person: Person
+    url: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The made-up account: what the environment says of it, and what a stand-in draws and reads beside that."""
+
+    values: Mapping[str, str]  # by environment variable
+    now: Callable[[], datetime]
+    draw: Draw
+
+    def credentials(self, channel: Channel) -> Credentials:
+        """By the channel's own field names."""
+        fields = (each for each in channel.credential_fields if each.environment)
+        return Credentials({each.name: self.values.get(each.environment, "") for each in fields})
+
+
+def imitated(channel: str, words: Words, *, account: Account, message_id: str) -> Webhook:
+    """The webhook as the channel itself imitates it."""
+    known = CHANNELS[channel]
+    said = Imitation(
+        text=words.text,
+        sender=words.person.id,
+        address=account.values.get(known.address_environment, ""),
+        url=words.url,
+        message_id=message_id,
+        now=words.now,
+    )
+    return known.imitate(said, account.credentials(known))

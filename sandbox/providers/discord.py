@@ -1,0 +1,158 @@
+"""What does Discord say when an interaction is answered, or a bot writes into a channel?
+
+https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages
+https://docs.discord.com/developers/resources/message#create-message
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from channels.channel import Unreadable, Webhook
+from channels.discord_ids import id_at
+from channels.payload import parse_json, string
+from sandbox import formatting
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+
+LONGEST_TEXT, LONGEST_NONCE = 2000, 25
+THINKING = 1 << 7
+FIRST_PERSON = 990_000_000_000_000_001
+
+_CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages")
+_WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]{1,19})/(?P<token>[^/]+)(?P<original>/messages/@original)?")
+
+Message = dict[str, Any]
+
+
+def made_up(draw: Draw) -> Mapping[str, str]:
+    """An application of which we have both halves of the key, as otherwise Discord alone has."""
+    private = draw(64)
+    public = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private)).public_key().public_bytes_raw().hex()
+    token = f"{draw(24)}.{draw(6)}.{draw(38)}"
+    return {"DISCORD_BOT_TOKEN": token, "DISCORD_PUBLIC_KEY": public, "DISCORD_TEST_PRIVATE_KEY": private}
+
+
+class Discord:
+    """One application. Every interaction was answered with "thinking …", which the first reply takes the place of."""
+
+    name = "discord"
+    handsets = (
+        Handset(
+            channel="discord",
+            title="Discord",
+            skin=Skin(bar="#4f5bd5", mine="#e0e3ff", mine_dark="#3c45a5", wall="#ffffff", wall_dark="#313338"),
+        ),
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._token = account.values["DISCORD_BOT_TOKEN"]
+        self._people: dict[str, str] = {}  # channel, or interaction's token -> person
+        self._originals: dict[str, Message] = {}  # by interaction's token
+        self._nonces: dict[tuple[str, str], Message] = {}
+
+    def person(self, number: int) -> Person:
+        """By number."""
+        return Person(str(FIRST_PERSON + number))
+
+    def label(self, ask: Ask) -> str:
+        """Without the interaction's token."""
+        if _CHANNEL.fullmatch(ask.path):
+            return f"{ask.method} message"
+        found = _WEBHOOK.fullmatch(ask.path)
+        return f"{ask.method} {'@original' if found and found['original'] else 'follow-up' if found else 'other'}"
+
+    def answer(self, ask: Ask) -> Reply | Taken:
+        """Into a channel with the bot's token, or by an interaction, whose token is all the proof that it needs."""
+        if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
+            return refused(403, 40333, message="internal network error")
+        channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
+        try:
+            if channel and ask.method == "POST":
+                return self._in_channel(ask, channel["channel"])
+            if webhook:
+                return self._by_interaction(ask, webhook)
+        except Unreadable:
+            return refused(400, 50109, message="The request body contains invalid JSON.")
+        return refused(404, 0, message="404: Not Found")
+
+    def refuse(self, fault: str, seconds: int) -> Reply:
+        """429 says when to come again, in the body and in a header."""
+        if fault == "throttled":
+            content = {"message": "You are being rate limited.", "retry_after": float(seconds), "global": False}
+            return Reply(429, content, {"retry-after": str(seconds)})
+        return refused(500, 0, message="500: Internal Server Error")
+
+    def say(self, channel: str, words: Words) -> Webhook:
+        """A /chat in a direct message. Its interaction, and its channel, can be answered from now on."""
+        webhook = imitated(channel, words, account=self._account, message_id=self._account.draw(16))
+        interaction = parse_json(webhook.body)
+        token = string(interaction.get("token"))
+        self._people |= dict.fromkeys((token, string(interaction.get("channel_id"))), words.person.id)
+        self._originals[token] = {"id": string(interaction.get("id")), "content": "", "flags": THINKING, "type": 20}
+        return webhook
+
+    def receipt(self, _taken: Taken, _state: str, *, url: str) -> Webhook | None:
+        """Discord has none."""
+        del url
+        return None
+
+    def _in_channel(self, ask: Ask, channel: str) -> Reply | Taken:
+        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(stated, f"Bot {self._token}".encode()):
+            return refused(401, 0, message="401: Unauthorized")
+        if channel not in self._people:
+            return refused(404, 10003, message="Unknown Channel")
+        body = parse_json(ask.body)
+        nonce = string(body.get("nonce"))
+        known = self._nonces.get((channel, nonce))
+        if known and body.get("enforce_nonce") is True:
+            return Reply(200, known)
+        message = self._new(body)
+        return _wrong(body) or self._taken(
+            channel, message, keep=lambda: self._nonces.update({(channel, nonce): message})
+        )
+
+    def _by_interaction(self, ask: Ask, webhook: "re.Match[str]") -> Reply | Taken:
+        token = webhook["token"]
+        original = self._originals.get(token)
+        if original is None:
+            return refused(401, 50027, message="Invalid Webhook Token")
+        if ask.method == "GET" and webhook["original"]:
+            return Reply(200, original)
+        if ask.method != ("PATCH" if webhook["original"] else "POST"):
+            return refused(405, 0, message="405: Method Not Allowed")
+        body = parse_json(ask.body)
+        wrong = _wrong(body)
+        if wrong or not webhook["original"]:
+            return wrong or self._taken(token, self._new(body), keep=lambda: None)
+        if original["content"] == body["content"]:
+            return Reply(200, original)  # to say the same again changes nothing
+        edited = original | {"content": body["content"], "flags": 0}
+        return self._taken(token, edited, keep=lambda: self._originals.update({token: edited}))
+
+    def _taken(self, where: str, message: Message, *, keep: Any) -> Taken:
+        reply, runs = Reply(200, message), formatting.discord(message["content"])
+        text = formatting.plain(runs)
+        return Taken("discord", self._people[where], message["id"], text, reply, runs=runs, keep=keep)
+
+    def _new(self, body: Message) -> Message:
+        number = id_at(self._account.now(), self._account.draw(16))
+        return {"id": number, "content": body.get("content"), "flags": body.get("flags", 0), "type": 0}
+
+
+def refused(status: int, code: int, *, message: str) -> Reply:
+    """Discord's own shape of an error."""
+    return Reply(status, {"message": message, "code": code})
+
+
+def _wrong(body: Message) -> Reply | None:
+    content = body.get("content")
+    if not isinstance(content, str) or not content.strip():
+        return refused(400, 50006, message="Cannot send an empty message")
+    if len(content) > LONGEST_TEXT or len(string(body.get("nonce"))) > LONGEST_NONCE:
+        return refused(400, 50035, message="Invalid Form Body")
+    return None

@@ -1,0 +1,72 @@
+"""What do WhatsApp Cloud and Instagram share at Meta? The Graph API: its door, its errors, how its webhooks are signed.
+
+https://developers.facebook.com/docs/graph-api/guides/error-handling
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from channels import meta_webhook
+from channels.channel import Unreadable, Webhook
+from channels.payload import parse_form, parse_json
+from sandbox.provider import Account, Ask, Draw, Reply
+
+_PATH = re.compile(r"/v[0-9]{1,3}\.[0-9]{1,2}/(?P<account>[^/]+)/messages")
+
+
+def app(draw: Draw) -> Mapping[str, str]:
+    """The app that both channels belong to."""
+    return {"META_APP_SECRET": draw(32), "META_VERIFY_TOKEN": draw(32)}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who gets in, to which account."""
+
+    account_id: str
+    access_token: str
+    app_secret: str
+
+    def asked(self, ask: Ask) -> Mapping[str, Any] | Reply:
+        """What a send asks for, or why it is not heard."""
+        path = _PATH.fullmatch(ask.path)
+        if not path or ask.method != "POST":
+            return refused(400, 2500, message="Unknown path components")
+        token = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(token, f"Bearer {self.access_token}".encode()):
+            return refused(401, 190, message="Invalid OAuth access token - Cannot parse access token")
+        proof = hmac.digest(self.app_secret.encode(), self.access_token.encode(), "sha256").hex()
+        if parse_form(ask.query).first("appsecret_proof") not in {"", proof}:
+            return refused(400, 100, message="Invalid appsecret_proof provided in the API argument")
+        if path["account"] != self.account_id:
+            return refused(400, 100, message="Unsupported post request. Object with ID does not exist", subcode=33)
+        try:
+            return parse_json(ask.body)
+        except Unreadable:
+            return refused(400, 100, message="The body is not valid JSON")
+
+
+def label(ask: Ask) -> str:
+    """The edge, without the account."""
+    return f"{ask.method} messages" if _PATH.fullmatch(ask.path) else f"{ask.method} something else"
+
+
+def refused(status: int, code: int, *, message: str, subcode: int = 0, seconds: int = 0) -> Reply:
+    """The Graph API's own shape of an error."""
+    error: dict[str, Any] = {"message": f"(#{code}) {message}", "type": "OAuthException", "code": code}
+    error |= {"error_subcode": subcode} if subcode else {}
+    headers = {"retry-after": str(seconds)} if seconds else {}
+    return Reply(status, {"error": error | {"fbtrace_id": "ASandbox"}}, headers)
+
+
+def signed(url: str, content: Any, *, account: Account) -> Webhook:
+    """A webhook of the app's."""
+    body = orjson.dumps(content)
+    signature = meta_webhook.sign(body, account.values["META_APP_SECRET"])
+    headers = {"content-type": "application/json", meta_webhook.HEADER: signature}
+    return Webhook("POST", url, headers, body, account.now())

@@ -1,0 +1,141 @@
+"""What does Slack's Web API say when it is asked to post? And its events tell an app of its own posts.
+
+https://docs.slack.dev/reference/methods/chat.postMessage/
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from channels import slack_signature
+from channels.channel import Unreadable, Webhook
+from channels.payload import mapping, parse_form, parse_json, string
+from sandbox import formatting
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+
+LONGEST_TEXT = 40_000  # what is longer is cut
+APP_ID, BOT_ID, TEAM_ID = "A0IMITATED", "B0SANDBOX", "T0SANDBOX"
+
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
+
+
+def made_up(draw: Draw) -> Mapping[str, str]:
+    """An app in a workspace that nobody has."""
+    return {"SLACK_BOT_TOKEN": f"xoxb-{draw(12)}-{draw(24)}", "SLACK_SIGNING_SECRET": draw(32)}
+
+
+class Slack:
+    """One app, in direct messages with people who wrote to it."""
+
+    name = "slack"
+    handsets = (
+        Handset(
+            channel="slack",
+            title="Slack",
+            skin=Skin(bar="#4a154b", mine="#f0e2f1", mine_dark="#5a2d5c", wall="#ffffff", wall_dark="#1a1d21"),
+            receipts=("sent",),
+        ),
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._token = account.values["SLACK_BOT_TOKEN"]
+        self._people: dict[str, str] = {}  # direct message -> person
+        self._metadata: dict[str, Any] = {}  # by ts
+        self._posts = 0
+
+    def person(self, number: int) -> Person:
+        """A member of the workspace."""
+        return Person(f"U0SANDBOX{number + 1:02d}")
+
+    def label(self, ask: Ask) -> str:
+        """The method, which holds no secret."""
+        return ask.path.removeprefix("/")[:40]
+
+    def answer(self, ask: Ask) -> Reply | Taken:
+        """A refusal is 200 and says why in one word."""
+        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        if not stated:
+            return refused("not_authed")
+        if not hmac.compare_digest(stated, f"Bearer {self._token}".encode()):
+            return refused("invalid_auth")
+        if ask.path == "/auth.test":
+            return Reply(200, {"ok": True, "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID})
+        if ask.path != "/chat.postMessage":
+            return refused("unknown_method")
+        try:
+            return self._post(_asked(ask))
+        except Unreadable:
+            return refused("invalid_json")
+
+    def refuse(self, fault: str, seconds: int) -> Reply:
+        """429 with a header; broken in the way in which nothing was posted."""
+        if fault == "throttled":
+            return refused("ratelimited", 429, headers={"retry-after": str(seconds)})
+        return refused("service_unavailable", 503)
+
+    def say(self, channel: str, words: Words) -> Webhook:
+        """A direct message to the app."""
+        self._people[f"D{words.person.id[1:]}"] = words.person.id
+        return imitated(channel, words, account=self._account, message_id=self._account.draw(16))
+
+    def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
+        """`message_metadata_posted`, for an app that subscribes to it; None where the post had no metadata."""
+        del state
+        metadata = self._metadata[taken.id]
+        if not metadata:
+            return None
+        at = int(self._account.now().timestamp())
+        event = {
+            "type": "message_metadata_posted",
+            "app_id": APP_ID,
+            "bot_id": BOT_ID,
+            "channel_id": f"D{taken.to[1:]}",
+            "metadata": metadata,
+            "message_ts": taken.id,
+            "event_ts": taken.id,
+        }
+        told = {
+            "type": "event_callback",
+            "api_app_id": APP_ID,
+            "event_id": f"Ev{self._account.draw(8)}",
+            "event": event,
+        }
+        body = orjson.dumps(told | {"event_time": at})
+        proof = slack_signature.sign(body, secret=self._account.values["SLACK_SIGNING_SECRET"], at=at)
+        return Webhook("POST", url, {"content-type": "application/json", **proof}, body, self._account.now())
+
+    def _post(self, asked: Mapping[str, Any]) -> Reply | Taken:
+        person, text = self._people.get(string(asked.get("channel"))), string(asked.get("text"))[:LONGEST_TEXT]
+        metadata = mapping(asked.get("metadata"))
+        if not person:
+            return refused("channel_not_found")
+        if not text:
+            return refused("no_text")
+        if "thread_ts" in asked and not _TS.fullmatch(string(asked["thread_ts"])):
+            return refused("invalid_arguments")
+        if metadata and set(metadata) != {"event_type", "event_payload"}:
+            return refused("invalid_metadata_format")
+        self._posts += 1
+        ts = f"{int(self._account.now().timestamp())}.{self._posts % 1_000_000:06d}"
+        self._metadata[ts] = metadata
+        message = {"type": "message", "bot_id": BOT_ID, "text": text, "ts": ts}
+        content = {"ok": True, "channel": asked["channel"], "ts": ts, "message": message}
+        runs = formatting.slack(text)
+        return Taken("slack", person, ts, formatting.plain(runs), Reply(200, content), runs=runs)
+
+
+def refused(word: str, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Reply:
+    """Slack's own shape of an error."""
+    return Reply(status, {"ok": False, "error": word}, headers or {})
+
+
+def _asked(ask: Ask) -> dict[str, Any]:
+    """JSON, or a form in which objects are JSON."""
+    if ask.headers.get("content-type", "").startswith("application/json"):
+        return parse_json(ask.body)
+    form = {name: values[0] for name, values in parse_form(ask.body).items()}
+    return {name: parse_json(value.encode()) if name == "metadata" else value for name, value in form.items()}

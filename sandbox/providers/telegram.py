@@ -1,0 +1,165 @@
+"""What does Telegram's Bot API say when it is asked to send? https://core.telegram.org/bots/api#sendmessage"""
+
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from channels.channel import Unreadable, Webhook
+from channels.payload import integer, mapping, parse_form, parse_json
+from sandbox import formatting
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+
+LONGEST_TEXT = 4096  # UTF-16 units
+FIRST_PERSON = 4_711_001
+
+_PATH = re.compile(r"/bot(?P<token>[^/]*)/(?P<method>\w+)")
+_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+Parameters = Mapping[str, Any]
+
+
+def made_up(draw: Draw) -> Mapping[str, str]:
+    """A bot that nobody has."""
+    return {"TELEGRAM_BOT_TOKEN": f"4711000000:{draw(35)}", "TELEGRAM_WEBHOOK_SECRET": draw(48)}
+
+
+class Telegram:
+    """One bot. It can write to people who wrote to it, as at Telegram."""
+
+    name = "telegram"
+    handsets = (
+        Handset(
+            channel="telegram",
+            title="Telegram",
+            skin=Skin(bar="#3a7fb0", mine="#e3fdd1", mine_dark="#2b5278", wall="#d5e4d0", wall_dark="#0e1621"),
+        ),
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._token = account.values["TELEGRAM_BOT_TOKEN"]
+        # Above all that an earlier sandbox gave out: a number is said once in a chat, or it is a repetition.
+        self._number = int(account.now().timestamp())
+        self._chats: set[int] = set()
+        self._methods: dict[str, Callable[[Parameters], Reply | Taken]] = {
+            "getme": lambda _: _done(self._bot()),
+            "sendmessage": self._send,
+            "sendchataction": lambda asked: self._refusal(asked) or _done(True),
+            "setwebhook": lambda _: _done(True),
+            "deletewebhook": lambda _: _done(True),
+        }
+
+    def person(self, number: int) -> Person:
+        """By number; that is all a bot sees."""
+        return Person(str(FIRST_PERSON + number))
+
+    def label(self, ask: Ask) -> str:
+        """The method, without the token before it."""
+        path = _PATH.fullmatch(ask.path)
+        return path["method"][:40] if path else "something else"
+
+    def answer(self, ask: Ask) -> Reply | Taken:
+        """Names of methods are not case sensitive; parameters come as JSON, as a form, or in the query."""
+        path = _PATH.fullmatch(ask.path)
+        if not path or not _TOKEN.fullmatch(path["token"]):
+            return refused(404, "Not Found")
+        if not hmac.compare_digest(path["token"], self._token):
+            return refused(401, "Unauthorized")
+        method = self._methods.get(path["method"].lower())
+        if not method:
+            return refused(404, "Not Found")
+        try:
+            return method(_parameters(ask))
+        except Unreadable:
+            return refused(400, "Bad Request: can't parse JSON object")
+
+    def refuse(self, fault: str, seconds: int) -> Reply:
+        """429 says when to come again, in the body."""
+        if fault == "throttled":
+            return refused(429, f"Too Many Requests: retry after {seconds}", parameters={"retry_after": seconds})
+        return refused(500, "Internal Server Error")
+
+    def say(self, channel: str, words: Words) -> Webhook:
+        """An update. The bot may write to this chat from now on."""
+        self._chats.add(int(words.person.id))
+        return imitated(channel, words, account=self._account, message_id=str(self._next()))
+
+    def receipt(self, _taken: Taken, _state: str, *, url: str) -> Webhook | None:
+        """Telegram has none."""
+        del url
+        return None
+
+    def _send(self, asked: Parameters) -> Reply | Taken:
+        try:
+            runs = _read(asked)
+        except formatting.Unparsed as wrong:
+            return refused(400, f"Bad Request: can't parse entities: {wrong}")
+        text = formatting.plain(runs)
+        refusal = self._refusal(asked) or _unsendable(asked, text)
+        if refusal:
+            return refusal
+        chat, number = int(str(asked["chat_id"])), self._next()
+        result = {
+            "message_id": number,
+            "from": self._bot(),
+            "chat": {"id": chat, "first_name": "Ann", "type": "private"},
+            "date": int(self._account.now().timestamp()),
+            "text": text,
+        }
+        return Taken("telegram", str(chat), str(number), text, _done(result), runs=runs)
+
+    def _refusal(self, asked: Parameters) -> Reply | None:
+        """What is wrong with the chat."""
+        chat = str(asked.get("chat_id", ""))
+        if not chat:
+            return refused(400, "Bad Request: chat_id is empty")
+        known = _NUMBER.fullmatch(chat) and int(chat) in self._chats
+        return None if known else refused(400, "Bad Request: chat not found")
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _bot(self) -> dict[str, Any]:
+        number = int(self._token.partition(":")[0])
+        return {"id": number, "is_bot": True, "first_name": "Parley", "username": "parley_sandbox_bot"}
+
+
+def refused(code: int, description: str, **more: Any) -> Reply:
+    """Telegram's own shape of an error."""
+    return Reply(code, {"ok": False, "error_code": code, "description": description, **more})
+
+
+def _done(result: Any) -> Reply:
+    return Reply(200, {"ok": True, "result": result})
+
+
+def _read(asked: Parameters) -> tuple[formatting.Run, ...]:
+    """What stands there once its HTML is read. Other modes than HTML are not known here."""
+    text = asked.get("text")
+    stated = text if isinstance(text, str) else ""
+    return formatting.telegram(stated) if asked.get("parse_mode") == "HTML" else (formatting.Run(stated),)
+
+
+def _unsendable(asked: Parameters, text: str) -> Reply | None:
+    if not text.strip():
+        return refused(400, "Bad Request: message text is empty")
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > LONGEST_TEXT:
+        return refused(400, "Bad Request: message is too long")
+    if asked.get("message_thread_id"):
+        return refused(400, "Bad Request: message thread not found")  # a private chat has none
+    quoted = mapping(asked.get("reply_parameters"))
+    if quoted and integer(quoted.get("message_id")) is None:
+        return refused(400, "Bad Request: object expected as reply parameters")
+    return None
+
+
+def _parameters(ask: Ask) -> Parameters:
+    asked: dict[str, Any] = {name: values[0] for name, values in parse_form(ask.query).items()}
+    if ask.headers.get("content-type", "").startswith("application/json"):
+        return asked | parse_json(ask.body)
+    for name, values in parse_form(ask.body).items():
+        asked[name] = parse_json(values[0].encode()) if values[0].startswith("{") and name != "text" else values[0]
+    return asked

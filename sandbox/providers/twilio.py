@@ -1,0 +1,245 @@
+"""What does Twilio say when it is asked to send, and how does it report what became of it? WhatsApp and SMS.
+
+https://www.twilio.com/docs/messaging/api/message-resource and https://www.twilio.com/docs/api/errors
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from channels import twilio_signature
+from channels.channel import Webhook
+from channels.payload import Form, parse_form
+from sandbox import formatting
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+
+LONGEST_BODY = 1600
+WHATSAPP, SMS = "whatsapp", "sms"
+PREFIX = "whatsapp:"
+
+# What our word for a receipt is at Twilio: MessageStatus and ErrorCode.
+STATUSES = {
+    "sent": ("sent", ""),
+    "delivered": ("delivered", ""),
+    "read": ("read", ""),
+    "refused": ("undelivered", "63016"),  # WhatsApp is asked, and says no: the send itself was taken
+}
+# code -> (HTTP status, what it says)
+CODES = {
+    20001: (400, "The request is not a valid form."),
+    20003: (401, "Authenticate"),
+    20004: (405, "Method not allowed"),
+    20404: (404, "The requested resource was not found"),
+    20429: (429, "Too Many Requests"),
+    20500: (500, "Internal Server Error"),
+    21211: (400, "The 'To' number is not a valid phone number."),
+    21603: (400, "A 'From' phone number is required."),
+    21604: (400, "A 'To' phone number is required."),
+    21606: (400, "The 'From' phone number is not a valid, SMS-capable number of your account."),
+    21609: (400, "The 'StatusCallback' URL is not a valid URL."),
+    21617: (400, "The concatenated message body exceeds the 1600 character limit."),
+    21619: (400, "A text message body or media urls must be specified."),
+    21910: (400, "Invalid From and To pair. From and To should be of the same channel"),
+    63007: (400, "Twilio could not find a Channel with the specified From address"),
+}
+FAULTS = {"throttled": 20429, "broken": 20500}
+
+_PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/.]+))?\.json")
+_ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
+_SERVICE = re.compile(r"MG[0-9a-f]{32}")
+
+Check = Callable[[Form, "Twilio"], bool]  # True when it is wrong
+
+
+def made_up(draw: Draw) -> Mapping[str, str]:
+    """An account that nobody has, by environment variable."""
+    return {
+        "TWILIO_ACCOUNT_SID": f"AC{draw(32)}",
+        "TWILIO_AUTH_TOKEN": draw(32),
+        "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
+        "TWILIO_PHONE_NUMBER": "+15005550006",
+    }
+
+
+class Twilio:
+    """One account at Twilio."""
+
+    name = "twilio"
+    handsets = (
+        Handset(
+            channel=WHATSAPP,
+            title="WhatsApp",
+            skin=Skin(bar="#075e54", mine="#d9fdd3", mine_dark="#005c4b", wall="#efeae2", wall_dark="#0b141a"),
+            receipts=("sent", "delivered", "read"),
+            faults=("window",),
+        ),
+        Handset(
+            channel=SMS,
+            title="SMS",
+            skin=Skin(bar="#0b57d0", mine="#d3e3fd", mine_dark="#004a77", wall="#ffffff", wall_dark="#131314"),
+            receipts=("sent", "delivered"),
+        ),
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._sid = account.values["TWILIO_ACCOUNT_SID"]
+        self._token = account.values["TWILIO_AUTH_TOKEN"]
+        self._messages: dict[str, dict[str, Any]] = {}
+        self.numbers = {
+            PREFIX + account.values["TWILIO_WHATSAPP_NUMBER"].removeprefix(PREFIX),
+            account.values["TWILIO_PHONE_NUMBER"],
+        }
+
+    def person(self, number: int) -> Person:
+        """Numbers of the block that is kept for films."""
+        return Person(f"+1202555{100 + number % 100:04d}")
+
+    def label(self, ask: Ask) -> str:
+        """The resource, without the account."""
+        return f"{ask.method} Messages.json" if _PATH.fullmatch(ask.path) else f"{ask.method} something else"
+
+    def answer(self, ask: Ask) -> Reply | Taken:
+        """POST Messages.json, or GET of one message."""
+        path = _PATH.fullmatch(ask.path)
+        if not path:
+            return refused(20404)
+        expected = base64.b64encode(f"{self._sid}:{self._token}".encode())
+        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        if path["account"] != self._sid or not hmac.compare_digest(stated, b"Basic " + expected):
+            return refused(20003)
+        if path["sid"]:
+            found = self._messages.get(path["sid"]) if ask.method == "GET" else None
+            return Reply(200, found) if found else refused(20404)
+        return self._send(ask) if ask.method == "POST" else refused(20004)
+
+    def refuse(self, fault: str, seconds: int) -> Reply:
+        """429 says when to come again, in a header."""
+        return refused(FAULTS[fault], {"retry-after": str(seconds)} if fault == "throttled" else {})
+
+    def say(self, channel: str, words: Words) -> Webhook:
+        """As captured."""
+        return imitated(channel, words, account=self._account, message_id=f"SM{self._account.draw(32)}")
+
+    def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
+        """A status callback, where one was asked for: `url` is not where Twilio posts them."""
+        del url
+        status, code = STATUSES[state]
+        message = self._messages[taken.id]
+        message.update(status=status, error_code=int(code) if code else None)
+        if not taken.callback:
+            return None
+        fields = {
+            "ChannelToAddress": message["to"].removeprefix(PREFIX),
+            "SmsSid": taken.id,
+            "SmsStatus": status,
+            "MessageStatus": status,
+            "To": message["to"],
+            "MessageSid": taken.id,
+            "AccountSid": self._sid,
+            "From": message["from"],
+            "ApiVersion": "2010-04-01",
+            **({"ErrorCode": code} if code else {}),
+            **({"MessagingServiceSid": message["messaging_service_sid"]} if message["messaging_service_sid"] else {}),
+        }
+        signature = twilio_signature.sign(
+            taken.callback, Form({name: [value] for name, value in fields.items()}), token=self._token
+        )
+        headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
+        return Webhook("POST", taken.callback, headers, urlencode(fields).encode(), self._account.now())
+
+    def _send(self, ask: Ask) -> Reply | Taken:
+        if not ask.headers.get("content-type", "").startswith(twilio_signature.FORM_TYPE):
+            return refused(20001)
+        form = parse_form(ask.body)
+        wrong = next((code for code, check in CHECKS if check(form, self)), 0)
+        if wrong:
+            return refused(wrong)
+        message = self._message(form)
+        channel = WHATSAPP if message["to"].startswith(PREFIX) else SMS
+        runs = formatting.whatsapp(message["body"]) if channel == WHATSAPP else (formatting.Run(message["body"]),)
+        return Taken(
+            channel=channel,
+            to=message["to"].removeprefix(PREFIX),
+            id=message["sid"],
+            text=formatting.plain(runs),
+            reply=Reply(201, dict(message)),
+            callback=form.first("StatusCallback"),
+            runs=runs,
+        )
+
+    def _message(self, form: Form) -> dict[str, Any]:
+        """The resource. Nobody learns its sid before it is taken."""
+        sid, to = f"SM{self._account.draw(32)}", form.first("To")
+        pooled = next(each for each in self.numbers if each.startswith(PREFIX) == to.startswith(PREFIX))
+        now = format_datetime(self._account.now())
+        uri = f"/2010-04-01/Accounts/{self._sid}/Messages/{sid}"
+        self._messages[sid] = {
+            "account_sid": self._sid,
+            "api_version": "2010-04-01",
+            "body": form.first("Body"),
+            "date_created": now,
+            "date_sent": None,
+            "date_updated": now,
+            "direction": "outbound-api",
+            "error_code": None,
+            "error_message": None,
+            "from": form.first("From") or pooled,
+            "messaging_service_sid": form.first("MessagingServiceSid") or None,
+            "num_media": "0",
+            "num_segments": "1",
+            "price": None,
+            "price_unit": None,
+            "sid": sid,
+            "status": "queued",
+            "subresource_uris": {"media": f"{uri}/Media.json"},
+            "to": to,
+            "uri": f"{uri}.json",
+        }
+        return self._messages[sid]
+
+
+def refused(code: int, headers: Mapping[str, str] | None = None) -> Reply:
+    """Twilio's own shape of an error."""
+    status, message = CODES[code]
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return Reply(status, {"code": code, "message": message, "more_info": more, "status": status}, headers or {})
+
+
+def _no_sender(form: Form, _twilio: Twilio) -> bool:
+    return not form.first("From") and not _SERVICE.fullmatch(form.first("MessagingServiceSid"))
+
+
+def _strange(form: Form, twilio: Twilio) -> bool:
+    return bool(form.first("From")) and form.first("From") not in twilio.numbers
+
+
+def _too_long(form: Form, _twilio: Twilio) -> bool:
+    return len(form.first("Body").encode("utf-16-le")) // 2 > LONGEST_BODY
+
+
+def _no_url(form: Form, _twilio: Twilio) -> bool:
+    stated = urlsplit(form.first("StatusCallback"))
+    return bool(form.first("StatusCallback")) and (stated.scheme not in {"http", "https"} or not stated.netloc)
+
+
+# The first that applies is what Twilio says.
+CHECKS: tuple[tuple[int, Check], ...] = (
+    (21604, lambda form, _: not form.first("To")),
+    (21211, lambda form, _: not _ADDRESS.fullmatch(form.first("To"))),
+    (21603, _no_sender),
+    (63007, lambda form, twilio: _strange(form, twilio) and form.first("From").startswith(PREFIX)),
+    (21606, _strange),
+    (21910, lambda form, _: bool(form.first("From")) and _kind(form.first("From")) != _kind(form.first("To"))),
+    (21619, lambda form, _: not form.first("Body")),
+    (21617, _too_long),
+    (21609, _no_url),
+)
+
+
+def _kind(address: str) -> bool:
+    return address.startswith(PREFIX)

@@ -1,0 +1,61 @@
+"""How does a test get `parley up --sandbox`, and do on its phones what the page does?"""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.running import Mesh, running_mesh
+from tests.simulated.wire import free_port
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A mesh with its sandbox, both as a person has them."""
+
+    mesh: Mesh
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def do(self, channel: str, deed: str, **asked: Any) -> None:
+        body, headers = json.dumps(asked).encode(), {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/phones/{channel}/{deed}", body, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+
+    def phone(self, channel: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/state", timeout=10) as answer:
+            phones: list[dict[str, Any]] = json.load(answer)["phones"]
+        return next(each for each in phones if each["channel"] == channel)
+
+    def answers(self, channel: str) -> list[str]:
+        """What the person was sent."""
+        return [each["text"] for each in self.phone(channel)["bubbles"] if not each["mine"]]
+
+    def last(self, channel: str) -> dict[str, Any]:
+        """The newest message on the phone."""
+        found: dict[str, Any] = self.phone(channel)["bubbles"][-1]
+        return found
+
+    def events(self, channel: str) -> list[tuple[str, str]]:
+        """What happened, and how it ended."""
+        return [(each["what"], each["status"]) for each in self.phone(channel)["events"]]
+
+    def deliveries(self, state: str) -> list[str]:
+        """What an operator is shown."""
+        return self.mesh.command("deliveries", "--state", state).splitlines()[1:]
+
+
+@contextmanager
+def sandboxed(folder: Path, *options: str, **settings: str) -> Iterator[Sandbox]:
+    """Runs until the block ends. The mesh keeps its data in a folder of the sandbox's own."""
+    port = free_port()
+    with running_mesh(folder, "--sandbox", *options, SANDBOX_PORT=str(port), **settings) as mesh:
+        own = {**mesh.environment, "DATA_DIR": str(folder / "data" / "sandbox")}
+        yield Sandbox(Mesh(mesh.folder, mesh.http_port, own, mesh.process), port)
