@@ -45,8 +45,12 @@ class Estimate:
         return max(len(prompt.messages), round(characters(prompt) / self.ratio(model)))
 
     def learn(self, prompt: prompt_pb2.Prompt, model: str, *, tokens: int) -> float:
-        """Corrects the ratio by what the model counted. Gives the error that the estimate had, as a share of it."""
-        length = characters(prompt)
+        """Corrects the ratio by what the model counted. Gives the error that the estimate had, as a share of it.
+
+        Of the prompt the text alone counts: whether a server counts tools nobody knows, and tokens that are believed
+        longer than they are would let a prompt grow over the window.
+        """
+        length = said(prompt)
         wrong = abs(self.count(prompt, model) - tokens) / tokens
         seen = self._models.setdefault(model, _Seen())
         seen.characters = seen.characters * _FADING + length
@@ -57,12 +61,16 @@ class Estimate:
 
 def characters(prompt: prompt_pb2.Prompt) -> int:
     """All that the model reads: what was said, what was called, and what the tools are."""
-    said = sum([len(message.text) for message in prompt.messages])
-    called = sum([len(call.arguments) for message in prompt.messages for call in message.tool_calls])
     if not prompt.tools and not prompt.output_schema:
-        return said + called
+        return said(prompt)
     tools = sum(len(tool.name) + len(tool.description) + len(tool.parameters) for tool in prompt.tools)
-    return said + called + tools + len(prompt.output_schema)
+    return said(prompt) + tools + len(prompt.output_schema)
+
+
+def said(prompt: prompt_pb2.Prompt) -> int:
+    """The characters of what was said, and of what was called."""
+    called = sum([len(call.arguments) for message in prompt.messages for call in message.tool_calls])
+    return sum([len(message.text) for message in prompt.messages]) + called
 
 
 def teaches(prompt: prompt_pb2.Prompt) -> bool:

@@ -46,7 +46,8 @@ async def test_a_killed_service_loses_nothing_and_says_nothing_twice(
     unknown = await _unknown(mesh) - unknown_before
     assert max(answers) == 1
     assert answers.count(0) <= unknown
-    assert unknown == 0 or service == "sender"
+    # A send is unknown when its sender dies, or finds no storage for twice its lease, which is short here.
+    assert unknown == 0 or service in {"sender", "storage"}
 
 
 async def _insist(talk: Talk, who: str, after_seconds: float) -> None:

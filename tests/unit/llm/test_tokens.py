@@ -126,3 +126,13 @@ def test_a_prompt_that_is_mostly_tools_teaches_nothing_of_text() -> None:
 
     prompt.tools.add(name="look", parameters="{" + " " * 500 + "}")
     assert not teaches(prompt)
+
+
+def test_whoever_counts_no_tools_teaches_no_longer_tokens_than_there_are() -> None:
+    estimate, prompt = Estimate(), a_prompt("x" * 1000)
+    prompt.tools.add(name="hand_off", description="y" * 900)
+
+    for _ in range(50):
+        estimate.learn(prompt, "m", tokens=250)
+
+    assert estimate.ratio("m") == pytest.approx(4.0)
