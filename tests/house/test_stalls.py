@@ -1,0 +1,49 @@
+"""Does a test run again when the machine stood still, and only then?"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STANDS_STILL = """
+import gc, signal, os, subprocess, sys, time
+
+def test_it(tmp_path_factory):
+    tries = tmp_path_factory.getbasetemp().parent / "tries"
+    tries.open("a").write("x")
+    if {stalled}:
+        me = f"os.kill({{os.getpid()}}, signal."
+        stop = f"import os, signal, time; {{me}}SIGSTOP); time.sleep(1); {{me}}SIGCONT)"
+        subprocess.run([sys.executable, "-c", stop])
+    assert len(tries.read_text()) > {enough}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stalled", "enough", "said"),
+    [(True, 1, "1 passed, 1 rerun"), (True, 9, "1 failed, 2 rerun"), (False, 1, "1 failed")],
+    ids=["passes at last", "fails at last", "nothing stood still"],
+)
+def test_a_failure_counts_unless_the_machine_stood_still(stalled: bool, enough: int, said: str, tmp_path: Path) -> None:
+    tried = tmp_path / "test_tried.py"
+    tried.write_text(STANDS_STILL.format(stalled=stalled, enough=enough))
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.stalls",
+        "-c",
+        "/dev/null",
+        "--basetemp",
+        "run/once",
+        "test_tried.py",
+    ]
+    (tmp_path / "run").mkdir()
+    told = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert said in told.stdout.splitlines()[-1], told.stdout
+    assert ("ran again, since the machine stood still: test_tried.py::test_it" in told.stdout) is stalled
