@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import pairwise
 
 BLOCKS = frozenset({"pre", "quote"})
 LITERAL = frozenset({"pre", "code"})
@@ -37,7 +38,8 @@ class Unparsed(ValueError):
 
 def plain(runs: Sequence[Run]) -> str:
     """What stands there, without how it looks."""
-    return "".join(run.text + ("\n" if BLOCKS & set(run.styles) else "") for run in runs).rstrip("\n")
+    ends = (BLOCKS & set(run.styles) - set(after.styles) for run, after in pairwise((*runs, Run(""))))
+    return "".join(run.text + "\n" * bool(end) for run, end in zip(runs, ends, strict=True)).rstrip("\n")
 
 
 def _inline(sign: str) -> re.Pattern[str]:
@@ -48,14 +50,14 @@ def _inline(sign: str) -> re.Pattern[str]:
 
 _PRE = Rule(re.compile(r"```(?:[a-z0-9+#-]*\n)?(.*?)\n?```\n?", re.DOTALL), "pre")
 _CODE = Rule(re.compile(r"`([^`\n]+)`"), "code")
-_QUOTE = Rule(re.compile(r"^> ?(.*)(?:\n|\Z)", re.MULTILINE), "quote")
+_QUOTE = Rule(re.compile(r"^> ?(.*(?:\n(?=>))?)\n?", re.MULTILINE), "quote")
 _MARKS = (Rule(_inline("*"), "bold"), Rule(_inline("_"), "italic"), Rule(_inline("~"), "strike"))
 
 WHATSAPP = (_PRE, _CODE, _QUOTE, *_MARKS)
 SLACK = (
     _PRE,
     _CODE,
-    Rule(re.compile(r"^(?:&gt;|>) ?(.*)(?:\n|\Z)", re.MULTILINE), "quote"),
+    Rule(re.compile(r"^(?:&gt;|>) ?(.*(?:\n(?=&gt;|>))?)\n?", re.MULTILINE), "quote"),
     *_MARKS,
     Rule(re.compile(r"<(?P<link>[a-z]+:[^|>]+)\|([^>]+)>"), "link"),
 )
@@ -141,12 +143,13 @@ def telegram(text: str) -> tuple[Run, ...]:
 
 def _under_blocks(runs: Sequence[Run]) -> Iterator[Run]:
     """A block ends its line, so that the line break after it is not seen."""
-    after_block = False
+    before: set[str] = set()
     for run in runs:
-        text = run.text.removeprefix("\n") if after_block else run.text
+        block = BLOCKS & set(run.styles)
+        text = run.text.removeprefix("\n") if before - block else run.text
         if text:
             yield Run(text, run.styles, run.link)
-        after_block = bool(BLOCKS & set(run.styles))
+        before = block
 
 
 class _TelegramHtml(HTMLParser):

@@ -45,9 +45,21 @@ function button(className, words, onClick) {
 
 /** Characters with their looks. Where a link leads is told and not followed: this is a picture of a phone. */
 function dressed(run) {
-  const made = make("span", run.styles.join(" "), run.text);
+  const made = make("span", run.styles.filter((each) => each !== "quote").join(" "), run.text);
   if (run.link) made.title = run.link;
   return made;
+}
+
+/** What is quoted stands in one block, whatever its looks are. */
+function paragraph(runs) {
+  const root = make("p", "words");
+  let quote = null;
+  for (const run of runs) {
+    if (!run.styles.includes("quote")) quote = null;
+    else if (!quote) root.append((quote = make("span", "quote")));
+    (quote ?? root).append(dressed(run));
+  }
+  return root;
 }
 
 const clock = (iso) => new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -177,7 +189,7 @@ export class PhoneView {
 
   #appear(bubble) {
     const meta = make("p", "meta");
-    const root = make("li", `bubble${bubble.mine ? " mine" : ""}`, make("p", "words", ...bubble.runs.map(dressed)), meta);
+    const root = make("li", `bubble${bubble.mine ? " mine" : ""}`, paragraph(bubble.runs), meta);
     const entry = { root, meta, drawn: "" };
     this.shown.set(bubble.id, entry);
     this.bubbles.append(root);

@@ -110,11 +110,12 @@ async def test_seconds_can_be_said_where_something_waits(browser: Browser, sandb
 async def test_what_is_formatted_looks_so_on_each_phone(browser: Browser, sandbox: Sandbox) -> None:
     async with visiting(browser, sandbox) as page:
         for title in ("WhatsApp", "Telegram", "Slack", "Discord"):
-            await write(page, title, "**Open** today, `9 < 18`\n\n> see you\n\n```\nring twice\n```\nplease")
+            await write(page, title, "**Open** today, `9 < 18`\n\n> see _you_\n> there\n\n```\nring twice\n```\nplease")
             answer = phone(page, title).locator(".bubble:not(.mine)").last
             await expect(answer.locator(".bold")).to_have_text("Open", timeout=20_000)
             await expect(answer.locator(".code").first).to_have_text("9 < 18")
             await expect(answer.locator(".pre")).to_have_text("ring twice")
+            await expect(answer.locator(".quote")).to_have_text("see you\nthere")
         await page.evaluate("scrollTo(0, 0)")
         await shoot(page, "sandbox-desktop-formatted")
 

@@ -17,6 +17,7 @@ BOLD, CODE = ("bold",), ("code",)
         ("`*a*` ~no~", (Run("*a*", CODE), Run(" "), Run("no", ("strike",)))),
         ("```\nx *y*\n```", (Run("x *y*", ("pre",)),)),
         ("> said\nand", (Run("said", ("quote",)), Run("and"))),
+        ("> one\n> two\nand", (Run("one\n", ("quote",)), Run("two", ("quote",)), Run("and"))),
     ],
 )
 def test_whatsapp_shows_its_marks(text: str, shown: tuple[Run, ...]) -> None:
@@ -31,6 +32,7 @@ def test_whatsapp_shows_its_marks(text: str, shown: tuple[Run, ...]) -> None:
         ("`x &lt; y`", (Run("x < y", CODE),)),
         ("see <https://example.com|here>", (Run("see "), Run("here", ("link",), "https://example.com"))),
         ("&gt; said", (Run("said", ("quote",)),)),
+        ("&gt; one\n&gt; *two*\nand", (Run("one\n", ("quote",)), Run("two", ("quote", "bold")), Run("and"))),
     ],
 )
 def test_slack_shows_its_marks_and_unescapes(text: str, shown: tuple[Run, ...]) -> None:
@@ -70,3 +72,4 @@ def test_telegram_refuses_html_that_it_cannot_read(text: str) -> None:
 def test_what_stands_there_keeps_its_lines() -> None:
     assert plain(whatsapp("> one\n> two\nthree")) == "one\ntwo\nthree"
     assert plain(telegram("<blockquote>one\ntwo</blockquote>\nthree")) == "one\ntwo\nthree"
+    assert plain(telegram("<blockquote><b>one</b>\ntwo</blockquote>\nthree")) == "one\ntwo\nthree"
