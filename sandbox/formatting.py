@@ -143,7 +143,7 @@ def telegram(text: str) -> tuple[Run, ...]:
 
 def _under_blocks(runs: Sequence[Run]) -> Iterator[Run]:
     """A block ends its line, so that the line break after it is not seen."""
-    before: set[str] = set()
+    before: frozenset[str] = frozenset()
     for run in runs:
         block = BLOCKS & set(run.styles)
         text = run.text.removeprefix("\n") if before - block else run.text
