@@ -1,60 +1,41 @@
 """What is a channel? The protocol that one provider's file fills, and the values that pass through it, without I/O."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from channels.credentials import CredentialField, Credentials
+from channels.outcomes import (
+    DeliveryError,
+    Rejected,
+    RejectedKind,
+    Sent,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
+
+# Passed on, so that a channel imports all of the protocol from one place.
+__all__ = [
+    "CredentialField",
+    "Credentials",
+    "DeliveryError",
+    "Rejected",
+    "RejectedKind",
+    "Sent",
+    "Throttled",
+    "Unauthorized",
+    "Unavailable",
+    "Unknown",
+]
 
 TextUnit = Literal["characters", "utf16", "bytes"]
 WebhookKind = Literal["message", "status"]
 Markup = Literal["as_written", "plain", "telegram", "whatsapp", "slack", "discord"]  # channels/markup/styles.py
-RejectedKind = Literal["recipient", "window", "policy", "payload"]
-
-
-class Credentials(Mapping[str, str]):
-    """What an account proves itself with, by name. Its repr shows the names only."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        """Copies the values; a blank one counts as not given."""
-        self._values = {name: value for name, value in values.items() if value.strip()}
-
-    def __getitem__(self, name: str) -> str:
-        """The value; KeyError when it was not given or is blank."""
-        return self._values[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Whether it was given."""
-        return name in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        """Names only, so that no log line can hold a secret."""
-        return f"Credentials({', '.join(sorted(self._values))})"
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialField:
-    """One credential that a channel's accounts have."""
-
-    name: str
-    environment: str  # the variable that sets it for the default tenant; "" when there is none
-    secret: bool
-    required: bool
-    description: str
-    verifies: bool = False  # webhooks are checked with it: while it is empty every webhook is refused
-    generated: bool = False  # made at random (32 bytes or more) together with the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +146,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The provider took the part and calls it this."""
-
-    provider_message_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Imitation:
     """What a person would say on a channel, for a webhook made by ourselves."""
 
@@ -193,45 +167,6 @@ class Stale(Exception):
 
 class Unreadable(Exception):
     """The webhook is the provider's, and we cannot read it."""
-
-
-class DeliveryError(Exception):
-    """A part was not sent, or perhaps was. The message never holds text, address or token."""
-
-    def __init__(self, message: str = "", *, provider_code: str = "") -> None:
-        """`provider_code` is the provider's own name of the failure."""
-        super().__init__(message or type(self).__doc__ or "")
-        self.provider_code = provider_code
-
-
-class Throttled(DeliveryError):
-    """Too fast; not sent, repeat after a while."""
-
-    def __init__(self, message: str = "", *, provider_code: str = "", retry_after: timedelta | None = None) -> None:
-        """`retry_after` is what the provider asks for; None when it does not say."""
-        super().__init__(message, provider_code=provider_code)
-        self.retry_after = retry_after
-
-
-class Unavailable(DeliveryError):
-    """The provider could not; not sent, repeat later."""
-
-
-class Rejected(DeliveryError):
-    """The provider will never take it; `kind` says what is wrong."""
-
-    def __init__(self, message: str = "", *, kind: RejectedKind, provider_code: str = "") -> None:
-        """`kind`: the recipient, the reply window, a policy (opt-out, block), or what we sent."""
-        super().__init__(message, provider_code=provider_code)
-        self.kind = kind
-
-
-class Unauthorized(DeliveryError):
-    """The provider refuses our credentials; the account must pause."""
-
-
-class Unknown(DeliveryError):
-    """It may have been sent; repeating could send it twice."""
 
 
 Flow = Generator[Call, Answer, Sent]
