@@ -94,7 +94,7 @@ class Webchat:
     name = "webchat"
     provider = ""
     max_text = TextLimit(size=65_536, unit="characters")  # the contract's limit of a text: never split
-    markup: Markup = "as_written"  # the page shows text as text; a program of your own may render it
+    markup: Markup = "as_written"  # what the page builds of it is in channels/markup/page.py
     credential_fields = (
         CredentialField(
             name="session_key",
@@ -107,7 +107,7 @@ class Webchat:
         ),
     )
     address_environment = ""
-    formatting = "This chat shows plain text and line breaks: no Markdown and no tables."
+    formatting = "This chat shows Markdown: headings, bold, italic, lists, quotes, links, code and tables."
     capabilities = Capabilities(receipts=False, reconciles=False)
     window = None
     unreadable = HttpAnswer(400, "application/json", b'{"error":"unreadable"}')  # our own client: tell it

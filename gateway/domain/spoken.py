@@ -1,11 +1,13 @@
 """What may a visitor see of a conversation? Their own words and the answers; never what was told to the model."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from channels.markup import page
 from kit.moments import moment
 from parley.chat.v1 import message_pb2
 
@@ -15,6 +17,35 @@ SPEAKERS: dict[int, Speaker] = {
     message_pb2.ROLE_AGENT: "agent",
     message_pb2.ROLE_OPERATOR: "operator",
 }
+# Reading Markdown takes a millisecond or two for so many characters: more is read beside the loop.
+AT_ONCE = 4096
+
+
+class Span(BaseModel):
+    """Words that look alike throughout."""
+
+    text: str = Field(description="The words; a line may end in them")
+    marks: list[Literal["bold", "italic", "strike", "code"]] = Field(description="How they are shown, outermost first")
+    href: str | None = Field(None, description="Where they lead: http, https or mailto only. Absent: nowhere")
+
+
+class Item(BaseModel):
+    """One item of a list."""
+
+    number: str = Field(description='As it was written, such as "3."; empty for a bullet')
+    blocks: list["Block"] = Field(description="What stands in it")
+
+
+class Block(BaseModel):
+    """One piece of an answer. Which other fields there are depends on its kind."""
+
+    kind: Literal["paragraph", "heading", "quote", "list", "code", "table", "rule"] = Field(description="What it is")
+    spans: list[Span] | None = Field(None, description="Of a paragraph and a heading")
+    blocks: list["Block"] | None = Field(None, description="Of a quote")
+    items: list[Item] | None = Field(None, description="Of a list")
+    rows: list[list[list[Span]]] | None = Field(None, description="Of a table: rows of cells; the first is the heads")
+    text: str | None = Field(None, description="Of a block of code")
+    language: str | None = Field(None, description="Of a block of code; may be empty")
 
 
 class Message(BaseModel):
@@ -23,7 +54,11 @@ class Message(BaseModel):
     id: str = Field(description="Its id")
     seq: int = Field(description="Its place in the conversation")
     role: Speaker = Field(description="Who said it")
-    text: str = Field(description="Plain text: show it as it is, never as markup")
+    text: str = Field(description="As it was written, an answer in Markdown: show it as text, never as markup")
+    blocks: list[Block] = Field(
+        description="Of an answer: what its Markdown says, to build a page of. Every value is text. Empty for the "
+        "visitor's own words"
+    )
     created_at: datetime = Field(description="When it was stored")
     client_id: str = Field(description="The Idempotency-Key that it was sent with; empty for answers")
 
@@ -35,22 +70,30 @@ class Page(BaseModel):
     more: bool = Field(description="Whether more follow: ask again after the last seq")
 
 
-def seen(messages: Iterable[message_pb2.Message]) -> list[dict[str, object]]:
+async def seen(messages: Sequence[message_pb2.Message]) -> list[dict[str, object]]:
     """The messages that a visitor may see, as JSON has them."""
-    return [_seen(each) for each in messages if each.role in SPEAKERS]
+    return [each for _, each in await by_seq(messages)]
 
 
-def by_seq(messages: Iterable[message_pb2.Message]) -> list[tuple[int, dict[str, object]]]:
+async def by_seq(messages: Sequence[message_pb2.Message]) -> list[tuple[int, dict[str, object]]]:
     """The same, each with its place."""
+    if sum(len(each.text) for each in messages) > AT_ONCE:
+        return await asyncio.to_thread(_by_seq, messages)
+    return _by_seq(messages)
+
+
+def _by_seq(messages: Iterable[message_pb2.Message]) -> list[tuple[int, dict[str, object]]]:
     return [(each.seq, _seen(each)) for each in messages if each.role in SPEAKERS]
 
 
 def _seen(message: message_pb2.Message) -> dict[str, object]:
+    written = message.role == message_pb2.ROLE_CONTACT  # shown as it was typed
     return {
         "id": message.id,
         "seq": message.seq,
         "role": SPEAKERS[message.role],
         "text": message.text,
+        "blocks": () if written else page.blocks(message.text),
         "created_at": moment(message.created_at),
         "client_id": message.provider_message_id,
     }

@@ -1,5 +1,7 @@
 // How is a conversation shown? One entry per message, in order; text is text and never markup.
 
+import { nodes } from "./words.js";
+
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const STATES = { sending: "Sending…", sent: "Sent", failed: "Not sent" };
@@ -48,7 +50,7 @@ export class Transcript {
   make(message) {
     const item = element("li", `entry ${message.role}`);
     if (this.settled) item.classList.add("fresh");
-    item.append(element("span", "unseen"), element("p", "bubble"), element("div", "meta"));
+    item.append(element("span", "unseen"), element("div", "bubble"), element("div", "meta"));
     this.entries.set(message.key, item);
     return item;
   }
@@ -57,7 +59,7 @@ export class Transcript {
     const [speaker, bubble, meta] = item.children;
     const when = new Date(message.created_at);
     speaker.textContent = `${SPEAKERS[message.role]}: `;
-    bubble.textContent = message.text;
+    bubble.replaceChildren(...nodes(message));
     item.dataset.state = message.state;
     item.dataset.day = when.toDateString();
     const time = element("time");

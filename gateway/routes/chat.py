@@ -97,7 +97,7 @@ class Chat:
         if not conversation_id:
             return _json({"messages": [], "more": False})
         history = await self.conversations.history(visit.account.tenant_id, conversation_id, after_seq=after_seq)
-        return _json({"messages": spoken.seen(history.messages), "more": history.more})
+        return _json({"messages": await spoken.seen(history.messages), "more": history.more})
 
     async def about(self) -> Response:
         """Which model answers."""

@@ -20,6 +20,7 @@ PATHS = {
     "/chat.js": "chat.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",
+    "/words.js": "words.js",
     "/favicon.svg": "favicon.svg",
     "/docs": "docs.html",
     "/docs.css": "docs.css",

@@ -89,7 +89,7 @@ class Stream:
             thinking = False
             async with aclosing(_with_heartbeat(watching)) as heard:
                 async for each in heard:
-                    await _put(send, _events(each, thinking) if each is not None else HEARTBEAT)
+                    await _put(send, await _events(each, thinking) if each is not None else HEARTBEAT)
                     thinking = each.thinking if each is not None else thinking
 
     async def _awaited(self, visit: Visit, send: Send) -> str:
@@ -114,10 +114,10 @@ def _after(request: Request) -> int:
     return int(stated)
 
 
-def _events(heard: WatchMessagesResponse, was_thinking: bool) -> bytes:
+async def _events(heard: WatchMessagesResponse, was_thinking: bool) -> bytes:
     frames = [
         b"id: %d\nevent: message\ndata: %s\n\n" % (seq, orjson.dumps(message))
-        for seq, message in spoken.by_seq(heard.messages)
+        for seq, message in await spoken.by_seq(heard.messages)
     ]
     if heard.thinking != was_thinking:
         frames.append(b'event: thinking\ndata: {"thinking":%s}\n\n' % (b"true" if heard.thinking else b"false"))

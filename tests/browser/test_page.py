@@ -52,15 +52,123 @@ async def test_a_visitor_writes_and_is_answered(
         assert wide == 0
 
 
+RICH = """# Your order
+
+It left our warehouse **today**; you can [follow it](https://example.com/track?a=1&b=2) or write to
+[us](mailto:help@example.com). ~~Monday~~ *Tuesday* is when it comes.
+
+- a kettle
+- two cups
+  - one of them blue
+
+3. Unpack
+4. Check
+
+> The parcel is *fragile*.
+
+| part | price | when it comes |
+|---|---|---|
+| kettle | 24.90 | Tuesday |
+| cup | 4.50 | Wednesday, by another courier from another house |
+
+```python
+for part in order:
+    print(part)  # a line of code that is wider than any bubble of a chat on a phone will ever be
+```
+
+---
+See https://example.org/help."""
+
+
+@pytest.mark.parametrize(("name", "width", "dark"), [("rich", 1280, False), ("rich-phone", 390, True)])
+async def test_an_answer_in_markdown_is_shown_as_what_it_means(
+    browser: Browser, world: World, name: str, width: int, dark: bool
+) -> None:
+    world.peer.answer = lambda _: RICH
+    async with visiting(browser, world, width=width, dark=dark) as page:
+        await write(page, "Where is my order? **now**")
+        bubble = page.locator(".entry.agent .bubble")
+        await expect(bubble.locator("h3")).to_have_text("Your order")
+        await expect(bubble.locator("strong")).to_have_text("today")
+        await expect(bubble.locator("s")).to_have_text("Monday")
+        await expect(bubble.locator("ul > li").first).to_have_text("a kettle")
+        await expect(bubble.locator("ul ul > li")).to_have_text("one of them blue")
+        assert await bubble.locator("ol").get_attribute("start") == "3"
+        await expect(bubble.locator("blockquote em")).to_have_text("fragile")
+        await expect(bubble.locator("th")).to_have_text(["part", "price", "when it comes"])
+        await expect(bubble.locator("tbody tr").first).to_have_text("kettle24.90Tuesday")
+        await expect(bubble.locator("pre code")).to_contain_text("for part in order:\n    print(part)")
+        assert await bubble.locator("hr").count() == 1
+        links = [
+            (await each.get_attribute("href"), await each.get_attribute("rel"), await each.get_attribute("target"))
+            for each in await bubble.locator("a").all()
+        ]
+        assert [href for href, _, _ in links] == [
+            "https://example.com/track?a=1&b=2",
+            "mailto:help@example.com",
+            "https://example.org/help",
+        ]
+        assert {(rel, target) for _, rel, target in links} == {("noopener noreferrer nofollow", "_blank")}
+        await expect(page.locator(".entry.contact .bubble")).to_have_text("Where is my order? **now**")
+        await shoot(page, name)
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0
+
+
+HOSTILE = """<img src=x onerror=alert(1)><script>document.title='taken'</script> **bold** <b>&amp;</b>
+
+[a](javascript:alert(1)) [b](JAVASCRIPT&colon;alert(1)) [c](data:text/html,x) [d](//evil.example) <javascript:alert(1)>
+![e](x" onerror="alert(1)) [f](https://x.example/"onmouseover="alert(1)) [g](mailto:a@example.com?body=x)
+
+```html"><img src=x onerror=alert(1)>
+</code></pre><script>document.title='taken'</script>
+```
+
+| <script>document.title='taken'</script> | `<img src=x onerror=alert(1)>` |
+|---|---|
+| <style>*{display:none}</style> | [https://bank.example](https://evil.example) |
+
+> <iframe src=x></iframe>"""
+
+
 async def test_what_a_model_writes_is_shown_and_never_run(browser: Browser, world: World) -> None:
-    nasty = "<img src=x onerror=alert(1)><script>document.title='taken'</script> **bold** <b>&amp;</b>"
-    world.peer.answer = lambda _: nasty
+    world.peer.answer = lambda _: HOSTILE
     async with visiting(browser, world) as page:
-        await write(page, "<i>me too</i>")
-        await expect(page.locator(".entry.agent .bubble")).to_have_text(nasty)
-        await expect(page.locator(".entry.contact .bubble")).to_have_text("<i>me too</i>")
-        assert await page.locator(".log img, .log script, .log i, .log b").count() == 0
+        await write(page, "<i>me too</i> [x](https://evil.example)")
+        bubble = page.locator(".entry.agent .bubble")
+        await expect(bubble).to_contain_text("<img src=x onerror=alert(1)><script>document.title='taken'</script> bold")
+        await expect(bubble.locator("pre code")).to_have_text("</code></pre><script>document.title='taken'</script>")
+        await expect(bubble.locator("td").last).to_have_text("https://bank.example (https://evil.example)")
+        await expect(page.locator(".entry.contact .bubble")).to_have_text("<i>me too</i> [x](https://evil.example)")
+        made = await page.locator(".log *").evaluate_all("all => [...new Set(all.map(each => each.localName))].sort()")
+        assert not {"img", "script", "style", "iframe", "i", "b"} & set(made)
+        followed = await page.locator(".log a").evaluate_all("all => all.map(each => each.href)")
+        assert followed == ["https://x.example/%22onmouseover=%22alert(1)", "https://evil.example/"]
+        handlers = await page.locator(".log *").evaluate_all(
+            "all => all.flatMap(each => each.getAttributeNames()).filter(name => name.startsWith('on'))"
+        )
+        assert handlers == []
         assert "taken" not in await page.title()
+        await shoot(page, "hostile")
+
+
+async def test_a_gateway_that_sends_no_blocks_is_shown_as_text(browser: Browser, world: World) -> None:
+    """As one of an older release, while both run."""
+    async with visiting(browser, world) as page:
+        await write(page, "hello")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
+
+        async def older(route: Route) -> None:
+            answer = await route.fetch()
+            body = await answer.json()
+            for message in body["messages"]:
+                message.pop("blocks")
+                message["text"] += " <b>**x**</b>"
+            await route.fulfill(json=body)
+
+        await page.route("**/v1/chat/messages?*", older)
+        await page.reload()
+        await expect(page.locator(".bubble")).to_have_text(["hello <b>**x**</b>", "You wrote: hello <b>**x**</b>"])
 
 
 async def test_the_conversation_is_still_there_after_a_reload(browser: Browser, world: World) -> None:
