@@ -1,11 +1,15 @@
 """What do the guardrails make of a turn? What the contact wrote is looked at before the model is, and its answer before
 anybody reads it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
 from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.guard import Guard
 from parley.chat.v1.message_pb2 import Message, Role
-from parley.storage.v1.turn_requests_pb2 import Usage
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
 CONTACT, AGENT = Role.ROLE_CONTACT, Role.ROLE_AGENT
 
@@ -21,15 +25,26 @@ async def of_input(draft: Draft, guard: Guard) -> Ending | None:
 def of_output(draft: Draft, guard: Guard, *, usage: Usage, kept: str) -> Ending | None:
     """An answer was due and is withheld, so the turn has failed: the fault is ours, and an operator sees it."""
     turn = draft.turn
-    said = [_written(message) for message in (*turn.history, *turn.messages)]
-    context = Context(turn.setting.system_prompt, said)
+    context = Context(turn.setting.system_prompt, _Said(turn))
     decision = guard.output(turn.tenant_id, draft.answer.text, context=context)
     return Ending(FAILED, decision.reason, (draft.say("withheld"),), usage, kept) if decision.blocks else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was written in the conversation. Few answers are compared with it, so it is read only then."""
+
+    turn: LeasedTurn
+
+    def __iter__(self) -> Iterator[str]:
+        return map(_written, chain(self.turn.history, self.turn.messages))
 
 
 def drop_refused(draft: Draft) -> None:
     """What was refused before is no history for the model either: a text that was blocked once stays away from it."""
     history, refusals = draft.turn.history, draft.texts.every("refused")
+    if refusals.isdisjoint([message.text for message in history]):
+        return
     kept: list[Message] = []
     for message in history:
         if message.role == AGENT and message.text in refusals:
@@ -44,4 +59,6 @@ def drop_refused(draft: Draft) -> None:
 
 def _written(message: Message) -> str:
     """What a person wrote: the text, and what stands under attachments."""
+    if not message.attachments:
+        return message.text
     return "\n".join(filter(None, (message.text, *(each.caption for each in message.attachments))))

@@ -1,13 +1,17 @@
 """Does an answer hold what it should not? Checks that no pattern can do: sums of digits, and what was said before."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 MOST_CANDIDATES = 200
 # An answer that has so many words of the system prompt in a row quotes it.
 LEAKED_WORDS = 12
+_QUOTED = b"\x01" * LEAKED_WORDS
+# Prompts whose words are kept: those of the agents that answer just now.
+MOST_PROMPTS = 64
 _CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?!\w)")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
 _PHONE = re.compile(
@@ -28,10 +32,10 @@ _SIGNIFICANT = 8  # digits from the end that tell two numbers apart, with or wit
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an answer is compared with: the system prompt, and what the model was shown beside it."""
+    """What an answer is compared with: the system prompt, and what the model was shown beside it, read when needed."""
 
     system_prompt: str = ""
-    said: Sequence[str] = ()
+    said: Iterable[str] = ()
 
 
 def card_number(answer: str, _context: Context) -> bool:
@@ -56,11 +60,11 @@ def strange_phone_number(answer: str, context: Context) -> bool:
 
 def prompt_leak(answer: str, context: Context) -> bool:
     """Many words of the system prompt in a row, which nobody in the conversation said."""
-    secret = _runs(context.system_prompt)
-    if not secret:
+    said = _words(answer)
+    if len(said) < LEAKED_WORDS or not _may_quote(said, context.system_prompt):
         return False
-    shared = secret & _runs(answer)
-    return bool(shared) and bool(shared.difference(*(_runs(text) for text in context.said)))
+    shared = _runs(said) & _runs(_words(context.system_prompt))
+    return bool(shared) and bool(shared.difference(*(_runs(_words(text)) for text in context.said)))
 
 
 FINDERS: Mapping[str, Callable[[str, Context], bool]] = {
@@ -83,6 +87,19 @@ def _mod97(found: str) -> bool:
     )
 
 
-def _runs(text: str) -> frozenset[tuple[str, ...]]:
-    words = _WORD.findall(text.casefold())
+def _may_quote(said: Sequence[str], prompt: str) -> bool:
+    """Whether enough words in a row are words of the prompt at all, in whatever order it has them: most answers end here."""
+    return _QUOTED in bytes(map(_vocabulary(prompt).__contains__, said))
+
+
+@lru_cache(MOST_PROMPTS)
+def _vocabulary(prompt: str) -> frozenset[str]:
+    return frozenset(_words(prompt))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _runs(words: Sequence[str]) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(*(words[start:] for start in range(LEAKED_WORDS)), strict=False))
