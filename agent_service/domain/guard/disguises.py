@@ -12,6 +12,8 @@ from itertools import islice
 
 import re2
 
+from agent_service.domain.guard.sets import any_of
+
 # Characters of a text that are looked at backwards and as ROT13, and all that may come out of encoded pieces.
 MOST_TURNED = 512
 MOST_DECODED = 2_048
@@ -21,10 +23,11 @@ LEAST_READABLE = 0.9
 
 # Letters one by one, as words of a folded text; wider gaps are between words.
 _SPACED = re.compile(r"(?<!\S)[a-z0-9@$!|](?:[ \n]{1,3}[a-z0-9@$!|](?!\S)){3,}")
-_IS_SPACED = re2.compile(rb"(?: [a-z0-9@$!|]){3}")
+_IS_SPACED = any_of([rb"(?: [a-z0-9@$!|]){3}"])
 _WIDE = re.compile(r"[ \n]{2,}")
-_BASE64 = re2.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
-_HEX = re2.compile(rb"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ :,]?){8,}")
+_CODES = (rb"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ :,]?){8,}", rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_HEX, _BASE64 = map(re2.compile, _CODES)
+_IS_CODED = any_of(_CODES)
 _NOT_HEX = re.compile(rb"0x|\\x|[^0-9A-Fa-f]")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", codecs.encode("abcdefghijklmnopqrstuvwxyz", "rot13"))
@@ -33,7 +36,7 @@ _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", codecs.encode("abcdefghijkl
 def joined(text: str, segmented: Callable[[str], list[str]]) -> list[list[str]]:
     """The words of letters that stand apart, as in i g n o r e; none when there are no such letters."""
     found: list[list[str]] = []
-    if _IS_SPACED.search(text.replace("\n", " ").encode("utf-8", "replace")) is None:
+    if not _IS_SPACED.Match(text.replace("\n", " ").encode("utf-8", "replace")):
         return found
     for run in islice(_SPACED.finditer(text), MOST_RUNS):
         pieces = [each.replace(" ", "").replace("\n", "") for each in _WIDE.split(run[0][: 2 * MOST_RUN])]
@@ -43,6 +46,8 @@ def joined(text: str, segmented: Callable[[str], list[str]]) -> list[list[str]]:
 
 def decoded(plain: bytes) -> Iterator[str]:
     """Texts that were written as base64 or hex."""
+    if not _IS_CODED.Match(plain):
+        return
     left = MOST_DECODED
     for pattern, decode in ((_HEX, _from_hex), (_BASE64, _from_base64)):
         for piece in islice(pattern.finditer(plain), MOST_PIECES):

@@ -3,17 +3,18 @@
 RE2 matches in time linear in the text. What is tried, and how often, is capped and counted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import re2
 
 from agent_service.domain.guard import disguises, phrases
-from agent_service.domain.guard.findings import FINDERS, Context
+from agent_service.domain.guard.findings import FINDERS, OF_NUMBERS, Context, Finder, may_hold_numbers
 from agent_service.domain.guard.folding import MOST_CHARACTERS, fold, sentences
 from agent_service.domain.guard.lexicon import Lexicon
 from agent_service.domain.guard.phrases import Phrase
-from agent_service.domain.guard.rulebook import Rule, Rulebook, RulesError, quiet
+from agent_service.domain.guard.rulebook import Rule, Rulebook, RulesError
+from agent_service.domain.guard.sets import any_of
 from agent_service.domain.guard.sieve import Sieve
 from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
 
@@ -25,7 +26,6 @@ MOST_PLACES = 3
 # take a tenth of it. Thousands of the rules' own words without a stop take more: no tools are better than a stall.
 MOST_LETTERS = 12_000
 TOO_MUCH = Hit("guard.too_much", "prompt_injection", Action.RESTRICT_TOOLS, unsure=True)
-Finder = Callable[[str, Context], bool]
 NO_POLICY, NO_CONTEXT = Policy(), Context()
 # Words that letters in a row may be made of, beside those of the rules.
 LITTLE_WORDS = frozenset(
@@ -90,6 +90,7 @@ class Engine:
         self._sieves = {side: self._sieve([phrase for _, phrase in made]) for side, made in trials.items()}
         self._signs = {side: _signs(book.rules, side) for side in Side}
         self._finders = _finders(book.rules)
+        self._of_words = tuple(each for each in self._finders if each[1] not in OF_NUMBERS)
 
     def check(
         self, text: str, *, side: Side = Side.INPUT, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY
@@ -104,26 +105,30 @@ class Engine:
         numbers, patterns = self._signs[side]
         met = reading.met | {numbers[found] for found in patterns.Match(signs) or ()}
         if side == Side.OUTPUT:
-            met |= {number for number, finds in self._finders if finds(text[:MOST_ANSWER], context)}
+            answer = text[:MOST_ANSWER]
+            finders = self._finders if may_hold_numbers(answer) else self._of_words
+            met |= {number for number, finds in finders if finds(answer, context)}
         found = [self._rules[number].hit for number in sorted(met)]
         hits = policy.applied([*found, TOO_MUCH] if reading.letters > MOST_LETTERS else found)
         return Verdict(hits, reading.disguised and bool(hits), reading.words + reading.tries)
 
     def _hidden(self, text: str, signs: bytes) -> Iterator[list[list[str]]]:
         """What has to be dug out."""
-        yield disguises.joined(text, self._lexicon.segmented)
+        if spaced := disguises.joined(text, self._lexicon.segmented):
+            yield spaced
         for said in disguises.decoded(signs):
             yield sentences(fold(said).text)
-        for view in disguises.turned(text):
-            yield sentences(view)
+        yield [words for view in disguises.turned(text) for words in sentences(view)]
 
     def _read(self, view: list[list[str]], side: Side, *, reading: _Reading, odd: bool = False) -> None:
         """Tries every pattern on the places where it could be met, all at once; then on their sentences."""
         written = {self._lexicon.write(words): words for words in view}
         reading.words += sum(map(len, view))
         trials = self._trials[side]
-        sifted = self._sieves[side].sift(tuple(written)).items()
-        tried = [("\n".join([piece for _, piece in places]).encode(), number, places) for number, places in sifted]
+        sifted = self._sieves[side].sift(written)
+        if not sifted:
+            return
+        tried = [("\n".join([each for _, each in found]).encode(), number, found) for number, found in sifted.items()]
         for letters, number, places in sorted(tried, key=_length):
             trial = trials[number]
             if trial.number in reading.met:
@@ -167,20 +172,11 @@ class Engine:
             yield _Trial(number, self._over_words([read[pattern]]), excuses), read[pattern]
 
     def _over_words(self, found: Iterable[Phrase]) -> re2.Set:
-        return _any_of(f"(?m){phrase.regex(self._lexicon.draw)}" for phrase in found)
+        return any_of(f"(?m){phrase.regex(self._lexicon.draw)}".encode() for phrase in found)
 
 
 def _length(trial: tuple[bytes, int, object]) -> int:
     return len(trial[0])
-
-
-def _any_of(patterns: Iterable[str]) -> re2.Set:
-    """RE2 answers which of a set are met in half the time that it takes to say where."""
-    made = re2.Set.SearchSet(quiet())
-    for pattern in patterns:
-        made.Add(pattern.encode())
-    made.Compile()
-    return made
 
 
 def _ends(text: str) -> str:
@@ -194,7 +190,7 @@ def _ends(text: str) -> str:
 def _signs(rules: Sequence[Rule], side: Side) -> tuple[list[int], re2.Set]:
     """The patterns over signs, in one set, and the number of the rule of each."""
     found = [(number, pattern) for number, rule in enumerate(rules) if rule.whose == side for pattern in rule.text]
-    return [number for number, _ in found], _any_of(pattern for _, pattern in found)
+    return [number for number, _ in found], any_of(pattern.encode() for _, pattern in found)
 
 
 def _finders(rules: Sequence[Rule]) -> tuple[tuple[int, Finder], ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from agent_service.domain.guard.sets import any_of
+
 MOST_CANDIDATES = 200
 # An answer that has so many words of the system prompt in a row quotes it.
 LEAKED_WORDS = 12
@@ -27,6 +29,8 @@ _ISSUERS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
 )
 _WORD = re.compile(r"\w+")
 _NOT_DIGIT = re.compile(r"\D")
+# Whatever holds a number of one of the three kinds holds one of these: most answers do not, which is known at once.
+_NUMBERS = any_of((rb"(?:\p{Nd}[ ().\-/]{0,2}){7}", rb"[A-Z]{2}\p{Nd}{2}"))
 _SIGNIFICANT = 8  # digits from the end that tell two numbers apart, with or without the country's
 
 
@@ -67,9 +71,14 @@ def prompt_leak(answer: str, context: Context) -> bool:
     return bool(shared) and bool(shared.difference(*(_runs(_words(text)) for text in context.said)))
 
 
-FINDERS: Mapping[str, Callable[[str, Context], bool]] = {
-    finder.__name__: finder for finder in (card_number, iban, strange_phone_number, prompt_leak)
-}
+Finder = Callable[[str, Context], bool]
+OF_NUMBERS: tuple[Finder, ...] = (card_number, iban, strange_phone_number)
+FINDERS: Mapping[str, Finder] = {finder.__name__: finder for finder in (*OF_NUMBERS, prompt_leak)}
+
+
+def may_hold_numbers(answer: str) -> bool:
+    """False when none of OF_NUMBERS would find anything."""
+    return bool(_NUMBERS.Match(answer.encode("utf-8", "replace")))
 
 
 def _luhn(digits: str) -> bool:
@@ -88,7 +97,7 @@ def _mod97(found: str) -> bool:
 
 
 def _may_quote(said: Sequence[str], prompt: str) -> bool:
-    """Whether enough words in a row are words of the prompt at all, in whatever order it has them: most answers end here."""
+    """Whether enough words in a row are words of the prompt at all, in whatever order. Most answers end here."""
     return _QUOTED in bytes(map(_vocabulary(prompt).__contains__, said))
 
 

@@ -9,16 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agent_service.domain.guard import phrases
 from agent_service.domain.guard.findings import FINDERS
+from agent_service.domain.guard.sets import quiet
 from agent_service.domain.guard.verdict import Action, Hit, Side
 from kit import mistakes
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$")]
 Patterns = tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...]
 Examples = tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...]
-
-
-# Of one pattern, with what RE2 remembers of texts.
-MOST_MEMORY = 1 << 20
 
 
 class RulesError(ValueError):
@@ -115,14 +112,6 @@ class Rulebook(_Strict):
                     re2.compile(pattern, quiet())
                 except re2.error:
                     yield f"rule {rule.id}: text: {pattern!r} is no pattern of RE2, which has no look-around"
-
-
-def quiet() -> re2.Options:
-    """RE2 writes what is wrong with a pattern to stderr by itself, quoting it; and it would keep 8 MiB for each."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = MOST_MEMORY
-    return options
 
 
 def _keys(path: mistakes.Place) -> Iterable[str]:

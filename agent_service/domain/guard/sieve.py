@@ -21,11 +21,13 @@ class Sieve:
         self._every = (1 << self._width) - 1
         self._free = 0
         self._bits: dict[str, int] = {}
+        self._unasked = 0  # patterns that fit wherever they are tried
         for number, letters_of in enumerate(places):
             self._free |= sum(1 << self._bit(number, layer) for layer in range(len(letters_of), self._layers))
             for layer, letters in enumerate(letters_of):
                 bit = 1 << self._bit(number, layer)
                 self._bits.update((letter, self._bits.get(letter, 0) | bit) for letter in letters)
+        self._unasked = self._fitting(self._free)
 
     def sift(self, sentences: Iterable[str]) -> Mapping[int, Sequence[tuple[str, str]]]:
         """For each pattern that could be met the sentences, and the pieces of them, in which."""
@@ -46,7 +48,10 @@ class Sieve:
     def _fits(self, letters: str) -> int:
         """Patterns of which every layer has its bit."""
         bits = self._bits
-        words = reduce(or_, [bits[letter] for letter in set(letters) if letter in bits], self._free)
+        known = [bits[letter] for letter in set(letters) if letter in bits]
+        return self._fitting(reduce(or_, known, self._free)) if known else self._unasked
+
+    def _fitting(self, words: int) -> int:
         fits = words & self._every
         for _ in range(self._layers - 1):
             words >>= self._width
