@@ -39,6 +39,9 @@ class Line(NamedTuple):
     text: str
 
 
+# Most messages are seen as they are.
+Shown = Line | Message
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The model's window, what of it is kept for the answer (never more than half), and how long a token is."""
@@ -51,11 +54,11 @@ class Budget:
     def room_tokens(self) -> int:
         return self.window_tokens - min(self.reserve_tokens, self.window_tokens // 2)
 
-    def cost(self, line: Line | PromptMessage) -> int:
+    def cost(self, line: Shown | PromptMessage) -> int:
         """The estimate of its tokens."""
         return ceil(len(line.text) / self.characters_per_token) + TOKENS_AROUND
 
-    def total(self, lines: Iterable[Line]) -> int:
+    def total(self, lines: Iterable[Shown]) -> int:
         """The estimate of all their tokens."""
         return sum(map(self.cost, lines))
 
@@ -66,9 +69,9 @@ class Budget:
             return text
         return text[: most - len(CUT)] + CUT if most > len(CUT) else text[:most]
 
-    def latest(self, lines: Sequence[Line], room: int) -> tuple[list[Line], int]:
+    def latest(self, lines: Sequence[Shown], room: int) -> tuple[list[Shown], int]:
         """As many as fit, counted from the newest, without a gap, in the order they came; and the room that is left."""
-        kept: list[Line] = []
+        kept: list[Shown] = []
         for line in reversed(lines):
             needed = self.cost(line)
             if needed > room:
@@ -84,12 +87,12 @@ class Chosen:
 
     system: list[Line]
     summary: list[Line]
-    history: list[Line]
-    new: list[Line]
+    history: list[Shown]
+    new: list[Shown]
     room: int
     is_whole: bool
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Shown]:
         """All of it, in the order in which it is read."""
         return chain(self.system, self.summary, self.history, self.new)
 
@@ -108,7 +111,8 @@ def choose(turn: LeasedTurn, budget: Budget, *, hint: str = "") -> Chosen:
     summary = _instruction(SUMMARY + setting.summary if setting.summary else "")
     summary = summary if budget.total(summary) <= room else []
     room -= budget.total(summary)
-    recent = [said(message) for message in turn.history if message.seq > (setting.summary_seq if summary else 0)]
+    covered = setting.summary_seq if summary else 0
+    recent = [said(message) for message in turn.history if not covered or message.seq > covered]
     history, room = budget.latest(recent, room)
     is_whole = len(before) + len(history) == len(others) + len(recent) and bool(summary) == bool(setting.summary)
     return Chosen(system, summary, history, [*before, newest], room, is_whole)
@@ -119,18 +123,16 @@ def hint(language: str, formatting: str) -> str:
     return "\n".join(filter(None, (languages.hint(language), formatting)))
 
 
-def build(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> Prompt:
-    """The prompt of a turn."""
+def build(turn: LeasedTurn, chosen: Chosen, *, budget: Budget, into: Prompt) -> None:
+    """The prompt of a turn, in its place: one that is made first and given to a request is copied."""
     used = budget.room_tokens - chosen.room
-    prompt = Prompt(
-        model=turn.setting.model,
-        max_output_tokens=max(1, budget.window_tokens - used),
-        model_conversation=turn.setting.model_conversation,  # present even when empty: what the server makes is kept
-    )
-    put = prompt.messages.add  # in place: messages that are made first and given to a prompt are copied
+    into.model = turn.setting.model
+    into.max_output_tokens = max(1, budget.window_tokens - used)
+    into.model_conversation = turn.setting.model_conversation  # present even when empty: what the server makes is kept
+    put = into.messages.add
     for line in chosen.lines():
-        put(role=line.role, text=line.text)
-    return prompt
+        message = put()
+        message.role, message.text = line.role, line.text
 
 
 def _instruction(text: str) -> list[Line]:
@@ -145,12 +147,12 @@ def _system(text: str, hint: str, *, budget: Budget, room: int) -> list[Line]:
     return _instruction("\n\n".join(filter(None, (budget.cut(text, room - needed), hint))))
 
 
-def said(message: Message) -> Line:
+def said(message: Message) -> Shown:
     """A message as the model sees it."""
-    text = message.text
-    if message.attachments:
-        text = "\n".join(filter(None, (text, *map(_described, message.attachments))))
-    return Line(message.role, text or "[nothing]")
+    text, attachments = message.text, message.attachments
+    if text and not attachments:
+        return message
+    return Line(message.role, "\n".join(filter(None, (text, *map(_described, attachments)))) or "[nothing]")
 
 
 def _described(attachment: Attachment) -> str:

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from agent_service.domain.texts import Texts
 from parley.chat.v1.message_pb2 import TurnState
-from parley.llm.v1.llm_service_pb2 import GenerateResponse
-from parley.llm.v1.prompt_pb2 import Prompt
+from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 
@@ -43,7 +42,7 @@ class Draft:
     """
 
     turn: LeasedTurn
-    prompt: Prompt = field(default_factory=Prompt)
+    request: GenerateRequest = field(default_factory=GenerateRequest)
     answer: GenerateResponse = field(default_factory=GenerateResponse)
     said: list[str] = field(default_factory=list)
     change: ConversationChange = field(default_factory=ConversationChange)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from agent_service.domain.context import Budget, Chosen, Line, choose, hint, said
+from agent_service.domain.context import Budget, Chosen, Shown, choose, hint, said
 from agent_service.domain.hand_off import TOOL_TOKENS
 from agent_service.domain.turn import Story
 from kit.errors import InvalidField
@@ -114,12 +114,12 @@ def _shown(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> PreviewContex
     return response
 
 
-def _put(response: PreviewContextResponse, lines: Iterable[Line], *, kind: ContextPartKind, budget: Budget) -> None:
+def _put(response: PreviewContextResponse, lines: Iterable[Shown], *, kind: ContextPartKind, budget: Budget) -> None:
     for line in lines:
         response.parts.add(kind=kind, role=line.role, text=line.text, tokens=budget.cost(line))
 
 
-def _is_cut(turn: LeasedTurn, chosen: Chosen, *, new: Sequence[Line]) -> bool:
+def _is_cut(turn: LeasedTurn, chosen: Chosen, *, new: Sequence[Shown]) -> bool:
     prompt = turn.setting.system_prompt
     kept = chosen.system[0].text if chosen.system else ""
     return not kept.startswith(prompt) or (bool(new) and new[-1].text != said(turn.messages[-1]).text)

@@ -22,7 +22,7 @@ INSTRUCTION = (
 def wanted(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> bool:
     """Whether so much was said since the last summary that it comes near to the window, or has no room in it."""
     covered = turn.setting.summary_seq
-    if sum(message.seq > covered for message in turn.history) <= MESSAGES:
+    if len(turn.history) <= MESSAGES or sum(message.seq > covered for message in turn.history) <= MESSAGES:
         return False
     return not chosen.is_whole or budget.room_tokens - chosen.room > PART_OF_WINDOW * budget.window_tokens
 

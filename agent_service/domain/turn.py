@@ -170,10 +170,11 @@ class Story:
         budget, tools = self.terms(draft.turn)
         guarding.drop_refused(draft)
         chosen = choose(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
-        draft.prompt = build(draft.turn, chosen, budget=budget)
-        draft.prompt.tools.extend(tools)
+        prompt = draft.request.prompt
+        build(draft.turn, chosen, budget=budget, into=prompt)
+        prompt.tools.extend(tools)
         if draft.restricted:
-            draft.prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE
+            prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE
         draft.wants_summary = summaries.wanted(draft.turn, chosen, budget=budget)
         return None
 
@@ -181,10 +182,10 @@ class Story:
         turn, seconds = draft.turn, self._seconds(draft.turn)
         if seconds <= 0:
             return self.failed(turn, "turn_deadline")
-        fallback = turn.setting.fallback_text or self._rules.fallback_text
-        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=draft.prompt, fallback_text=fallback)
+        draft.request.tenant_id = turn.tenant_id
+        draft.request.fallback_text = turn.setting.fallback_text or self._rules.fallback_text
         try:
-            draft.answer = await self._tools.generate(request, seconds=seconds)
+            draft.answer = await self._tools.generate(draft.request, seconds=seconds)
         except ParleyError as error:
             return self.failed(turn, error.name.lower())
         return None

@@ -26,7 +26,9 @@ def a_turn(
 
 
 def built(turn: LeasedTurn, budget: Budget = BUDGET, code: str = "") -> Prompt:
-    return build(turn, choose(turn, budget, hint=hint(code)), budget=budget)
+    prompt = Prompt()
+    build(turn, choose(turn, budget, hint=hint(code)), budget=budget, into=prompt)
+    return prompt
 
 
 def texts_of(turn: LeasedTurn, budget: Budget = BUDGET) -> list[str]:
