@@ -42,6 +42,7 @@ class Line(NamedTuple):
 # Most messages are seen as they are.
 Shown = Line | Message
 
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The model's window, what of it is kept for the answer (never more than half), and how long a token is."""
