@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
+from agent_service.domain.draft import SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.guard import Guard
 from parley.chat.v1.message_pb2 import Message, Role
-from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
 CONTACT, AGENT = Role.ROLE_CONTACT, Role.ROLE_AGENT
 
@@ -22,12 +22,11 @@ async def of_input(draft: Draft, guard: Guard) -> Ending | None:
     return Ending(SUPPRESSED, decision.reason, (draft.say("refused"),)) if decision.blocks else None
 
 
-def of_output(draft: Draft, guard: Guard, *, usage: Usage, kept: str) -> Ending | None:
-    """An answer was due and is withheld, so the turn has failed: the fault is ours, and an operator sees it."""
+def withheld(draft: Draft, guard: Guard) -> str:
+    """Why the answer is withheld, if it is. The turn has failed then: the fault is ours, and an operator sees it."""
     turn = draft.turn
     context = Context(turn.setting.system_prompt, _Said(turn))
-    decision = guard.output(turn.tenant_id, draft.answer.text, context=context)
-    return Ending(FAILED, decision.reason, (draft.say("withheld"),), usage, kept) if decision.blocks else None
+    return guard.output(turn.tenant_id, draft.answer.text, context=context).reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,10 @@ class Story:
             draft.answer.text = text[:MOST_CHARACTERS]
         if self._guard is None:
             return None
-        return guarding.of_output(draft, self._guard, usage=_usage(completion), kept=_kept(completion))
+        reason = guarding.withheld(draft, self._guard)
+        if not reason:
+            return None
+        return Ending(FAILED, reason, (draft.say("withheld"),), _usage(completion), _kept(completion))
 
     async def _summarise(self, draft: Draft) -> Ending:
         """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
