@@ -30,6 +30,7 @@ from channels.channel import (
 from channels.discord_ids import is_id
 from channels.failures import error
 from channels.payload import parse_json
+from channels.proof import Unsigned
 
 SIGNATURE, TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
 FRESH_SECONDS = 300  # Discord names no bound; it waits 3 seconds for an answer
@@ -85,6 +86,8 @@ class Discord:
         """The key is one application's, so a good signature says whose it is, too."""
         key, signature = credentials.get("public_key", "").strip(), webhook.headers.get(SIGNATURE, "")
         stated = webhook.headers.get(TIMESTAMP, "")
+        if not signature:
+            raise Unsigned(SIGNATURE)
         if not _KEY.fullmatch(key) or not _SIGNED.fullmatch(signature) or not _SECONDS.fullmatch(stated):
             raise BadSignature
         try:

@@ -11,6 +11,7 @@ from enum import Enum
 
 from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
 from channels.limits import fit_message, fit_receipt
+from channels.proof import Unsigned
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
@@ -44,14 +45,15 @@ class Received:
     messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
+    lacks: str = ""  # the header in which the provider proves itself, when there was none
     elsewhere: tuple[str, ...] = ()  # the addresses of accounts to which other parts of it belong
 
 
 def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
     """Verifies, decodes, checks the account and fits everything to the contract. Never raises."""
-    refusal = _refusal(channel, webhook, credentials=account.credentials)
+    refusal, lacks = _refusal(channel, webhook, credentials=account.credentials)
     if refusal:
-        return _refused(401, refusal)
+        return replace(_refused(401, refusal), lacks=lacks)
     try:
         decoded = channel.decode(webhook)
         parts, prefix = (decoded, *decoded.also), f"{channel.name}:"
@@ -66,20 +68,22 @@ def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 
 
-def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> str:
-    """Why it is not believed; "" when it is."""
+def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> tuple[str, str]:
+    """Why it is not believed, and the header that it lacks, if that is why; "" when it is."""
     for spec in channel.credential_fields:
         if spec.verifies and spec.name not in credentials:
-            return "secret_missing"
+            return "secret_missing", ""
     try:
         channel.authenticate(webhook, credentials)
     except Stale:
-        return "stale"
+        return "stale", ""
+    except Unsigned as unsigned:
+        return "signature", str(unsigned)
     except BadSignature:
-        return "signature"
+        return "signature", ""
     except Exception:  # official verifiers raise all sorts on hostile headers; fails closed
-        return "signature_error"
-    return ""
+        return "signature_error", ""
+    return "", ""
 
 
 def _refused(status: int, reason: str) -> Received:

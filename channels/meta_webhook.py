@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from channels.channel import BadSignature, CredentialField, Credentials, Decoded, HttpAnswer, Unreadable, Webhook
 from channels.limits import fit_message, fit_receipt
 from channels.payload import integer, parse_form, parse_json, seconds
+from channels.proof import Unsigned
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 HEADER = "x-hub-signature-256"  # X-Hub-Signature, without the 256, is SHA-1 and is not looked at
@@ -50,6 +51,8 @@ Said = ChannelMessage | Receipt | None
 def verify(webhook: Webhook, credentials: Credentials) -> None:
     """Raises BadSignature unless a secret of the app signed exactly these bytes, escapes and all."""
     stated = webhook.headers.get(HEADER, "").encode("latin-1")
+    if not stated:
+        raise Unsigned(HEADER)
     secrets = [credentials[name] for name in SECRETS if name in credentials]
     if not any(hmac.compare_digest(stated, sign(webhook.body, secret).encode()) for secret in secrets):
         raise BadSignature

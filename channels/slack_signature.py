@@ -8,6 +8,7 @@ import re
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from channels.channel import BadSignature, Credentials, Stale, Webhook
+from channels.proof import Unsigned
 
 TIMESTAMP = "x-slack-request-timestamp"
 SIGNATURE = "x-slack-signature"
@@ -31,6 +32,8 @@ def verify(webhook: Webhook, credentials: Credentials) -> None:
     """Raises BadSignature unless the app's secret signed this body, Stale when that was not within five minutes."""
     secret = credentials.get("signing_secret", "")
     stamp, proof = webhook.headers.get(TIMESTAMP, ""), webhook.headers.get(SIGNATURE, "")
+    if not proof:
+        raise Unsigned(SIGNATURE)
     # The verifier raises on a stamp that is no number and on a signature that is not ASCII.
     if not secret or not _STAMP.fullmatch(stamp) or not _PROOF.fullmatch(proof):
         raise BadSignature

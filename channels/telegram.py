@@ -31,6 +31,7 @@ from channels.channel import (
 )
 from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import integer, mapping, parse_json, string
+from channels.proof import Unsigned
 
 API_BASE_URL = "https://api.telegram.org"
 TIMEOUT_SECONDS = 10.0
@@ -99,7 +100,9 @@ class Telegram:
         """Compares bytes: on non-ASCII text compare_digest raises."""
         secret = credentials.get("webhook_secret", "").encode()
         stated = webhook.headers.get(HEADER, "").encode("latin-1")
-        if not secret or not stated or not hmac.compare_digest(stated, secret):
+        if not stated:
+            raise Unsigned(HEADER)
+        if not secret or not hmac.compare_digest(stated, secret):
             raise BadSignature
 
     def decode(self, webhook: Webhook) -> Decoded:

@@ -12,6 +12,7 @@ from twilio.request_validator import RequestValidator
 
 from channels.channel import BadSignature, Credentials, Unreadable, Webhook
 from channels.payload import Form, parse_form
+from channels.proof import Unsigned
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 HEADER = "x-twilio-signature"
@@ -25,7 +26,7 @@ def verify(webhook: Webhook, credentials: Credentials) -> None:
     """Raises BadSignature unless one of the account's tokens signed exactly this URL and body."""
     signature = webhook.headers.get(HEADER, "").encode("latin-1")
     if not signature:
-        raise BadSignature("no signature")
+        raise Unsigned(HEADER)
     form = _signed_form(webhook)
     for name in TOKENS:  # two while a token is rotated
         token = credentials.get(name, "")

@@ -1,6 +1,7 @@
 """Constructs the gateway and runs it: the only place that makes what the rooms need."""
 
 import asyncio
+import os
 import socket
 import time
 from datetime import timedelta
@@ -12,6 +13,8 @@ from gateway.backends.directory import Directory
 from gateway.backends.inbox import Inbox
 from gateway.backends.neighbours import Neighbours
 from gateway.domain.accounts import Accounts
+from gateway.domain.inspection.diagnosis import Diagnosis
+from gateway.domain.inspection.inspector import Inspector
 from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
@@ -19,13 +22,16 @@ from gateway.domain.siblings import Siblings
 from gateway.listening import Listener, bind, listener
 from gateway.opening import Opening
 from gateway.reporting import UNKNOWN_CHANNEL, Reports
+from gateway.routes.inspector import Inspection
 from gateway.server import Rooms, application
 from gateway.settings import Settings
 from kit import logs, process
 from kit.calling import Mesh
+from kit.credentials import inspector_token, mesh_token
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
+from kit.settings import SettingsError
 
 MINUTE = timedelta(minutes=1)
 STREAMS_PER_SESSION = 5
@@ -64,6 +70,7 @@ def main() -> None:
 def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, directory: Directory) -> Rooms:
     accounts = Accounts(directory.resolve, clock=time.monotonic)
     siblings = Siblings(accounts, directory.accounts, clock=time.monotonic)
+    diagnosis = Diagnosis(CHANNELS, accounts, listed=directory.accounts, public_base_url=settings.public_base_url)
     per_chat = RateLimit(settings.chat_messages_per_minute, MINUTE, clock=time.monotonic)
     return Rooms(
         channels=CHANNELS,
@@ -80,7 +87,16 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         now=utc_now,
         most_body_bytes=settings.http_max_body_bytes,
         most_stream_seconds=settings.chat_stream_seconds,
+        inspection=_inspection(settings, diagnosis) if settings.webhook_inspector == "on" else None,
     )
+
+
+def _inspection(settings: Settings, diagnosis: Diagnosis) -> Inspection:
+    token = mesh_token(settings)
+    if not token:
+        raise SettingsError("WEBHOOK_INSPECTOR=on needs MESH_TOKEN, too: it is opened with it")
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Inspection(Inspector(clock=time.monotonic), diagnosis, (inspector_token(token), token), name)
 
 
 def _listener(settings: Settings, rooms: Rooms) -> Listener:

@@ -21,7 +21,8 @@ from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.front import Front
 from gateway.reporting import Reports
-from gateway.routes import chat, described, page, probes
+from gateway.routes import chat, described, inspector, page, probes
+from gateway.routes.inspector import Inspection
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
 from gateway.routes.webhooks import Webhooks
@@ -46,6 +47,7 @@ class Rooms:
     now: Callable[[], datetime]
     most_body_bytes: int
     most_stream_seconds: float
+    inspection: Inspection | None = None
 
 
 def application(rooms: Rooms) -> ASGIApp:
@@ -66,8 +68,11 @@ def application(rooms: Rooms) -> ASGIApp:
     )
     app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), _events(rooms)])
     app.include_router(chat.router(_chat(rooms)))
+    webhooks = _webhooks(rooms)
+    if rooms.inspection is not None:
+        _add_inspector(app, rooms.inspection, rooms=rooms, webhooks=webhooks)
     described.complete(app)
-    return Front(app, _webhooks(rooms))
+    return Front(app, webhooks)
 
 
 def _webhooks(rooms: Rooms) -> Webhooks:
@@ -78,7 +83,14 @@ def _webhooks(rooms: Rooms) -> Webhooks:
         most_body_bytes=rooms.most_body_bytes,
         now=rooms.now,
         reports=rooms.reports,
+        inspector=rooms.inspection.inspector if rooms.inspection else None,
     )
+
+
+def _add_inspector(app: FastAPI, inspection: Inspection, *, rooms: Rooms, webhooks: Webhooks) -> None:
+    app.router.routes.extend(page.inspector_routes())
+    opened = inspector.Opened(inspection, webhooks, rooms.addresses, rooms.channels, rooms.stopping)
+    app.include_router(inspector.router(opened))
 
 
 def _chat(rooms: Rooms) -> chat.Chat:

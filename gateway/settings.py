@@ -1,6 +1,7 @@
 """What may an operator set of the gateway: where it listens, what it bears, and the accounts of the first tenant."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -27,6 +28,11 @@ class Settings(kit.settings.Settings):
     )
     http_trusted_proxies: str = Field(
         "", description="Networks whose X-Forwarded-* headers count, separated by commas. Empty: none"
+    )
+    webhook_inspector: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Keeps the webhooks of the last hour in memory, for parley listen and the page /inspector. "
+        "auto: under parley up, while HTTP_HOST is this machine alone",
     )
     accept_patience_seconds: float = Field(
         2.5, gt=0, le=14, description="How long a webhook waits for storage before it is answered 503, in seconds"

@@ -1,6 +1,7 @@
 """What does a service show to another, and how are certificates read anew when they change?"""
 
 import contextlib
+import hmac
 import os
 import secrets
 import tempfile
@@ -31,6 +32,11 @@ def mesh_token(settings: Settings) -> str:
     if len(token) < 16:
         raise SettingsError(f"{path} holds no token; delete it, and a new one is made")
     return token
+
+
+def inspector_token(mesh: str) -> str:
+    """What opens the webhook inspector and nothing else, so that a browser may have it; "" without a mesh token."""
+    return hmac.digest(mesh.encode(), b"webhook inspector", "sha256").hex() if mesh else ""
 
 
 def uses_tls(settings: Settings) -> bool:

@@ -26,6 +26,12 @@ PATHS = {
     "/docs.css": "docs.css",
     "/docs.js": "docs.js",
 }
+INSPECTOR_PATHS = {
+    "/inspector": "inspector.html",
+    "/inspector.css": "inspector.css",
+    "/inspector.js": "inspector.js",
+    "/arrival.js": "arrival.js",
+}
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -43,6 +49,11 @@ HEADERS = {
 def routes() -> list[Route]:
     """One route per file, each read once."""
     return [_route(path, FOLDER / name) for path, name in PATHS.items()]
+
+
+def inspector_routes() -> list[Route]:
+    """The same for the webhook inspector's page, where it is on."""
+    return [_route(path, FOLDER / name) for path, name in INSPECTOR_PATHS.items()]
 
 
 def _route(path: str, file: Path) -> Route:

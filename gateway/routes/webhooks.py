@@ -5,7 +5,7 @@ Raw ASGI, since this is the hottest path of the house. Every refusal has the sam
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from channels.host import REFUSED
 from gateway import body as bodies
 from gateway import envelope
 from gateway.addresses import Addresses
+from gateway.domain.inspection.arrivals import GONE, Handled, arrived, unread
+from gateway.domain.inspection.inspector import Inspector
 from gateway.domain.reception import Reception
 from gateway.reporting import UNKNOWN_CHANNEL, Reports
 from kit import correlation, errors, tracing
@@ -34,11 +36,13 @@ class Webhooks:
     reports: Reports
     now: Callable[[], datetime]
     most_body_bytes: int
+    inspector: Inspector | None = None  # None: nobody wants to see what came in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         named = scope["path_params"] = _named(scope["path"])
         if not named:
+            self._keep_unread(scope, 404)
             await bodies.reply_unread(receive, send, answer=refused(404), headers=_marks())
             return
         channel = self.channels.get(named["channel"])
@@ -50,32 +54,44 @@ class Webhooks:
     async def _answer(self, channel: Channel | None, scope: Scope, *, receive: Receive, send: Send) -> None:
         refusal = _refusal(channel, scope)
         if channel is None or refusal:
+            self._keep_unread(scope, refusal or 404)
             await self._refuse_unread(channel, refusal or 404, receive=receive, send=send)
             return
         try:
             body = await bodies.read(scope, receive, most=self.most_body_bytes)
         except bodies.TooLarge:
+            self._keep_unread(scope, 413)
             await self._refuse_unread(channel, 413, receive=receive, send=send)
             return
         except bodies.Gone:
+            self._keep_unread(scope, GONE)
             return
+        webhook, key = self._webhook(scope, body), scope["path_params"]["account_key"]
         began = time.perf_counter()
-        answer, headers = await self._answered(channel, self._webhook(scope, body), scope=scope)
-        await bodies.reply(send, answer, headers=_marks(*headers))
-        self.reports.answered(channel.name, answer.status, seconds=time.perf_counter() - began)
+        handled = await self.handle(channel, webhook, account_key=key)
+        headers = _retry(handled.error)
+        await bodies.reply(send, handled.answer, headers=_marks(*headers))
+        seconds = time.perf_counter() - began
+        self.reports.answered(channel.name, handled.answer.status, seconds=seconds)
+        if self.inspector is not None:
+            arrival_id = correlation.correlation_id.get()
+            arrival = arrived(arrival_id, webhook, channel=channel, account_key=key, handled=handled)
+            self.inspector.keep(replace(arrival, seconds=seconds))
 
-    async def _answered(self, channel: Channel, webhook: Webhook, *, scope: Scope) -> tuple[HttpAnswer, bodies.Headers]:
-        key = scope["path_params"]["account_key"]
+    async def handle(self, channel: Channel, webhook: Webhook, *, account_key: str) -> Handled:
+        """What becomes of a webhook that was read; also of one that comes again because a person wishes so."""
         try:
             if webhook.method == "GET":
-                return await self.reception.shake_hands(channel, webhook, account_key=key), ()
+                return Handled(await self.reception.shake_hands(channel, webhook, account_key=account_key))
             correlation_id = correlation.correlation_id.get()
-            outcome = await self.reception.take(channel, webhook, account_key=key, correlation_id=correlation_id)
+            outcome = await self.reception.take(
+                channel, webhook, account_key=account_key, correlation_id=correlation_id
+            )
         except errors.ParleyError as error:
             self.reports.not_taken(channel.name, error)
-            return _not_taken(error)
+            return Handled(_not_taken(error), error=error)
         self.reports.taken(outcome)
-        return outcome.received.answer, ()
+        return Handled(outcome.received.answer, outcome)
 
     def _webhook(self, scope: Scope, body: bytes) -> Webhook:
         return Webhook(
@@ -86,6 +102,15 @@ class Webhooks:
             received_at=self.now(),
             kind=scope["path_params"]["kind"],
         )
+
+    def _keep_unread(self, scope: Scope, status: int) -> None:
+        if self.inspector is None:
+            return
+        named = scope["path_params"] = scope.get("path_params") or _roughly_named(scope["path"])
+        channel, key = named["channel"], named["account_key"]
+        webhook = self._webhook(scope, b"")
+        arrival_id = correlation.correlation_id.get() or new_id()
+        self.inspector.keep(unread(arrival_id, webhook, channel=channel, account_key=key, status=status))
 
     async def _refuse_unread(self, channel: Channel | None, status: int, *, receive: Receive, send: Send) -> None:
         self.reports.turned_away(channel.name if channel else UNKNOWN_CHANNEL, status)
@@ -106,6 +131,11 @@ def _named(path: str) -> dict[str, Any]:
     return {"channel": channel, "account_key": key or "", "kind": kind}
 
 
+def _roughly_named(path: str) -> dict[str, Any]:
+    """The same for a path that has not the form of a webhook's, as far as it goes."""
+    return {"channel": path.split("/", 3)[2], "account_key": "", "kind": "message"}
+
+
 def _marks(*more: tuple[bytes, bytes]) -> bodies.Headers:
     return (*more, (b"x-request-id", correlation.correlation_id.get().encode()))
 
@@ -123,7 +153,12 @@ def _refusal(channel: Channel | None, scope: Scope) -> int:
     return 415 if compressed or media_type not in BODY_TYPES else 0
 
 
-def _not_taken(error: errors.ParleyError) -> tuple[HttpAnswer, bodies.Headers]:
+def _not_taken(error: errors.ParleyError) -> HttpAnswer:
     """Unknown, too often, or not now; nothing was stored, so a provider that repeats it does well."""
-    status = error.http_status if isinstance(error, errors.NotFound | errors.RateLimited) else 503
-    return refused(status), () if status == 404 else ((b"retry-after", envelope.retry_seconds(error).encode()),)
+    return refused(error.http_status if isinstance(error, errors.NotFound | errors.RateLimited) else 503)
+
+
+def _retry(error: errors.ParleyError | None) -> bodies.Headers:
+    if error is None or isinstance(error, errors.NotFound):
+        return ()
+    return ((b"retry-after", envelope.retry_seconds(error).encode()),)

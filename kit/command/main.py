@@ -9,8 +9,9 @@ import typer
 from kit.command.channels import channels
 from kit.command.desk import queue
 from kit.command.guard import guard
+from kit.command.listen_options import Looking
 from kit.command.models import models
-from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url
+from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url, as_one
 from kit.command.prompts import prompts
 from kit.command.screen import Mistake, complain, say
 
@@ -115,6 +116,18 @@ def send(
 
     saying = Saying(channel=channel, text=text, sender=sender, account_key=account_key)
     sys.exit(asyncio.run(run(saying, url=url, repeat=repeat)))
+
+
+@app.command(
+    epilog="Examples: parley listen · parley listen --refused · parley listen 0199f3c2 --text · "
+    "parley listen --replay 0199f3c2 · parley listen --page"
+)
+@as_one(Looking)
+def listen(looking: Looking) -> None:
+    """Show each webhook as it comes in, and why one was refused; take one in once more, or copy it as curl."""
+    from kit.command.listen import listen as run
+
+    sys.exit(asyncio.run(run(looking)))
 
 
 @app.command(

@@ -27,7 +27,7 @@ def gateway_url(settings: Any) -> str:
 @asynccontextmanager
 async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a service. What goes wrong in its calls becomes one line with a fix."""
-    _require_a_credential(settings)
+    require_a_credential(settings)
     mesh = Mesh(settings)
     await mesh.open()
     try:
@@ -40,7 +40,7 @@ async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Ch
         await mesh.close()
 
 
-def _require_a_credential(settings: Settings) -> None:
+def require_a_credential(settings: Settings) -> None:
     """A look at a mesh must not make a token of its own, which the mesh would not know."""
     file = settings.data_dir / FILE_NAME
     if not (settings.mesh_token.get_secret_value() or uses_tls(settings) or file.exists()):

@@ -14,8 +14,10 @@ from kit.command import mesh, model_health, reaching, sandbox, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
 from kit.command.services import SERVICES
+from kit.command.settings import lend
 
 READY_SECONDS = 60.0
+ALONE = ("localhost", "127.0.0.1", "::1")
 OPTIONS = {"http_port": "--http-port", "http_host": "--host", "data_dir": "--data-dir"}
 
 
@@ -24,6 +26,7 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
     began = time.monotonic()
     beside = sandbox.lent(overrides) if sandboxed else None
     overrides |= {"data_dir": beside.data_dir} if beside else {}
+    let_webhooks_be_seen(overrides)
     settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
     require_free([*_ports(settings), *([beside.port] if beside else [])])
     model_health.require_file(settings["llm"])
@@ -41,6 +44,13 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
         return uvloop.run(_beside(beside, mesh.run_apart(_options(settings, overrides), when_ready)))
     process.calm_collector()
     return uvloop.run(_beside(beside, mesh.run_here(settings, when_ready)))
+
+
+def let_webhooks_be_seen(overrides: dict[str, Any]) -> None:
+    """On a laptop the inspector is on: only this machine reaches the gateway, or a tunnel, which lacks the token."""
+    gateway = services.settings_of(services.named("gateway"), **overrides)
+    if gateway.webhook_inspector == "auto" and gateway.http_host in ALONE:
+        lend({"WEBHOOK_INSPECTOR": "on"})
 
 
 async def _beside(sandboxed: sandbox.Lent | None, running: Coroutine[Any, Any, int]) -> int:
@@ -72,13 +82,14 @@ def _ports(settings: dict[str, Any]) -> list[Port]:
 
 def _banner(settings: dict[str, Any], *, processes: bool, beside: sandbox.Lent | None) -> None:
     gateway, storage = settings["gateway"], settings["storage"]
-    base = reaching.gateway_url(gateway)
+    base, inspected = reaching.gateway_url(gateway), gateway.webhook_inspector == "on"
     say("Parley", "bold")
     for name, value in (
         *([("sandbox", f"{beside.page}: a phone for each channel, no provider is called")] if beside else []),
         ("web chat", base),
         ("API", f"{base}/docs"),
         ("webhooks", f"{base}/webhook/<channel>"),
+        *([("inspect", "parley listen: each webhook as it comes, and why it is refused")] if inspected else []),
         ("data", str(Path(storage.data_dir).resolve())),
         ("runs as", "five processes" if processes else "one process (--processes for five)"),
     ):

@@ -32,6 +32,7 @@ def test_help_names_every_command() -> None:
         "serve",
         "chat",
         "send",
+        "listen",
         "sandbox",
         "doctor",
         "migrate",

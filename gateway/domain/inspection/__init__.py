@@ -1,0 +1,1 @@
+"""What came in, and why was it not believed? For the person who sets a channel up."""
