@@ -1,11 +1,11 @@
 """What can a person type after `parley channels`? Lists the accounts, adds one, tries it out, takes it away."""
 
-import asyncio
 import sys
 from typing import Annotated
 
 import typer
 
+from kit.command import interrupts
 from kit.command.channel_options import Wanted
 from kit.command.options import AsJson, Tenant, as_one
 
@@ -26,7 +26,7 @@ def listing(json: AsJson = False, *, tenant: Tenant = "default") -> None:
     """List the accounts, how each stands and where its webhooks come in; and what the environment sets by half."""
     from kit.command import channel_list
 
-    asyncio.run(channel_list.listing(tenant, as_json=json))
+    interrupts.run(channel_list.listing(tenant, as_json=json))
 
 
 @channels.command(
@@ -39,7 +39,7 @@ def add(wanted: Wanted) -> None:
     """Add an account, or change the one with its address: ask the provider, store it, set its webhook."""
     from kit.command.channel_add import add as run
 
-    sys.exit(asyncio.run(run(wanted)))
+    sys.exit(interrupts.run(run(wanted)))
 
 
 @channels.command(
@@ -51,7 +51,7 @@ def try_out(target: Target, json: AsJson = False, *, tenant: Tenant = "default")
     """Ask the provider about a stored account: its credentials, its webhook, what waits there."""
     from kit.command.channel_trial import trial
 
-    sys.exit(asyncio.run(trial(tenant, target, as_json=json)))
+    sys.exit(interrupts.run(trial(tenant, target, as_json=json)))
 
 
 @channels.command(epilog="Examples: parley channels remove 0199f3c2-… · parley channels remove 0199f3c2-… --yes")
@@ -59,7 +59,7 @@ def remove(account: Account, yes: Yes = False, *, tenant: Tenant = "default") ->
     """Disable an account, and take its webhook away where that is possible. Its conversations stay."""
     from kit.command import channel_state
 
-    sys.exit(asyncio.run(channel_state.remove(tenant, account, yes=yes)))
+    sys.exit(interrupts.run(channel_state.remove(tenant, account, yes=yes)))
 
 
 @channels.command(epilog="Example: parley channels pause 0199f3c2-…")
@@ -67,7 +67,7 @@ def pause(account: Account, tenant: Tenant = "default") -> None:
     """Let an account receive and not send: what it has to say waits."""
     from kit.command import channel_state
 
-    asyncio.run(channel_state.pause(tenant, account))
+    interrupts.run(channel_state.pause(tenant, account))
 
 
 @channels.command(epilog="Example: parley channels resume 0199f3c2-…")
@@ -75,4 +75,4 @@ def resume(account: Account, tenant: Tenant = "default") -> None:
     """Let an account that was paused or removed take part again."""
     from kit.command import channel_state
 
-    asyncio.run(channel_state.resume(tenant, account))
+    interrupts.run(channel_state.resume(tenant, account))

@@ -1,10 +1,10 @@
 """What can a person type after `parley queue`? Shows who waits for a human, takes one over, gives one back."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
+from kit.command import interrupts
 from kit.command.options import Tenant
 
 Conversation = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its id, as listed.")]
@@ -28,7 +28,7 @@ def listing(
     if context.invoked_subcommand is None:
         from kit.command import waiting
 
-        asyncio.run(waiting.listing(tenant, everything=everything))
+        interrupts.run(waiting.listing(tenant, everything=everything))
 
 
 @queue.command(epilog="Example: parley queue take 0199f3c2-…")
@@ -36,7 +36,7 @@ def take(conversation: Conversation, tenant: Tenant = "default") -> None:
     """Take a conversation over: the agent says nothing in it any more."""
     from kit.command import waiting
 
-    asyncio.run(waiting.give(tenant, conversation, to="human"))
+    interrupts.run(waiting.give(tenant, conversation, to="human"))
 
 
 @queue.command("give-back", epilog="Example: parley queue give-back 0199f3c2-…")
@@ -44,4 +44,4 @@ def give_back(conversation: Conversation, tenant: Tenant = "default") -> None:
     """Give a conversation back to the agent, which answers what comes from now on."""
     from kit.command import waiting
 
-    asyncio.run(waiting.give(tenant, conversation, to="agent"))
+    interrupts.run(waiting.give(tenant, conversation, to="agent"))

@@ -1,11 +1,11 @@
 """What can a person type after `parley guard`? Asks what a text would meet, and measures the rules on many texts."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kit.command import interrupts
 from kit.command.options import AsJson
 
 guard = typer.Typer(
@@ -25,7 +25,7 @@ def check(
     """Say which rules a text would meet, and what would follow. Exit code: 0 it goes on, 1 it would be blocked."""
     from kit.command.guard_check import run
 
-    raise typer.Exit(asyncio.run(run(text, output=output, as_json=json)))
+    raise typer.Exit(interrupts.run(run(text, output=output, as_json=json)))
 
 
 @guard.command("eval", epilog="Examples: parley guard eval rows.jsonl · parley guard eval rows.jsonl --json")
@@ -37,4 +37,4 @@ def evaluate(
     """Measure the rules: recall, false refusals and time, by category, source and language of the rows."""
     from kit.command.guard_eval import run
 
-    asyncio.run(run(file, as_json=json))
+    interrupts.run(run(file, as_json=json))

@@ -1,11 +1,11 @@
 """What can a person type after `parley`? Each command imports what it needs when it runs, so that help is instant."""
 
-import asyncio
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from kit.command import interrupts
 from kit.command.channels import channels
 from kit.command.desk import queue
 from kit.command.guard import guard
@@ -98,7 +98,7 @@ def chat(url: Url = None) -> None:
     """Talk to the agent in the terminal, through the web chat of a running gateway."""
     from kit.command.chat import chat as run
 
-    asyncio.run(run(url))
+    interrupts.run(run(url))
 
 
 @app.command(epilog='Examples: parley send whatsapp "hello" · parley send telegram "hi" --sender 4711 --repeat 2')
@@ -115,7 +115,7 @@ def send(
     from kit.command.send import Saying, run
 
     saying = Saying(channel=channel, text=text, sender=sender, account_key=account_key)
-    sys.exit(asyncio.run(run(saying, url=url, repeat=repeat)))
+    sys.exit(interrupts.run(run(saying, url=url, repeat=repeat)))
 
 
 @app.command(
@@ -141,7 +141,7 @@ def sandbox(
     """Stand in for the providers, with a page of phones, for a mesh that runs elsewhere on this machine."""
     from kit.command.sandbox import run
 
-    asyncio.run(run(url, port=port))
+    interrupts.run(run(url, port=port))
 
 
 @app.command(epilog="Examples: parley doctor · parley doctor --json. Exit code: 0 all well, 1 look at it, 2 broken.")
@@ -149,7 +149,7 @@ def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
     """Say what is wrong with this installation, and how to mend it."""
     from kit.command.doctor import doctor as run
 
-    sys.exit(asyncio.run(run(as_json=json, **_given(data_dir=data_dir))))
+    sys.exit(interrupts.run(run(as_json=json, **_given(data_dir=data_dir))))
 
 
 @app.command()
@@ -157,7 +157,7 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the shape that this version needs. Services of an older version keep working."""
     from kit.command.database import migrate as run
 
-    asyncio.run(run(**_given(data_dir=data_dir)))
+    interrupts.run(run(**_given(data_dir=data_dir)))
 
 
 @app.command(epilog="Examples: parley deliveries --state unknown · parley deliveries --retry 0199f3c2-…")
@@ -174,7 +174,7 @@ def deliveries(
     from kit.command import records
 
     work = records.retry(tenant, retry) if retry else records.deliveries(tenant, state=state, limit=limit)
-    asyncio.run(work)
+    interrupts.run(work)
 
 
 @app.command(epilog="Examples: parley turns · parley turns --state failed")
@@ -189,7 +189,7 @@ def turns(
     """List turns: those that are open, or those in a state, longest waiting first."""
     from kit.command import records
 
-    asyncio.run(records.turns(tenant, state=state, limit=limit))
+    interrupts.run(records.turns(tenant, state=state, limit=limit))
 
 
 @app.command(epilog='Examples: parley preview 0199f3c2-… · parley preview 0199f3c2-… --ask "and tomorrow?"')
@@ -203,7 +203,7 @@ def preview(
     """Show what the model would be sent for a conversation: each part with its tokens, and what is left out."""
     from kit.command.preview import preview as run
 
-    asyncio.run(run(tenant, conversation, ask=ask, model=model))
+    interrupts.run(run(tenant, conversation, ask=ask, model=model))
 
 
 @keys.command("create", epilog="Example: parley keys create shop --scope agent.use")
@@ -216,7 +216,7 @@ def create_key(
     """Make a key and show its secret, this once."""
     from kit.command import api_keys
 
-    asyncio.run(api_keys.create(tenant, name, scopes=scope))
+    interrupts.run(api_keys.create(tenant, name, scopes=scope))
 
 
 @keys.command("list")
@@ -224,7 +224,7 @@ def list_keys(tenant: Tenant = "default") -> None:
     """List keys, without their secrets."""
     from kit.command import api_keys
 
-    asyncio.run(api_keys.listing(tenant))
+    interrupts.run(api_keys.listing(tenant))
 
 
 @keys.command("revoke")
@@ -232,7 +232,7 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id, as listed.")]
     """End a key. Every process refuses it within five seconds."""
     from kit.command import api_keys
 
-    asyncio.run(api_keys.revoke(tenant, key_id))
+    interrupts.run(api_keys.revoke(tenant, key_id))
 
 
 @app.command()

@@ -1,10 +1,10 @@
 """What can a person type after `parley models`? Lists the models, has one fetched, and tries one out."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
+from kit.command import interrupts
 from kit.command.options import AsJson
 
 A_QUESTION = "Say hello in one short sentence."
@@ -21,7 +21,7 @@ def listing(context: typer.Context, json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
         from kit.command.model_list import listing as run
 
-        asyncio.run(run(as_json=json))
+        interrupts.run(run(as_json=json))
 
 
 @models.command(epilog="Examples: parley models pull llama3.2 · parley models pull qwen3:8b --backend workshop")
@@ -32,7 +32,7 @@ def pull(
     """Have Ollama fetch a model, and show how far it is. Ctrl-C ends it; what is complete stays."""
     from kit.command.model_pull import pull as run
 
-    asyncio.run(run(name, backend))
+    interrupts.run(run(name, backend))
 
 
 @models.command(
@@ -49,4 +49,4 @@ def try_out(
     """Ask a model once: its answer as it comes, then how long it took and what it cost."""
     from kit.command.model_trial import Trial, run
 
-    asyncio.run(run(Trial(name, text, timeout)))
+    interrupts.run(run(Trial(name, text, timeout)))

@@ -1,11 +1,11 @@
 """What can a person type after `parley prompts`? Shows the versions of a prompt, adds one, says which is live."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kit.command import interrupts
 from kit.command.options import Tenant
 
 Name = Annotated[str, typer.Argument(help="The prompt's name; the one that is made at the first start is default.")]
@@ -23,7 +23,7 @@ def listing(name: Name, tenant: Tenant = "default") -> None:
     """List the versions of a prompt, newest first; the live one is marked."""
     from kit.command import prompt_versions
 
-    asyncio.run(prompt_versions.listing(tenant, name))
+    interrupts.run(prompt_versions.listing(tenant, name))
 
 
 @prompts.command(epilog="Example: parley prompts diff default 1 2")
@@ -37,7 +37,7 @@ def diff(
     """Show what changed from one version to another, as a unified diff."""
     from kit.command import prompt_versions
 
-    asyncio.run(prompt_versions.diff(tenant, name, before=before, after=after))
+    interrupts.run(prompt_versions.diff(tenant, name, before=before, after=after))
 
 
 @prompts.command(
@@ -53,7 +53,7 @@ def add(
     """Add a version to a prompt. The prompt is made when it is new."""
     from kit.command import prompt_versions
 
-    asyncio.run(prompt_versions.add(tenant, name, file=file, live=live))
+    interrupts.run(prompt_versions.add(tenant, name, file=file, live=live))
 
 
 @prompts.command("live", epilog="Example, also to roll back: parley prompts live default 1")
@@ -66,4 +66,4 @@ def set_live(
     """Make a version the one that new conversations get."""
     from kit.command import prompt_versions
 
-    asyncio.run(prompt_versions.set_live(tenant, name, number=number))
+    interrupts.run(prompt_versions.set_live(tenant, name, number=number))

@@ -1,0 +1,34 @@
+"""Does Ctrl-C end a command that waits for news, whichever thread the kernel gives the signal to?"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+WAITS = """
+import asyncio, signal, threading, time
+from kit.command import interrupts
+
+def press():
+    time.sleep(0.2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def work():
+    threading.Thread(target=press).start()
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("tidied", flush=True)
+
+try:
+    interrupts.run(work())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_waiting_command_ends_at_once_and_tidies_up() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS], cwd=ROOT, capture_output=True, text=True, timeout=40, check=True
+    )
+    assert (done.stdout, done.stderr) == ("tidied\ninterrupted\n", "")
