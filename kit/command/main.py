@@ -127,7 +127,7 @@ def listen(looking: Looking) -> None:
     """Show each webhook as it comes in, and why one was refused; take one in once more, or copy it as curl."""
     from kit.command.listen import listen as run
 
-    sys.exit(asyncio.run(run(looking)))
+    sys.exit(interrupts.run(run(looking)))
 
 
 @app.command(
