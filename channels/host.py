@@ -15,6 +15,7 @@ from channels.proof import Unsigned
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
+LONGEST_UNREAD = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +47,7 @@ class Received:
     receipts: tuple[Receipt, ...] = ()
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
     lacks: str = ""  # the header in which the provider proves itself, when there was none
+    unread: str = ""  # kinds of what is in it and nobody reads; the raw body is worth keeping
     elsewhere: tuple[str, ...] = ()  # the addresses of accounts to which other parts of it belong
 
 
@@ -63,7 +65,8 @@ def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received
         if not ours:
             return replace(_refused(403, "account"), elsewhere=elsewhere)
         received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
-        return replace(received, elsewhere=elsewhere)
+        unread = " ".join(each.unread for each in parts if each.unread)
+        return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 

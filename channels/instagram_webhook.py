@@ -25,6 +25,15 @@ _KINDS = {
 }
 # Meta forbids to keep these: https://developers.facebook.com/docs/messenger-platform/instagram/features/story-mention
 _NOT_KEPT = frozenset({"story_mention"})
+_ENVELOPE = frozenset({"sender", "recipient", "timestamp"})
+# Under posts and stories, where nobody writes to us alone.
+_LEFT_OUT = frozenset({"comments", "live_comments", "mentions", "story_insights"})
+_AS_CHANGES = frozenset(
+    {
+        *("messages", "message_edit", "message_reactions"),
+        *("messaging_postbacks", "messaging_referral", "messaging_seen"),
+    }
+)
 
 Said = chat.ChannelMessage | chat.Receipt | None
 Read = Callable[[Item, str], Said]
@@ -35,8 +44,9 @@ def read(body: Item) -> Batch:
     batch = Batch()
     for entry in map(mapping, items(body.get("entry"))):
         address = string(entry.get("id"))
-        for event in items(entry.get("messaging")):
-            batch.take(address, event, read=partial(_event, address=address))
+        changes = [each for each in map(mapping, items(entry.get("changes"))) if not _is_aside(each, batch)]
+        for event in (*items(entry.get("messaging")), *(each.get("value") for each in changes)):
+            batch.take(address, event, read=partial(_event, address=address, batch=batch))
         for event in items(entry.get("standby")):
             batch.take(address, event, read=partial(_aside, address=address))
     return batch
@@ -54,9 +64,21 @@ def imitate(imitation: Imitation) -> Item:
     return {"object": OBJECT, "entry": [{"time": at, "id": imitation.address, "messaging": [event]}]}
 
 
-def _event(event: Item, address: str) -> Said:
+def _is_aside(change: Item, batch: Batch) -> bool:
+    """Whether a change is no event of a chat. Meta's page of examples, and its test button, write events as changes."""
+    kind = string(change.get("field"))
+    if kind in _AS_CHANGES:
+        return False
+    if kind not in _LEFT_OUT:
+        batch.skip(kind or "no field")
+    return True
+
+
+def _event(event: Item, address: str, *, batch: Batch) -> Said:
     """One thing happened; a kind that we do not know is no error."""
     kind = next((kind for kind in _READERS if kind in event), "")
+    if not kind:
+        batch.skip(next((name for name in event if name not in _ENVELOPE), "nothing"))
     return _READERS[kind](event, address) if kind else None
 
 
@@ -138,9 +160,7 @@ def _add_context(message: chat.ChannelMessage, said: Item) -> None:
     stated = {
         "story_id": string(mapping(reply.get("story")).get("id")),
         "quick_reply": string(mapping(said.get("quick_reply")).get("payload")),
-        "referral_ref": string(referral.get("ref")),
-        "referral_source": string(referral.get("source")),
-        "referral_ad_id": string(referral.get("ad_id")),
+        **_referred(referral),
         "app_id": string(app_id) if integer(app_id) is None else str(app_id),
     }
     message.metadata.update({name: value for name, value in stated.items() if value})
@@ -182,6 +202,24 @@ def _reaction(event: Item, address: str) -> Said:
     return message
 
 
+def _referral(event: Item, address: str) -> Said:
+    """The person came by a link or an advert, and has said nothing yet."""
+    message = _begun(event, address, id_=f"referral:{_must(_time(event))}", kind="referral")
+    message.no_turn = True
+    message.metadata.update(_referred(mapping(event.get("referral"))))
+    return message
+
+
+def _referred(referral: Item) -> dict[str, str]:
+    stated = {
+        "referral_ref": string(referral.get("ref")),
+        "referral_source": string(referral.get("source")),
+        "referral_ad_id": string(referral.get("ad_id")),
+        "referral_product_id": string(mapping(referral.get("product")).get("id")),
+    }
+    return {name: value for name, value in stated.items() if value}
+
+
 def _seen(event: Item, address: str) -> Said:
     if _is_ours(event, address):
         return None  # one of us read what the person wrote
@@ -213,4 +251,5 @@ _READERS: dict[str, Read] = {
     "postback": _postback,
     "reaction": _reaction,
     "read": _seen,
+    "referral": _referral,
 }

@@ -1,7 +1,8 @@
 """How is a decoded message made to fit the contract? By the limits that the contract itself declares.
 
-A verified webhook is never refused for its length: what may be cut is cut and marked in the metadata, an id that
-does not fit makes the webhook unreadable.
+A verified webhook is never refused for its length: what may be cut is cut and marked in the metadata, and a reference
+that does not fit (a link, what is answered) is left out. An id of the message itself that does not fit makes the
+webhook unreadable.
 """
 
 from collections.abc import Callable
@@ -21,13 +22,12 @@ _IDS = frozenset(
         "chat_id",
         "sender_id",
         "provider_message_id",
-        "reply_to_provider_message_id",
-        "provider_file_id",
-        "url",
         "delivery_id",
         "account_id",
     }
 )
+# Half a link leads nowhere, and a message is worth more than the link to its picture.
+_REFERENCES = frozenset({"reply_to_provider_message_id", "provider_file_id", "url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _fit(message: Message, lengths: _Lengths) -> list[str]:
             continue
         if name in _IDS:
             raise Unreadable(f"{name} is too long")
-        setattr(message, name, value[:longest])
+        setattr(message, name, "" if name in _REFERENCES else value[:longest])
         cut.append(name)
     return cut
 

@@ -6,7 +6,7 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 HEADER = "x-hub-signature-256"  # X-Hub-Signature, without the 256, is SHA-1 and is not looked at
 SECRETS = ("app_secret", "app_secret_secondary")
 ANSWER = HttpAnswer(200, "application/json", b"{}")  # anything but 200 is repeated, for up to seven days
+LONGEST_KIND = 40
 LATEST_IN_SECONDS = 99_999_999_999  # a larger number counts milliseconds
 
 FIELDS = (
@@ -120,6 +121,7 @@ class Batch:
 
     _parts: dict[str, _Part] = field(default_factory=dict)
     _unread: int = 0
+    _unknown: set[str] = field(default_factory=set)
 
     def take(self, address: str, item: object, *, read: Callable[[Item], Said]) -> None:
         """Reads one item; what holds nothing for us is left out, what is malformed is counted."""
@@ -128,12 +130,17 @@ class Batch:
         except Unreadable:
             self._unread += 1
 
+    def skip(self, kind: str) -> None:
+        """Leaves out what nobody here reads, by its kind: it stays in the body, which is kept."""
+        self._unknown.add(kind[:LONGEST_KIND])
+
     def decoded(self) -> Decoded:
         """All of it, oldest first. Raises Unreadable when there was something, and nothing of it could be read."""
         if self._unread and not any(part.messages or part.receipts for part in self._parts.values()):
             raise Unreadable("no item could be read")
         first, *others = [_decoded(address, part) for address, part in self._parts.items()] or [Decoded(ANSWER)]
-        return Decoded(ANSWER, first.messages, first.receipts, addressed_to=first.addressed_to, also=tuple(others))
+        kinds = sorted(self._unknown | ({"malformed"} if self._unread else set()))
+        return replace(first, also=tuple(others), unread=" ".join(kinds))
 
     def _put(self, address: str, said: Said) -> None:
         part = self._parts.setdefault(address, _Part())

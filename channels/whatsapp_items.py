@@ -22,7 +22,7 @@ _MEDIA = {
 
 def fill(message: chat.ChannelMessage, said: Item) -> None:
     """Puts what was said into the message. A kind that we do not know is kept by its name, and asks for an answer."""
-    kind = string(said.get("type"))
+    kind = string(said.get("type")) or next((each for each in _KINDS if each in said), "")
     message.metadata["message_type"] = kind
     if kind in _MEDIA:
         _media(message, mapping(said.get(kind)), kind=_MEDIA[kind])
@@ -81,9 +81,11 @@ def _interactive(message: chat.ChannelMessage, said: Item) -> None:
     kind = string(chosen.get("type"))
     reply = mapping(chosen.get(kind))
     message.text = string(reply.get("title")) or string(reply.get("body")) or string(reply.get("name"))
+    message.no_turn = kind == "call_permission_reply"  # whether we may call is no question
     note(
         message,
         interactive_type=kind,
+        call_permission=reply.get("response") if message.no_turn else "",
         interactive_id=reply.get("id"),
         list_description=reply.get("description"),
         form_answers=reply.get("response_json"),
@@ -142,7 +144,13 @@ def _system(message: chat.ChannelMessage, said: Item) -> None:
     note(message, system_type=system.get("type"), wa_id=system.get("wa_id"), user_id=system.get("user_id"))
 
 
+def _welcome(message: chat.ChannelMessage, _said: Item) -> None:
+    """The person opened the chat for the first time, and has said nothing yet."""
+    message.no_turn = True
+
+
 def _unsupported(message: chat.ChannelMessage, said: Item) -> None:
+    note(message, unsupported_type=mapping(said.get("unsupported")).get("type"))
     for trouble in map(mapping, items(said.get("errors"))):
         code = trouble.get("code")
         note(message, error_code=str(code) if isinstance(code, int) else code)
@@ -156,4 +164,11 @@ _SAID: dict[str, Read] = {
     "interactive": _interactive,
     "order": _order,
 }
-_DONE: dict[str, Read] = {"edit": _edit, "reaction": _reaction, "revoke": _revoke, "system": _system}
+_DONE: dict[str, Read] = {
+    "edit": _edit,
+    "reaction": _reaction,
+    "revoke": _revoke,
+    "system": _system,
+    "request_welcome": _welcome,
+}
+_KINDS = (*_MEDIA, *_SAID, *_DONE)

@@ -16,8 +16,10 @@ from channels.whatsapp_items import fill, note
 from parley.chat.v1 import message_pb2 as chat
 
 OBJECT = "whatsapp_business_account"
-# All else is about the account: templates, reviews, groups, and "history", which brings half a year of old messages.
+# All else is about the account (templates, reviews, calls, groups …) and is kept as it came.
 FIELDS = frozenset({"messages", "smb_message_echoes", "message_echoes"})
+# Half a year of old messages, and the address book of the phone: nothing that was said to us, and large.
+_LEFT_OUT = frozenset({"history", "smb_app_state_sync"})
 OUR_ID = re.compile(r"([0-9A-Za-z-]{1,64})\.([0-9]{1,3})", re.ASCII)
 _STATES = {
     "sent": chat.DELIVERY_STATE_SENT,
@@ -45,8 +47,11 @@ def read(body: Item) -> Batch:
     batch = Batch()
     for entry in items(body.get("entry")):
         for change in map(mapping, items(mapping(entry).get("changes"))):
-            if string(change.get("field")) in FIELDS:
+            kind = string(change.get("field"))
+            if kind in FIELDS:
                 _take(batch, mapping(change.get("value")))
+            elif kind not in _LEFT_OUT:
+                batch.skip(kind or "no field")
     return batch
 
 
@@ -87,17 +92,22 @@ def _names(contact: Item) -> list[str]:
 
 def _message(said: Item, *, people: People) -> chat.ChannelMessage:
     number, user_id = string(said.get("from")), string(said.get("from_user_id"))
-    sender = number or user_id or string(mapping(said.get("system")).get("previous_user_id"))
-    person = people.get(number) or people.get(user_id) or {}
+    sender = number or user_id or string(mapping(said.get("system")).get("previous_user_id")) or _alone(people)
+    person = people.get(number) or people.get(user_id) or people.get(sender) or {}
     message = _begun(said, chat_id=string(said.get("group_id")) or sender, person_id=sender)
     message.sender_name = string(mapping(person.get("profile")).get("name"))
-    message.sender_phone = e164(number)
+    message.sender_phone = e164(number or string(person.get("wa_id")))
     note(message, user_id=user_id or person.get("user_id"), username=mapping(person.get("profile")).get("username"))
     _add_context(message, mapping(said.get("context")))
     referral = mapping(said.get("referral"))
     note(message, **{ours: referral.get(theirs) for ours, theirs in _REFERRAL.items()})
     fill(message, said)
     return message
+
+
+def _alone(people: People) -> str:
+    """The one person that a batch names, for a message that does not say whose it is; "" when they are several."""
+    return next(iter(people)) if len({id(each) for each in people.values()}) == 1 else ""
 
 
 def _echo(said: Item) -> chat.ChannelMessage | None:

@@ -116,7 +116,7 @@ def _submission(
     webhook: Webhook, received: host.Received, *, account: Account, correlation_id: str
 ) -> inbox_service_pb2.Submission | None:
     """What is to be stored; None when the webhook carries nothing that anyone needs."""
-    if received.verdict is host.Verdict.READ and not received.messages and not received.receipts:
+    if received.verdict is host.Verdict.READ and not (received.messages or received.receipts or received.unread):
         return None
     _mark(received.messages, correlation_id)
     submission = inbox_service_pb2.Submission(
@@ -125,7 +125,8 @@ def _submission(
         correlation_id=correlation_id,
         messages=received.messages,
         receipts=received.receipts,
-        raw_payload=webhook.body if len(webhook.body) <= MOST_RAW_BYTES else b"",
+        raw_payload=webhook.body[:MOST_RAW_BYTES] if received.unread or len(webhook.body) <= MOST_RAW_BYTES else b"",
+        unreadable=f"nobody reads {received.unread}" if received.unread else "",
     )
     if received.verdict is host.Verdict.UNREADABLE:
         return _unread(submission, webhook, reason=received.reason)

@@ -127,10 +127,17 @@ def test_a_message_that_fits_is_not_marked() -> None:
     assert dict(short.metadata) == {"a": "b"}
 
 
-@pytest.mark.parametrize("name", ["chat_id", "sender_id", "provider_message_id", "reply_to_provider_message_id"])
+@pytest.mark.parametrize("name", ["chat_id", "sender_id", "provider_message_id"])
 def test_an_id_is_never_cut(name: str) -> None:
     with pytest.raises(Unreadable):
         fit_message(message(**{name: "x" * 257}))
+
+
+def test_a_reference_that_does_not_fit_is_left_out_and_the_message_stays() -> None:
+    long = message(text="look", reply_to_provider_message_id="x" * 257, attachments=[chat.Attachment(url="x" * 2049)])
+    fit_message(long)
+    assert (long.text, long.reply_to_provider_message_id, long.attachments[0].url) == ("look", "", "")
+    assert long.metadata["cut"] == "reply_to_provider_message_id,url"
 
 
 def test_a_receipts_code_is_cut_and_its_id_is_not() -> None:

@@ -140,7 +140,7 @@ def _items(body: dict[str, Any]) -> list[Any]:
     entry = body["entry"][0]
     holder = entry["changes"][0]["value"] if "changes" in entry else entry
     kinds = ("messages", "message_echoes", "statuses", "messaging", "standby")
-    found: list[Any] = next(holder[kind] for kind in kinds if kind in holder)
+    found: list[Any] = next((holder[kind] for kind in kinds if kind in holder), [])
     return found
 
 
