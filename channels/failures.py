@@ -14,7 +14,9 @@ from channels.channel import (
     Unknown,
 )
 
-Failure = Literal["recipient", "window", "policy", "payload", "unauthorized", "throttled", "unavailable", "unknown"]
+Failure = Literal[
+    "recipient", "window", "policy", "payload", "opted_out", "unauthorized", "throttled", "unavailable", "unknown"
+]
 
 LONGEST_RETRY_SECONDS = 3600.0
 _KINDS: dict[Failure, RejectedKind] = {
@@ -22,6 +24,7 @@ _KINDS: dict[Failure, RejectedKind] = {
     "window": "window",
     "policy": "policy",
     "payload": "payload",
+    "opted_out": "opted_out",
 }
 _CLASSES: dict[Failure, type[DeliveryError]] = {
     "unauthorized": Unauthorized,

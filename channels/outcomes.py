@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-RejectedKind = Literal["recipient", "window", "policy", "payload"]
+RejectedKind = Literal["recipient", "window", "policy", "payload", "opted_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Rejected(DeliveryError):
     """The provider will never take it; `kind` says what is wrong."""
 
     def __init__(self, message: str = "", *, kind: RejectedKind, provider_code: str = "") -> None:
-        """`kind`: the recipient, the reply window, a policy (opt-out, block), or what we sent."""
+        """`kind`: the recipient, the reply window, a policy (a block), what we sent, or that the person opted out."""
         super().__init__(message, provider_code=provider_code)
         self.kind = kind
 

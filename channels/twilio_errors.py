@@ -19,7 +19,7 @@ BY_CODE: dict[int, Failure] = {
     21603: "unauthorized",  # no From given: the account has no address
     21606: "unauthorized",  # our number is not ours, or cannot send: nothing will go out until a person acts
     21608: "policy",  # trial accounts reach verified numbers only: other recipients still work
-    21610: "policy",  # the person wrote STOP
+    21610: "opted_out",  # the person wrote STOP to this number, perhaps before we had it
     21611: "throttled",  # ten hours of messages wait for our number
     21612: "recipient",  # this pair of numbers cannot talk
     21614: "recipient",

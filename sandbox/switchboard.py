@@ -48,6 +48,7 @@ class Switchboard:
             "throttled": self._throttle,
             "broken": self._refuse,
             "closed": self._refuse,
+            "opted_out": self._refuse,
             "lost": self._lose,
             "window": self._close_window,
         }

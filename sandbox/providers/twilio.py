@@ -41,12 +41,13 @@ CODES = {
     21604: (400, "A 'To' phone number is required."),
     21606: (400, "The 'From' phone number is not a valid, SMS-capable number of your account."),
     21609: (400, "The 'StatusCallback' URL is not a valid URL."),
+    21610: (400, "Attempt to send to unsubscribed recipient"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit."),
     21619: (400, "A text message body or media urls must be specified."),
     21910: (400, "Invalid From and To pair. From and To should be of the same channel"),
     63007: (400, "Twilio could not find a Channel with the specified From address"),
 }
-FAULTS = {"throttled": 20429, "broken": 20500}
+FAULTS = {"throttled": 20429, "broken": 20500, "opted_out": 21610}
 
 _PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/.]+))?\.json")
 _ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
@@ -82,6 +83,7 @@ class Twilio:
             title="SMS",
             skin=Skin(bar="#0b57d0", mine="#d3e3fd", mine_dark="#004a77", wall="#ffffff", wall_dark="#131314"),
             receipts=("sent", "delivered"),
+            faults=("opted_out",),
         ),
     )
 

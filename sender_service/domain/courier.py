@@ -243,6 +243,7 @@ def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) 
         reason=outcome.reason,
         retry_after=None if outcome.retry_after is None else span(outcome.retry_after),
         window_closed=outcome.window_closed,
+        opted_out=outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == "opted_out",
         hand_off=outcome.hand_off,
     )
 

@@ -80,7 +80,7 @@ def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes, now: dat
     if model is not None or language is not None:
         changes.chosen[lane.id] = (*lane.key, model, language)
     if change.HasField("opted_out"):
-        _set_opting(lane, out=change.opted_out, changes=changes, now=now)
+        set_opting(lane, out=change.opted_out, changes=changes, now=now)
 
 
 def count_tokens(item: TurnCommit, *, changes: Changes, now: datetime) -> None:
@@ -90,7 +90,7 @@ def count_tokens(item: TurnCommit, *, changes: Changes, now: datetime) -> None:
         changes.tokens[key] = changes.tokens.get(key, 0) + tokens
 
 
-def _set_opting(lane: Lane, *, out: bool, changes: Changes, now: datetime) -> None:
+def set_opting(lane: Lane, *, out: bool, changes: Changes, now: datetime) -> None:
     """Whether the contact wants to be written to. Said again, it changes nothing."""
     if lane.owner in {"queue", "human"}:
         changes.left_queue[lane.id] = (*lane.key, now)

@@ -1,23 +1,21 @@
 """How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from kit.errors import LeaseLost, OwnerChanged, ParleyError, StateConflict
+from kit.errors import OwnerChanged, StateConflict
 from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
-from storage_service.domain import attempting, receipts, reply_windows
+from storage_service.domain import attempting, called_off, receipts, reply_windows
+from storage_service.domain.called_off import CALLED_OFF, lost, went_no_further
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
-
-# Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
-CALLED_OFF = ("owner_changed", "erased", "opted_out")
 
 
 class Move(Protocol):
@@ -37,6 +35,8 @@ class Deliveries:
     early: Sequence[Receipt]
     new_id: Callable[[], str]
     mutations: Mutations = GUARDED
+    # What is still to be sent to people of whom the provider says that they opted out.
+    unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
 
     moves: ClassVar[Mapping[str, Move]]
 
@@ -47,9 +47,7 @@ class Deliveries:
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
         if self._seen_before(delivery, item, outcome=outcome, worker_id=worker_id):
-            return Done(
-                duplicate=True, error=OwnerChanged() if item.begin_next and _went_no_further(delivery) else None
-            )
+            return Done(duplicate=True, error=OwnerChanged() if item.begin_next and went_no_further(delivery) else None)
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
             return self._late(lane, delivery, item=item, outcome=outcome, worker_id=worker_id)
@@ -62,10 +60,11 @@ class Deliveries:
         """
         begun = (delivery.state, delivery.worker_id, delivery.epoch, delivery.parts_sent)
         if begun != ("unknown", worker_id, item.epoch, item.part) or outcome not in {"sent", "rejected"}:
-            return Done(error=_lost(delivery))
+            return Done(error=lost(delivery))
         attempt = self._close(delivery, item, outcome=outcome)
         if outcome == "rejected":
             delivery.state, delivery.reason = "failed", item.reason or "rejected"
+            self._note_opt_out(lane, delivery, item=item)
         else:
             delivery.parts_sent, delivery.provider_message_id = item.part + 1, item.provider_message_id
             if delivery.parts_sent >= delivery.parts:
@@ -73,7 +72,7 @@ class Deliveries:
             reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
             self._join_early(lane, delivery, attempt=attempt)
         self._note(delivery)
-        return Done(error=_lost(delivery) if item.begin_next else None)
+        return Done(error=lost(delivery) if item.begin_next else None)
 
     def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:
@@ -99,8 +98,8 @@ class Deliveries:
             self._begin(delivery, item.part + 1, parts=item.parts)
         self._touch(lane, delivery)
         self._join_early(lane, delivery, attempt=attempt)
-        lost = missing or _went_no_further(delivery)
-        return Done(error=_lost(delivery) if item.begin_next and lost else None)
+        stopped = missing or went_no_further(delivery)
+        return Done(error=lost(delivery) if item.begin_next and stopped else None)
 
     def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         attempt = self._close(delivery, item, outcome="retry")
@@ -112,6 +111,7 @@ class Deliveries:
         return Done()
 
     def rejected(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+        self._note_opt_out(lane, delivery, item=item)
         anew = item.HasField("hand_off") and reply_windows.was_heard_since(lane, delivery)
         if delivery.begun:  # Else no call was made: there is nothing more to know of it.
             self._close(delivery, item, outcome="rejected")
@@ -262,6 +262,12 @@ class Deliveries:
             self.changes.queue_entries.append(entry)
             self.changes.touch(lane, self.now)
 
+    def _note_opt_out(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> None:
+        """Unless they wrote since: it may be the word with which they came back."""
+        if item.opted_out and not lane.opted_out and not reply_windows.was_heard_since(lane, delivery):
+            unsent = self.unsent.get(lane.key, ())
+            called_off.opt_out(lane, delivery, unsent=unsent, changes=self.changes, now=self.now)
+
     def _note(self, delivery: Delivery) -> None:
         delivery.updated_at = self.now
         self.changes.deliveries[delivery.id] = delivery
@@ -288,12 +294,3 @@ def hold(lane: Lane, delivery: Delivery, *, worker_id: str, now: datetime, lease
     delivery.lease_seconds = lease.total_seconds()
     delivery.epoch += 1
     lane.hold_delivery(delivery.id)
-
-
-def _went_no_further(delivery: Delivery) -> bool:
-    return delivery.state == "failed" and delivery.reason in CALLED_OFF
-
-
-def _lost(delivery: Delivery) -> ParleyError:
-    """Why a worker may not go on with what it had leased."""
-    return OwnerChanged() if _went_no_further(delivery) else LeaseLost()

@@ -29,6 +29,7 @@ class DeliveryRows(receipts.ReceiptRows, Protocol):
     async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]: ...
     async def locked_deliveries(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Delivery]]: ...
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]: ...
+    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]: ...
 
 
@@ -57,9 +58,11 @@ class DeliveryWork:
 
     async def record(self, rows: DeliveryRows, records: Sequence[tuple[str, AttemptRecord]]) -> list[AttemptResult]:
         """Each with the worker that brings it, applied in their order."""
-        keys = sorted({(item.tenant_id, item.delivery_id) for _, item in records})
+        keys = sorted({_named(item) for _, item in records})
         lanes, deliveries = await rows.locked_deliveries(keys)
         moves = await self._moves(rows, deliveries, records=records)
+        leaving = {lanes[key].key for _, item in records if item.opted_out and (key := _named(item)) in lanes}
+        moves.unsent = await rows.unsent(sorted(leaving)) if leaving else {}
         results = [
             self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)
             for worker_id, item in records
@@ -76,7 +79,7 @@ class DeliveryWork:
         worker_id: str,
         item: AttemptRecord,
     ) -> AttemptResult:
-        key = (item.tenant_id, item.delivery_id)
+        key = _named(item)
         delivery, lane = deliveries.get(key), lanes.get(key)
         if delivery is None or lane is None:
             return AttemptResult(error=as_item(NotFound("no such delivery", metadata={"resource": "delivery"})))
@@ -119,6 +122,10 @@ def _settled(moves: Deliveries, lane: Lane, *, head: Head | None) -> bool:
         return False
     moves.changes.sending_lanes[lane.id] = lane
     return True
+
+
+def _named(item: AttemptRecord) -> Key:
+    return item.tenant_id, item.delivery_id
 
 
 def _may_be_taken(item: AttemptRecord) -> bool:

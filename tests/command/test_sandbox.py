@@ -132,6 +132,15 @@ def test_a_window_that_is_closed_at_once_is_a_send_that_failed(sandbox: Sandbox)
     assert sandbox.answers("instagram") == []
 
 
+def test_who_opted_out_at_the_provider_is_not_written_to_any_more(sandbox: Sandbox) -> None:
+    sandbox.do("sms", "fault", fault="opted_out")
+    sandbox.do("sms", "say", text="are you there?")
+    sandbox.mesh.wait_until(lambda: any("opted_out" in each for each in sandbox.deliveries("failed")), seconds=30)
+    sandbox.do("sms", "fault", fault="none")
+    sandbox.do("sms", "say", text="START")
+    sandbox.mesh.wait_until(lambda: len(sandbox.answers("sms")) == 1, seconds=30)
+
+
 def test_a_closed_window_is_a_send_that_failed(sandbox: Sandbox) -> None:
     before = len(sandbox.deliveries("failed"))
     sandbox.do("whatsapp", "fault", fault="window")

@@ -124,6 +124,7 @@ async def test_what_must_not_be_repeated_is_not(tmp_path: Path, mode: str, end: 
         kept = bench.outbox.queue("hello")
         await _until(lambda: len(kept.records) == 2)
     assert kept.outcomes == ["BEGUN", end]
+    assert [each.opted_out for each in kept.records] == [False, mode == "21610"]
     assert bench.twilio.requests == 1
 
 

@@ -8,9 +8,10 @@ from kit.errors import StateConflict
 from parley.error.v1.error_reason_pb2 import ERROR_REASON_OWNER_CHANGED
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from tests.suites.storage import test_reply_windows
 from tests.suites.storage.hot import TENANT, Store
-from tests.suites.storage.test_conversation_change import OUT, owner
+from tests.suites.storage.test_conversation_change import HAND_OFF, OUT, owner
 from tests.suites.storage.test_hand_offs import queue
 from tests.suites.storage.test_model_conversation import asked
 from tests.suites.storage.test_outbox import leased, said
@@ -83,3 +84,51 @@ async def test_nobody_writes_to_who_opted_out_until_they_come_back(store: Store,
     await store.commit(turn, "Welcome back.", change=ConversationChange(opted_out=False))
     assert (await sent(store, "SM2")).text == "Welcome back."
     assert not (await a_wish(store, world).retry_delivery(retry, "operator")).duplicate
+
+
+async def refused_for_good(store: Store, delivery: LeasedDelivery) -> None:
+    await store.record(delivery, "REJECTED", reason="opted_out", provider_code="21610", opted_out=True)
+
+
+@pytest.mark.parametrize("owned_by", ["agent", "queue"])
+async def test_whom_the_provider_calls_opted_out_has_opted_out(store: Store, world: World, owned_by: str) -> None:
+    """They wrote STOP to the provider, perhaps before we had the number: nothing of ours can tell them anything."""
+    await said(store, "one")
+    await said(store, "two")
+    if owned_by == "queue":
+        await store.commit(await asked(store), "A colleague will come.", state="HANDED_OFF", change=HAND_OFF)
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await refused_for_good(store, delivery)
+    assert {(state, reason) for state, reason, _ in await rows(store)} == {("failed", "opted_out")}
+    assert await store.lease_deliveries() == []
+    assert ((await owner(store))[0], await queue(world)) == ("none", [])
+    ((opted_out_at,),) = await store.fetch("SELECT opted_out_at FROM conversations")
+    assert opted_out_at is not None
+    await store.hear("are you there?")
+    assert await store.lease() == []
+    await store.hear("START")
+    (turn,) = await store.lease()
+    await store.commit(turn, "Welcome back.", change=ConversationChange(opted_out=False))
+    assert (await sent(store, "SM2")).text == "Welcome back."
+
+
+async def test_a_turn_under_way_for_who_turns_out_to_have_opted_out_says_nothing(store: Store) -> None:
+    await said(store, "one")
+    turn = await asked(store)
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    await refused_for_good(store, delivery)
+    assert (await store.commit(turn, "and another thing")).error is not None
+    assert [(state, reason) for state, reason, _ in await rows(store)] == [("failed", "opted_out")]
+
+
+async def test_who_wrote_while_the_refused_call_was_made_may_have_come_back(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    store.clock.pass_seconds(1)
+    await store.hear("START")
+    await refused_for_good(store, delivery)
+    assert (await owner(store))[0] == "agent"
+    assert [(state, reason) for state, reason, _ in await rows(store)] == [("failed", "opted_out")]
