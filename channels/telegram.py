@@ -121,7 +121,7 @@ class Telegram:
         """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
         token = credentials.get("bot_token", "")
         chat = _CHAT.fullmatch(outgoing.chat_id)
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             raise Unauthorized("the bot token is not one")
         if not chat:
             raise error("recipient", provider_code="chat_id")
@@ -139,6 +139,11 @@ class Telegram:
         headers = {"content-type": "application/json", HEADER: credentials.get("webhook_secret", "")}
         body = orjson.dumps(telegram_updates.imitate(imitation))
         return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def is_token(text: str) -> bool:
+    """Whether it looks like a bot's token; nothing else may stand in a URL in its place."""
+    return bool(_TOKEN.fullmatch(text))
 
 
 def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None = None, plain: bool = False) -> Call:

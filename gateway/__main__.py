@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import random
 import socket
 import time
 from datetime import timedelta
 
+from channels.listening_registry import LISTENING
 from channels.registry import CHANNELS
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
 from gateway.backends.directory import Directory
 from gateway.backends.inbox import Inbox
+from gateway.backends.leases import Leases
 from gateway.backends.neighbours import Neighbours
+from gateway.backends.outside import Outside
+from gateway.domain import lines
 from gateway.domain.accounts import Accounts
 from gateway.domain.inspection.diagnosis import Diagnosis
 from gateway.domain.inspection.inspector import Inspector
@@ -19,6 +24,7 @@ from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.domain.siblings import Siblings
+from gateway.heard import Hearing
 from gateway.listening import Listener, bind, listener
 from gateway.opening import Opening
 from gateway.reporting import UNKNOWN_CHANNEL, Reports
@@ -50,14 +56,20 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
     server = _listener(settings, rooms)
     opening = asyncio.create_task(Opening(directory, rooms.neighbours, given=settings.given_accounts()).open(lifetime))
     serving = asyncio.create_task(server.serve([listening]))
+    outside = Outside()
+    hearing = asyncio.create_task(_lines(settings, mesh, rooms=rooms, outside=outside).run(lifetime.stopping))
     host, port = listening.getsockname()[:2]
     log.info("service.listening", listening=f"{host}:{port}", service="gateway")
     try:
-        await asyncio.wait([serving, asyncio.create_task(lifetime.wait_stopping())], return_when="FIRST_COMPLETED")
+        told = asyncio.create_task(lifetime.wait_stopping())
+        await asyncio.wait([serving, hearing, told], return_when="FIRST_COMPLETED")
     finally:
         server.should_exit = True
         opening.cancel()
-        await asyncio.gather(serving, opening, return_exceptions=True)
+        if not lifetime.stopping.is_set():
+            hearing.cancel()  # the server, or a fault of ours, has ended it all
+        await asyncio.gather(serving, opening, hearing, return_exceptions=True)
+        await outside.close()
         await inbox.close()
         await mesh.close()
 
@@ -97,6 +109,26 @@ def _inspection(settings: Settings, diagnosis: Diagnosis) -> Inspection:
         raise SettingsError("WEBHOOK_INSPECTOR=on needs MESH_TOKEN, too: it is opened with it")
     name = f"{socket.gethostname()}:{os.getpid()}"
     return Inspection(Inspector(clock=time.monotonic), diagnosis, (inspector_token(token), token), name)
+
+
+def _lines(settings: Settings, mesh: Mesh, *, rooms: Rooms, outside: Outside) -> lines.Lines:
+    lease = timedelta(seconds=settings.listener_lease_seconds)
+    world = lines.World(
+        channels=CHANNELS,
+        listening=LISTENING,
+        api_base_urls=settings.api_base_urls(),
+        wire=outside.wire,
+        take=Hearing(rooms.reception, rooms.reports, now=utc_now),
+        clock=time.monotonic,
+        draw=random.random,
+    )
+    leases = Leases(
+        mesh.channel("storage"),
+        worker_id=new_id(),
+        channels=sorted(LISTENING),
+        timeout=timedelta(seconds=lines.beat_seconds(lease)),
+    )
+    return lines.Lines(leases, world, lease=lease, most=settings.listener_max_accounts)
 
 
 def _listener(settings: Settings, rooms: Rooms) -> Listener:

@@ -10,6 +10,8 @@ import kit.settings
 from channels.registry import CHANNELS
 from gateway.domain import given
 
+API_BASE_URL = "_api_base_url"
+
 
 class Settings(kit.settings.Settings):
     """The gateway's settings."""
@@ -36,6 +38,16 @@ class Settings(kit.settings.Settings):
     )
     accept_patience_seconds: float = Field(
         2.5, gt=0, le=14, description="How long a webhook waits for storage before it is answered 503, in seconds"
+    )
+
+    listener_max_accounts: int = Field(
+        100, ge=0, le=500, description="Accounts that one gateway listens for at providers that do not call. 0: none"
+    )
+    listener_lease_seconds: float = Field(
+        15.0, ge=1, le=600, description="After how long another gateway listens in the place of one that died, seconds"
+    )
+    telegram_api_base_url: str = Field(
+        "", description="Stands in for https://api.telegram.org, for a sandbox or an own Bot API server"
     )
 
     chat_messages_per_minute: int = Field(30, ge=1, description="Messages that one web chat session may send a minute")
@@ -111,6 +123,11 @@ class Settings(kit.settings.Settings):
         """The accounts that the environment gives to the tenant `default`."""
         channels = tuple(CHANNELS.values())
         return given.accounts({name: self._value(name) for name in given.variables(channels)}, channels)
+
+    def api_base_urls(self) -> dict[str, str]:
+        """What stands in for the API of a provider that is listened to, by provider."""
+        names = (name for name in type(self).model_fields if name.endswith(API_BASE_URL))
+        return {name.removesuffix(API_BASE_URL): getattr(self, name) for name in names}
 
     def _value(self, variable: str) -> str:
         value = getattr(self, variable.lower(), "")

@@ -59,6 +59,10 @@ messages_accepted = _counter("messages_accepted", "Messages from outside, by wha
 webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
 webhook_seconds = _seconds("webhook_seconds", "From a webhook's last byte to its answer", "channel")
 accept_to_reply_seconds = _seconds("accept_to_reply_seconds", "From the accept of a message to its reply", "channel")
+# Providers that do not call are listened to: by one process for each account.
+listeners = _gauge("listeners", "Accounts that this process listens for", "channel", "state")
+listener_connects = _counter("listener_connects", "Times that a provider was heard, anew after each trouble", "channel")
+listener_troubles = _counter("listener_troubles", "Times that a provider was not heard any more", "channel")
 
 # Turns: every accepted message ends in one of the outcomes.
 turns = _counter("turns", "Turns ended, by outcome and reason", "outcome", "reason")

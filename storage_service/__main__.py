@@ -22,6 +22,7 @@ from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
 from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import Hot, open_hot
+from storage_service.backends.listeners import Listeners
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -53,6 +54,7 @@ from storage_service.server import Servicers, mount
 from storage_service.servicers.conversations import ConversationServicer, Held
 from storage_service.servicers.directory import Directory, DirectoryServicer
 from storage_service.servicers.inbox import InboxServicer
+from storage_service.servicers.listeners import ListenerServicer
 from storage_service.servicers.outbox import OutboxServicer
 from storage_service.servicers.privacy import PrivacyServicer
 from storage_service.settings import Settings
@@ -213,6 +215,7 @@ def _servicers(
         ),
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
+        listeners=ListenerServicer(Listeners(sessions, vault=parts.vault)),
     )
 
 

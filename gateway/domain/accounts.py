@@ -77,7 +77,7 @@ class Accounts:
 
     async def _learn(self, key: Key) -> _Known:
         try:
-            account = _account(await self._resolve(*key))
+            account = account_of(await self._resolve(*key))
             known = _Known(account, None, self._clock() + FRESH.total_seconds())
         except errors.NotFound as error:
             known = _Known(None, error, self._clock() + MISSING.total_seconds())
@@ -91,7 +91,8 @@ class Accounts:
         return known
 
 
-def _account(secrets: directory_pb2.AccountSecrets) -> Account:
+def account_of(secrets: directory_pb2.AccountSecrets) -> Account:
+    """As storage gives it."""
     found = secrets.account
     known = host.Account(
         id=found.id,

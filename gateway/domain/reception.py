@@ -58,6 +58,15 @@ class Reception:
         except TimeoutError:
             raise errors.StorageUnavailable() from None
 
+    async def hear(self, channel: Channel, webhook: Webhook, *, account: Account, correlation_id: str) -> Outcome:
+        """What came over a connection of our own: nobody signed it, and it is taken in as a webhook is."""
+        try:
+            async with asyncio.timeout(self._patience):
+                received = host.heard(channel, webhook, account=account.known)
+                return await self._keep(channel, webhook, account=account, received=received, marks=correlation_id)
+        except TimeoutError:
+            raise errors.StorageUnavailable() from None
+
     async def shake_hands(self, channel: Channel, webhook: Webhook, *, account_key: str) -> HttpAnswer:
         """The answer to a provider's check of the URL; the usual refusal when it is none."""
         account = await self._accounts.find(channel.name, account_key)
@@ -66,10 +75,15 @@ class Reception:
     async def _take(self, channel: Channel, webhook: Webhook, *, account: Account, correlation_id: str) -> Outcome:
         """What is this account's in it."""
         received = host.receive(channel, webhook, account=account.known)
+        return await self._keep(channel, webhook, account=account, received=received, marks=correlation_id)
+
+    async def _keep(
+        self, channel: Channel, webhook: Webhook, *, account: Account, received: host.Received, marks: str
+    ) -> Outcome:
         if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
             return Outcome(account, received)
         self._check_limit(channel, received)
-        submission = _submission(webhook, received, account=account, correlation_id=correlation_id)
+        submission = _submission(webhook, received, account=account, correlation_id=marks)
         if submission is None:
             return Outcome(account, received)
         return Outcome(account, received, await self._store(submission, webhook))

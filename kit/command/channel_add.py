@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from kit.command import accounts, credential_sources, webhooks
+from kit.command import accounts, channel_listening, credential_sources, webhooks
 from kit.command.accounts import EnvironmentAccount
 from kit.command.channel_options import Wanted
 from kit.command.credential_sources import Ask, Gathered, Sources
@@ -26,6 +26,7 @@ async def add(wanted: Wanted) -> int:
     _require_accounts(described.channel)
     given = credential_sources.parsed(described.channel, wanted.settings or ())
     around = webhooks.surroundings()
+    channel_listening.check(described.channel.name, wanted.listen)
     async with directory(wanted.tenant) as storage:
         agent_id = await storage.agent_id(wanted.agent) if wanted.agent else ""
         address = _address(described, wanted.address, has_given=bool(given))
@@ -43,11 +44,15 @@ async def add(wanted: Wanted) -> int:
         _describe(account, wanted, known=known)
         account.agent_id = agent_id or account.agent_id
         account.formatting = account.formatting or described.channel.formatting
+        channel_listening.choose(account, wanted.listen, around=around)
         stored = await storage.put(account, gathered.values)
         is_alone = await storage.is_alone(stored)
     found += _stored(stored, gathered, is_alone=is_alone)
     provider = webhooks.provider(stored, gathered.values, around=around, is_alone=is_alone)
     if not provider.channel.provider:
+        return report(found)
+    found += channel_listening.told(stored, around)
+    if not channel_listening.needs_webhook(stored, around):
         return report(found)
     standing, by_hand = await _webhook(provider, around, probes=not wanted.no_probe)
     return _shown(provider, found + standing, by_hand=by_hand)

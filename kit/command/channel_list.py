@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from kit.command import accounts, webhooks
+from kit.command import accounts, channel_listening, webhooks
 from kit.command.directory import directory
 from kit.command.screen import printable, say, table
 from kit.moments import moment
@@ -57,7 +57,8 @@ def _described(account: ChannelAccount, agents: Mapping[str, str], *, base: str)
         "state": state_word(account),
         "reason": account.state_reason,
         "agent": agents.get(account.agent_id, account.agent_id),
-        "webhook": base + path if path else "",
+        "webhook": base + path if path and not channel_listening.replaces_webhook(account) else "",
+        "listens": "yes" if channel_listening.is_on(account) else "",
         "changed_at": moment(account.updated_at).isoformat(),
     }
 

@@ -19,6 +19,13 @@ Quiet = Annotated[
     float | None,
     typer.Option("--quiet-window", min=0, max=60, help="Seconds of quiet before an answer. Default: the agent's."),
 ]
+Listen = Annotated[
+    bool | None,
+    typer.Option(
+        "--listen/--no-listen",
+        help="Listen at the provider, which needs no public address. Default: where PUBLIC_BASE_URL is not https.",
+    ),
+]
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Ask nobody: for a machine that is offline.")]
 
 
@@ -33,4 +40,5 @@ class Wanted:
     agent: AgentName = ""
     quiet_seconds: Quiet = None
     no_probe: NoProbe = False
+    listen: Listen = None
     tenant: Tenant = "default"

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from kit.command import accounts, webhooks
+from kit.command import accounts, channel_listening, webhooks
 from kit.command.channel_list import state_of
 from kit.command.directory import Directory, directory
 from kit.command.findings import Finding, broken, look, ok, report, rows, worst
@@ -53,6 +53,10 @@ async def _findings(storage: Directory, account: ChannelAccount, *, around: Surr
         found += await provider.probe()
     except Mistake as mistake:
         return [*found, webhooks.as_finding("credentials", mistake)]
+    if channel_listening.is_on(account):
+        found.append(channel_listening.finding(account, await storage.listeners()))
+    if not channel_listening.needs_webhook(account, around):
+        return found
     if around.trouble:
         found.append(look("webhook", around.trouble, fix=webhooks.HTTPS_FIX))
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit.command import accounts, model_health, reaching, services
+from kit.command import accounts, channel_listening, model_health, reaching, services
 from kit.command.database import check_database
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.ports import is_open
@@ -34,6 +34,7 @@ async def everything(**overrides: Any) -> list[Finding]:
     if _anybody_listens(settings):
         found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
         found += [await _gateway(settings["gateway"]), *await model_health.check_models(settings["llm"])]
+        found += await channel_listening.findings()
     else:
         found.append(look("mesh", "not running on this machine", fix=START))
     return [*found, *_channels(settings["gateway"])]

@@ -15,9 +15,12 @@ from kit.settings import Settings, load
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1.directory_pb2 import AccountState, Agent, ChannelAccount
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from parley.storage.v1.listener_service_pb2 import Listener, ListListenersRequest
+from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 
 if TYPE_CHECKING:
     from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
+    from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceAsyncStub
 
 DEFAULT_TENANT = "default"
 MOST = 500
@@ -29,6 +32,7 @@ class Directory:
 
     tenant: str
     stub: "DirectoryServiceAsyncStub"
+    listening: "ListenerServiceAsyncStub"
 
     async def accounts(self, channel: str = "") -> list[ChannelAccount]:
         """All, or those of a channel, by age."""
@@ -43,6 +47,11 @@ class Directory:
             token = page.next_page_token
             if not token:
                 return found
+
+    async def listeners(self) -> list[Listener]:
+        """How it goes with the accounts that are to be listened for."""
+        wanted = ListListenersRequest(tenant_id=self.tenant)
+        return list((await self.listening.ListListeners(wanted, timeout=reaching.CALL_SECONDS)).listeners)
 
     async def is_alone(self, account: ChannelAccount) -> bool:
         """Whether the path without a key leads to it, as storage resolves it."""
@@ -102,4 +111,4 @@ class Directory:
 async def directory(tenant: str) -> AsyncIterator[Directory]:
     """Of a running mesh."""
     async with reaching.channel(load(Settings), "storage") as storage:
-        yield Directory(tenant, DirectoryServiceStub(storage))
+        yield Directory(tenant, DirectoryServiceStub(storage), ListenerServiceStub(storage))

@@ -9,7 +9,7 @@ from sqlmodel import col
 from kit.errors import InvalidField
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
-from storage_service.backends import agents, lanes, mapping, tenants
+from storage_service.backends import agents, lanes, listeners, mapping, tenants
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -98,6 +98,8 @@ class Accounts:
             self._vault.keep(row, request.credentials)
             changed.append("credentials")
         await _note_change(rows, row, changed=changed)
+        if "options" in changed:
+            await listeners.want(rows, row)
         return row, bool(changed)
 
     async def _create(
@@ -116,6 +118,7 @@ class Accounts:
         if request.credentials:
             self._vault.keep(row, request.credentials)
         await rows.add(row)
+        await listeners.want(rows, row)
         await rows.note("account.create", "channel_account", row_id=row.id, credentials=sorted(request.credentials))
         return row
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 
+LISTEN = ("true", "false")
 OUTSIDE_WINDOW = ("human", "template", "drop")
 
 
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     """Field and reason. What is not known here is the channel's business."""
     outside, template = options.get("outside_window", ""), options.get("template", "")
+    listens = options.get("listen", "")
     checks = [
         ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
         ("template", "is required where outside_window is template", outside == "template" and not template),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
+        ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
     ]
     return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]

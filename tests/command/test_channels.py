@@ -210,10 +210,35 @@ def test_without_a_public_https_address_no_webhook_is_set_and_that_is_said(world
         ("", "PUBLIC_BASE_URL is not set"),
         ("http://chat.example.com", "PUBLIC_BASE_URL is not https"),
     ):
-        said = world.at(PUBLIC_BASE_URL=base).ran("add", "telegram", "--address", "@parley_bot", code=1)
+        words_of = ("add", "telegram", "--address", "@parley_bot", "--no-listen")
+        said = world.at(PUBLIC_BASE_URL=base).ran(*words_of, code=1)
         assert words in said
         assert "fix: set PUBLIC_BASE_URL" in said
     assert world.telegram.webhook == {}
+
+
+def test_a_bot_without_a_public_address_is_listened_to_and_that_is_said(world: World, bot: str) -> None:
+    assert world.telegram.webhook
+    laptop = world.at(PUBLIC_BASE_URL="")
+    said = laptop.ran("add", "telegram", "--address", "@parley_bot")
+    assert "asks Telegram for updates (long polling)" in said
+    assert "PUBLIC_BASE_URL is not set" in said
+    world.mesh.wait_until(lambda: bool(world.telegram.asked), seconds=60)
+    assert world.telegram.webhook == {}
+    world.telegram.write("hello from the couch", chat_id=4711, number=900_001)
+    world.mesh.wait_until(lambda: any("the couch" in each.text for each in world.telegram.sends.all), seconds=60)
+    world.mesh.wait_until(
+        lambda: "the provider is listened to" in laptop.mesh.run("channels", "test", bot).stdout, seconds=60
+    )
+    listed = json.loads(world.ran("list", "--json"))["accounts"]
+    assert [(each["listens"], each["webhook"]) for each in listed if each["id"] == bot] == [("yes", "")]
+    assert "the provider is listened to" in world.mesh.run("doctor").stdout
+    world.ran("add", "telegram", "--address", "@parley_bot")
+    assert world.listed()["@parley_bot"]["webhook"] == world.telegram.webhook["url"]
+
+
+def test_a_provider_that_calls_only_cannot_be_listened_to(world: World) -> None:
+    assert "cannot be listened to" in world.ran("add", "sms", "--address", NUMBER, "--listen", code=2)
 
 
 def test_what_is_wrong_with_a_webhook_is_found_with_its_fix(world: World, bot: str) -> None:

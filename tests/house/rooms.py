@@ -31,7 +31,7 @@ LIVES_IN = {
     "starlette": HTTP_IN,
     "uvicorn": HTTP_IN,
     "jwt": (*HTTP_IN, *CHANNELS),
-    "aiohttp": ("llm_service/backends", "sender_service/backends", *SANDBOX_IO),
+    "aiohttp": ("gateway/backends", "llm_service/backends", "sender_service/backends", *SANDBOX_IO),
     "sqlmodel": DATABASE,
     "sqlalchemy": DATABASE,
     "alembic": DATABASE,

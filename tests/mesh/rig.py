@@ -23,6 +23,7 @@ from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceS
 from parley.storage.v1.directory_pb2 import ChannelAccount, Delivery
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
+from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
 
@@ -40,6 +41,7 @@ SETTINGS = {
     "CHAT_SESSIONS_PER_MINUTE": "600",
     "AGENT_LEASE_SECONDS": "3",  # short, so that what a dead process held is soon another's
     "SENDER_LEASE_SECONDS": "3",
+    "LISTENER_LEASE_SECONDS": "3",
     "LLM_BREAKER_SECONDS": "0.001",  # so that a model that was ill for one test is asked in the next
     "LOG_LEVEL": "debug",  # what must never be logged is looked for in these logs
 }
@@ -216,6 +218,7 @@ class Storage:
         self.outbox = OutboxServiceStub(self._channel)
         self.conversations = ConversationServiceStub(self._channel)
         self.inbox = InboxServiceStub(self._channel)
+        self.listeners = ListenerServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,7 +1,8 @@
 """What does Telegram's Bot API say when it is asked? sendMessage, getMe, the webhook's methods, and ways to refuse.
 
 `python -m tests.simulated.telegram --port 8082 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection
-drops) · hang · down (502) · throttled:S · blocked · gone (chat not found) · moved (the group became a supergroup).
+drops) · hang · down (502) · throttled:S · blocked · gone (chat not found) · moved (the group became a supergroup) ·
+conflict (somebody else asks for the updates, too).
 """
 
 import argparse
@@ -11,12 +12,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
 WEBHOOK_SECRET = "telegram-webhook-secret-for-tests-only"
 LONGEST_TEXT = 4096  # UTF-16 units
+LONGEST_POLL_SECONDS = 0.1
 MOVED_TO = -1001234567890
 _PATH = re.compile(r"/bot(?P<token>[^/]+)/(?P<method>\w+)")
 _REFUSALS = {
@@ -37,6 +40,9 @@ class Telegram:
     webhook: dict[str, Any] = field(default_factory=dict)  # what setWebhook was given; empty when none is set
     waiting: int = 0  # updates that the webhook did not take
     last_error: str = ""
+    updates: list[dict[str, Any]] = field(default_factory=list)  # that nobody has confirmed; none where it is a webhook
+    confirmed: list[int] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)  # each getUpdates
     requests: int = 0
     refused: int = 0
     sends: Sends = field(init=False)
@@ -61,7 +67,7 @@ class Telegram:
         path = _PATH.fullmatch(request.path)
         if not path or path["token"] != self.bot_token:
             return self._refused(401, "Unauthorized")
-        asked = json.loads(request.body or b"{}")
+        asked = _parameters(request)
         if path["method"] == "sendMessage":
             return self._send_message(asked, word, number)
         if word in ("down", "throttled"):
@@ -71,6 +77,7 @@ class Telegram:
             "setWebhook": self._set_webhook,
             "getWebhookInfo": self._get_webhook_info,
             "deleteWebhook": self._delete_webhook,
+            "getUpdates": self._get_updates,
         }
         return known[path["method"]](asked) if path["method"] in known else self._refused(404, "Not Found")
 
@@ -102,6 +109,28 @@ class Telegram:
         self.webhook = {}
         return answer(200, {"ok": True, "result": True, "description": "Webhook was deleted"})
 
+    def write(self, text: str, *, chat_id: int, number: int) -> None:
+        """Somebody writes to the bot, which has no webhook."""
+        person = {"id": chat_id, "is_bot": False, "first_name": "Ann"}
+        message = {"message_id": number, "date": int(now()), "from": person, "text": text}
+        message["chat"] = {"id": chat_id, "type": "private", "first_name": "Ann"}
+        self.updates.append({"update_id": number, "message": message})
+
+    def _get_updates(self, asked: dict[str, Any]) -> Reply:
+        """What is confirmed is gone; where nothing is there it waits, here for a moment only."""
+        self.asked.append(asked)
+        if self.webhook:
+            said = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+            return self._refused(409, f"Conflict: {said}")
+        if self.mode == "conflict":
+            said = "terminated by other getUpdates request; make sure that only one bot instance is running"
+            return self._refused(409, f"Conflict: {said}")
+        offset = asked.get("offset", 0)
+        self.confirmed += [each["update_id"] for each in self.updates if each["update_id"] < offset]
+        self.updates = [each for each in self.updates if each["update_id"] >= offset]
+        waits = 0.0 if self.updates else min(asked.get("timeout", 0), LONGEST_POLL_SECONDS)
+        return answer(200, {"ok": True, "result": self.updates[:100]}, after_seconds=waits)
+
     def _send_message(self, asked: dict[str, Any], word: str, number: float) -> Reply:
         if word in _REFUSALS:
             return self._refused(*_REFUSALS[word])
@@ -127,6 +156,15 @@ class Telegram:
     def _refused(self, code: int, description: str, **more: Any) -> Reply:
         self.refused += 1
         return answer(code, {"ok": False, "error_code": code, "description": description, **more})
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    """As JSON or, as python-telegram-bot sends them, as a form whose values are JSON where they are no texts."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        asked: dict[str, Any] = json.loads(request.body or b"{}")
+        return asked
+    form = dict(parse_qsl(request.body.decode()))
+    return {name: int(value) if value.lstrip("-").isdigit() else value for name, value in form.items()}
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from storage_service.backends.tables.directory import (
     Tenant,
 )
 from storage_service.backends.tables.hand_offs import QueueEntry
+from storage_service.backends.tables.listeners import Listener
 from storage_service.backends.tables.records import Audit, Replica, Request, TokenDay, Tombstone
 from storage_service.backends.tables.summaries import Summary
 from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
@@ -24,6 +25,7 @@ __all__ = [
     "Conversation",
     "Delivery",
     "Identity",
+    "Listener",
     "Message",
     "Prompt",
     "PromptVersion",

@@ -15,12 +15,13 @@ from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as pb
+from parley.storage.v1 import listener_service_pb2 as listeners
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from tests.postgres import Server as Postgres
 from tests.suites.storage.said import a_chat
 from tests.suites.storage.world import DATABASES, World, open_world
 
-SERVICES = (pb.DESCRIPTOR, conversations.DESCRIPTOR, privacy.DESCRIPTOR)
+SERVICES = (pb.DESCRIPTOR, conversations.DESCRIPTOR, privacy.DESCRIPTOR, listeners.DESCRIPTOR)
 METHODS = {
     method.name: method for file in SERVICES for service in file.services_by_name.values() for method in service.methods
 }
@@ -28,11 +29,11 @@ CANARY = "canary-of-a"
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
 # Only the mesh itself may call these: they are not about one tenant.
-MESH_ONLY = {"ListTenants", "ResolveChannelAccount", "VerifyApiKey"}
+MESH_ONLY = {"ListTenants", "ResolveChannelAccount", "VerifyApiKey", "LeaseListeners"}
 # They name nothing of another tenant, or make something of one's own; the answer shows nothing foreign.
 OWN = {
     *("CreateTenant", "ListChannelAccounts", "ListAgents", "CreatePromptVersion", "ListContacts", "CreateApiKey"),
-    *("ListApiKeys", "ListConversations", "ListTurns", "ListQueue", "ApplyRetention"),
+    *("ListApiKeys", "ListConversations", "ListTurns", "ListQueue", "ApplyRetention", "ListListeners"),
 }
 # They name something that is another tenant's.
 FOREIGN = {

@@ -1,4 +1,4 @@
-"""Three services of storage over real gRPC, on one database, as __main__ wires them; and who may call them."""
+"""Four services of storage over real gRPC, on one database, as __main__ wires them; and who may call them."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,7 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
+from parley.storage.v1 import listener_service_pb2_grpc as listener_grpc
 from parley.storage.v1 import privacy_service_pb2_grpc as privacy_grpc
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
@@ -34,6 +35,7 @@ from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
 from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import open_hot
+from storage_service.backends.listeners import Listeners
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -49,7 +51,7 @@ from storage_service.domain.sealing import Keyring, parse_keys
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
-from storage_service.servicers import conversations, privacy
+from storage_service.servicers import conversations, listeners, privacy
 from storage_service.servicers import directory as directory_servicer
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import fresh
@@ -65,7 +67,7 @@ EVERY_SCOPE = (
 
 
 class Client:
-    """The three services, called with one credential. A failure is raised as what it means."""
+    """The four services, called with one credential. A failure is raised as what it means."""
 
     def __init__(self, channel: grpc.aio.Channel, credential: str) -> None:
         self._metadata = (("authorization", f"Bearer {credential}"),)
@@ -73,6 +75,7 @@ class Client:
             directory_grpc.DirectoryServiceStub(channel),
             conversation_grpc.ConversationServiceStub(channel),
             privacy_grpc.PrivacyServiceStub(channel),
+            listener_grpc.ListenerServiceStub(channel),
         )
 
     def rpc(self, name: str) -> Any:
@@ -151,6 +154,8 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     hot = WhenNeeded(open_hot(url, replica_id=new_id(), events=Events(wakeups)).database)
     _mount_conversations(server, sessions, repeats, wakeups=wakeups, stopping=stopping, hot=hot)
     _mount_privacy(server, sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
+    servicer = listeners.ListenerServicer(Listeners(sessions, vault=vault))
+    server.add(listener_grpc.add_ListenerServiceServicer_to_server, servicer, service=listeners.SERVICE)
     port = await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

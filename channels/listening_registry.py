@@ -1,0 +1,8 @@
+"""On which channels can a provider be listened to? One line each; on the others it must call us."""
+
+from channels.listening import Listening
+from channels.telegram_polling import TelegramPolling
+
+LISTENING: dict[str, Listening] = {
+    "telegram": TelegramPolling(),
+}
