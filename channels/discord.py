@@ -5,6 +5,8 @@ Discord sends forged ones on purpose, and takes the URL away from whoever believ
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -30,6 +32,7 @@ from channels.channel import (
 from channels.discord_ids import is_id
 from channels.failures import error
 from channels.payload import parse_json
+from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
 
 SIGNATURE, TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
@@ -80,6 +83,8 @@ class Discord:
     # A send whose answer was lost is made again with its nonce. Further parts by an interaction have none.
     capabilities = Capabilities(receipts=False, reconciles=True)
     window = None  # an interaction's token lives for 15 minutes: after it the reply goes into the channel
+    # https://docs.discord.com/developers/resources/channel#trigger-typing-indicator
+    signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 10.0})
     unreadable = discord_interactions.NOTHING
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -108,12 +113,12 @@ class Discord:
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """By the interaction that is answered, else into the channel."""
-        token = credentials.get("bot_token", "")
-        if not _TOKEN.fullmatch(token):
-            raise Unauthorized("the bot token is not one")
-        if not is_id(outgoing.chat_id):
-            raise error("recipient", provider_code="chat_id")
-        return (yield from discord_replies.deliver(outgoing, token))
+        return (yield from discord_replies.deliver(outgoing, _proven(outgoing, credentials)))
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """One POST for the channel. What answers an interaction says "thinking …" by itself."""
+        del kind  # there is one only
+        return discord_replies.signal(outgoing, _proven(outgoing, credentials))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """Only whoever has the private key can sign, which for an application of Discord's is Discord alone."""
@@ -126,6 +131,16 @@ class Discord:
             SIGNATURE: key.sign(stated.encode() + body).hex(),
         }
         return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _proven(outgoing: Outgoing, credentials: Credentials) -> str:
+    """The bot's token, for a chat that may be one."""
+    token = credentials.get("bot_token", "")
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("the bot token is not one")
+    if not is_id(outgoing.chat_id):
+        raise error("recipient", provider_code="chat_id")
+    return token
 
 
 def _test_key(credentials: Credentials) -> Ed25519PrivateKey:

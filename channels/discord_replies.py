@@ -16,6 +16,7 @@ from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Sent, 
 from channels.discord_ids import is_id
 from channels.discord_interactions import EDIT
 from channels.payload import integer, string
+from channels.presence import Gesture
 
 API_BASE_URL = "https://discord.com/api/v10"
 TIMEOUT_SECONDS = 10.0
@@ -43,6 +44,16 @@ def deliver(outgoing: Outgoing, bot_token: str) -> Flow:
         except _Lapsed:
             pass
     return (yield from _by_channel(outgoing, bot_token))
+
+
+def signal(outgoing: Outgoing, bot_token: str) -> Gesture:
+    """Somebody writes, in the channel."""
+    if _webhook(outgoing):
+        return
+    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+    answer = yield _call("POST", f"{base}/channels/{outgoing.chat_id}/typing", bot_token=bot_token)
+    if not 200 <= answer.status < 300:
+        raise discord_errors.failure(answer)
 
 
 def _by_interaction(outgoing: Outgoing, webhook: str) -> Flow:

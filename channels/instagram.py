@@ -4,12 +4,15 @@ https://developers.facebook.com/docs/instagram-platform/instagram-api-with-insta
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import orjson
 
 from channels import instagram_webhook, meta_errors, meta_graph, meta_webhook
 from channels.channel import (
+    Call,
     Capabilities,
     CredentialField,
     Credentials,
@@ -25,6 +28,7 @@ from channels.channel import (
 )
 from channels.failures import error
 from channels.payload import string
+from channels.presence import Gesture, SignalKind
 
 API_BASE_URL = "https://graph.instagram.com"
 _PERSON = re.compile(r"[0-9]{1,32}", re.ASCII)
@@ -61,6 +65,8 @@ class Instagram:
     # Seven days are for humans only, and by a feature that Meta must grant; there are no templates.
     # https://developers.facebook.com/docs/messenger-platform/policy/policy-overview#standard_messaging
     window = timedelta(hours=24)
+    # https://developers.facebook.com/docs/messenger-platform/send-messages/sender-actions: for 20 s
+    signals: Mapping[SignalKind, float] = MappingProxyType({"read": 0.0, "typing": 20.0})
     unreadable = meta_webhook.ANSWER
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -77,15 +83,16 @@ class Instagram:
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One POST. There is no idempotency key: an answer that is lost stays unknown until the echo comes."""
-        if not _PERSON.fullmatch(outgoing.chat_id):
-            raise error("recipient", provider_code="chat_id")
-        body = {"recipient": {"id": outgoing.chat_id}, "message": {"text": outgoing.text}}
-        token = credentials.get("access_token", "")
-        answer = yield meta_graph.send(outgoing, token, base_url=API_BASE_URL, body=body)
+        answer = yield _call(outgoing, credentials, what={"message": {"text": outgoing.text}})
         sent = string(meta_graph.taken(answer).get("message_id"))
         if not sent:
             raise meta_errors.failure(answer)
         return Sent(sent)
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """One POST for the chat."""
+        action = "mark_seen" if kind == "read" else "typing_on"
+        meta_graph.taken((yield _call(outgoing, credentials, what={"sender_action": action})))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As described by Meta: see tests/golden."""
@@ -93,3 +100,10 @@ class Instagram:
         signature = meta_webhook.sign(body, credentials.get("app_secret", ""))
         headers = {"content-type": "application/json", meta_webhook.HEADER: signature}
         return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _call(outgoing: Outgoing, credentials: Credentials, *, what: Mapping[str, object]) -> Call:
+    if not _PERSON.fullmatch(outgoing.chat_id):
+        raise error("recipient", provider_code="chat_id")
+    body = {"recipient": {"id": outgoing.chat_id}, **what}
+    return meta_graph.send(outgoing, credentials.get("access_token", ""), base_url=API_BASE_URL, body=body)

@@ -6,6 +6,7 @@ https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/meth
 import re
 from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -31,11 +32,13 @@ from channels.channel import (
 )
 from channels.failures import error
 from channels.payload import mapping, parse_form, parse_json, string
+from channels.presence import Gesture, SignalKind
 from channels.slack_text import escaped
 
 API_BASE_URL = "https://slack.com/api"
 TIMEOUT_SECONDS = 10.0
 LONGEST_CHALLENGE = 1024
+WRITES = "is writing…"  # after the app's name
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 # A body would be shown to whoever typed a slash command.
@@ -80,6 +83,8 @@ class Slack:
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
     capabilities = Capabilities(receipts=False, reconciles=True)
     window = None
+    # https://docs.slack.dev/reference/methods/assistant.threads.setStatus/: for two minutes, or until the app posts
+    signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})
     unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -112,14 +117,17 @@ class Slack:
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One chat.postMessage. There is no idempotency key: the metadata tells later whether a lost one was posted."""
-        token = credentials.get("bot_token", "")
-        chat = _CHAT.fullmatch(outgoing.chat_id)
-        if not _TOKEN.fullmatch(token):
-            raise Unauthorized("the bot token is not one")
-        if not chat:
-            raise error("recipient", provider_code="chat_id")
-        answer = yield _call(outgoing, token, channel=chat[1], thread_ts=chat[2] or _asked_in(outgoing))
+        channel, thread_ts = _place(outgoing)
+        answer = yield _call(outgoing, credentials, channel=channel, thread_ts=thread_ts)
         return Sent(_ts(answer))
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """A line under the thread with the assistant. Slack shows it in threads only."""
+        del kind  # there is one only
+        channel, thread_ts = _place(outgoing)
+        if thread_ts:
+            body = {"channel_id": channel, "thread_ts": thread_ts, "status": WRITES}
+            _done((yield _asking(outgoing, credentials, method="assistant.threads.setStatus", body=body)))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """A direct message to the app: see tests/golden."""
@@ -158,7 +166,15 @@ def _asked_in(outgoing: Outgoing) -> str:
     return thread_ts if _TS.fullmatch(thread_ts) else ""
 
 
-def _call(outgoing: Outgoing, token: str, *, channel: str, thread_ts: str) -> Call:
+def _place(outgoing: Outgoing) -> tuple[str, str]:
+    """The channel, and the thread in it; "" where there is none."""
+    chat = _CHAT.fullmatch(outgoing.chat_id)
+    if not chat:
+        raise error("recipient", provider_code="chat_id")
+    return chat[1], chat[2] or _asked_in(outgoing)
+
+
+def _call(outgoing: Outgoing, credentials: Credentials, *, channel: str, thread_ts: str) -> Call:
     body: dict[str, object] = {
         "channel": channel,
         "text": outgoing.text,  # mrkdwn, escaped
@@ -172,24 +188,38 @@ def _call(outgoing: Outgoing, token: str, *, channel: str, thread_ts: str) -> Ca
     }
     if thread_ts:
         body["thread_ts"] = thread_ts
+    return _asking(outgoing, credentials, method="chat.postMessage", body=body)
+
+
+def _asking(outgoing: Outgoing, credentials: Credentials, *, method: str, body: Mapping[str, object]) -> Call:
+    token = credentials.get("bot_token", "")
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("the bot token is not one")
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     headers = {
         "authorization": f"Bearer {token}",
         "content-type": "application/json; charset=utf-8",  # without the charset each answer holds a warning
         "accept": "application/json",
     }
-    return Call("POST", f"{base}/chat.postMessage", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+    return Call("POST", f"{base}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
 def _ts(answer: Answer) -> str:
-    """The posted message's id; 200 alone says nothing."""
+    """The posted message's id."""
+    ts = string(_done(answer).get("ts"))
+    if _TS.fullmatch(ts):
+        return ts
+    raise slack_errors.failure(answer)
+
+
+def _done(answer: Answer) -> dict[str, object]:
+    """What a good answer holds; 200 alone says nothing. Raises what a bad one means."""
     try:
         content = parse_json(answer.body) if 200 <= answer.status < 300 else {}
     except Unreadable:
         content = {}
-    ts = string(content.get("ts"))
-    if content.get("ok") is True and _TS.fullmatch(ts):
-        return ts
+    if content.get("ok") is True:
+        return content
     raise slack_errors.failure(answer)
 
 

@@ -24,6 +24,7 @@ def sms() -> TwilioChannel:
         markup="plain",
         formatting="This is a text message: plain text only, no formatting. Keep an answer under 320 characters.",
         window=None,
+        signals={},
         metadata=METADATA,
         extend=_extend,
     )

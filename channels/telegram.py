@@ -6,6 +6,8 @@ error and no repr here ever holds a URL.
 
 import hmac
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 
@@ -18,6 +20,7 @@ from channels.channel import (
     CredentialField,
     Credentials,
     Decoded,
+    DeliveryError,
     Flow,
     HttpAnswer,
     Imitation,
@@ -31,6 +34,7 @@ from channels.channel import (
 )
 from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import integer, mapping, parse_json, string
+from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
 
 API_BASE_URL = "https://api.telegram.org"
@@ -94,6 +98,8 @@ class Telegram:
     )
     capabilities = Capabilities(receipts=False, reconciles=False)
     window = None
+    # https://core.telegram.org/bots/api#sendchataction: "for 5 seconds or less"
+    signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -119,20 +125,20 @@ class Telegram:
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
-        token = credentials.get("bot_token", "")
-        chat = _CHAT.fullmatch(outgoing.chat_id)
-        if not is_token(token):
-            raise Unauthorized("the bot token is not one")
-        if not chat:
-            raise error("recipient", provider_code="chat_id")
-        answer = yield _call(outgoing, token, chat_id=chat[1], thread_id=chat[2])
+        token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
+        answer = yield _call(outgoing, token, chat_id=chat_id, thread_id=thread_id)
         moved_to = _migrated(answer)
         if moved_to:
             answer = yield _call(outgoing, token, chat_id=moved_to)
         if outgoing.plain and _refuses_html(answer):
-            where = (moved_to, None) if moved_to else chat.groups()
+            where = (moved_to, None) if moved_to else (chat_id, thread_id)
             answer = yield _call(outgoing, token, chat_id=where[0], thread_id=where[1], plain=True)
         return Sent(_message_id(answer))
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """One sendChatAction, whose word for it is the same."""
+        token, place = _token(credentials), _place(outgoing)
+        _done((yield _asking(outgoing, token, method="sendChatAction", body={**_chat(*place), "action": kind})))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
@@ -146,22 +152,44 @@ def is_token(text: str) -> bool:
     return bool(_TOKEN.fullmatch(text))
 
 
+def _token(credentials: Credentials) -> str:
+    token = credentials.get("bot_token", "")
+    if not is_token(token):
+        raise Unauthorized("the bot token is not one")
+    return token
+
+
+def _place(outgoing: Outgoing) -> tuple[str, str | None]:
+    """The chat, and the topic in it."""
+    chat = _CHAT.fullmatch(outgoing.chat_id)
+    if not chat:
+        raise error("recipient", provider_code="chat_id")
+    return chat[1], chat[2]
+
+
 def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None = None, plain: bool = False) -> Call:
     body: dict[str, object] = {
-        "chat_id": chat_id if chat_id.startswith("@") else int(chat_id),
+        **_chat(chat_id, thread_id),
         **({"text": outgoing.plain} if plain else {"text": outgoing.text, "parse_mode": "HTML"}),
         # A preview makes Telegram fetch whatever URL the model wrote.
         "link_preview_options": {"is_disabled": True},
     }
-    if thread_id:
-        body["message_thread_id"] = int(thread_id)
     if outgoing.part == 0 and chat_id.startswith("-") and outgoing.reply_to:
         quoted = telegram_updates.message_number(outgoing.reply_to)
         if quoted:  # in a group, so that it is seen who is answered
             body["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
+    return _asking(outgoing, token, method="sendMessage", body=body)
+
+
+def _chat(chat_id: str, thread_id: str | None) -> dict[str, object]:
+    chat: dict[str, object] = {"chat_id": chat_id if chat_id.startswith("@") else int(chat_id)}
+    return chat | ({"message_thread_id": int(thread_id)} if thread_id else {})
+
+
+def _asking(outgoing: Outgoing, token: str, *, method: str, body: Mapping[str, object]) -> Call:
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return Call("POST", f"{base}/bot{token}/sendMessage", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+    return Call("POST", f"{base}/bot{token}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
 def _migrated(answer: Answer) -> str:
@@ -178,16 +206,26 @@ def _refuses_html(answer: Answer) -> bool:
 
 
 def _message_id(answer: Answer) -> str:
-    content = _content(answer)
-    number = integer(mapping(content.get("result")).get("message_id"))
-    if content.get("ok") is True and number:
+    number = integer(mapping(_content(answer).get("result")).get("message_id"))
+    if _content(answer).get("ok") is True and number:
         return str(number)
+    raise _refusal(answer)
+
+
+def _done(answer: Answer) -> None:
+    """Raises when it is not."""
+    if _content(answer).get("ok") is not True:
+        raise _refusal(answer)
+
+
+def _refusal(answer: Answer) -> DeliveryError:
+    content = _content(answer)
     code = integer(content.get("error_code"))
     failure = _failure(code, string(content.get("description"))) if code else by_status(answer.status)
     if answer.status == 404 and not code:
         failure = "unavailable"  # not Telegram's own 404: a proxy, or a wrong base URL
     stated = mapping(content.get("parameters")).get("retry_after")
-    raise error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
+    return error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
 
 
 def _failure(code: int, description: str) -> Failure:

@@ -35,9 +35,11 @@ from channels.channel import (
 )
 from channels.payload import Form, parse_form, parse_json, string
 from channels.phones import e164
+from channels.presence import Gesture, SignalKind
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
+MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 MOST_MEDIA = 32
@@ -104,6 +106,7 @@ class TwilioChannel:
     markup: Markup
     formatting: str
     window: timedelta | None
+    signals: Mapping[SignalKind, float]
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
 
@@ -135,6 +138,20 @@ class TwilioChannel:
         """One POST. There is no idempotency key: an answer that is lost stays unknown until its callback."""
         answer = yield self._call(outgoing, credentials)
         return Sent(_sid(answer))
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """One POST about the person's message, which it marks as read, too. Of WhatsApp only.
+
+        https://www.twilio.com/docs/whatsapp/api/typing-indicators-resource
+        """
+        del kind  # there is one only
+        if not _SID.fullmatch(outgoing.reply_to):
+            return
+        base = (outgoing.api_base_url or MESSAGING_BASE_URL).rstrip("/")
+        fields = {"channel": "whatsapp", "messageId": outgoing.reply_to}
+        answer = yield _post(f"{base}/v2/Indicators/Typing.json", credentials, fields=fields)
+        if not 200 <= answer.status < 300:
+            raise twilio_errors.failure(answer)
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
@@ -199,21 +216,13 @@ class TwilioChannel:
         )
 
     def _call(self, outgoing: Outgoing, credentials: Credentials) -> Call:
-        account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
-        if not account_sid or not token:
-            raise Unauthorized("no credentials")
         fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), **_content(outgoing)}
         fields["ValidityPeriod"] = _validity(outgoing.options.get("validity_seconds", ""))
         if outgoing.status_url:
             fields["StatusCallback"] = _with_our_id(outgoing)
-        headers = {
-            "authorization": "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode(),
-            "content-type": twilio_signature.FORM_TYPE,
-            "accept": "application/json",
-        }
         base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
-        url = f"{base}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Messages.json"
-        return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
+        account = quote(credentials.get("account_sid", ""), safe="")
+        return _post(f"{base}/2010-04-01/Accounts/{account}/Messages.json", credentials, fields=fields)
 
     def _sender(self, outgoing: Outgoing) -> dict[str, str]:
         service = outgoing.options.get("messaging_service_sid")
@@ -226,6 +235,18 @@ class TwilioChannel:
 
     def _prefixed(self, address: str) -> str:
         return self.prefix + self._bare(address)
+
+
+def _post(url: str, credentials: Credentials, *, fields: Mapping[str, str]) -> Call:
+    account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
+    if not account_sid or not token:
+        raise Unauthorized("no credentials")
+    headers = {
+        "authorization": "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode(),
+        "content-type": twilio_signature.FORM_TYPE,
+        "accept": "application/json",
+    }
+    return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
 
 
 def _media(form: Form) -> list[chat.Attachment]:

@@ -39,6 +39,7 @@ def whatsapp() -> TwilioChannel:
             "Keep an answer under 1,600 characters."
         ),
         window=timedelta(hours=24),  # https://www.twilio.com/docs/whatsapp/key-concepts#the-24-hour-window
+        signals={"typing": 25.0},  # until the reply, or so long
         metadata=METADATA,
         extend=_extend,
     )

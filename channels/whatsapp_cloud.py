@@ -1,7 +1,9 @@
 """How does Parley speak WhatsApp with Meta itself? https://developers.facebook.com/docs/whatsapp/cloud-api"""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import orjson
 
@@ -23,6 +25,7 @@ from channels.channel import (
 )
 from channels.failures import error
 from channels.payload import items, mapping, string
+from channels.presence import Gesture, SignalKind
 
 API_BASE_URL = "https://graph.facebook.com"
 TEMPLATE_LANGUAGE = "en_US"
@@ -59,6 +62,8 @@ class WhatsAppCloud:
     capabilities = Capabilities(receipts=True, reconciles=True, templates=True)
     # https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
     window = timedelta(hours=24)
+    # https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators: for 25 s, and it marks as read, too
+    signals: Mapping[SignalKind, float] = MappingProxyType({"read": 0.0, "typing": 25.0})
     unreadable = meta_webhook.ANSWER
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -81,6 +86,15 @@ class WhatsAppCloud:
             raise meta_errors.failure(answer)
         return Sent(string(sent.get("id")))
 
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """One POST about the person's message: it and all before it were read."""
+        if not outgoing.reply_to:
+            return
+        body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": outgoing.reply_to}
+        if kind == "typing":
+            body["typing_indicator"] = {"type": "text"}
+        meta_graph.taken((yield _post(outgoing, credentials, body=body)))
+
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As described by Meta: see tests/golden."""
         body = orjson.dumps(whatsapp_webhook.imitate(imitation))
@@ -98,6 +112,10 @@ def _call(outgoing: Outgoing, credentials: Credentials) -> Call:
     }
     if outgoing.part == 0 and outgoing.reply_to:
         body["context"] = {"message_id": outgoing.reply_to}
+    return _post(outgoing, credentials, body=body)
+
+
+def _post(outgoing: Outgoing, credentials: Credentials, *, body: Mapping[str, object]) -> Call:
     token, secret = credentials.get("access_token", ""), credentials.get("app_secret", "")
     return meta_graph.send(outgoing, token, base_url=API_BASE_URL, body=body, app_secret=secret)
 

@@ -97,6 +97,7 @@ attempts = _counter("attempts", "Calls to providers", "channel", "outcome")
 sender_window_decisions = _counter(
     "sender_window_decisions", "What became of texts on channels with a reply window", "channel", "decision"
 )
+signals = _counter("signals", "Read marks and signs of writing, shown or failed", "channel", "kind", "outcome")
 receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 
 # The mesh itself.

@@ -11,7 +11,7 @@ from typing import Any
 from channels.channel import Webhook
 from sandbox import faults
 from sandbox.formatting import Run
-from sandbox.provider import Handset, Person, Taken
+from sandbox.provider import Handset, Person, Sign, Taken
 
 MOST_BUBBLES = 200
 MOST_EVENTS = 100
@@ -59,6 +59,7 @@ class Phone:
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
     noted: int = 0  # events in all
     held: list[Bubble] = field(default_factory=list)  # said, and not posted yet
+    writes_until: datetime | None = None  # as the person sees it, Parley writes
     patient_until: datetime | None = None  # no send is taken before, and one is from then on
 
     def find(self, bubble_id: str) -> Bubble | None:
@@ -68,6 +69,16 @@ class Phone:
     def shows(self, taken: Taken) -> bool:
         """Whether a send is for the person who holds this phone now."""
         return taken.channel == self.handset.channel and taken.to == self.person.id
+
+    def see(self, sign: Sign, now: datetime) -> None:
+        """The person sees that we read, or that we write."""
+        if sign.to != self.person.id:
+            return
+        if sign.writes_seconds:
+            self.writes_until = now + timedelta(seconds=sign.writes_seconds)
+        for bubble in self.bubbles:
+            if sign.reads and bubble.mine and bubble.state in {"posting", "heard"}:
+                bubble.state = "read"
 
     def wait(self, now: datetime) -> tuple[int, bool]:
         """Of a throttled phone: seconds that a send has yet to wait (0: it may go), and whether it came too early."""
@@ -94,6 +105,7 @@ class Phone:
         """Somebody else holds it now, to whom nothing happened yet."""
         self.person, self.number = person, number
         self.bubbles.clear()
+        self.writes_until = None
         self.events.clear()
         self.held.clear()
 
@@ -108,6 +120,7 @@ class Phone:
             "bubbles": [_bubble(each) for each in self.bubbles],
             "events": [_event(each) for each in self.events],
             "noted": self.noted,
+            "writes_until": self.writes_until.isoformat() if self.writes_until else "",
         }
 
 

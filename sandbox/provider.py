@@ -56,12 +56,23 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """What a person sees of us beside messages."""
+
+    channel: str
+    to: str  # the person
+    writes_seconds: float = 0.0  # that we write, for so long or until our message
+    reads: bool = False  # that we read what they wrote
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What the provider answers: JSON."""
 
     status: int
     content: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    sign: Sign | None = None
 
 
 @dataclass(frozen=True, slots=True)

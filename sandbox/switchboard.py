@@ -111,6 +111,11 @@ class Switchboard:
     def call(self, provider: Provider, ask: Ask) -> Outcome:
         """Answers Parley's request at a provider's API."""
         answered, what = provider.answer(ask), provider.label(ask)
+        if isinstance(answered, Reply) and answered.sign:
+            phone = self.phones[answered.sign.channel]
+            phone.see(answered.sign, self._world.now())
+            self._note_call(phone, what, outcome=answered)
+            return answered
         if isinstance(answered, Reply):
             for handset in provider.handsets:
                 self._note_call(self.phones[handset.channel], what, outcome=answered)
@@ -150,7 +155,8 @@ class Switchboard:
         bubble.state, bubble.note = "posting", ""
         self._world.changed()
         posted = await self._world.post(bubble.webhook)
-        bubble.state = "heard" if posted.good else "refused"
+        heard = bubble.state if bubble.state == "read" else "heard"
+        bubble.state = heard if posted.good else "refused"
         bubble.note = "" if posted.good else _said(posted)
         self._note_post(phone, "message", posted=posted)
 
@@ -190,6 +196,7 @@ class Switchboard:
         bubble.taken, bubble.due, bubble.by_hand = taken, phone.handset.receipts, not phone.automatic
         taken.keep()
         if phone.shows(taken):
+            phone.writes_until = None
             phone.bubbles.append(bubble)
         return bubble
 

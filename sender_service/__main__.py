@@ -16,9 +16,11 @@ from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_t
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from sender_service.backends.outbox import Outbox
 from sender_service.backends.provider import Provider
+from sender_service.backends.signals import listen
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
 from sender_service.server import SenderServicer
 from sender_service.settings import Settings
@@ -31,9 +33,10 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     mesh = Mesh(settings)
     await mesh.open()
     stub = OutboxServiceStub(mesh.channel("storage"))
+    worker_id = new_id()
     outbox = Outbox(
         stub,
-        new_id(),
+        worker_id,
         lease_seconds=settings.sender_lease_seconds,
         wait_seconds=settings.sender_wait_seconds,
         random=random.random,
@@ -42,27 +45,38 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = Server(service="sender", address=settings.sender_address, settings=settings, keys=keys)
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
-    async with Provider(settings.sender_concurrency) as provider:
-        deliveries = _deliveries(settings, outbox, provider=provider)
+    # Connections of their own: signals must not keep a reply waiting for one.
+    async with Provider(settings.sender_concurrency) as provider, Provider(MOST_AT_ONCE) as beside:
+        presence = Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic)
+        hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)
+        listening = asyncio.create_task(hearing)
+        deliveries = _deliveries(settings, outbox, provider=provider, presence=presence)
         running = asyncio.create_task(deliveries.run(lifetime.stopping))
         server.set_serving(True)
         lifetime.ready("sender")
         await running  # until it is told to stop; a fault of ours ends the process instead of leaving it idle
+        listening.cancel()
+        await presence.close()
         await server.drain(settings.sender_drain_seconds)
         await deliveries.drain(settings.sender_drain_seconds)
         await outbox.close()
     await mesh.close()
 
 
-def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider) -> Deliveries:
+def _addresses(settings: Settings) -> Addresses:
+    return Addresses(settings.public_base_url, settings.api_base_urls())
+
+
+def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider, presence: Presence) -> Deliveries:
     courier = Courier(
         channels=CHANNELS,
         record=outbox.record,
         provider=provider.call,
         retries=Retries(settings.sender_max_attempts, random.random),
-        addresses=Addresses(settings.public_base_url, settings.api_base_urls()),
+        addresses=_addresses(settings),
         clocks=Clocks(utc_now, time.monotonic),
         lease_seconds=settings.sender_lease_seconds,
+        quiet=presence.quiet,
     )
     return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)
 

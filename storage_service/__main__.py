@@ -27,6 +27,7 @@ from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.retention import Retention
+from storage_service.backends.running import Running
 from storage_service.backends.schema import migrate_when_possible
 from storage_service.backends.secret_key import read_keys
 from storage_service.backends.seeding import ensure_default
@@ -43,6 +44,7 @@ from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.mutations import Mutations
 from storage_service.domain.outbox import Outbox
+from storage_service.domain.presence import Presence
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.sealing import BadKeys, Keyring
 from storage_service.domain.sweeping import Sweeper
@@ -73,6 +75,7 @@ class Parts:
     sessions: Sessions
     repeats: Repeats
     vault: Vault
+    presence: Presence
 
 
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
@@ -109,7 +112,7 @@ async def _run(
         group.create_task(inbox.turns.run())
         group.create_task(outbox.deliveries.run())
         group.create_task(housekeeping.run(lifetime.stopping))
-        beside = [group.create_task(parts.vault.rotate_when_possible())]
+        beside = [group.create_task(parts.vault.rotate_when_possible()), group.create_task(parts.presence.run())]
         beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")
@@ -131,16 +134,22 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
     keyring = _keyring(settings)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
     wakeups = Wakeups()
+    events = Events(wakeups)
+    presence = Presence(
+        Running(sessions).signals, elsewhere=events.began, stopping=lifetime.stopping, monotonic=time.monotonic
+    )
+    events.show(presence.heard)
     return Parts(
         settings=settings,
         url=url,
         lifetime=lifetime,
         wakeups=wakeups,
-        events=Events(wakeups),
+        events=events,
         keyring=keyring,
         sessions=sessions,
         repeats=Repeats(sessions, keyring),
         vault=Vault(sessions, keyring, monotonic=time.monotonic),
+        presence=presence,
     )
 
 
@@ -208,8 +217,8 @@ def _servicers(
     )
     wishes = Wishes(sessions, repeats, events=parts.events)
     return Servicers(
-        inbox=InboxServicer(inbox, ownership),
-        outbox=OutboxServicer(outbox, wishes, secrets=parts.vault.secrets),
+        inbox=InboxServicer(inbox, ownership, presence=parts.presence),
+        outbox=OutboxServicer(outbox, wishes, presence=parts.presence, secrets=parts.vault.secrets),
         conversations=ConversationServicer(
             Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot.database))
         ),

@@ -14,7 +14,7 @@ const STATES = {
   taken: [TICK, "taken by the provider"],
   sent: [TICK, "receipt: sent"],
   delivered: [TICKS, "receipt: delivered"],
-  read: [TICKS, "receipt: read"],
+  read: [TICKS, "read"],
   failed: [CROSS, "not delivered"],
 };
 const WAYS = { in: ["→", "posted at Parley: "], out: ["←", "called by Parley: "] };
@@ -81,6 +81,7 @@ export class PhoneView {
   render(state) {
     this.person.textContent = `You are ${state.person}`;
     this.#renderBubbles(state.bubbles);
+    this.#renderWriting(state.writes_until);
     this.#renderWishes(state);
     this.#renderEvents(state);
   }
@@ -98,7 +99,9 @@ export class PhoneView {
     this.bubbles.setAttribute("role", "log");
     this.bubbles.setAttribute("aria-label", `Messages on ${this.about.title}`);
     this.empty = make("p", "empty", "Write something, as a customer would.");
-    this.chat = make("div", "chat", this.empty, this.bubbles);
+    this.writes = make("p", "writes", make("span", "unseen", "Parley is writing"), make("i", ""), make("i", ""), make("i", ""));
+    this.writes.hidden = true;
+    this.chat = make("div", "chat", this.empty, this.bubbles, this.writes);
     this.chat.tabIndex = 0;
     this.chat.setAttribute("aria-label", `Conversation on ${this.about.title}`);
     const bar = make("header", "bar", make("div", "top", this.time, battery), party);
@@ -185,6 +188,16 @@ export class PhoneView {
     }
     this.empty.hidden = bubbles.length > 0;
     if (this.shown.size !== before) this.chat.scrollTop = this.chat.scrollHeight;
+  }
+
+  /** Until our message, or until the provider would stop showing it. */
+  #renderWriting(until) {
+    clearTimeout(this.fading);
+    const left = until ? Date.parse(until) - Date.now() : 0;
+    this.writes.hidden = left <= 0;
+    if (left <= 0) return;
+    this.fading = setTimeout(() => { this.writes.hidden = true; }, left);
+    this.chat.scrollTop = this.chat.scrollHeight;
   }
 
   #appear(bubble) {

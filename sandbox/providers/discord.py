@@ -15,13 +15,14 @@ from channels.channel import Unreadable, Webhook
 from channels.discord_ids import id_at
 from channels.payload import parse_json, string
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 
 LONGEST_TEXT, LONGEST_NONCE = 2000, 25
 THINKING = 1 << 7
 FIRST_PERSON = 990_000_000_000_000_001
 
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages")
+_TYPING = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]{1,19})/(?P<token>[^/]+)(?P<original>/messages/@original)?")
 
 Message = dict[str, Any]
@@ -62,6 +63,8 @@ class Discord:
         """Without the interaction's token."""
         if _CHANNEL.fullmatch(ask.path):
             return f"{ask.method} message"
+        if _TYPING.fullmatch(ask.path):
+            return f"{ask.method} typing"
         found = _WEBHOOK.fullmatch(ask.path)
         return f"{ask.method} {'@original' if found and found['original'] else 'follow-up' if found else 'other'}"
 
@@ -70,7 +73,10 @@ class Discord:
         if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
             return refused(403, 40333, message="internal network error")
         channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
+        typing = _TYPING.fullmatch(ask.path)
         try:
+            if typing and ask.method == "POST":
+                return self._see(ask, typing["channel"])
             if channel and ask.method == "POST":
                 return self._in_channel(ask, channel["channel"])
             if webhook:
@@ -100,12 +106,21 @@ class Discord:
         del url
         return None
 
-    def _in_channel(self, ask: Ask, channel: str) -> Reply | Taken:
+    def _refusal(self, ask: Ask, channel: str) -> Reply | None:
         stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
         if not hmac.compare_digest(stated, f"Bot {self._token}".encode()):
             return refused(401, 0, message="401: Unauthorized")
-        if channel not in self._people:
-            return refused(404, 10003, message="Unknown Channel")
+        return None if channel in self._people else refused(404, 10003, message="Unknown Channel")
+
+    def _see(self, ask: Ask, channel: str) -> Reply:
+        """For ten seconds at most. The real one answers 204."""
+        sign = Sign("discord", self._people.get(channel, ""), writes_seconds=10)
+        return self._refusal(ask, channel) or Reply(200, {}, sign=sign)
+
+    def _in_channel(self, ask: Ask, channel: str) -> Reply | Taken:
+        refusal = self._refusal(ask, channel)
+        if refusal:
+            return refusal
         body = parse_json(ask.body)
         nonce = string(body.get("nonce"))
         known = self._nonces.get((channel, nonce))

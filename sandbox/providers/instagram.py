@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.channel import Webhook
 from channels.payload import mapping, string
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 from sandbox.providers import graph
 
 LONGEST_BYTES = 1000
@@ -68,6 +68,8 @@ class Instagram:
         text = string(mapping(asked.get("message")).get("text"))
         if to not in self._people:
             return graph.refused(400, 100, message="No matching user found", subcode=2534014)
+        if "sender_action" in asked:
+            return _see(string(asked["sender_action"]), to=to)
         if not text.strip() or len(text.encode()) > LONGEST_BYTES:
             return graph.refused(400, 100, message="Length of param message[text] must be between 1 and 1000")
         id_ = f"mid.{self._account.draw(40)}"
@@ -93,3 +95,11 @@ class Instagram:
             event = {"sender": ours, "recipient": theirs, "timestamp": at, "message": said}
         entry = [{"time": at, "id": self._id, "messaging": [event]}]
         return graph.signed(url, {"object": "instagram", "entry": entry}, account=self._account)
+
+
+def _see(action: str, *, to: str) -> Reply:
+    """What the person sees of us."""
+    if action not in {"mark_seen", "typing_on"}:
+        return graph.refused(400, 100, message="Param sender_action is not valid")
+    sign = Sign("instagram", to, writes_seconds=20 if action == "typing_on" else 0, reads=action == "mark_seen")
+    return Reply(200, {"recipient_id": to}, sign=sign)

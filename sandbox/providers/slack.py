@@ -14,7 +14,7 @@ from channels import slack_signature
 from channels.channel import Unreadable, Webhook
 from channels.payload import mapping, parse_form, parse_json, string
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 
 LONGEST_TEXT = 40_000  # what is longer is cut
 APP_ID, BOT_ID, TEAM_ID = "A0IMITATED", "B0SANDBOX", "T0SANDBOX"
@@ -64,10 +64,11 @@ class Slack:
             return refused("invalid_auth")
         if ask.path == "/auth.test":
             return Reply(200, {"ok": True, "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID})
-        if ask.path != "/chat.postMessage":
+        methods = {"/chat.postMessage": self._post, "/assistant.threads.setStatus": self._set_status}
+        if ask.path not in methods:
             return refused("unknown_method")
         try:
-            return self._post(_asked(ask))
+            return methods[ask.path](_asked(ask))
         except Unreadable:
             return refused("invalid_json")
 
@@ -107,6 +108,14 @@ class Slack:
         body = orjson.dumps(told | {"event_time": at})
         proof = slack_signature.sign(body, secret=self._account.values["SLACK_SIGNING_SECRET"], at=at)
         return Webhook("POST", url, {"content-type": "application/json", **proof}, body, self._account.now())
+
+    def _set_status(self, asked: Mapping[str, Any]) -> Reply | Taken:
+        """Under a thread with the assistant; an empty one takes it away."""
+        person = self._people.get(string(asked.get("channel_id")))
+        if not person or not _TS.fullmatch(string(asked.get("thread_ts"))):
+            return refused("channel_not_found" if not person else "invalid_thread_ts")
+        sign = Sign("slack", person, writes_seconds=120 if string(asked.get("status")) else 0)
+        return Reply(200, {"ok": True}, sign=sign)
 
     def _post(self, asked: Mapping[str, Any]) -> Reply | Taken:
         person, text = self._people.get(string(asked.get("channel"))), string(asked.get("text"))[:LONGEST_TEXT]

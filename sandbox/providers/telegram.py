@@ -3,12 +3,13 @@
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from channels.channel import Unreadable, Webhook
 from channels.payload import integer, mapping, parse_form, parse_json
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 
 LONGEST_TEXT = 4096  # UTF-16 units
 FIRST_PERSON = 4_711_001
@@ -46,7 +47,7 @@ class Telegram:
         self._methods: dict[str, Callable[[Parameters], Reply | Taken]] = {
             "getme": lambda _: _done(self._bot()),
             "sendmessage": self._send,
-            "sendchataction": lambda asked: self._refusal(asked) or _done(True),
+            "sendchataction": self._act,
             "setwebhook": lambda _: _done(True),
             "deletewebhook": lambda _: _done(True),
         }
@@ -90,6 +91,13 @@ class Telegram:
         """Telegram has none."""
         del url
         return None
+
+    def _act(self, asked: Parameters) -> Reply:
+        """For five seconds at most. Other actions than typing look no different here."""
+        if asked.get("action") != "typing":
+            return self._refusal(asked) or refused(400, "Bad Request: wrong parameter action in request")
+        sign = Sign("telegram", str(asked.get("chat_id", "")), writes_seconds=5)
+        return self._refusal(asked) or replace(_done(True), sign=sign)
 
     def _send(self, asked: Parameters) -> Reply | Taken:
         try:

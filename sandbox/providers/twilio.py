@@ -15,7 +15,7 @@ from channels import twilio_signature
 from channels.channel import Webhook
 from channels.payload import Form, parse_form
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 
 LONGEST_BODY = 1600
 WHATSAPP, SMS = "whatsapp", "sms"
@@ -49,6 +49,7 @@ CODES = {
 }
 FAULTS = {"throttled": 20429, "broken": 20500, "opted_out": 21610}
 
+TYPING = "/v2/Indicators/Typing.json"
 _PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/.]+))?\.json")
 _ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")
@@ -92,6 +93,7 @@ class Twilio:
         self._sid = account.values["TWILIO_ACCOUNT_SID"]
         self._token = account.values["TWILIO_AUTH_TOKEN"]
         self._messages: dict[str, dict[str, Any]] = {}
+        self._heard: dict[str, str] = {}  # what people wrote on WhatsApp -> who
         self.numbers = {
             PREFIX + account.values["TWILIO_WHATSAPP_NUMBER"].removeprefix(PREFIX),
             account.values["TWILIO_PHONE_NUMBER"],
@@ -103,21 +105,34 @@ class Twilio:
 
     def label(self, ask: Ask) -> str:
         """The resource, without the account."""
+        if ask.path == TYPING:
+            return f"{ask.method} Typing.json"
         return f"{ask.method} Messages.json" if _PATH.fullmatch(ask.path) else f"{ask.method} something else"
 
     def answer(self, ask: Ask) -> Reply | Taken:
         """POST Messages.json, or GET of one message."""
         path = _PATH.fullmatch(ask.path)
-        if not path:
+        if not path and ask.path != TYPING:
             return refused(20404)
         expected = base64.b64encode(f"{self._sid}:{self._token}".encode())
         stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
-        if path["account"] != self._sid or not hmac.compare_digest(stated, b"Basic " + expected):
+        known = path["account"] == self._sid if path else True
+        if not known or not hmac.compare_digest(stated, b"Basic " + expected):
             return refused(20003)
+        if not path:
+            return self._see(ask)
         if path["sid"]:
             found = self._messages.get(path["sid"]) if ask.method == "GET" else None
             return Reply(200, found) if found else refused(20404)
         return self._send(ask) if ask.method == "POST" else refused(20004)
+
+    def _see(self, ask: Ask) -> Reply:
+        """Of WhatsApp: the message was read, and is being answered."""
+        form = parse_form(ask.body)
+        to = self._heard.get(form.first("messageId"))
+        if ask.method != "POST" or form.first("channel") != "whatsapp" or not to:
+            return refused(20404)
+        return Reply(200, {"success": True}, sign=Sign(WHATSAPP, to, writes_seconds=25, reads=True))
 
     def refuse(self, fault: str, seconds: int) -> Reply:
         """429 says when to come again, in a header."""
@@ -125,7 +140,10 @@ class Twilio:
 
     def say(self, channel: str, words: Words) -> Webhook:
         """As captured."""
-        return imitated(channel, words, account=self._account, message_id=f"SM{self._account.draw(32)}")
+        sid = f"SM{self._account.draw(32)}"
+        if channel == WHATSAPP:
+            self._heard[sid] = words.person.id
+        return imitated(channel, words, account=self._account, message_id=sid)
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """A status callback, where one was asked for: `url` is not where Twilio posts them."""

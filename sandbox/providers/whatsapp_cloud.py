@@ -10,7 +10,7 @@ from typing import Any
 from channels.channel import Webhook
 from channels.payload import mapping, string
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Skin, Taken, Words, imitated
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 from sandbox.providers import graph
 
 LONGEST_TEXT = 4096
@@ -53,6 +53,7 @@ class WhatsAppCloud:
         self._door = graph.Door(
             self._number_id, account.values["WHATSAPP_ACCESS_TOKEN"], account.values["META_APP_SECRET"]
         )
+        self._heard: dict[str, str] = {}  # what people wrote -> who
         self._marks: dict[str, str] = {}  # message -> what the sender wants to find it by
 
     def person(self, number: int) -> Person:
@@ -68,6 +69,8 @@ class WhatsAppCloud:
         asked = self._door.asked(ask)
         if isinstance(asked, Reply):
             return asked
+        if "status" in asked:
+            return self._see(asked)
         text = string(mapping(asked.get("text")).get("body"))
         to = string(asked.get("to")) or string(asked.get("recipient"))
         wrong = _wrong(asked, text, to=to)
@@ -81,6 +84,15 @@ class WhatsAppCloud:
         shown = formatting.plain(runs)
         return Taken("whatsapp_cloud", to.removeprefix("+"), id_, shown, Reply(200, content), runs=runs)
 
+    def _see(self, asked: Mapping[str, Any]) -> Reply:
+        """Their message was read, and perhaps answered soon."""
+        to = self._heard.get(string(asked.get("message_id")))
+        if asked.get("status") != "read" or not to:
+            return graph.refused(400, 131009, message="Parameter value is not valid")
+        writes_seconds = 25.0 if "typing_indicator" in asked else 0.0
+        sign = Sign("whatsapp_cloud", to, writes_seconds=writes_seconds, reads=True)
+        return Reply(200, {"success": True}, sign=sign)
+
     def refuse(self, fault: str, seconds: int) -> Reply:
         """By code."""
         if fault == "throttled":
@@ -89,7 +101,9 @@ class WhatsAppCloud:
 
     def say(self, channel: str, words: Words) -> Webhook:
         """As described by Meta."""
-        return imitated(channel, words, account=self._account, message_id=f"wamid.{self._account.draw(40)}")
+        id_ = f"wamid.{self._account.draw(40)}"
+        self._heard[id_] = words.person.id
+        return imitated(channel, words, account=self._account, message_id=id_)
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """A status, with the sender's own mark."""

@@ -71,10 +71,12 @@ class Courier:
     addresses: Addresses
     clocks: Clocks
     lease_seconds: float
+    quiet: Callable[[LeasedDelivery], None] = lambda _leased: None  # told before anything of it is sent
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
         leased, channel = load.leased, load.secrets.account.channel
+        self.quiet(leased)
         correlation.bind(leased.correlation_id, tenant=leased.tenant_id)
         with tracing.linked_span("delivery", leased.traceparent, channel=channel):
             try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 LISTEN = ("true", "false")
 OUTSIDE_WINDOW = ("human", "template", "drop")
+SIGNALS = ("on", "typing", "off")
 
 
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -15,5 +16,6 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
         ("template", "is required where outside_window is template", outside == "template" and not template),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
+        ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
     return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]

@@ -1,10 +1,11 @@
 """What follows from a commit? Whoever waits for what it changed is woken, here and in the other replicas."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from kit import metrics
 from storage_service.domain.changes import Changes
+from storage_service.domain.presence import Begun
 from storage_service.domain.wakeups import Wakeups
 
 # The agent counts the turns that it ends; these are ended by storage itself.
@@ -22,6 +23,8 @@ class News:
     ended: Collection[str] = ()
     # A summary job may wait for a worker.
     summaries: bool = False
+    # Turns that another process may show in their chats.
+    begun: Sequence[Begun] = ()
 
 
 class Events:
@@ -30,10 +33,20 @@ class Events:
     def __init__(self, wakeups: Wakeups) -> None:
         self._wakeups = wakeups
         self._elsewhere: Callable[[News], None] | None = None
+        self._show: Callable[[Sequence[Begun]], None] | None = None
 
     def also(self, elsewhere: Callable[[News], None]) -> None:
         """Where other replicas are told."""
         self._elsewhere = elsewhere
+
+    def show(self, show: Callable[[Sequence[Begun]], None]) -> None:
+        """Who shows turns that began in another replica."""
+        self._show = show
+
+    def began(self, begun: Sequence[Begun]) -> None:
+        """Turns that nobody here can show."""
+        if self._elsewhere is not None:
+            self._elsewhere(News(False, False, (), begun=begun))
 
     def committed(self, changes: Changes) -> None:
         lanes = [*changes.lanes.values(), *changes.leased_lanes.values(), *changes.sending_lanes.values()]
@@ -68,3 +81,5 @@ class Events:
             self._wakeups.deliveries.ring()
         self._wakeups.moved(news.conversations)
         self._wakeups.ended(news.ended)
+        if news.begun and self._show is not None:
+            self._show(news.begun)

@@ -153,6 +153,7 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         last_inbound_at=_stamp(lane.last_inbound_at),
         last_template_at=_stamp(lane.last_template_at),
         window_closed_at=_stamp(lane.window_closed_at),
+        turn_id=row.turn_id or "",
     )
 
 

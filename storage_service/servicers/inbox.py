@@ -16,6 +16,7 @@ from storage_service.backends.ownership import Ownership
 from storage_service.domain.asks import Ask
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.inbox import Inbox
+from storage_service.domain.presence import Presence
 from storage_service.domain.turns import Done
 
 SERVICE = "parley.storage.v1.InboxService"
@@ -29,9 +30,10 @@ WAY_BACK_SECONDS = 0.25
 class InboxServicer(grpc_pb.InboxServiceServicer):
     """Answers for the inbox."""
 
-    def __init__(self, inbox: Inbox, ownership: Ownership) -> None:
+    def __init__(self, inbox: Inbox, ownership: Ownership, *, presence: Presence) -> None:
         self._inbox = inbox
         self._ownership = ownership
+        self._presence = presence
         self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
@@ -63,6 +65,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
         lease = span(request.lease, LEASE_SECONDS)
         ask = Ask(request.worker_id, request.max_turns, lease, request.history or HISTORY)
         turns = await self._inbox.lease(ask, patience(request.wait))
+        self._presence.began(turns)
         return requests.LeaseTurnsResponse(turns=turns)
 
     async def ExtendTurns(self, request: requests.ExtendTurnsRequest, _context: Any) -> requests.ExtendTurnsResponse:
@@ -71,10 +74,12 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
         return requests.ExtendTurnsResponse(results=_results(done))
 
     async def CommitTurns(self, request: requests.CommitTurnsRequest, _context: Any) -> requests.CommitTurnsResponse:
+        self._presence.ended([(each.tenant_id, each.turn_id) for each in request.turns])
         done = await self._inbox.commit(request.worker_id, request.turns)
         return requests.CommitTurnsResponse(results=_results(done))
 
     async def AbandonTurns(self, request: requests.AbandonTurnsRequest, _context: Any) -> requests.AbandonTurnsResponse:
+        self._presence.ended([(each.tenant_id, each.turn_id) for each in request.leases])
         delay = timedelta(seconds=seconds(request.delay))
         done = await self._inbox.abandon(request.worker_id, request.leases, delay=delay, merge=request.merge)
         return requests.AbandonTurnsResponse(results=_results(done))

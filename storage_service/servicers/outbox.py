@@ -1,6 +1,7 @@
 """OutboxService's front door: deliveries out, what became of them back in."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from kit.access import caller
@@ -8,10 +9,12 @@ from kit.errors import as_item
 from parley.storage.v1 import delivery_requests_pb2 as requests
 from parley.storage.v1 import outbox_service_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2_grpc as grpc_pb
+from parley.storage.v1 import signal_requests_pb2 as signals_pb
 from parley.storage.v1.directory_pb2 import AccountSecrets
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.asks import Ask
 from storage_service.domain.outbox import Outbox
+from storage_service.domain.presence import Presence
 from storage_service.servicers.inbox import patience, span
 
 SERVICE = "parley.storage.v1.OutboxService"
@@ -24,9 +27,10 @@ Secrets = Callable[[Collection[str]], Awaitable[Sequence[AccountSecrets]]]
 class OutboxServicer(grpc_pb.OutboxServiceServicer):
     """Answers for the outbox. `secrets` opens the credentials of accounts."""
 
-    def __init__(self, outbox: Outbox, wishes: Wishes, *, secrets: Secrets) -> None:
+    def __init__(self, outbox: Outbox, wishes: Wishes, *, presence: Presence, secrets: Secrets) -> None:
         self._outbox = outbox
         self._wishes = wishes
+        self._presence = presence
         self._secrets = secrets
 
     async def LeaseDeliveries(
@@ -50,6 +54,14 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
         self, request: requests.RecordAttemptsRequest, _context: Any
     ) -> requests.RecordAttemptsResponse:
         return requests.RecordAttemptsResponse(results=await self._outbox.record(request.worker_id, request.attempts))
+
+    async def WatchSignals(
+        self, request: signals_pb.WatchSignalsRequest, _context: Any
+    ) -> AsyncIterator[signals_pb.WatchSignalsResponse]:
+        async with aclosing(self._presence.watch(request.channels)) as heard:
+            async for signals in heard:
+                accounts = await self._secrets({each.account_id for each in signals})
+                yield signals_pb.WatchSignalsResponse(signals=signals, accounts=accounts)
 
     async def RecordReceipts(self, request: pb.RecordReceiptsRequest, _context: Any) -> pb.RecordReceiptsResponse:
         results = await self._outbox.receipts(request.accounts)

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.test_page import shoot
+from tests.mesh.world import World
 from tests.sandboxed import Sandbox, sandboxed
 
 SIZES = [("desktop", 1280, False), ("dark", 1280, True), ("phone", 390, False), ("phone-dark", 390, True)]
@@ -118,6 +120,23 @@ async def test_what_is_formatted_looks_so_on_each_phone(browser: Browser, sandbo
             await expect(answer.locator(".quote")).to_have_text("see you\nthere")
         await page.evaluate("scrollTo(0, 0)")
         await shoot(page, "sandbox-desktop-formatted")
+
+
+async def test_that_somebody_reads_and_writes_is_seen_until_the_answer(browser: Browser, tmp_path: Path) -> None:
+    with World() as world:
+        world.run(world.ollama.switch("held"))
+        with sandboxed(tmp_path, OLLAMA_BASE_URL=world.ollama.base_url, DEFAULT_MODEL="") as sandbox:
+            async with visiting(browser, sandbox) as page:
+                for title in ("Telegram", "WhatsApp Cloud"):
+                    await write(page, title, "Do you have a table for four?")
+                    await expect(phone(page, title).locator(".writes")).to_be_visible(timeout=20_000)
+                mine = phone(page, "WhatsApp Cloud").locator(".bubble.mine")
+                await expect(mine).to_have_attribute("data-state", "read")
+                await shoot(page, "sandbox-desktop-writes")
+                world.run(world.ollama.switch("ok"))
+                for title in ("Telegram", "WhatsApp Cloud"):
+                    await expect(phone(page, title).locator(".bubble:not(.mine)")).to_have_count(1, timeout=20_000)
+                    await expect(phone(page, title).locator(".writes")).to_be_hidden()
 
 
 async def test_what_is_written_is_shown_and_never_run(browser: Browser, sandbox: Sandbox) -> None:

@@ -21,6 +21,7 @@ PUBLIC_KEY = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"
 LONGEST_TEXT = 2000
 THINKING = 1 << 7
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]+)/messages")
+_TYPING = re.compile(r"/channels/(?P<channel>[0-9]+)/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]+)/(?P<token>[^/]+)(?P<original>/messages/@original)?")
 _REFUSALS = {
     "forbidden": (403, 50013, "Missing Permissions"),
@@ -43,6 +44,7 @@ class Discord:
     requests: int = 0
     refused: int = 0
     asked: list[str] = field(default_factory=list)  # method and path of each request, tokens included
+    signals: list[str] = field(default_factory=list)  # channels
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
     originals: dict[str, Message] = field(default_factory=dict)  # by interaction's token
@@ -73,6 +75,11 @@ class Discord:
             return answer(429, {"message": "You are being rate limited.", "retry_after": number, "global": False})
         if request.path == "/applications/@me":
             return self._application(request)
+        if typing := _TYPING.fullmatch(request.path):
+            if request.headers.get("authorization") != f"Bot {self.bot_token}":
+                return self._refuse(401, 0, "401: Unauthorized")
+            self.signals.append(typing["channel"])
+            return Reply(204)
         if channel := _CHANNEL.fullmatch(request.path):
             return self._in_channel(request, channel["channel"])
         if webhook := _WEBHOOK.fullmatch(request.path):

@@ -52,6 +52,7 @@ class Meta:
     requests: int = 0
     refused: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
+    signals: list[tuple[str, str]] = field(default_factory=list)  # message or person, what is shown
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
 
@@ -82,9 +83,20 @@ class Meta:
             known = self.known.get(request.path.rpartition("/")[2])
             return answer(200, known) if known else self._refused(400, 100, 33)
         asked = json.loads(request.body)
+        if "status" in asked or "sender_action" in asked:
+            return self._shown(asked)
         self.asked.append(asked)
         send = self._whatsapp if "messaging_product" in asked else self._instagram
         return send(asked, account=path["account"], word=word, wait=number)
+
+    def _shown(self, asked: dict[str, Any]) -> Reply:
+        if "sender_action" in asked:
+            self.signals.append((asked["recipient"]["id"], asked["sender_action"]))
+            return answer(200, {"recipient_id": asked["recipient"]["id"]})
+        if asked["messaging_product"] != "whatsapp" or asked["status"] != "read":
+            return self._refused(400, 100, 0)
+        self.signals.append((asked["message_id"], asked.get("typing_indicator", {"type": "read"})["type"]))
+        return answer(200, {"success": True})
 
     def _whatsapp(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
         to, template = asked.get("to") or asked.get("recipient") or "", asked.get("template", {})

@@ -39,6 +39,7 @@ class Slack:
     bot_token: str = BOT_TOKEN
     requests: int = 0
     refused: int = 0
+    signals: list[tuple[str, str]] = field(default_factory=list)  # thread, status
     posted: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
@@ -70,6 +71,10 @@ class Slack:
                 200,
                 {"ok": True, "team": "Acme", "team_id": "T0SIMULATE", "user_id": "U0SIMULATE", "bot_id": "B0SIMULATE"},
             )
+        if request.path == "/api/assistant.threads.setStatus":
+            asked = _asked(request)
+            self.signals.append((f"{asked['channel_id']}:{asked['thread_ts']}", asked["status"]))
+            return answer(200, {"ok": True})
         if request.path != "/api/chat.postMessage":
             return self._refused("unknown_method")
         return self._post(_asked(request), word, number)

@@ -45,6 +45,8 @@ class Telegram:
     asked: list[dict[str, Any]] = field(default_factory=list)  # each getUpdates
     requests: int = 0
     refused: int = 0
+    signals: list[tuple[str, str]] = field(default_factory=list)  # chat, action
+    shows: bool = True  # whether it takes signals
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
 
@@ -70,6 +72,8 @@ class Telegram:
         asked = _parameters(request)
         if path["method"] == "sendMessage":
             return self._send_message(asked, word, number)
+        if path["method"] == "sendChatAction":
+            return self._send_chat_action(asked)
         if word in ("down", "throttled"):
             return self._refused(*{"down": _REFUSALS["down"], "throttled": (429, "Too Many Requests")}[word])
         known = {
@@ -84,6 +88,12 @@ class Telegram:
     def _get_me(self, _asked: dict[str, Any]) -> Reply:
         bot = {"id": 123456789, "is_bot": True, "first_name": "Parley", "username": "parley_bot"}
         return answer(200, {"ok": True, "result": {**bot, "can_read_all_group_messages": False}})
+
+    def _send_chat_action(self, asked: dict[str, Any]) -> Reply:
+        if not self.shows:
+            return answer(429, {"ok": False, "error_code": 429, "parameters": {"retry_after": 1}})
+        self.signals.append((str(asked["chat_id"]), asked["action"]))
+        return answer(200, {"ok": True, "result": True})
 
     def _set_webhook(self, asked: dict[str, Any]) -> Reply:
         if not asked["url"].startswith("https://"):

@@ -77,6 +77,7 @@ class Twilio:
     statuses: tuple[str, ...] = ()  # posted to StatusCallback after each send, in this order
     requests: int = 0
     refused: int = 0
+    signals: list[str] = field(default_factory=list)  # messages that were answered with "typing"
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
     _callbacks: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -100,6 +101,10 @@ class Twilio:
         word, number = mode_of(self.mode)
         if word == "hang":
             return Reply(0)
+        if request.path == "/v2/Indicators/Typing.json":
+            asked = _form(request.body)
+            self.signals.append(asked["messageId"])
+            return answer(200, {"success": asked["channel"] == "whatsapp"})
         refusal = self._refusal(request, word)
         if refusal:
             self.refused += 1

@@ -6,16 +6,20 @@ A cry that is lost costs a waiter the slow poll, nothing more.
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import asyncpg
 
 from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
 from storage_service.domain.events import News
+from storage_service.domain.presence import Begun
 
 CHANNEL = "parley"
 # Postgres takes 8,000 bytes in a payload; an id has 36.
 MOST_IDS = 200
-ENDED = "!"
+ENDED, BEGUN = "!", "/"
+# A turn that began is named by four words of at most 64 characters, which may be three bytes each.
+MOST_BEGUN = 9
 
 
 class Crier:
@@ -61,13 +65,25 @@ class Crier:
         kinds += "s" * any(each.summaries for each in news)
         ids = sorted({conversation_id for each in news for conversation_id in each.conversations})
         ids += sorted({ENDED + turn_id for each in news for turn_id in each.ended})
-        cuts = range(0, max(1, len(ids)), MOST_IDS)
-        return [f"{self._replica_id} {kinds or '-'} {','.join(ids[cut : cut + MOST_IDS])}" for cut in cuts]
+        groups = [ids[cut : cut + MOST_IDS] for cut in range(0, max(1, len(ids)), MOST_IDS)]
+        begun = [_written(turn) for each in news for turn in each.begun]
+        groups += [begun[cut : cut + MOST_BEGUN] for cut in range(0, len(begun), MOST_BEGUN)]
+        return [f"{self._replica_id} {kinds or '-'} {','.join(group)}" for group in groups]
 
     def _listen(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         replica_id, kinds, ids = payload.split(" ", 2)
         if replica_id != self._replica_id:
             named = ids.split(",") if ids else []
             ended = [each.removeprefix(ENDED) for each in named if each.startswith(ENDED)]
-            moved = [each for each in named if not each.startswith(ENDED)]
-            self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds))
+            begun = [_read(each) for each in named if each.startswith(BEGUN)]
+            moved = [each for each in named if not each.startswith((ENDED, BEGUN))]
+            self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds, begun))
+
+
+def _written(begun: Begun) -> str:
+    words = (begun.channel, begun.tenant_id, begun.turn_id, begun.message_id)
+    return BEGUN + BEGUN.join(quote(word, safe="") for word in words)
+
+
+def _read(written: str) -> Begun:
+    return Begun(*(unquote(word) for word in written.removeprefix(BEGUN).split(BEGUN)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from kit.moments import seconds, stamp, utc_now
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2 as service
+from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceServicer
@@ -42,6 +44,8 @@ class MemoryOutbox(OutboxServiceServicer):
         self.lease_calls = 0
         self.record_calls = 0
         self.queued: list[service.QueueMessageRequest] = []
+        self.signals: asyncio.Queue[signals.WatchSignalsResponse] = asyncio.Queue()
+        self.watchers: list[signals.WatchSignalsRequest] = []
         self._waiting: deque[str] = deque()
         self._changed = asyncio.Event()
 
@@ -80,6 +84,13 @@ class MemoryOutbox(OutboxServiceServicer):
         self._check()
         self.record_calls += 1
         return pb.RecordAttemptsResponse(results=[self._record(each) for each in request.attempts])
+
+    async def WatchSignals(  # noqa: N802
+        self, request: signals.WatchSignalsRequest, context: Any
+    ) -> AsyncIterator[signals.WatchSignalsResponse]:
+        self.watchers.append(request)
+        while True:
+            yield await self.signals.get()
 
     async def QueueMessage(self, request: service.QueueMessageRequest, context: Any) -> service.QueueMessageResponse:  # noqa: N802
         self._check()

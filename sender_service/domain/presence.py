@@ -1,0 +1,131 @@
+"""What is shown in a chat before its reply? What storage tells us to: read marks, and that somebody writes.
+
+A courtesy: tried once, never recorded, and dropped when there is no hand free. A reply waits for none of it, and from
+the moment that one is on its way nothing is shown for its turn any more.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from channels.channel import Answer, Channel, Credentials, DeliveryError, Outgoing, Throttled
+from channels.presence import Gesture, SignalKind, Signals
+from kit import correlation, logs, metrics
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.directory_pb2 import ACCOUNT_STATE_ACTIVE, AccountSecrets
+from parley.storage.v1.signal_requests_pb2 import SIGNAL_KIND_READ, SIGNAL_KIND_TYPING, Signal, WatchSignalsResponse
+from sender_service.domain.addresses import Addresses
+from sender_service.domain.parts import Provider
+
+MOST_AT_ONCE = 64
+MOST_SECONDS = 5.0  # for one of them
+# After a refusal: what an account may not do it may not do a moment later either.
+REST_SECONDS = 60.0
+THROTTLED_SECONDS = 5.0
+MOST_REPLIED = 10_000
+KINDS: dict[int, SignalKind] = {SIGNAL_KIND_READ: "read", SIGNAL_KIND_TYPING: "typing"}
+# What an account's option allows.
+ALLOWED = {"": ("read", "typing"), "on": ("read", "typing"), "typing": ("typing",), "off": ()}
+
+log = logs.get("sender")
+
+
+@dataclass(slots=True)
+class Presence:
+    """Shows what one process is told to show."""
+
+    channels: Mapping[str, Channel]
+    provider: Provider
+    addresses: Addresses
+    monotonic: Callable[[], float]
+    _tasks: dict[asyncio.Task[None], str] = field(default_factory=dict)  # by conversation
+    _resting: dict[tuple[str, SignalKind], float] = field(default_factory=dict)
+    _replied: dict[str, None] = field(default_factory=dict)  # turns, the oldest first
+
+    def show(self, told: WatchSignalsResponse) -> None:
+        """Begins to. Waits for nothing."""
+        accounts = {each.account.id: each for each in told.accounts}
+        for signal in told.signals:
+            secrets, kind = accounts.get(signal.account_id), KINDS.get(signal.kind)
+            if secrets is None or kind is None or not self._may(signal, secrets, kind=kind):
+                continue
+            channel = self.channels.get(secrets.account.channel)
+            if isinstance(channel, Signals) and kind in channel.signals:
+                outgoing = self._outgoing(signal, secrets, channel=channel)
+                gesture = channel.signal(outgoing, Credentials(secrets.credentials), kind=kind)
+                self._start(signal, self._run(gesture, signal, channel=channel.name, kind=kind))
+
+    def quiet(self, leased: LeasedDelivery) -> None:
+        """A reply is on its way: whatever is being shown in its chat ends, and nothing more is for its turn."""
+        if leased.turn_id:
+            self._replied[leased.turn_id] = None
+            while len(self._replied) > MOST_REPLIED:
+                del self._replied[next(iter(self._replied))]
+        for task in [each for each, chat in self._tasks.items() if chat == leased.conversation_id]:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Ends what is being shown."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _may(self, signal: Signal, secrets: AccountSecrets, *, kind: SignalKind) -> bool:
+        account = secrets.account
+        if account.state != ACCOUNT_STATE_ACTIVE or kind not in ALLOWED.get(account.options.get("signals", ""), ()):
+            return False
+        free = len(self._tasks) < MOST_AT_ONCE and signal.turn_id not in self._replied
+        return free and self._resting.get((account.id, kind), 0.0) <= self.monotonic()
+
+    def _outgoing(self, signal: Signal, secrets: AccountSecrets, *, channel: Channel) -> Outgoing:
+        return Outgoing(
+            delivery_id="",
+            part=0,
+            text="",
+            chat_id=signal.chat_id,
+            address=secrets.account.address,
+            reply_to=signal.provider_message_id,
+            reply_metadata=signal.metadata,
+            api_base_url=self.addresses.api_base_url(channel),
+            options=secrets.account.options,
+        )
+
+    def _start(self, signal: Signal, running: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(running)
+        self._tasks[task] = signal.conversation_id
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    async def _run(self, gesture: Gesture, signal: Signal, *, channel: str, kind: SignalKind) -> None:
+        correlation.bind(signal.correlation_id, tenant=signal.tenant_id)
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                await self._carry(gesture)
+        except Exception as error:  # channel code is foreign, and nothing depends on this
+            rest = _rest(error)
+            self._resting[signal.account_id, kind] = self.monotonic() + rest.total_seconds()
+            code = error.provider_code if isinstance(error, DeliveryError) else ""
+            log.info("signal.failed", channel=channel, signal=kind, reason=type(error).__name__, provider_code=code)
+            metrics.signals.labels(channel=channel, kind=kind, outcome="failed").inc()
+        else:
+            metrics.signals.labels(channel=channel, kind=kind, outcome="shown").inc()
+
+    async def _carry(self, gesture: Gesture) -> None:
+        try:
+            call = next(gesture)
+            while True:
+                answer: Answer = await self.provider(call, MOST_SECONDS)
+                call = gesture.send(answer)
+        except StopIteration:
+            return
+        finally:
+            gesture.close()
+
+
+def _rest(error: Exception) -> timedelta:
+    """How long the account does without: as long as it is told to, when it is."""
+    if isinstance(error, Throttled):
+        return error.retry_after or timedelta(seconds=THROTTLED_SECONDS)
+    return timedelta(seconds=REST_SECONDS if isinstance(error, DeliveryError) else THROTTLED_SECONDS)
