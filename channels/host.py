@@ -16,6 +16,7 @@ from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
 LONGEST_UNREAD = 200
+UNADDRESSED = "unaddressed"  # the account's option for what is said where others talk, and not to the agent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,6 +71,9 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if not ours:
             return replace(_refused(403, "account"), elsewhere=elsewhere)
         received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
+        if account.options.get(UNADDRESSED) == "all":
+            for message in received.messages:
+                message.only_if_known = False
         unread = " ".join(each.unread for each in parts if each.unread)
         return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer

@@ -16,6 +16,7 @@ DELIVERY = "parley_delivery"  # event_type of the metadata that each message of 
 # Whatever else a message may be is about a channel (joined, renamed, pinned …), or nobody's words. message_deleted is
 # not here: what was said was said.
 _SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+_SHARED = frozenset({"channel", "group"})  # public and private; in a direct message of several everybody talks to us
 _SLACKBOT = "USLACKBOT"
 _TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})", re.ASCII)
 _OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
@@ -107,6 +108,7 @@ def _said(event: Event, body: Event) -> chat.ChannelMessage | None:
         attachments=attachments,
         provider_message_id=ts,
         metadata=_metadata(event, body),
+        only_if_known=_is_unaddressed(event, body),
     )
     if thread_ts != ts:
         message.reply_to_provider_message_id = thread_ts
@@ -134,6 +136,15 @@ def _by_program(event: Event, body: Event) -> bool:
     conversation already, and a thread in which two apps answer each other has no end."""
     user = string(event.get("user"))
     return bool(event.get("bot_id") or event.get("bot_profile") or user in {_SLACKBOT, _our_user(body) or _SLACKBOT})
+
+
+def _is_unaddressed(event: Event, body: Event) -> bool:
+    """Whether people talk in a channel, and not to us: it goes on where we take part in the thread, and only there.
+    A mention comes as app_mention, too."""
+    if event.get("type") != "message" or string(event.get("channel_type")) not in _SHARED:
+        return False
+    text, our_user = string(event.get("text")), _our_user(body)
+    return not our_user or not any(f"<@{our_user}{end}" in text for end in ">|")
 
 
 def _our_user(body: Event) -> str:

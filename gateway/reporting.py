@@ -57,7 +57,7 @@ class Reports:
     def _stored(self, outcome: Outcome) -> None:
         account = outcome.account
         for stored in outcome.stored:
-            result = "duplicate" if stored.duplicate else "accepted"
+            result = "duplicate" if stored.duplicate else "passed_over" if stored.passed_over else "accepted"
             metrics.messages_accepted.labels(channel=account.channel, result=result).inc()
             log.info(
                 f"message.{result}",

@@ -54,7 +54,7 @@ def _remembering(metric: Metric) -> Metric:
     return metric
 
 
-# In: what providers sent, and what became of it (accepted, duplicate, rejected, unreadable).
+# In: what providers sent, and what became of it (accepted, duplicate, passed_over, rejected, unreadable).
 messages_accepted = _counter("messages_accepted", "Messages from outside, by what became of them", "channel", "result")
 webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
 webhook_seconds = _seconds("webhook_seconds", "From a webhook's last byte to its answer", "channel")

@@ -17,11 +17,10 @@ from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Known, Lane, Message, RawPayload, Receipt
-from storage_service.domain.seats import Person, Seat
+from storage_service.domain.seats import Person, Seat, Sitter, insisting, people, sitters
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
-Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
 External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
 
 Digest = tuple[str, bytes]  # tenant_id, what is left of an erased message
@@ -92,7 +91,7 @@ class Acceptance:
         """Seats and their lanes. Who finds that the chat was erased before its lock was ours is seated anew."""
         seats, lanes, settings = await self._held(rows, submissions, targets=targets, handing=handing)
         for _ in range(MOST_SEATINGS - 1):
-            if all(_is_theirs(sitter, seats, lanes=lanes) for sitter in seats):
+            if all(_is_theirs(sitter, seats, lanes=lanes) for each in submissions for sitter in insisting(each)):
                 break
             await rows.let_go()
             seats, lanes, settings = await self._held(rows, submissions, targets=targets, handing=handing)
@@ -108,12 +107,14 @@ class Acceptance:
         return seats, lanes, settings
 
     async def _seated(self, rows: AcceptRows, submissions: Sequence[Submission]) -> Mapping[Sitter, Seat]:
-        sitters = sorted({sitter for each in submissions for sitter in _sitters(each)})
-        seats = await rows.seats(sitters)
+        asked = sorted({sitter for each in submissions for sitter in sitters(each)})
+        seats = await rows.seats(asked)
         missing = {s: seat for s, seat in seats.items() if s[2] and not (seat.conversation_id and seat.contact_id)}
+        opened = {sitter[:3] for each in submissions for sitter in insisting(each)}
+        missing = {s: seat for s, seat in missing.items() if seat.conversation_id or s[:3] in opened}
         missing = {s: seat for s, seat in missing.items() if seat.account_state != "disabled"}
         if missing:
-            await rows.seat(missing, _people(submissions), new_id=self.new_id)
+            await rows.seat(missing, people(submissions), new_id=self.new_id)
             seats = {**seats, **await rows.seats(sorted(missing))}
         return seats
 
@@ -144,7 +145,7 @@ class _Arrival:
         account = self.seats.get((submission.tenant_id, submission.account_id, "", ""))
         if account is None or account.account_state == "disabled":
             return NotFound("no such channel account", metadata={"resource": "channel_account"})
-        if not all(_is_theirs(sitter, self.seats, lanes=self.lanes) for sitter in _sitters(submission)):
+        if not all(_is_theirs(sitter, self.seats, lanes=self.lanes) for sitter in insisting(submission)):
             return StorageUnavailable("the chat is being erased", retry_after=RETRY_AFTER)
         accepted = [self._message(submission, message) for message in submission.messages]
         if submission.raw_payload or submission.unreadable:
@@ -155,7 +156,10 @@ class _Arrival:
         external = _external(submission)(message)
         if external in self.known:
             return _duplicate(self.known[external], message)
-        seat = self.seats[(*external[:3], message.sender_id)]
+        sitter = (*external[:3], message.sender_id)
+        seat = self.seats[sitter]
+        if message.only_if_known and not (seat.conversation_id and _is_theirs(sitter, self.seats, lanes=self.lanes)):
+            return AcceptedMessage(passed_over=True)
         lane = self.lanes[(submission.tenant_id, seat.conversation_id or "")]
         if hearing.has_rested(lane, seat, now=self.now):
             lane.context_seq = lane.next_seq - 1
@@ -222,7 +226,7 @@ class _Arrival:
         return turn.id
 
     def _keep_raw(self, submission: Submission, accepted: Sequence[AcceptedMessage]) -> None:
-        if accepted and all(each.duplicate for each in accepted):
+        if accepted and all(each.duplicate or each.passed_over for each in accepted):
             return
         conversation_id = accepted[0].conversation_id if accepted else ""
         raw = RawPayload(
@@ -238,26 +242,12 @@ class _Arrival:
         self.changes.raw_payloads.append(raw)
 
 
-def _sitters(submission: Submission) -> list[Sitter]:
-    account = (submission.tenant_id, submission.account_id)
-    return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
-
-
-def _people(submissions: Sequence[Submission]) -> dict[Sitter, Person]:
-    """Everybody who writes, as the last of their messages shows them."""
-    return {
-        (each.tenant_id, each.account_id, message.chat_id, message.sender_id): Person(
-            message.sender_name, message.sender_phone
-        )
-        for each in submissions
-        for message in each.messages
-    }
-
-
 def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[Key, Lane]) -> bool:
     """An erasure takes a conversation's chat away, perhaps between the look for a seat and the lock of its lane."""
-    seat, chat_id = seats[sitter], sitter[2]
-    if not chat_id or seat.account_state == "disabled":
+    seat, chat_id = seats.get(sitter), sitter[2]
+    if (
+        seat is None or not chat_id or seat.account_state == "disabled"
+    ):  # no account that takes anything: said elsewhere
         return True
     lane = lanes.get((sitter[0], seat.conversation_id or ""))
     return lane is not None and lane.chat_id == chat_id

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 LISTEN = ("true", "false")
+UNADDRESSED = ("known", "all")
 OUTSIDE_WINDOW = ("human", "template", "drop")
 SIGNALS = ("on", "typing", "off")
 
@@ -10,11 +11,12 @@ SIGNALS = ("on", "typing", "off")
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     """Field and reason. What is not known here is the channel's business."""
     outside, template = options.get("outside_window", ""), options.get("template", "")
-    listens = options.get("listen", "")
+    listens, unaddressed = options.get("listen", ""), options.get("unaddressed", "")
     checks = [
         ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
         ("template", "is required where outside_window is template", outside == "template" and not template),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
+        ("unaddressed", f"is none of {', '.join(UNADDRESSED)}", unaddressed not in ("", *UNADDRESSED)),
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
         ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]

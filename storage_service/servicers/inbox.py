@@ -51,7 +51,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
             return
         for message, stored in zip(submission.messages, result.messages, strict=True):
             self._log.info(
-                "message.stored",
+                "message.passed_over" if stored.passed_over else "message.stored",
                 correlation_id=message.correlation_id,
                 tenant=submission.tenant_id,
                 channel=message.channel,

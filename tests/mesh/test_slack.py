@@ -41,6 +41,29 @@ async def test_a_mention_that_comes_as_two_events_is_answered_once_in_its_thread
     assert world.slack.sends.texts(f"C0MESH:{ts}") == ["re: hello"]
 
 
+@BOTH
+async def test_a_thread_in_which_it_was_asked_goes_on_without_a_mention_and_no_other_does(
+    mesh: Mesh, world: World
+) -> None:
+    ts, other = f"{_now()}.{_anybody()[-6:]}", f"{_now()}.{_anybody()[-6:]}"
+    said = {"type": "message", "user": "U1", "channel": "C0MESH", "channel_type": "channel"}
+    mention = {**said, "text": "<@U0> when do you open?", "ts": ts}
+    alone = {**said, "user": "U3", "text": "who brings cake?", "ts": other}
+    beside = {**said, "user": "U2", "text": "me", "thread_ts": other, "ts": f"{_now()}.{_anybody()[-6:]}"}
+    further = {**said, "user": "U2", "text": "and on Sunday?", "thread_ts": ts, "ts": f"{_now()}.{_anybody()[-6:]}"}
+    place = f"C0MESH:{ts}"
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        for event in (alone, mention):
+            assert (await talk.post(_signed(mesh, event))).status == 200
+        await until(lambda: len(world.slack.sends.to(place)) == 1, 60)
+        for event in (beside, further):
+            assert (await talk.post(_signed(mesh, event))).status == 200
+        await until(lambda: len(world.slack.sends.to(place)) == 2, 60)
+        await storage.rest(60)
+    assert world.slack.sends.texts(place) == ["re: when do you open?", "re: and on Sunday?"]
+    assert world.slack.sends.to(f"C0MESH:{other}") == []
+
+
 @pytest.mark.parametrize("mode", ["lost", "broken"])
 @BOTH
 async def test_a_send_whose_answer_was_lost_is_settled_by_what_slack_says_was_posted(

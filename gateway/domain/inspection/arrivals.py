@@ -96,9 +96,10 @@ def _understood(arrival: Arrival, outcome: Outcome) -> Arrival:
 def _result(verdict: Verdict, stored: Sequence[AcceptedMessage], *, receipts: int) -> str:
     if verdict is not Verdict.READ:
         return str(verdict.value)
-    if stored and all(each.duplicate for each in stored):
+    kept = [each for each in stored if not each.passed_over]
+    if kept and all(each.duplicate for each in kept):
         return "duplicate"
-    return "accepted" if stored or receipts else "nothing"
+    return "accepted" if kept or receipts else "nothing"
 
 
 _UNREAD = {404: "channel", 405: "method", 413: "too_large", 415: "media_type", GONE: "gone"}

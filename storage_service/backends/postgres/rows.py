@@ -19,7 +19,7 @@ from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
 from storage_service.backends.written import DELIVERIES, LANES, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
@@ -28,7 +28,7 @@ from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
-from storage_service.domain.seats import Person, Seat
+from storage_service.domain.seats import Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _wanted = attrgetter(*(field.name for field in fields(Wanted)))

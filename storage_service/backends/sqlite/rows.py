@@ -17,7 +17,7 @@ from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
 from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings, Sitter
+from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
@@ -26,7 +26,7 @@ from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
-from storage_service.domain.seats import Person, Seat
+from storage_service.domain.seats import Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _lane = reader(Lane, LANES)

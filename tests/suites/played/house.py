@@ -139,6 +139,7 @@ async def _account(mesh: Channel, name: str) -> directory_pb2.ChannelAccount:
     golden = account(name)
     asked = directory_pb2.ChannelAccount(channel=name, address=golden.address, account_key=f"{name}-k3y")
     asked.quiet_window_ms = 60_000
+    asked.options["unaddressed"] = "all"  # each captured body is to be stored, by itself and in any order
     put = directory_service_pb2.PutChannelAccountRequest(
         tenant_id="default", request_id=new_id(), account=asked, credentials=dict(golden.credentials)
     )
