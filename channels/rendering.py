@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from channels.channel import Markup, TextLimit
 from channels.markup.cutting import cut
 from channels.markup.layout import lay_out
-from channels.markup.reading import read
-from channels.markup.styles import STYLES
+from channels.markup.reading import is_plain, read
+from channels.markup.styles import STYLES, Style
 from channels.markup.tree import Block, Paragraph, Span
-from channels.markup.writing import plain, write
+from channels.markup.writing import Pen, plain, write
 from channels.splitting import split
 from channels.text import clean
 
@@ -31,6 +31,8 @@ def render(text: str, markup: Markup, *, limit: TextLimit) -> list[Part]:
     if markup == "as_written":
         return [Part(part) for part in split(text, limit)]
     style, text = STYLES[markup], clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    if alone := _alone(text, style, limit=limit):
+        return [alone]
     spans = lay_out(_read(text), style, longest_address=limit.size // _LONGEST_ADDRESS)
     if not any(span.text.strip() for span in spans):  # Markdown that shows nothing, such as an empty fence
         spans = (Span(text),) if text.strip() else ()
@@ -38,6 +40,16 @@ def render(text: str, markup: Markup, *, limit: TextLimit) -> list[Part]:
         Part(write(part, style), plain(part, limit) if style.refusable else "")
         for part in cut(spans, style, limit=limit)
     ]
+
+
+def _alone(text: str, style: Style, *, limit: TextLimit) -> Part | None:
+    """A text without Markdown that is one part as it stands: most are, and the way around costs eight times as much."""
+    if not text or len(text) > limit.size or text != text.strip() or not is_plain(text):
+        return None
+    pen, span = Pen(style, limit.unit), Span(text)
+    if not pen.write(span, most=limit.size):
+        return None
+    return Part(pen.text(), plain((span,), limit) if style.refusable else "")
 
 
 def _read(text: str) -> tuple[Block, ...]:

@@ -9,15 +9,20 @@ from channels.markup.dialect import parser
 from channels.markup.inlines import spans
 from channels.markup.tree import Block, Code, Heading, Item, Listing, Paragraph, Quote, Rule, Span, Spans, Table
 
-_PLAIN = re.compile(r"[*_~`#>|\[\]<&\\]|://|^[ \t]*(?:[-+]|[0-9]{1,9}[.)])(?:[ \t]|$)|^[ \t]*-{3}", re.MULTILINE)
+_SIGNS = re.compile(r"[*_~`#>|\[\]<&\\]|://|^[ \t]*(?:[-+]|[0-9]{1,9}[.)])(?:[ \t]|$)|^[ \t]*-{3}", re.MULTILINE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,20}(?=\s|$)", re.ASCII)
 
 Tokens = Iterator[Token]
 
 
+def is_plain(text: str) -> bool:
+    """Whether nothing in it is Markdown, as in most replies: it is kept to the letter."""
+    return _SIGNS.search(text) is None
+
+
 def read(text: str) -> tuple[Block, ...]:
     """The blocks, in order. Any text is Markdown, so nothing is raised."""
-    if not _PLAIN.search(text):  # what most replies are: kept to the letter, and free
+    if is_plain(text):
         return (Paragraph((Span(text),)),)
     return _blocks(iter(parser(text).parse(text)))
 
