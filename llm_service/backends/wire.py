@@ -8,12 +8,11 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from types import AsyncGeneratorType
+from http import HTTPStatus
 
 import aiohttp
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 
 from kit.errors import ModelGarbage, ModelUnavailable
 from llm_service.backends.refusals import READ_BYTES, refused
@@ -23,7 +22,8 @@ KEPT_ALIVE_SECONDS = 30.0
 # Of a stream only one line is kept at a time, so all its lines together may be longer than an answer.
 STREAM_TIMES = 16
 HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
-LOST = (httpx.TransportError, OSError)
+LOST = (aiohttp.ClientError, OSError)
+CONNECTING = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)  # the clock around a call is its caller's
 DATA = b"data:"
 DONE = b"[DONE]"
 
@@ -31,13 +31,12 @@ Together = AsyncGenerator[list[dict[str, object]], None]
 
 
 class Wire:
-    """One server. The transport is used as it is: httpx.AsyncClient around it costs as much again per call."""
+    """One server, and the session that speaks with it."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, base_url: str, *, most_bytes: int) -> None:
-        self._transport = transport
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, *, most_bytes: int) -> None:
+        self._session = session
         self._base_url = httpx.URL(base_url.rstrip("/"))
-        self._extensions = {"timeout": {"connect": CONNECT_SECONDS}}
-        self._urls: dict[str, httpx.URL] = {}
+        self._urls: dict[str, str] = {}
         self._most_bytes = most_bytes
 
     @property
@@ -47,8 +46,16 @@ class Wire:
 
     async def whole(self, path: str, body: object = None) -> dict[str, object]:
         """The JSON object that the server answers with."""
-        async with aclosing(self._bytes(path, body, most_bytes=self._most_bytes)) as parts:
-            return _object(b"".join([part async for part in parts]))
+        data = bytearray()
+        try:
+            async with await self._open(path, body) as response:
+                async for part in response.content.iter_any():
+                    data += part
+                    if len(data) > self._most_bytes:
+                        raise _too_long(self._most_bytes)
+        except LOST as error:
+            raise _cut_off() from error
+        return _object(bytes(data))
 
     async def lines(self, path: str, body: object, *, endless: bool = False) -> Together:
         """The JSON objects of an answer that comes in lines (NDJSON), however it is cut; those of one read together."""
@@ -70,11 +77,11 @@ class Wire:
                 if is_done:
                     return
         if data:
-            raise ModelGarbage("The model server's answer ended in the middle.")
+            raise _cut_off()
 
     async def aclose(self) -> None:
         """Gives the connections back."""
-        await self._transport.aclose()
+        await self._session.close()
 
     async def _lines(self, path: str, body: object, *, endless: bool = False) -> AsyncGenerator[list[bytes], None]:
         """Those that end in one read; without their ends, and without empty ones."""
@@ -92,69 +99,39 @@ class Wire:
         if last := bytes(rest).strip():
             yield [last]
 
-    async def _open(self, path: str, body: object) -> httpx.Response:
-        content = b"" if body is None else orjson.dumps(body)
-        # A request that is given its stream takes it as it is. One that is given its content writes headers for it,
-        # which aiohttp writes as well, and that is a sixth of the call.
-        request = httpx.Request(
-            "GET" if body is None else "POST",
-            self._url(path),
-            stream=httpx.ByteStream(content),
-            extensions=self._extensions,
-        )
-        request.read()
-        try:
-            response = await self._transport.handle_async_request(request)
-        except LOST as error:
-            raise ModelUnavailable("The model server cannot be reached.") from error
-        if response.status_code != httpx.codes.OK:
-            raise refused(response.status_code, response.headers, said=await self._said(response))
-        return response
-
-    async def _said(self, response: httpx.Response) -> bytes:
-        """The start of what stands beside a status that is not 200."""
-        said = bytearray()
-        try:
-            async with aclosing(self._parts(response)) as parts:
-                async for part in parts:
-                    said += part
-                    if len(said) > READ_BYTES:
-                        break
-        except LOST:
-            pass
-        return bytes(said[:READ_BYTES])
-
-    def _url(self, path: str) -> httpx.URL:
-        """Parsed once: it would be a tenth of a call."""
-        if path not in self._urls:
-            self._urls[path] = self._base_url.copy_with(path=self._base_url.path.rstrip("/") + path)
-        return self._urls[path]
-
     async def _bytes(self, path: str, body: object, *, most_bytes: int) -> AsyncGenerator[bytes, None]:
-        response = await self._open(path, body)
+        """The body as it comes."""
         size = 0
         try:
-            async with aclosing(self._parts(response)) as parts:
-                async for part in parts:
+            async with await self._open(path, body) as response:
+                async for part in response.content.iter_any():
                     size += len(part)
                     if size > most_bytes:
                         raise _too_long(most_bytes)
                     yield part
         except LOST as error:
-            raise ModelGarbage("The model server's answer ended in the middle.") from error
+            raise _cut_off() from error
 
-    async def _parts(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-        """The body as it stands on the wire. Response.aiter_bytes would decompress without a limit."""
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
-        parts = aiter(stream)
-        assert isinstance(parts, AsyncGeneratorType)
+    async def _open(self, path: str, body: object) -> aiohttp.ClientResponse:
+        """An answer whose body is still to be read."""
         try:
-            async for part in parts:
-                yield part
-        finally:
-            await parts.aclose()
-            await stream.aclose()
+            response = await self._session.request(
+                "GET" if body is None else "POST",
+                self._url(path),
+                data=None if body is None else orjson.dumps(body),
+                allow_redirects=False,
+                timeout=CONNECTING,
+            )
+        except LOST as error:
+            raise ModelUnavailable("The model server cannot be reached.") from error
+        if response.status != HTTPStatus.OK:
+            raise refused(response.status, response.headers, said=await _said(response))
+        return response
+
+    def _url(self, path: str) -> str:
+        if path not in self._urls:
+            self._urls[path] = str(self._base_url.copy_with(path=self._base_url.path.rstrip("/") + path))
+        return self._urls[path]
 
 
 def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "") -> Wire:
@@ -162,8 +139,24 @@ def connected(base_url: str, *, connections: int, most_bytes: int, key: str = ""
     trust = httpx.create_ssl_context()
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust)
     headers = HEADERS | ({"authorization": f"Bearer {key}"} if key else {})
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=headers)
-    return Wire(AiohttpTransport(verify=trust, client=session), base_url, most_bytes=most_bytes)
+    session = aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=headers, auto_decompress=False
+    )
+    return Wire(session, base_url, most_bytes=most_bytes)
+
+
+async def _said(response: aiohttp.ClientResponse) -> bytes:
+    """The start of what stands beside a status that is not 200."""
+    said = bytearray()
+    try:
+        async with response:
+            async for part in response.content.iter_any():
+                said += part
+                if len(said) > READ_BYTES:
+                    break
+    except LOST:
+        pass
+    return bytes(said[:READ_BYTES])
 
 
 def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, object]], bool]:
@@ -182,6 +175,10 @@ def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, objec
         elif not line.startswith((b"event:", b"id:", b"retry:", b":")):
             raise ModelGarbage("The model server's answer is not a stream of events.")
     return objects, False
+
+
+def _cut_off() -> ModelGarbage:
+    return ModelGarbage("The model server's answer ended in the middle.")
 
 
 def _too_long(most_bytes: int) -> ModelGarbage:

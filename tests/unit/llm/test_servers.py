@@ -55,7 +55,7 @@ async def backends() -> AsyncIterator[Backends]:
 def key_of(served: Served) -> str | None:
     """What this server is shown with each call."""
     backend: Any = served.backend
-    key: str | None = backend._wire._transport.client.headers.get("authorization")
+    key: str | None = backend._wire._session.headers.get("authorization")
     return key
 
 
