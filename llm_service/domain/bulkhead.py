@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
+from types import TracebackType
 
 from kit import metrics
 from kit.errors import ModelBusy
@@ -27,17 +27,15 @@ class Bulkhead:
         """How many wait."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def place(self, *, until: float) -> AsyncIterator[None]:
+    def place(self, *, until: float) -> "_Place":
         """Holds a place. ModelBusy when the queue is full, or at `until` (loop time) when none became free."""
+        return _Place(self, until)
+
+    async def _take(self, until: float) -> None:
         if self.taken >= self.places or self._waiting:
             await self._wait(until)
         else:
             self.taken += 1
-        try:
-            yield
-        finally:
-            self._give_back()
 
     async def _wait(self, until: float) -> None:
         if len(self._waiting) >= self.queue:
@@ -73,3 +71,20 @@ class Bulkhead:
                 turn.set_result(None)
                 return
         self.taken -= 1
+
+
+class _Place:
+    """Held while it is entered. A generator would do the same at three times the cost, for each call."""
+
+    __slots__ = ("_bulkhead", "_until")
+
+    def __init__(self, bulkhead: Bulkhead, until: float) -> None:
+        self._bulkhead, self._until = bulkhead, until
+
+    async def __aenter__(self) -> None:
+        await self._bulkhead._take(self._until)
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._bulkhead._give_back()

@@ -73,8 +73,16 @@ class Choice:
 
     async def chain(self, name: str) -> tuple[Route, ...]:
         """Who answers to this name, the default's when it is empty, and who after that. None before the first look."""
-        if not self._looked.is_set():
-            await self._looked.wait()
+        await self._looked.wait()
+        return self.known_chain(name)
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the first look is over: from then on nobody waits."""
+        return self._looked.is_set()
+
+    def known_chain(self, name: str) -> tuple[Route, ...]:
+        """The same as far as it is known now."""
         first = self._route(name)
         return (first, *self._after(first)) if first.model.fallbacks else (first,)
 

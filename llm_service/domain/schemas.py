@@ -5,7 +5,7 @@ its patterns are matched in linear time. What is said of a misfit names its plac
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import orjson
@@ -45,7 +45,8 @@ def check(prompt: prompt_pb2.Prompt) -> None:
         raise InvalidField(problems)
 
 
-def parsed(schema: str) -> dict[str, object]:
+@lru_cache(maxsize=256)
+def parsed(schema: str) -> Mapping[str, object]:
     """The schema as servers want it: an object. Only for what `check` let pass."""
     found: dict[str, object] = orjson.loads(schema or NO_PARAMETERS)
     return found

@@ -61,18 +61,30 @@ class Estimate:
 
 def characters(prompt: prompt_pb2.Prompt) -> int:
     """All that the model reads: what was said, what was called, and what the tools are."""
-    if not prompt.tools and not prompt.output_schema:
-        return said(prompt)
-    tools = sum(len(tool.name) + len(tool.description) + len(tool.parameters) for tool in prompt.tools)
-    return said(prompt) + tools + len(prompt.output_schema)
+    return said(prompt) + _offered(prompt)
 
 
 def said(prompt: prompt_pb2.Prompt) -> int:
     """The characters of what was said, and of what was called."""
-    called = sum([len(call.arguments) for message in prompt.messages for call in message.tool_calls])
-    return sum([len(message.text) for message in prompt.messages]) + called
+    return sum(_said(prompt))
 
 
 def teaches(prompt: prompt_pb2.Prompt) -> bool:
     """Whether its count says something of text: servers count tools and schemas in ways of their own, or not at all."""
-    return characters(prompt) <= 2 * sum([len(message.text) for message in prompt.messages])
+    texts, called = _said(prompt)
+    return called + _offered(prompt) <= texts
+
+
+def _said(prompt: prompt_pb2.Prompt) -> tuple[int, int]:
+    """The characters of texts, and those of calls."""
+    texts = called = 0
+    for message in prompt.messages:
+        texts += len(message.text)
+        for call in message.tool_calls:
+            called += len(call.arguments)
+    return texts, called
+
+
+def _offered(prompt: prompt_pb2.Prompt) -> int:
+    tools = [len(tool.name) + len(tool.description) + len(tool.parameters) for tool in prompt.tools]
+    return sum(tools) + len(prompt.output_schema)

@@ -61,10 +61,15 @@ class Scripted:
 class Chain:
     """A choice that is made already."""
 
+    has_looked = True
+
     def __init__(self, *routes: Route) -> None:
         self.routes = routes
 
     async def chain(self, name: str) -> tuple[Route, ...]:
+        return self.known_chain(name)
+
+    def known_chain(self, name: str) -> tuple[Route, ...]:
         return self.routes
 
 
