@@ -28,7 +28,7 @@ class Api:
     credential_fields: tuple[CredentialField, ...] = ()
     address_environment = ""
     formatting = ""  # the program knows what it shows; nobody else does
-    capabilities = Capabilities(receipts=False, reconciles=False)
+    capabilities = Capabilities(receipts=False, reconciles=False, repeats=True)
     window = None
     unreadable = HttpAnswer(status=404, content_type="application/json", body=b"{}")
 

@@ -17,6 +17,7 @@ from channels.outcomes import (
     Unavailable,
     Unknown,
 )
+from channels.rates import Rates
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 # Passed on, so that a channel imports all of the protocol from one place.
@@ -48,11 +49,13 @@ class TextLimit:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the provider can do beside taking a text, and tells us after a send."""
+    """What the provider can do beside taking a text, what it tells us after a send, and how fast it takes them."""
 
     receipts: bool  # it reports delivery
     reconciles: bool  # a send whose answer was lost can be found out later
     templates: bool = False  # an approved template can be sent in the place of free text
+    rates: Rates | None = None  # None: nobody is called, and nothing is paced
+    repeats: bool = False  # it brings a webhook again for hours that was answered 503
 
 
 @dataclass(frozen=True, slots=True, repr=False)

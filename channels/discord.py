@@ -34,6 +34,7 @@ from channels.failures import error
 from channels.payload import parse_json
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
+from channels.rates import Rate, Rates, each
 
 SIGNATURE, TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
 FRESH_SECONDS = 300  # Discord names no bound; it waits 3 seconds for an answer
@@ -42,6 +43,10 @@ _KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _SIGNED = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
+
+# 50 a second for the bot; a channel's own bucket, five in five seconds today, is Discord's to change.
+# https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
+RATES = Rates(account=Rate(40, burst=10), chat=each(Rate(1, burst=5)))
 
 
 class Discord:
@@ -81,7 +86,7 @@ class Discord:
         "Keep an answer under 2,000 characters."
     )
     # A send whose answer was lost is made again with its nonce. Further parts by an interaction have none.
-    capabilities = Capabilities(receipts=False, reconciles=True)
+    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES)
     window = None  # an interaction's token lives for 15 minutes: after it the reply goes into the channel
     # https://docs.discord.com/developers/resources/channel#trigger-typing-indicator
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 10.0})

@@ -68,7 +68,20 @@ def failure(answer: Answer) -> DeliveryError:
     elif answer.status == 403 and code not in BY_CODE:
         meaning = "recipient"  # whatever we lack, we lack it in this channel
     stated = content(answer).get("retry_after")
-    return error(meaning, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
+    return error(
+        meaning,
+        provider_code=str(code or answer.status),
+        retry_after=retry_after(answer, stated),
+        whole_account=is_global(answer),
+    )
+
+
+def is_global(answer: Answer) -> bool:
+    """Whether the bot is too fast, or only in this channel: each has its own bucket.
+
+    https://docs.discord.com/developers/topics/rate-limits
+    """
+    return content(answer).get("global") is True or "x-ratelimit-global" in answer.headers
 
 
 def has_lapsed(answer: Answer) -> bool:

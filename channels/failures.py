@@ -40,11 +40,13 @@ _BY_STATUS: dict[int, Failure] = {
 }
 
 
-def error(failure: Failure, *, provider_code: str = "", retry_after: timedelta | None = None) -> DeliveryError:
-    """The error that the word stands for."""
+def error(
+    failure: Failure, *, provider_code: str = "", retry_after: timedelta | None = None, whole_account: bool = True
+) -> DeliveryError:
+    """The error that the word stands for. `whole_account` is about "throttled" only."""
     code = provider_code[:64]
     if failure == "throttled":
-        return Throttled(provider_code=code, retry_after=retry_after)
+        return Throttled(provider_code=code, retry_after=retry_after, whole_account=whole_account)
     if failure in _KINDS:
         return Rejected(kind=_KINDS[failure], provider_code=code)
     return _CLASSES[failure](provider_code=code)

@@ -29,6 +29,7 @@ from channels.channel import (
 from channels.failures import error
 from channels.payload import string
 from channels.presence import Gesture, SignalKind
+from channels.rates import Rate, Rates
 
 API_BASE_URL = "https://graph.instagram.com"
 _PERSON = re.compile(r"[0-9]{1,32}", re.ASCII)
@@ -61,7 +62,10 @@ class Instagram:
     address_environment = "INSTAGRAM_ACCOUNT_ID"
     formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 900 characters."
     # "Read" only. A send whose answer was lost is known by its echo, which storage tells from a human's words.
-    capabilities = Capabilities(receipts=True, reconciles=True)
+    # The Send API takes 100 texts a second of an account.
+    # https://developers.facebook.com/docs/instagram-platform/overview#messaging-rate-limits
+    # It takes the URL away that fails for an hour, so what comes in is not refused for what waits to go out.
+    capabilities = Capabilities(receipts=True, reconciles=True, rates=Rates(account=Rate(80, burst=20)))
     # Seven days are for humans only, and by a feature that Meta must grant; there are no templates.
     # https://developers.facebook.com/docs/messenger-platform/policy/policy-overview#standard_messaging
     window = timedelta(hours=24)

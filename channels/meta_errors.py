@@ -11,6 +11,8 @@ from channels.channel import Answer, DeliveryError, Unreadable
 from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import integer, mapping, parse_json
 
+TO_ONE_PERSON = 131056  # too many messages
+
 # Not on any page that was read, or on none that says what follows: known from other programs and from memory. A live
 # account should prove each; whatever is wrong here is mended here.
 _UNVERIFIED: dict[int, Failure] = {
@@ -61,13 +63,13 @@ BY_CODE: dict[int, Failure] = {
     131042: "unauthorized",  # nobody pays for it
     131045: "unauthorized",  # the number is not registered
     131047: "window",
-    131048: "throttled",  # too many people called it spam: the attempts run out first, and a person sees why
+    131048: "throttled",  # too many people called it spam
     131049: "policy",  # Meta holds it back from this person; repeating within a day does too
     131050: "policy",  # the person stopped our marketing
     131051: "payload",
     131052: "payload",
     131053: "payload",
-    131056: "throttled",  # too many to this one person
+    TO_ONE_PERSON: "throttled",
     131057: "unavailable",  # the account is in maintenance
     131062: "recipient",  # this person has no number to send this kind to
     131064: "throttled",
@@ -80,7 +82,7 @@ WAITS: dict[int, timedelta] = {
     **dict.fromkeys((4, 17, 32, 613, 80006, 80007, 131064, 133016), timedelta(minutes=1)),
     130429: timedelta(seconds=5),  # of a second
     131048: timedelta(minutes=15),
-    131056: timedelta(seconds=6),  # one message to one person in so long is what Meta allows
+    TO_ONE_PERSON: timedelta(seconds=6),  # one message to one person in so long is what Meta allows
 }
 
 
@@ -96,7 +98,8 @@ def failure(answer: Answer) -> DeliveryError:
     unlisted = "unavailable" if stated.get("is_transient") is True else by_status(answer.status)
     meaning = BY_SUBCODE.get(subcode) or BY_CODE.get(code) or unlisted
     named = f"{code}/{subcode}" if subcode else str(code)
-    return error(meaning, provider_code=named, retry_after=retry_after(answer) or WAITS.get(code))
+    wait = retry_after(answer) or WAITS.get(code)
+    return error(meaning, provider_code=named, retry_after=wait, whole_account=code != TO_ONE_PERSON)
 
 
 def _stated(answer: Answer) -> dict[str, object]:

@@ -26,10 +26,18 @@ class DeliveryError(Exception):
 class Throttled(DeliveryError):
     """Too fast; not sent, repeat after a while."""
 
-    def __init__(self, message: str = "", *, provider_code: str = "", retry_after: timedelta | None = None) -> None:
-        """`retry_after` is what the provider asks for; None when it does not say."""
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        provider_code: str = "",
+        retry_after: timedelta | None = None,
+        whole_account: bool = True,
+    ) -> None:
+        """`retry_after` is what the provider asks for; None when it does not say. Of this chat alone, or of all?"""
         super().__init__(message, provider_code=provider_code)
         self.retry_after = retry_after
+        self.whole_account = whole_account
 
 
 class Unavailable(DeliveryError):

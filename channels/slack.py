@@ -33,6 +33,7 @@ from channels.channel import (
 from channels.failures import error
 from channels.payload import mapping, parse_form, parse_json, string
 from channels.presence import Gesture, SignalKind
+from channels.rates import Rate, Rates, each
 from channels.slack_text import escaped
 
 API_BASE_URL = "https://slack.com/api"
@@ -48,6 +49,10 @@ _TOKEN = re.compile(r"xox[!-~]{1,500}", re.ASCII)
 _CHAT = re.compile(r"([A-Z][A-Z0-9]{1,63})(?::([0-9]{1,12}\.[0-9]{6}))?", re.ASCII)
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}", re.ASCII)
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
+
+# "One message per second per channel", with short bursts; of a workspace "several hundred messages per minute".
+# https://docs.slack.dev/apis/web-api/rate-limits
+RATES = Rates(account=Rate(5, burst=20), chat=each(Rate(1, burst=4)), shared=lambda chat_id: chat_id.partition(":")[0])
 
 
 class Slack:
@@ -81,7 +86,7 @@ class Slack:
         "Keep an answer under 4,000 characters."
     )
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
-    capabilities = Capabilities(receipts=False, reconciles=True)
+    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES)
     window = None
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus/: for two minutes, or until the app posts
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})

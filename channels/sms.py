@@ -1,6 +1,7 @@
 """What is a text message, by Twilio? https://www.twilio.com/docs/messaging/guides/webhook-request"""
 
 from channels.payload import Form
+from channels.rates import Rate
 from channels.twilio_api import TwilioChannel
 from parley.chat.v1.message_pb2 import ChannelMessage
 
@@ -27,6 +28,9 @@ def sms() -> TwilioChannel:
         signals={},
         metadata=METADATA,
         extend=_extend,
+        # A long number's: one segment a second. A minute's worth may wait at Twilio; a short code takes 100 a second.
+        # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
+        rate=Rate(1, burst=60),
     )
 
 

@@ -36,6 +36,7 @@ from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import integer, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
+from channels.rates import Rate, Rates
 
 API_BASE_URL = "https://api.telegram.org"
 TIMEOUT_SECONDS = 10.0
@@ -64,6 +65,14 @@ _BY_WORDS: tuple[tuple[str, Failure], ...] = (
     ("have no rights to send", "recipient"),
     ("chat_write_forbidden", "recipient"),
     ("upgraded to a supergroup", "recipient"),  # without the new id: nothing to resend to
+)
+
+# https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+GROUP, PERSON = Rate(1 / 4, burst=4), Rate(1, burst=3)  # 20 a minute in a group; one a second to a person, short bursts
+RATES = Rates(
+    account=Rate(25, burst=5),  # about 30 a second
+    chat=lambda chat_id: GROUP if chat_id.startswith(("-", "@")) else PERSON,
+    shared=lambda chat_id: chat_id.partition(":")[0] if ":" in chat_id else "",
 )
 
 
@@ -96,7 +105,7 @@ class Telegram:
         "This chat shows Markdown: bold, italic, lists, quotes, links, code and small tables. "
         "Keep an answer under 4,000 characters."
     )
-    capabilities = Capabilities(receipts=False, reconciles=False)
+    capabilities = Capabilities(receipts=False, reconciles=False, rates=RATES, repeats=True)
     window = None
     # https://core.telegram.org/bots/api#sendchataction: "for 5 seconds or less"
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})

@@ -36,6 +36,7 @@ from channels.channel import (
 from channels.payload import Form, parse_form, parse_json, string
 from channels.phones import e164
 from channels.presence import Gesture, SignalKind
+from channels.rates import Rate, Rates
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
@@ -109,13 +110,17 @@ class TwilioChannel:
     signals: Mapping[SignalKind, float]
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
+    rate: Rate  # of the sender: Twilio queues what is faster, and drops what waited longer than ValidityPeriod
 
     provider = "twilio"
     max_text = TextLimit(size=1600, unit="utf16")
     credential_fields = FIELDS
-    # The callback's URL carries our id.
-    capabilities = Capabilities(receipts=True, reconciles=True, templates=True)
     unreadable = TWIML
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The callback's URL carries our id. A webhook that is refused is not brought again."""
+        return Capabilities(receipts=True, reconciles=True, templates=True, rates=Rates(account=self.rate))
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """Twilio signs no time: freshness is the dedupe's business."""
@@ -285,12 +290,10 @@ def _with_our_id(outgoing: Outgoing) -> str:
 
 
 def _sid(answer: Answer) -> str:
-    if not 200 <= answer.status < 300:
-        raise twilio_errors.failure(answer)
     try:
         sid = string(parse_json(answer.body).get("sid"))
     except Unreadable:
         sid = ""
-    if not sid:
+    if not (sid and 200 <= answer.status < 300):
         raise twilio_errors.failure(answer)
     return sid

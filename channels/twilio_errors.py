@@ -45,7 +45,7 @@ BY_CODE: dict[int, Failure] = {
     63021: "payload",
     63023: "unavailable",
     63024: "recipient",
-    63038: "throttled",  # the day's limit: the backoff runs out first, and a person sees why
+    63038: "throttled",  # the day's limit
 }
 
 

@@ -108,7 +108,7 @@ class Webchat:
     )
     address_environment = ""
     formatting = "This chat shows Markdown: headings, bold, italic, lists, quotes, links, code and tables."
-    capabilities = Capabilities(receipts=False, reconciles=False)
+    capabilities = Capabilities(receipts=False, reconciles=False, repeats=True)
     window = None
     unreadable = HttpAnswer(400, "application/json", b'{"error":"unreadable"}')  # our own client: tell it
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from channels.payload import Form
+from channels.rates import Rate
 from channels.twilio_api import TwilioChannel
 from parley.chat.v1 import message_pb2 as chat
 
@@ -42,6 +43,8 @@ def whatsapp() -> TwilioChannel:
         signals={"typing": 25.0},  # until the reply, or so long
         metadata=METADATA,
         extend=_extend,
+        # 80 a second of a sender. https://www.twilio.com/docs/whatsapp/api#rate-limits
+        rate=Rate(60, burst=20),
     )
 
 

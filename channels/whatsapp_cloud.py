@@ -26,6 +26,7 @@ from channels.channel import (
 from channels.failures import error
 from channels.payload import items, mapping, string
 from channels.presence import Gesture, SignalKind
+from channels.rates import Rate, Rates, each
 
 API_BASE_URL = "https://graph.facebook.com"
 TEMPLATE_LANGUAGE = "en_US"
@@ -34,6 +35,10 @@ TEMPLATE_LANGUAGE = "en_US"
 _NUMBER = re.compile(r"[0-9]{5,20}", re.ASCII)
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}", re.ASCII)
 _GROUP = re.compile(r"[A-Za-z0-9+/=_-]{20,200}", re.ASCII)
+
+# 80 messages a second of a number, those that come in counted too; to one person one in 6 seconds, 45 of them at once.
+# https://developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput
+RATES = Rates(account=Rate(40, burst=20), chat=each(Rate(1 / 6, burst=45)))
 
 
 class WhatsAppCloud:
@@ -59,7 +64,7 @@ class WhatsAppCloud:
         "Keep an answer under 4,000 characters."
     )
     # Every status carries our id.
-    capabilities = Capabilities(receipts=True, reconciles=True, templates=True)
+    capabilities = Capabilities(receipts=True, reconciles=True, templates=True, rates=RATES, repeats=True)
     # https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
     window = timedelta(hours=24)
     # https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators: for 25 s, and it marks as read, too

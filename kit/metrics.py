@@ -98,6 +98,7 @@ sender_window_decisions = _counter(
     "sender_window_decisions", "What became of texts on channels with a reply window", "channel", "decision"
 )
 signals = _counter("signals", "Read marks and signs of writing, shown or failed", "channel", "kind", "outcome")
+sender_paced = _counter("sender_paced", "Calls that were too early, and whose deliveries wait", "channel")
 receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 
 # The mesh itself.

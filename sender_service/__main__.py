@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from datetime import timedelta
 
 from channels.registry import CHANNELS
 from kit import process
@@ -20,6 +21,7 @@ from sender_service.backends.signals import listen
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.pacing import pacing
 from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
 from sender_service.server import SenderServicer
@@ -72,7 +74,10 @@ def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider, prese
         channels=CHANNELS,
         record=outbox.record,
         provider=provider.call,
-        retries=Retries(settings.sender_max_attempts, random.random),
+        retries=Retries(
+            settings.sender_max_attempts, timedelta(seconds=settings.sender_give_up_seconds), random.random
+        ),
+        pacing=pacing(settings.sender_tenant_per_second),
         addresses=_addresses(settings),
         clocks=Clocks(utc_now, time.monotonic),
         lease_seconds=settings.sender_lease_seconds,

@@ -25,7 +25,23 @@ class Settings(kit.settings.Settings):
         20.0, ge=0, le=60, description="How long one call to storage waits for deliveries, in seconds"
     )
     sender_max_attempts: int = Field(
-        5, ge=1, le=100, description="Calls for one part of a reply before it becomes a dead letter"
+        5,
+        ge=1,
+        le=100,
+        description="Calls for one part that fail while others come through, before the reply becomes a dead letter",
+    )
+    sender_give_up_seconds: float = Field(
+        86_400.0,
+        ge=1,
+        le=2_592_000,
+        description="How long a reply waits for a provider that is down or too busy before it becomes a dead letter, "
+        "in seconds since it was queued",
+    )
+    sender_tenant_per_second: float = Field(
+        0.0,
+        ge=0,
+        le=100_000,
+        description="Messages that each tenant may send per second over all its accounts and all senders. 0: no limit",
     )
     sender_drain_seconds: float = Field(
         15.0, ge=0, description="How long calls under way may still take when the sender stops, in seconds"

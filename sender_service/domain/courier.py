@@ -9,11 +9,13 @@ from channels.channel import Channel, Credentials, Outgoing
 from channels.rendering import Part, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
-from kit.moments import moment, span
+from kit.moments import moment, seconds, span
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
+from parley.storage.v1.pacing_pb2 import Pacing
 from sender_service.domain import outcomes, parts, windows
+from sender_service.domain import pacing as paces
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
@@ -56,6 +58,7 @@ class Trip:
     parts: list[Part]
     part: int
     attempts: int  # of this part, before this one
+    pacing: Pacing | None
     template: str = ""  # goes out in the place of the text, as one part
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
 
@@ -68,6 +71,7 @@ class Courier:
     record: Record
     provider: Provider
     retries: Retries
+    pacing: paces.Pacing
     addresses: Addresses
     clocks: Clocks
     lease_seconds: float
@@ -98,7 +102,8 @@ class Courier:
         rendered = render(leased.text, channel.markup, limit=channel.max_text)
         if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
             return await self._refuse(load, outcomes.rejected("parts_changed" if leased.next_part else "text_empty"))
-        trip = Trip(load, channel, rendered, leased.next_part, leased.attempts)
+        pacing = self.pacing(channel, load.secrets.account, chat_id=leased.chat_id)
+        trip = Trip(load, channel, rendered, leased.next_part, leased.attempts, pacing)
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
@@ -108,8 +113,8 @@ class Courier:
         if decision is Decision.TEMPLATE:
             trip.template = load.secrets.account.options["template"]
             trip.parts[trip.part :] = [_as_one(trip.parts[trip.part :])]
-        await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_BEGUN))
-        while await self._attempt(trip):
+        begins = await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_BEGUN))
+        while begins and await self._attempt(trip):
             trip.part, trip.attempts = trip.part + 1, 0
         return None
 
@@ -135,16 +140,17 @@ class Courier:
     async def _attempt(self, trip: Trip) -> bool:
         """One call for the part that has begun, and the record of its end. True when the next part has begun."""
         try:
-            outcome = self.retries.settle(await self._call(trip), trip.attempts)
+            waited = self.clocks.wall() - moment(trip.load.leased.created_at)
+            outcome = self.retries.settle(await self._call(trip), trip.attempts, waited=waited)
         except asyncio.CancelledError:
             await self._write(trip, outcomes.unknown("stopped"), within_seconds=LAST_WORD_SECONDS)
             raise
         text, last = trip.load.leased.text, trip.attempts + 1 >= self.retries.most
         outcome = windows.settle(outcome, trip.channel, text=text, template=bool(trip.template), last=last)
         more = outcome.sent and trip.part + 1 < len(trip.parts)
-        await self._write(trip, outcome, begin_next=more)
+        begins = await self._write(trip, outcome, begin_next=more)
         self._tell(trip, outcome, ended=not more)
-        return more
+        return more and begins
 
     async def _call(self, trip: Trip) -> Outcome:
         left = trip.usable_until - self.clocks.monotonic()
@@ -178,15 +184,24 @@ class Courier:
 
     async def _write(
         self, trip: Trip, outcome: Outcome, *, begin_next: bool = False, within_seconds: float | None = None
-    ) -> None:
-        """Records, and starts the clock of the lease when that renews it: from before the call, to be safe."""
+    ) -> bool:
+        """Records, and starts the clock of the lease when that renews it: from before the call, to be safe. False when
+        it is too early for what was to begin: the delivery is queued again."""
         asked_at = self.clocks.monotonic()
         record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
         record.begin_next, record.template = begin_next, bool(trip.template)
+        if trip.pacing is not None:
+            record.pacing.CopyFrom(trip.pacing)
         # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
-        await self.record(record, patience if within_seconds is None else within_seconds)
+        result = await self.record(record, patience if within_seconds is None else within_seconds)
         trip.usable_until = asked_at + self.lease_seconds * USABLE
+        if result.HasField("wait"):
+            metrics.sender_paced.labels(channel=trip.channel.name).inc()
+            log.debug(
+                "delivery.paced", delivery_id=record.delivery_id, part=trip.part, wait_seconds=seconds(result.wait)
+            )
+        return not result.HasField("wait")
 
     async def _refuse(self, load: Load, outcome: Outcome) -> None:
         """Nothing can be sent: no call is made, so none is on record, and a person sees why."""
@@ -244,6 +259,8 @@ def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) 
         provider_code=outcome.provider_code,
         reason=outcome.reason,
         retry_after=None if outcome.retry_after is None else span(outcome.retry_after),
+        account_sign=outcome.sign,
+        hold=None if outcome.hold is None else span(outcome.hold),
         window_closed=outcome.window_closed,
         opted_out=outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == "opted_out",
         hand_off=outcome.hand_off,

@@ -1,12 +1,19 @@
 """What became of a call to a provider, in the words that storage records?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from channels.channel import DeliveryError, Rejected, Sent, Throttled, Unauthorized, Unavailable, Unknown
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome
+from parley.storage.v1.pacing_pb2 import (
+    ACCOUNT_SIGN_ALIVE,
+    ACCOUNT_SIGN_FAILING,
+    ACCOUNT_SIGN_THROTTLED,
+    ACCOUNT_SIGN_UNSPECIFIED,
+    AccountSign,
+)
 
 MAX_CODE = 64
 MAX_PROVIDER_ID = 256
@@ -19,6 +26,16 @@ _KINDS: dict[type[DeliveryError], tuple[AttemptOutcome, str]] = {
     Unauthorized: (pb.ATTEMPT_OUTCOME_UNAUTHORIZED, "unauthorized"),
     Unknown: (pb.ATTEMPT_OUTCOME_UNKNOWN, "unknown"),
 }
+
+# What it says of everything else that the account sends. A provider that refuses one message works.
+_SIGNS: dict[type[DeliveryError], AccountSign] = {
+    Throttled: ACCOUNT_SIGN_THROTTLED,
+    Unavailable: ACCOUNT_SIGN_FAILING,
+    Unknown: ACCOUNT_SIGN_FAILING,
+    Rejected: ACCOUNT_SIGN_ALIVE,
+    Unauthorized: ACCOUNT_SIGN_UNSPECIFIED,  # the account pauses anyway
+}
+UNSTATED = timedelta(seconds=5)  # for one chat that is too fast, where the provider does not say for how long
 
 _NAMES = {kind: name.removeprefix("ATTEMPT_OUTCOME_").lower() for name, kind in AttemptOutcome.items()}
 
@@ -34,6 +51,8 @@ class Outcome:
     retry_after: timedelta | None = None
     window_closed: bool = False  # the provider refused free text for its reply window: decide anew
     hand_off: HandOff | None = None  # who must say it now
+    sign: AccountSign = ACCOUNT_SIGN_UNSPECIFIED
+    hold: timedelta | None = None  # for how long the provider wants nothing of the whole account
 
     @property
     def name(self) -> str:
@@ -48,7 +67,8 @@ class Outcome:
 
 def sent(taken: Sent) -> Outcome:
     """The provider took it."""
-    return Outcome(pb.ATTEMPT_OUTCOME_SENT, provider_message_id=taken.provider_message_id[:MAX_PROVIDER_ID])
+    named = taken.provider_message_id[:MAX_PROVIDER_ID]
+    return Outcome(pb.ATTEMPT_OUTCOME_SENT, provider_message_id=named, sign=ACCOUNT_SIGN_ALIVE)
 
 
 def rejected(reason: str, provider_code: str = "") -> Outcome:
@@ -66,5 +86,9 @@ def failed(error: DeliveryError) -> Outcome:
     kind, reason = _KINDS.get(type(error), _KINDS[Unknown])
     if isinstance(error, Rejected):
         reason = error.kind
-    asked = error.retry_after if isinstance(error, Throttled) else None
-    return Outcome(kind, reason, error.provider_code[:MAX_CODE], retry_after=asked)
+    outcome = Outcome(kind, reason, error.provider_code[:MAX_CODE], sign=_SIGNS.get(type(error), _SIGNS[Unknown]))
+    if not isinstance(error, Throttled):
+        return outcome
+    if error.whole_account:
+        return replace(outcome, retry_after=error.retry_after, hold=error.retry_after)
+    return replace(outcome, retry_after=error.retry_after or UNSTATED, sign=ACCOUNT_SIGN_ALIVE)

@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from storage_service.domain import hand_offs, rows, summaries
+from storage_service.domain import hand_offs, pace, rows, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Written:
     again: str = ""
     # A row that is there already, and of which this is true, is written anew; any other is left.
     anew_when: str = ""
+    # A row that is there already is written anew.
+    anew: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -37,9 +39,10 @@ class Written:
     @property
     def conflict(self) -> str:
         """What an insert says of a row that is there already."""
-        if self.anew_when:
+        if self.anew or self.anew_when:
             values = ", ".join(f"{column} = excluded.{column}" for column in self.inserted if column not in self.key)
-            return f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {values} WHERE {self.table}.{self.anew_when}"
+            when = f" WHERE {self.table}.{self.anew_when}" if self.anew_when else ""
+            return f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {values}{when}"
         return f" ON CONFLICT ({self.again}) DO NOTHING" if self.again else ""
 
     @property
@@ -75,6 +78,7 @@ LANES = Written(
         "last_inbound_at",
         "last_template_at",
         "window_closed_at",
+        "chat_free_at",
         "last_reply_seq",
         "context_seq",
         "opted_out_at",
@@ -107,7 +111,8 @@ LEASED_LANES = replace(
     ),
 )
 SENDING_LANES = replace(
-    LANES, changing=("open_deliveries", "sending_delivery_id", "delivery_due_at", "delivery_parked")
+    LANES,
+    changing=("open_deliveries", "sending_delivery_id", "delivery_due_at", "delivery_parked", "chat_free_at"),
 )
 MESSAGES = Written("messages", rows.Message, key=("tenant_id", "id"))
 TURNS = Written(
@@ -249,8 +254,9 @@ SUMMARIES = Written(
     changing=("state", "leased_by", "epoch", "expires_at", "deadline_at", "attempts", "from_seq", "to_seq"),
     anew_when="state = 'ended'",
 )
+PACES = Written("paces", pace.Pace, key=("tenant_id", "account_id", "recipient"), anew=True)
 
-ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES, QUEUE_ENTRIES)
+ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES, QUEUE_ENTRIES, PACES)
 UPDATED = {each.table: each for each in ALL if each.changing}
 UPDATED |= {"leased_lanes": LEASED_LANES, "sending_lanes": SENDING_LANES, "leased_turns": LEASED_TURNS}
 BY_ROW = {each.row.__name__: each for each in ALL}

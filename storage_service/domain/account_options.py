@@ -1,11 +1,13 @@
 """Do an account's options fit together, as far as they mean the same on every channel?"""
 
+import math
 from collections.abc import Mapping
 
 LISTEN = ("true", "false")
 UNADDRESSED = ("known", "all")
 OUTSIDE_WINDOW = ("human", "template", "drop")
 SIGNALS = ("on", "typing", "off")
+NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
 
 
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -20,4 +22,12 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
         ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
+    checks += [(name, "is no number from 0 on", not _is_number(options[name])) for name in NUMBERS if name in options]
     return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]
+
+
+def _is_number(stated: str) -> bool:
+    try:
+        return 0 <= float(stated) < math.inf
+    except ValueError:
+        return False

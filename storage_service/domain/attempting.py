@@ -1,8 +1,11 @@
-"""What is written of a call to a provider before it is made?"""
+"""What is written of a call to a provider, before it is made and when it has ended?"""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain.rows import Attempt, Delivery
+from storage_service.domain.words import OUTCOME
 
 
 def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> Attempt:
@@ -23,3 +26,29 @@ def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> At
         begun_at=now,
         ended_at=None,
     )
+
+
+def current(delivery: Delivery, *, fresh: Sequence[Attempt], stored: Sequence[Attempt]) -> Attempt | None:
+    """The last one of a delivery: begun in this transaction, or before it."""
+    own = (each for each in reversed(fresh) if each.delivery_id == delivery.id)
+    return next((each for each in (*own, *reversed(stored)) if each.number == delivery.attempts), None)
+
+
+def end(attempt: Attempt, item: AttemptRecord, *, outcome: str, now: datetime) -> None:
+    """What became of it."""
+    attempt.outcome, attempt.ended_at = outcome, now
+    attempt.provider_message_id, attempt.provider_code = item.provider_message_id, item.provider_code
+    attempt.reason = item.reason
+
+
+def is_told(delivery: Delivery, item: AttemptRecord, *, worker_id: str, stored: Sequence[Attempt]) -> bool:
+    """The record of a call that was answered but whose answer was lost."""
+    outcome = OUTCOME[item.outcome]
+    if delivery.worker_id != worker_id or delivery.epoch != item.epoch:
+        return False
+    if outcome == "released":
+        return not delivery.leased and delivery.state == "queued"
+    if outcome == "rejected" and not delivery.leased and delivery.state == "failed":
+        return True
+    same = (item.epoch, item.part, outcome)
+    return any((each.epoch, each.part, each.outcome) == same for each in stored)

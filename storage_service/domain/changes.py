@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storage_service.domain.hand_offs import QueueEntry
+from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Message, RawPayload, Receipt, Turn
 from storage_service.domain.summaries import Summary
 
@@ -31,6 +32,9 @@ class Changes:
     matched: list[Receipt] = field(default_factory=list)
     raw_payloads: list[RawPayload] = field(default_factory=list)
     paused: dict[Key, str] = field(default_factory=dict)
+    paces: dict[PaceKey, Pace] = field(default_factory=dict)
+    # Accounts of which a receipt says that the provider had taken what nobody knew of.
+    proven: set[Key] = field(default_factory=set)
     lanes: dict[str, Lane] = field(default_factory=dict)
     # tenant_id, conversation_id, what the model server calls it, the place where that was said; most turns bring none
     model_conversations: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)

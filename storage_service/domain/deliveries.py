@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from kit.errors import OwnerChanged, StateConflict
+from kit.errors import StateConflict
 from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import attempting, called_off, receipts, reply_windows
 from storage_service.domain.called_off import CALLED_OFF, lost, went_no_further
 from storage_service.domain.changes import Changes
+from storage_service.domain.holding import hold
 from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.pacing import PACED, Paces, count_call
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.turns import Done
 from storage_service.domain.words import OUTCOME
@@ -37,6 +39,7 @@ class Deliveries:
     mutations: Mutations = GUARDED
     # What is still to be sent to people of whom the provider says that they opted out.
     unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
+    paces: Paces = field(default_factory=Paces)
 
     moves: ClassVar[Mapping[str, Move]]
 
@@ -46,8 +49,10 @@ class Deliveries:
 
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
-        if self._seen_before(delivery, item, outcome=outcome, worker_id=worker_id):
-            return Done(duplicate=True, error=OwnerChanged() if item.begin_next and went_no_further(delivery) else None)
+        stored = self.attempts.get(delivery.key, [])
+        if self.mutations.fencing and attempting.is_told(delivery, item, worker_id=worker_id, stored=stored):
+            # Said again, because the answer was lost: whether the next part has begun is all that matters now.
+            return Done(duplicate=True, error=lost(delivery) if item.begin_next and not delivery.begun else None)
         held = (delivery.leased, delivery.worker_id, delivery.epoch) == (True, worker_id, item.epoch)
         if self.mutations.fencing and not held:
             return self._late(lane, delivery, item=item, outcome=outcome, worker_id=worker_id)
@@ -61,7 +66,7 @@ class Deliveries:
         begun = (delivery.state, delivery.worker_id, delivery.epoch, delivery.parts_sent)
         if begun != ("unknown", worker_id, item.epoch, item.part) or outcome not in {"sent", "rejected"}:
             return Done(error=lost(delivery))
-        attempt = self._close(delivery, item, outcome=outcome)
+        attempt = self._close(lane, delivery, item=item, outcome=outcome)
         if outcome == "rejected":
             delivery.state, delivery.reason = "failed", item.reason or "rejected"
             self._note_opt_out(lane, delivery, item=item)
@@ -74,16 +79,18 @@ class Deliveries:
         self._note(delivery)
         return Done(error=lost(delivery) if item.begin_next else None)
 
-    def begin(self, _lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
+    def begin(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         if delivery.begun or item.part != delivery.parts_sent:
             return Done(error=StateConflict("another part is next"))
-        self._begin(delivery, item.part, parts=item.parts, template=item.template)
+        wait = self._begin(lane, delivery, part=item.part, item=item)
         self._note(delivery)
-        return Done()
+        return Done(wait=wait)
 
     def sent(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        attempt = self._close(delivery, item, outcome="sent")
+        attempt = self._close(lane, delivery, item=item, outcome="sent")
+        self.paces.ended(delivery, attempt, item=item, at=self.now)
         reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
+        wait: timedelta | None = None
         missing = delivery.parts_sent < item.part  # what came before was refused meanwhile, and is decided anew
         delivery.parts_sent = delivery.parts_sent if missing else item.part + 1
         delivery.part_attempts = 0
@@ -95,18 +102,22 @@ class Deliveries:
         elif delivery.reason in CALLED_OFF:
             self._leave(lane, delivery, state="failed", reason=delivery.reason)
         elif item.begin_next:
-            self._begin(delivery, item.part + 1, parts=item.parts)
+            wait = self._begin(lane, delivery, part=item.part + 1, item=item)
         self._touch(lane, delivery)
         self._join_early(lane, delivery, attempt=attempt)
-        stopped = missing or went_no_further(delivery)
-        return Done(error=lost(delivery) if item.begin_next and stopped else None)
+        gone = item.begin_next and (missing or went_no_further(delivery))
+        return Done(error=lost(delivery) if gone else None, wait=wait)
 
     def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        attempt = self._close(delivery, item, outcome="retry")
+        attempt = self._close(lane, delivery, item=item, outcome="retry")
+        if not self.paces.ended(delivery, attempt, item=item, at=self.now):
+            delivery.part_attempts = max(0, delivery.part_attempts - 1)
         if item.window_closed:
             reply_windows.note_closed(lane, attempt, changes=self.changes, now=self.now)
             delivery.part_attempts = 0
-        self._put_back(lane, delivery, due_at=self.now + timedelta(seconds=seconds(item.retry_after)))
+        due_at = self.now + timedelta(seconds=seconds(item.retry_after))
+        due_at, why = self.paces.next_try(delivery, item=item, due_at=due_at)
+        self._put_back(lane, delivery, due_at=due_at, reason=why)
         self._touch(lane, delivery)
         return Done()
 
@@ -114,7 +125,8 @@ class Deliveries:
         self._note_opt_out(lane, delivery, item=item)
         anew = item.HasField("hand_off") and reply_windows.was_heard_since(lane, delivery)
         if delivery.begun:  # Else no call was made: there is nothing more to know of it.
-            self._close(delivery, item, outcome="rejected")
+            attempt = self._close(lane, delivery, item=item, outcome="rejected")
+            self.paces.ended(delivery, attempt, item=item, at=self.now)
         if anew:
             self._put_back(lane, delivery, due_at=self.now)
         else:
@@ -125,7 +137,8 @@ class Deliveries:
         return Done()
 
     def unknown(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        attempt = self._close(delivery, item, outcome="unknown")
+        attempt = self._close(lane, delivery, item=item, outcome="unknown")
+        self.paces.ended(delivery, attempt, item=item, at=self.now)
         self.doubt(lane, delivery, attempt=attempt, reason=item.reason or "unknown")
         return Done()
 
@@ -141,7 +154,7 @@ class Deliveries:
         self._join_early(lane, delivery, attempt=attempt)
 
     def unauthorized(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
-        self._close(delivery, item, outcome="unauthorized")
+        self._close(lane, delivery, item=item, outcome="unauthorized")
         self._put_back(lane, delivery, due_at=self.now)
         lane.park()
         self.changes.paused[delivery.tenant_id, delivery.account_id] = "unauthorized"
@@ -179,32 +192,38 @@ class Deliveries:
         lane.queue_delivery(self.now)
         self._touch(lane, delivery)
 
-    def _begin(self, delivery: Delivery, part: int, *, parts: int, template: bool = False) -> None:
+    def _begin(self, lane: Lane, delivery: Delivery, *, part: int, item: AttemptRecord) -> timedelta | None:
+        """None when it begins, else how long it must wait, at the head of its lane."""
+        delivery.parts = item.parts
+        if self.paces.too_early(lane, delivery, item=item, part=part, at=self.now):
+            self._put_back(lane, delivery, due_at=delivery.due_at, reason=PACED)
+            self.changes.sending_lanes[lane.id] = lane
+            return delivery.due_at - self.now
         delivery.expires_at = self.now + timedelta(seconds=delivery.lease_seconds)
-        delivery.parts = parts
         if not self.mutations.attempt_record:
-            return
+            return None
         delivery.state, delivery.begun = "sending", True
+        delivery.reason = "" if delivery.reason == PACED else delivery.reason
         delivery.attempts += 1
         delivery.part_attempts += 1
+        template = item.template and part == item.part
         self.changes.new_attempts.append(attempting.begun(delivery, part, template=template, now=self.now))
+        return None
 
-    def _close(self, delivery: Delivery, item: AttemptRecord, *, outcome: str) -> Attempt | None:
+    def _close(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, outcome: str) -> Attempt | None:
         delivery.begun = False
         attempt = self._current(delivery)
         if attempt is None:
             return None
-        attempt.outcome, attempt.ended_at = outcome, self.now
-        attempt.provider_message_id, attempt.provider_code = item.provider_message_id, item.provider_code
-        attempt.reason = item.reason
+        attempting.end(attempt, item, outcome=outcome, now=self.now)
+        count_call(lane, attempt, item=item)
         delivery.provider_code = item.provider_code
         self.changes.attempts[delivery.id, attempt.number] = attempt
         return attempt
 
     def _current(self, delivery: Delivery) -> Attempt | None:
-        fresh = (each for each in reversed(self.changes.new_attempts) if each.delivery_id == delivery.id)
-        stored = reversed(self.attempts.get(delivery.key, []))
-        return next((each for each in (*fresh, *stored) if each.number == delivery.attempts), None)
+        stored = self.attempts.get(delivery.key, [])
+        return attempting.current(delivery, fresh=self.changes.new_attempts, stored=stored)
 
     def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
         if attempt is None or not self.early:
@@ -226,23 +245,13 @@ class Deliveries:
             if receipt.matched:
                 self.changes.matched.append(receipt)
 
-    def _seen_before(self, delivery: Delivery, item: AttemptRecord, *, outcome: str, worker_id: str) -> bool:
-        """The record of a call that was answered but whose answer was lost."""
-        if not self.mutations.fencing or delivery.worker_id != worker_id or delivery.epoch != item.epoch:
-            return False
-        if outcome == "released":
-            return not delivery.leased and delivery.state == "queued"
-        if outcome == "rejected" and not delivery.leased and delivery.state == "failed":
-            return True
-        same = (item.epoch, item.part, outcome)
-        return any((each.epoch, each.part, each.outcome) == same for each in self.attempts.get(delivery.key, []))
-
-    def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime) -> None:
+    def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:
         """Keeps its place at the head of the lane, unless it was called off meanwhile: then it has ended."""
         if delivery.reason in CALLED_OFF:
             self._leave(lane, delivery, state="failed", reason=delivery.reason)
             return
         self._requeue(delivery, due_at)
+        delivery.reason = reason
         lane.return_delivery(due_at)
 
     def _requeue(self, delivery: Delivery, due_at: datetime) -> None:
@@ -286,11 +295,3 @@ Deliveries.moves = {
     "unauthorized": Deliveries.unauthorized,
     "released": Deliveries.released,
 }
-
-
-def hold(lane: Lane, delivery: Delivery, *, worker_id: str, now: datetime, lease: timedelta) -> None:
-    """A sender has it from now on, and nothing else of its lane is leased meanwhile."""
-    delivery.worker_id, delivery.expires_at = worker_id, now + lease
-    delivery.lease_seconds = lease.total_seconds()
-    delivery.epoch += 1
-    lane.hold_delivery(delivery.id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kit.errors import NotFound, as_item
+from kit.moments import span
 from parley.storage.v1.delivery_requests_pb2 import (
     ATTEMPT_OUTCOME_SENT,
     ATTEMPT_OUTCOME_UNKNOWN,
@@ -18,6 +19,8 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.leased import Head
 from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.pace import Pace, PaceKey
+from storage_service.domain.pacing import Paces, keys_of
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.words import DELIVERY_STATE
 
@@ -31,6 +34,7 @@ class DeliveryRows(receipts.ReceiptRows, Protocol):
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]: ...
     async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]: ...
+    async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class DeliveryWork:
             self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)
             for worker_id, item in records
         ]
+        moves.changes.paces = moves.paces.changed
         await rows.write(moves.changes)
         return results
 
@@ -85,7 +90,8 @@ class DeliveryWork:
             return AttemptResult(error=as_item(NotFound("no such delivery", metadata={"resource": "delivery"})))
         done = moves.record(lane, delivery, item=item, worker_id=worker_id)
         error = as_item(done.error) if done.error else None
-        return AttemptResult(error=error, duplicate=done.duplicate, state=DELIVERY_STATE[delivery.state])
+        wait = None if done.wait is None else span(done.wait)
+        return AttemptResult(error=error, duplicate=done.duplicate, state=DELIVERY_STATE[delivery.state], wait=wait)
 
     async def _moves(
         self, rows: DeliveryRows, deliveries: Mapping[Key, Delivery], *, records: Sequence[tuple[str, AttemptRecord]]
@@ -99,7 +105,13 @@ class DeliveryWork:
         early = await rows.early([d.key for _, d in taken], named) if taken else []
         doubtful = sorted({(d.tenant_id, d.account_id) for item, d in taken if item.outcome == ATTEMPT_OUTCOME_UNKNOWN})
         policies = await rows.policies(doubtful) if doubtful else {}
-        return Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations)
+        paces = await self._paces(rows, known)
+        return Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations, paces=paces)
+
+    async def _paces(self, rows: DeliveryRows, known: Sequence[tuple[AttemptRecord, Delivery | None]]) -> Paces:
+        """Locked last and in their order, so that nobody waits for a lane while others wait for these."""
+        keys = sorted({key for item, delivery in known if delivery for key in keys_of(item, delivery)})
+        return Paces.of(keys, await rows.paces(keys)) if keys else Paces()
 
 
 def by_delivery(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain import deliveries as sending
-from storage_service.domain import leased
+from storage_service.domain import holding, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Wanted, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.leased import Answered, Head, Said
@@ -57,7 +56,7 @@ def deliveries(
             delivery, about = fresh[lane.id], answered[lane.key]
             if about.account_state != "active":
                 continue
-            sending.hold(lane, delivery, worker_id=ask.worker_id, now=now, lease=ask.lease)
+            holding.hold(lane, delivery, worker_id=ask.worker_id, now=now, lease=ask.lease)
             text = texts[delivery.message_id]
             head = Head(delivery, about.account_state, text, about.provider_message_id, about.metadata)
             given[id(ask)].append(leased.delivery(lane, head))

@@ -100,6 +100,8 @@ def join(
         return attempt is not None and attempt.outcome == "rejected"
     own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
     moved = False
+    if attempt.outcome == "unknown" and not attempt.receipt:
+        changes.proven.add((delivery.tenant_id, delivery.account_id))
     if _rises(attempt.receipt, receipt.state):
         attempt.receipt = receipt.state
         attempt.provider_code = receipt.provider_code or attempt.provider_code

@@ -25,6 +25,7 @@ class Lane:
     last_inbound_at: datetime | None
     last_template_at: datetime | None
     window_closed_at: datetime | None
+    chat_free_at: datetime | None
     last_reply_seq: int
     context_seq: int
     model_conversation_seq: int

@@ -21,6 +21,8 @@ from storage_service.domain.words import OPEN_TURN
 LATEST_RECEIPT = timedelta(minutes=10)
 # Nobody asks the same thing again after this time; a request id that comes back later is a new request.
 LATEST_REPEAT = timedelta(days=7)
+# Longer than any chat's limit looks back.
+LATEST_PACE = timedelta(hours=1)
 
 
 class SweepRows(TurnRows, DeliveryRows, SummingRows, Protocol):
@@ -33,6 +35,7 @@ class SweepRows(TurnRows, DeliveryRows, SummingRows, Protocol):
     async def freed(self, most: int) -> Sequence[Lane]: ...
     async def forget_raw(self, before: datetime, most: int) -> int: ...
     async def forget_requests(self, before: datetime, most: int) -> int: ...
+    async def forget_paces(self, before: datetime, most: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,9 @@ class Sweeper:
 
     async def old_requests(self, rows: SweepRows) -> int:
         return await rows.forget_requests(rows.now - LATEST_REPEAT, self.bite)
+
+    async def old_paces(self, rows: SweepRows) -> int:
+        return await rows.forget_paces(rows.now - LATEST_PACE, self.bite)
 
     async def _locked(
         self, rows: SweepRows, keys: Sequence[Key]

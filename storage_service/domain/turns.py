@@ -27,6 +27,7 @@ class Done:
     duplicate: bool = False
     error: ParleyError | None = None
     expires_at: datetime | None = None
+    wait: timedelta | None = None  # of a call that it is too early for
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
+from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
 from storage_service.domain.seats import Person, Seat, Sitter
@@ -189,6 +190,11 @@ class PostgresRows:
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {(row[0], row[1]): row[2] for row in await self._by_keys("policies", accounts)}
 
+    async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]:
+        await self.begin()
+        found = (Pace(*row) for row in await self._by_keys("paces", keys))
+        return {pace.key: pace for pace in found}
+
     async def write(self, changes: Changes) -> None:
         await self.begin()
         await self._writes.write(self._connection.execute, changes, now=self.now)
@@ -215,6 +221,9 @@ class PostgresRows:
 
     async def forget_requests(self, before: datetime, most: int) -> int:
         return await self._forget("forget_requests", before, most=most)
+
+    async def forget_paces(self, before: datetime, most: int) -> int:
+        return await self._forget("forget_paces", before, most=most)
 
     async def next_due(self) -> Due:
         (row,) = await self._fetch("next_due")

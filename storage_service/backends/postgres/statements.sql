@@ -198,6 +198,24 @@ WHERE r.provider_message_id <> '' AND NOT r.matched;
 SELECT a.tenant_id, a.id, a.unknown_policy FROM channel_accounts a
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON a.tenant_id = k.tenant_id AND a.id = k.id;
 
+-- paces: locks how fast accounts, tenants and shared chats may be sent to
+SELECT {Pace p} FROM paces p
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, account_id, recipient)
+  ON p.tenant_id = k.tenant_id AND p.account_id = k.account_id AND p.recipient = k.recipient
+ORDER BY p.tenant_id, p.account_id, p.recipient FOR UPDATE OF p;
+
+-- prove_accounts: their providers work, as receipts show
+UPDATE paces p SET ill_until = NULL, suspect = '', failures = 0, unproven = 0,
+  allowed = CASE WHEN allowed < 4 THEN 4 ELSE allowed END
+FROM unnest($1::text[], $2::text[]) AS k (tenant_id, account_id)
+WHERE p.tenant_id = k.tenant_id AND p.account_id = k.account_id AND p.recipient = '';
+
+-- forget_paces: chats that nothing was sent to for a while
+DELETE FROM paces p USING
+  (SELECT tenant_id, account_id, recipient FROM paces
+   WHERE recipient <> '' AND (begun_at IS NULL OR begun_at < $1) LIMIT $2) AS old
+WHERE p.tenant_id = old.tenant_id AND p.account_id = old.account_id AND p.recipient = old.recipient;
+
 -- move_messages: the first messages of a turn go into another
 UPDATE messages m SET turn_id = k.to_turn
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])

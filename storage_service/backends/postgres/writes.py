@@ -17,9 +17,10 @@ _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
 _TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
 _TABLE |= {"count_tokens": "token_days", "keep_model_conversations": "conversations", "sum_up": "conversations"}
+_TABLE |= {"prove_accounts": "paces"}
 _TABLE |= {"begin_anew": "conversations", "keep_choices": "conversations", "leave_queue": "queue_entries"}
 _NAMED = (
-    *("move_messages", "grow_waiting", "pause_accounts", "count_tokens"),
+    *("move_messages", "grow_waiting", "pause_accounts", "prove_accounts", "count_tokens"),
     *("keep_model_conversations", "sum_up", "begin_anew", "keep_choices", "leave_queue"),
 )
 
@@ -77,6 +78,8 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("receipts", changes.matched),
         ("new_raw_payloads", changes.raw_payloads),
         ("pause_accounts", [(*key, why, now) for key, why in changes.paused.items()]),
+        ("new_paces", changes.paces.values()),
+        ("prove_accounts", sorted(changes.proven)),
         ("new_queue_entries", changes.queue_entries),
         ("leave_queue", changes.left_queue.values()),
         ("count_tokens", [(*day, tokens) for day, tokens in changes.tokens.items()]),

@@ -15,7 +15,7 @@ from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_micros, to_micros
-from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, RECEIPTS, TURNS
+from storage_service.backends.written import ATTEMPTS, DELIVERIES, LANES, PACES, RECEIPTS, TURNS
 from storage_service.domain import leased
 from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
@@ -24,6 +24,7 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Depths, Due
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
+from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
 from storage_service.domain.seats import Person, Seat, Sitter
@@ -34,6 +35,7 @@ _turn = reader(Turn, TURNS)
 _delivery = reader(Delivery, DELIVERIES)
 _attempt = reader(Attempt, ATTEMPTS)
 _receipt = reader(Receipt, RECEIPTS)
+_pace = reader(Pace, PACES)
 _columns_of_a_delivery = len(DELIVERIES.columns)
 
 
@@ -153,6 +155,9 @@ class SqliteRows:
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {key: row[0] for key, row in self._each("policy", accounts)}
 
+    async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]:
+        return {key: _pace(row) for key, row in self._each("pace", keys)}
+
     async def write(self, changes: Changes) -> None:
         self._writes.write(self._connection, changes, now=self.now)
         self.written.append(changes)
@@ -177,6 +182,9 @@ class SqliteRows:
 
     async def forget_requests(self, before: datetime, most: int) -> int:
         return self._run("forget_requests", (to_micros(before), most)).rowcount
+
+    async def forget_paces(self, before: datetime, most: int) -> int:
+        return self._run("forget_paces", (to_micros(before), most)).rowcount
 
     async def next_due(self) -> Due:
         turn, delivery = self._one("next_turn", ()), self._one("next_delivery", ())

@@ -134,6 +134,18 @@ SELECT {Receipt r} FROM receipts r WHERE r.tenant_id = ? AND r.delivery_id = ? A
 -- policy: what an account does with a send of which nobody knows
 SELECT unknown_policy FROM channel_accounts WHERE tenant_id = ? AND id = ?;
 
+-- pace: how fast an account, a tenant or a shared chat may be sent to
+SELECT {Pace p} FROM paces p WHERE p.tenant_id = ? AND p.account_id = ? AND p.recipient = ?;
+
+-- prove_account: its provider works, as a receipt shows
+UPDATE paces SET ill_until = NULL, suspect = '', failures = 0, unproven = 0,
+  allowed = CASE WHEN allowed < 4 THEN 4 ELSE allowed END
+WHERE tenant_id = ? AND account_id = ? AND recipient = '';
+
+-- forget_paces: chats that nothing was sent to for a while
+DELETE FROM paces WHERE rowid IN
+  (SELECT rowid FROM paces WHERE recipient <> '' AND (begun_at IS NULL OR begun_at < ?) LIMIT ?);
+
 -- move_messages: the first messages of a turn go into another
 UPDATE messages SET turn_id = ?4
 WHERE tenant_id = ?1 AND conversation_id = ?2 AND seq BETWEEN ?5 AND ?6 AND turn_id = ?3;

@@ -38,6 +38,9 @@ class Writes:
         insert["raw_payloads"](connection, changes.raw_payloads)
         paused = [(*account, reason, now) for account, reason in changes.paused.items()]
         run(self._statements["pause_account"], map(bind, paused))
+        insert["paces"](connection, changes.paces.values())
+        if changes.proven:
+            run(self._statements["prove_account"], list(changes.proven))
         insert["queue_entries"](connection, changes.queue_entries)
         if changes.left_queue:
             run(self._statements["leave_queue"], map(bind, changes.left_queue.values()))

@@ -11,6 +11,7 @@ from storage_service.backends.tables.directory import (
 )
 from storage_service.backends.tables.hand_offs import QueueEntry
 from storage_service.backends.tables.listeners import Listener
+from storage_service.backends.tables.paces import Pace
 from storage_service.backends.tables.records import Audit, Replica, Request, TokenDay, Tombstone
 from storage_service.backends.tables.summaries import Summary
 from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
@@ -27,6 +28,7 @@ __all__ = [
     "Identity",
     "Listener",
     "Message",
+    "Pace",
     "Prompt",
     "PromptVersion",
     "QueueEntry",

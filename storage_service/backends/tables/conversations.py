@@ -105,6 +105,7 @@ class Conversation(SQLModel, table=True):
     last_inbound_at: datetime | None = columns.moment(default=None, nullable=True)
     last_template_at: datetime | None = columns.moment(default=None, nullable=True)
     window_closed_at: datetime | None = columns.moment(default=None, nullable=True)
+    chat_free_at: datetime | None = columns.moment(default=None, nullable=True)
     last_reply_seq: int = columns.number()
     waiting_turn_id: str | None = columns.key(default=None, nullable=True)
     waiting_since: datetime | None = columns.moment(default=None, nullable=True)

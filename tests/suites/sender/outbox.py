@@ -59,6 +59,7 @@ class MemoryOutbox(OutboxServiceServicer):
             chat_id=chat_id,
             text=text,
             last_inbound_at=stamp(utc_now() - silent),
+            created_at=stamp(utc_now()),
             correlation_id=f"correlation-{len(self.kept)}",
         )
         kept = self.kept[leased.delivery_id] = Kept(leased)

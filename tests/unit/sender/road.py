@@ -27,6 +27,7 @@ from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecor
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier, Load
+from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
 from sender_service.domain.windows import Silence
 
@@ -108,7 +109,8 @@ class Road:
             channels={"pigeon": self.channel},
             record=self.record,
             provider=self.call,
-            retries=Retries(5, lambda: 0.5),
+            retries=Retries(5, timedelta(days=1), lambda: 0.5),
+            pacing=pacing(0),
             addresses=Addresses("https://chat.example.com/", {"loft": "http://loft"}),
             clocks=Clocks(lambda: NOW, lambda: self.now),
             lease_seconds=60.0,
@@ -132,6 +134,7 @@ class Road:
             account_id="a1",
             chat_id="c1",
             text=text,
+            created_at=stamp(NOW),
             next_part=next_part,
             attempts=attempts,
             last_inbound_at=_stamp(known.wrote_at),
