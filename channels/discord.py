@@ -31,12 +31,14 @@ from channels.channel import (
 )
 from channels.discord_ids import is_id
 from channels.failures import error
+from channels.media import Download, Finding, Wanted, fixed
 from channels.payload import parse_json
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.rates import Rate, Rates, each
 
 SIGNATURE, TIMESTAMP = "x-signature-ed25519", "x-signature-timestamp"
+MEDIA_HOSTS = ("cdn.discordapp.com", "media.discordapp.net")
 FRESH_SECONDS = 300  # Discord names no bound; it waits 3 seconds for an answer
 
 _KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -124,6 +126,10 @@ class Discord:
         """One POST for the channel. What answers an interaction says "thinking …" by itself."""
         del kind  # there is one only
         return discord_replies.signal(outgoing, _proven(outgoing, credentials))
+
+    def fetch(self, wanted: Wanted, _credentials: Credentials) -> Finding:
+        """The interaction's own URL, which is signed and ends after a day."""
+        return fixed(Download(wanted.attachment.url, MEDIA_HOSTS))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """Only whoever has the private key can sign, which for an application of Discord's is Discord alone."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import orjson
 
-from channels import instagram_webhook, meta_errors, meta_graph, meta_webhook
+from channels import instagram_webhook, meta_errors, meta_graph, meta_media, meta_webhook
 from channels.channel import (
     Call,
     Capabilities,
@@ -27,6 +27,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
+from channels.media import Download, Finding, Wanted, fixed
 from channels.payload import string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates
@@ -97,6 +98,10 @@ class Instagram:
         """One POST for the chat."""
         action = "mark_seen" if kind == "read" else "typing_on"
         meta_graph.taken((yield _call(outgoing, credentials, what={"sender_action": action})))
+
+    def fetch(self, wanted: Wanted, _credentials: Credentials) -> Finding:
+        """The webhook's own URL, which is signed and ends."""
+        return fixed(Download(wanted.attachment.url, meta_media.HOSTS))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As described by Meta: see tests/golden."""

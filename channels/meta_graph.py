@@ -24,13 +24,32 @@ def send(outgoing: Outgoing, token: str, *, base_url: str, body: Mapping[str, ob
         raise Unauthorized("the access token is not one")
     if not _ID.fullmatch(outgoing.address):
         raise Unauthorized("the account's address is no id")
-    stated = outgoing.options.get("graph_version", "")
-    version = stated if _VERSION.fullmatch(stated) else VERSION
-    url = f"{(outgoing.api_base_url or base_url).rstrip('/')}/{version}/{outgoing.address}/messages"
-    if app_secret:  # https://developers.facebook.com/docs/graph-api/guides/secure-requests
-        url += "?appsecret_proof=" + hmac.digest(app_secret.encode(), token.encode(), "sha256").hex()
+    base = f"{(outgoing.api_base_url or base_url).rstrip('/')}/{version(outgoing.options)}"
+    url = with_proof(f"{base}/{outgoing.address}/messages", token, app_secret=app_secret)
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json", "accept": "application/json"}
     return Call("POST", url, headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def ask(path: str, token: str, *, base_url: str, options: Mapping[str, str], app_secret: str = "") -> Call:
+    """GET something by its path."""
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("the access token is not one")
+    url = with_proof(f"{base_url.rstrip('/')}/{version(options)}/{path}", token, app_secret=app_secret)
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
+    return Call("GET", url, headers, b"", TIMEOUT_SECONDS)
+
+
+def version(options: Mapping[str, str]) -> str:
+    """Of the API: the account's own, or ours."""
+    stated = options.get("graph_version", "")
+    return stated if _VERSION.fullmatch(stated) else VERSION
+
+
+def with_proof(url: str, token: str, *, app_secret: str) -> str:
+    """https://developers.facebook.com/docs/graph-api/guides/secure-requests"""
+    if not app_secret:
+        return url
+    return f"{url}?appsecret_proof={hmac.digest(app_secret.encode(), token.encode(), 'sha256').hex()}"
 
 
 def taken(answer: Answer) -> dict[str, object]:

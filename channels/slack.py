@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from channels import slack_errors, slack_events, slack_forms, slack_signature
+from channels import slack_errors, slack_events, slack_forms, slack_media, slack_signature
 from channels.channel import (
     Answer,
     Call,
@@ -31,6 +31,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
+from channels.media import Finding, Wanted
 from channels.payload import mapping, parse_form, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates, each
@@ -133,6 +134,10 @@ class Slack:
         if thread_ts:
             body = {"channel_id": channel, "thread_ts": thread_ts, "status": WRITES}
             _done((yield _asking(outgoing, credentials, method="assistant.threads.setStatus", body=body)))
+
+    def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
+        """The event's own URL, with the token; files.info knows it where the event holds only an id."""
+        return slack_media.find(wanted, credentials.get("bot_token", ""), base_url=API_BASE_URL)
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """A direct message to the app: see tests/golden."""

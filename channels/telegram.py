@@ -33,6 +33,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import Failure, by_status, error, retry_after
+from channels.media import Download, Finding, Gone, Wanted
 from channels.payload import integer, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
@@ -45,6 +46,8 @@ HEADER = "x-telegram-bot-api-secret-token"
 # The response may name a method, which Telegram then runs blindly: never anything but this.
 NOTHING = HttpAnswer(200, "application/json", b"{}")
 
+MEDIA_HOSTS = ("api.telegram.org",)
+_FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
 _CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::([0-9]{1,19}))?", re.ASCII)
 _BY_CODE: dict[int, Failure] = {
@@ -149,6 +152,17 @@ class Telegram:
         token, place = _token(credentials), _place(outgoing)
         _done((yield _asking(outgoing, token, method="sendChatAction", body={**_chat(*place), "action": kind})))
 
+    def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
+        """getFile names the path under which the file is read for an hour."""
+        token, file_id = credentials.get("bot_token", ""), wanted.attachment.provider_file_id
+        if not _TOKEN.fullmatch(token):
+            raise Unauthorized("the bot token is not one")
+        base = (wanted.api_base_url or API_BASE_URL).rstrip("/")
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        body = orjson.dumps({"file_id": file_id})
+        answer = yield Call("POST", f"{base}/bot{token}/getFile", headers, body, TIMEOUT_SECONDS)
+        return Download(f"{base}/file/bot{token}/{_file_path(answer)}", MEDIA_HOSTS)
+
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
         headers = {"content-type": "application/json", HEADER: credentials.get("webhook_secret", "")}
@@ -199,6 +213,19 @@ def _asking(outgoing: Outgoing, token: str, *, method: str, body: Mapping[str, o
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     headers = {"content-type": "application/json", "accept": "application/json"}
     return Call("POST", f"{base}/bot{token}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def _file_path(answer: Answer) -> str:
+    """A bot may have files of up to 20 MB. https://core.telegram.org/bots/api#getfile"""
+    content = _content(answer)
+    path = string(mapping(content.get("result")).get("file_path"))
+    if content.get("ok") is True:
+        if not _FILE_PATH.fullmatch(path) or ".." in path:
+            raise Gone("no_reference")
+        return path
+    if "file is too big" in string(content.get("description")).lower():
+        raise Gone("too_large")
+    raise _refusal(answer)
 
 
 def _migrated(answer: Answer) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from channels import templates, twilio_errors, twilio_signature
+from channels import templates, twilio_errors, twilio_media, twilio_signature
 from channels.channel import (
     Answer,
     Call,
@@ -33,6 +33,7 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
+from channels.media import Download, Finding, Wanted, fixed
 from channels.payload import Form, parse_form, parse_json, string
 from channels.phones import e164
 from channels.presence import Gesture, SignalKind
@@ -43,7 +44,6 @@ API_BASE_URL = "https://api.twilio.com"
 MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
-MOST_MEDIA = 32
 
 # Any text/plain body would be texted to the person; an empty TwiML says nothing.
 TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
@@ -74,12 +74,6 @@ FIELDS = (
     ),
 )
 
-_KINDS = {
-    "image": chat.ATTACHMENT_KIND_IMAGE,
-    "audio": chat.ATTACHMENT_KIND_AUDIO,
-    "video": chat.ATTACHMENT_KIND_VIDEO,
-}
-_CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
 _STATES = {
     "accepted": chat.DELIVERY_STATE_SENT,  # Twilio took it, which is all that SENT says
     "scheduled": chat.DELIVERY_STATE_SENT,
@@ -158,6 +152,11 @@ class TwilioChannel:
         if not 200 <= answer.status < 300:
             raise twilio_errors.failure(answer)
 
+    def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
+        """The webhook's own MediaUrl. It redirects to a store, which is shown no credentials."""
+        headers = {"authorization": _basic(credentials)}
+        return (yield from fixed(Download(wanted.attachment.url, twilio_media.HOSTS, headers)))
+
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
         sid = imitation.message_id
@@ -190,7 +189,7 @@ class TwilioChannel:
             sender_phone=e164(sender),
             text=form.first("Body"),
             provider_message_id=form.first("MessageSid") or form.first("SmsSid"),
-            attachments=_media(form),
+            attachments=twilio_media.attachments(form),
             metadata={ours: form.first(theirs) for theirs, ours in self.metadata.items() if theirs in form},
         )
         retry_token = webhook.headers.get("i-twilio-idempotency-token")
@@ -243,29 +242,19 @@ class TwilioChannel:
 
 
 def _post(url: str, credentials: Credentials, *, fields: Mapping[str, str]) -> Call:
-    account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
-    if not account_sid or not token:
-        raise Unauthorized("no credentials")
     headers = {
-        "authorization": "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode(),
+        "authorization": _basic(credentials),
         "content-type": twilio_signature.FORM_TYPE,
         "accept": "application/json",
     }
     return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
 
 
-def _media(form: Form) -> list[chat.Attachment]:
-    stated = form.first("NumMedia")
-    number = min(int(stated), MOST_MEDIA) if stated.isascii() and stated.isdigit() and len(stated) < 5 else 0
-    return [_attachment(form, index) for index in range(number) if f"MediaUrl{index}" in form]
-
-
-def _attachment(form: Form, index: int) -> chat.Attachment:
-    media_type = form.first(f"MediaContentType{index}")
-    kind = _KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE)
-    if media_type.lower() in _CARDS:
-        kind = chat.ATTACHMENT_KIND_CONTACT_CARD
-    return chat.Attachment(kind=kind, url=form.first(f"MediaUrl{index}"), media_type=media_type)
+def _basic(credentials: Credentials) -> str:
+    account_sid, token = credentials.get("account_sid"), credentials.get("auth_token")
+    if not account_sid or not token:
+        raise Unauthorized("no credentials")
+    return "Basic " + b64encode(f"{account_sid}:{token}".encode()).decode()
 
 
 def _validity(stated: str) -> str:

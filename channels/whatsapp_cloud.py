@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import orjson
 
-from channels import meta_errors, meta_graph, meta_webhook, templates, whatsapp_webhook
+from channels import meta_errors, meta_graph, meta_media, meta_webhook, templates, whatsapp_webhook
 from channels.channel import (
     Call,
     Capabilities,
@@ -24,6 +24,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
+from channels.media import Finding, Wanted
 from channels.payload import items, mapping, string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates, each
@@ -99,6 +100,10 @@ class WhatsAppCloud:
         if kind == "typing":
             body["typing_indicator"] = {"type": "text"}
         meta_graph.taken((yield _post(outgoing, credentials, body=body)))
+
+    def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
+        """The id's URL lives for five minutes, and wants the token."""
+        return meta_media.by_id(wanted, credentials, base_url=API_BASE_URL)
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As described by Meta: see tests/golden."""

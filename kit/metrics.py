@@ -99,6 +99,7 @@ sender_window_decisions = _counter(
 )
 signals = _counter("signals", "Read marks and signs of writing, shown or failed", "channel", "kind", "outcome")
 sender_paced = _counter("sender_paced", "Calls that were too early, and whose deliveries wait", "channel")
+media_fetches = _counter("media_fetches", "Tries to fetch attachments", "channel", "outcome")
 receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 
 # The mesh itself.

@@ -14,13 +14,18 @@ from kit.lifetime import Lifetime
 from kit.moments import utc_now
 from kit.serving import Server
 from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
+from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from sender_service.backends.downloads import Downloads
+from sender_service.backends.media import Media
 from sender_service.backends.outbox import Outbox
 from sender_service.backends.provider import Provider
 from sender_service.backends.signals import listen
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.fetches import Fetches
+from sender_service.domain.fetching import Bounds, Fetcher
 from sender_service.domain.pacing import pacing
 from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
@@ -28,6 +33,7 @@ from sender_service.server import SenderServicer
 from sender_service.settings import Settings
 
 SERVICE = "parley.sender.v1.SenderService"
+FETCH_GRACE_SECONDS = 15.0  # of a lease, beyond the fetch itself: for the record of its end
 
 
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
@@ -48,15 +54,21 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
     # Connections of their own: signals must not keep a reply waiting for one.
-    async with Provider(settings.sender_concurrency) as provider, Provider(MOST_AT_ONCE) as beside:
+    async with (
+        Provider(settings.sender_concurrency) as provider,
+        Provider(MOST_AT_ONCE) as beside,
+        Downloads() as downloads,
+    ):
         presence = Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic)
         hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)
         listening = asyncio.create_task(hearing)
         deliveries = _deliveries(settings, outbox, provider=provider, presence=presence)
+        fetches = _fetches(settings, mesh, provider=provider, downloads=downloads)
+        fetching = asyncio.create_task(fetches.run(lifetime.stopping))
         running = asyncio.create_task(deliveries.run(lifetime.stopping))
         server.set_serving(True)
         lifetime.ready("sender")
-        await running  # until it is told to stop; a fault of ours ends the process instead of leaving it idle
+        await asyncio.gather(running, fetching)  # until told to stop; a fault of ours ends the process
         listening.cancel()
         await presence.close()
         await server.drain(settings.sender_drain_seconds)
@@ -84,6 +96,25 @@ def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider, prese
         quiet=presence.quiet,
     )
     return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)
+
+
+def _fetches(settings: Settings, mesh: Mesh, *, provider: Provider, downloads: Downloads) -> Fetches:
+    media = Media(
+        MediaServiceStub(mesh.channel("storage")),
+        new_id(),
+        lease_seconds=settings.media_fetch_seconds + FETCH_GRACE_SECONDS,
+        wait_seconds=settings.sender_wait_seconds,
+    )
+    fetcher = Fetcher(
+        channels=CHANNELS,
+        provider=provider.call,
+        reading=downloads,
+        storing=media,
+        addresses=_addresses(settings),
+        bounds=Bounds(settings.media_max_bytes, settings.media_fetch_seconds, settings.media_max_attempts),
+        random=random.random,
+    )
+    return Fetches(media.lease, fetcher.fetch, concurrency=settings.media_concurrency, random=random.random)
 
 
 def main() -> None:

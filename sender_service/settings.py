@@ -46,6 +46,14 @@ class Settings(kit.settings.Settings):
     sender_drain_seconds: float = Field(
         15.0, ge=0, description="How long calls under way may still take when the sender stops, in seconds"
     )
+    media_max_bytes: int = Field(
+        16_777_216, ge=1024, le=134_217_728, description="Largest attachment that is fetched, in bytes"
+    )
+    media_fetch_seconds: float = Field(
+        20.0, gt=0, le=300, description="How long one try to fetch an attachment may take, in seconds"
+    )
+    media_concurrency: int = Field(8, ge=1, le=64, description="Attachments that one sender fetches at once")
+    media_max_attempts: int = Field(3, ge=1, le=5, description="Tries to fetch an attachment before it is unavailable")
     public_base_url: str = Field(
         "", description="URL at which providers reach the gateway, for example https://chat.example.com"
     )

@@ -23,6 +23,7 @@ from storage_service.backends.export import Export
 from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import Hot, open_hot
 from storage_service.backends.listeners import Listeners
+from storage_service.backends.media import StoredMedia
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -40,6 +41,7 @@ from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.contexts import Contexts
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
+from storage_service.domain.fetches import Fetches
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.mutations import Mutations
@@ -57,6 +59,7 @@ from storage_service.servicers.conversations import ConversationServicer, Held
 from storage_service.servicers.directory import Directory, DirectoryServicer
 from storage_service.servicers.inbox import InboxServicer
 from storage_service.servicers.listeners import ListenerServicer
+from storage_service.servicers.media import MediaServicer
 from storage_service.servicers.outbox import OutboxServicer
 from storage_service.servicers.privacy import PrivacyServicer
 from storage_service.settings import Settings
@@ -78,6 +81,15 @@ class Parts:
     presence: Presence
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What workers come to: for turns, for deliveries, for fetches."""
+
+    inbox: Inbox
+    outbox: Outbox
+    fetches: Fetches
+
+
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Keeps what must not be lost until the process is told to stop."""
     parts = _parts(settings, lifetime)
@@ -92,36 +104,36 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     await hot.database.open()
     pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
     outbox = _outbox(parts, hot)
-    inbox = _inbox(parts, hot, pressure=pressure, outbox=outbox)
+    fetches = Fetches(hot.database, wakeups=parts.wakeups)
+    doors = Doors(_inbox(parts, hot, pressure=pressure, outbox=outbox), outbox, fetches)
     server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
-    mount(server, _servicers(parts, hot, inbox=inbox, outbox=outbox, accounts=accounts, api_keys=api_keys))
+    mount(server, _servicers(parts, hot, doors=doors, accounts=accounts, api_keys=api_keys))
     await server.start()
-    await _run(
-        parts, hot, inbox=inbox, outbox=outbox, server=server, housekeeping=_housekeeping(parts, hot, pressure=pressure)
-    )
+    housekeeping = _housekeeping(parts, hot, pressure=pressure)
+    await _run(parts, hot, doors=doors, server=server, housekeeping=housekeeping)
     await hot.database.close()
     await parts.sessions.close()
 
 
-async def _run(
-    parts: Parts, hot: Hot, *, inbox: Inbox, outbox: Outbox, server: Server, housekeeping: Housekeeping
-) -> None:
+async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekeeping: Housekeeping) -> None:
     """Serves until told to stop. A fault of ours in one of the loops ends the process instead of leaving it idle."""
     settings, lifetime = parts.settings, parts.lifetime
     async with asyncio.TaskGroup() as group:
-        group.create_task(inbox.turns.run())
-        group.create_task(outbox.deliveries.run())
+        group.create_task(doors.inbox.turns.run())
+        group.create_task(doors.outbox.deliveries.run())
+        group.create_task(doors.fetches.waiting.run())
         group.create_task(housekeeping.run(lifetime.stopping))
         beside = [group.create_task(parts.vault.rotate_when_possible()), group.create_task(parts.presence.run())]
         beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")
         await lifetime.wait_stopping()
-        await inbox.turns.stop()
-        await outbox.deliveries.stop()
+        await doors.inbox.turns.stop()
+        await doors.outbox.deliveries.stop()
+        await doors.fetches.close()
         await server.drain(settings.storage_drain_seconds)
-        await inbox.close()
-        await outbox.close()
+        await doors.inbox.close()
+        await doors.outbox.close()
         for each in beside:
             each.cancel()
 
@@ -168,7 +180,8 @@ def _mutations(settings: Settings) -> Mutations:
 
 def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure, outbox: Outbox) -> Inbox:
     mutations = _mutations(parts.settings)
-    acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations)
+    media_wait = timedelta(seconds=parts.settings.media_wait_seconds)
+    acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations, media_wait)
     work = TurnWork(new_id, mutations, parts.settings.fallback_text)
     return Inbox(
         hot.database,
@@ -192,14 +205,13 @@ def _housekeeping(parts: Parts, hot: Hot, *, pressure: Pressure) -> Housekeeping
         settings.fallback_text,
         most_leases=settings.turn_max_leases,
         keep_raw=timedelta(seconds=settings.raw_payload_retention_seconds),
+        keep_media=timedelta(seconds=settings.media_retention_seconds),
         mutations=_mutations(settings),
     )
     return Housekeeping(hot.database, sweeper, pressure=pressure, every_seconds=settings.storage_sweep_seconds)
 
 
-def _servicers(
-    parts: Parts, hot: Hot, *, inbox: Inbox, outbox: Outbox, accounts: Accounts, api_keys: ApiKeys
-) -> Servicers:
+def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
     watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
@@ -217,14 +229,15 @@ def _servicers(
     )
     wishes = Wishes(sessions, repeats, events=parts.events)
     return Servicers(
-        inbox=InboxServicer(inbox, ownership, presence=parts.presence),
-        outbox=OutboxServicer(outbox, wishes, presence=parts.presence, secrets=parts.vault.secrets),
+        inbox=InboxServicer(doors.inbox, ownership, presence=parts.presence),
+        outbox=OutboxServicer(doors.outbox, wishes, presence=parts.presence, secrets=parts.vault.secrets),
         conversations=ConversationServicer(
             Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot.database))
         ),
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
         listeners=ListenerServicer(Listeners(sessions, vault=parts.vault)),
+        media=MediaServicer(doors.fetches, StoredMedia(sessions), secrets=parts.vault.secrets),
     )
 
 

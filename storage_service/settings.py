@@ -34,6 +34,12 @@ class Settings(settings.Settings):
     raw_payload_retention_seconds: int = Field(
         604_800, ge=0, description="How long the bodies of webhooks are kept, in seconds"
     )
+    media_wait_seconds: float = Field(
+        10.0, ge=0, le=120, description="How long a turn waits for the attachments of its messages, in seconds"
+    )
+    media_retention_seconds: int = Field(
+        2_592_000, ge=0, description="How long the bytes of attachments are kept, in seconds"
+    )
     fallback_text: str = Field(
         defaults.FALLBACK_TEXT,
         min_length=1,

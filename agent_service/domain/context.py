@@ -9,8 +9,8 @@ from itertools import chain
 from math import ceil
 from typing import NamedTuple
 
-from agent_service.domain import languages
-from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
+from agent_service.domain import files, languages
+from parley.chat.v1.message_pb2 import Message, Role
 from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
@@ -20,16 +20,6 @@ TOKENS_AROUND = 4
 CUT = " […]"
 SUMMARY = "What was said before, in short: "
 SYSTEM = Role.ROLE_SYSTEM
-
-KINDS = {
-    AttachmentKind.ATTACHMENT_KIND_IMAGE: "image",
-    AttachmentKind.ATTACHMENT_KIND_AUDIO: "audio",
-    AttachmentKind.ATTACHMENT_KIND_VIDEO: "video",
-    AttachmentKind.ATTACHMENT_KIND_FILE: "file",
-    AttachmentKind.ATTACHMENT_KIND_STICKER: "sticker",
-    AttachmentKind.ATTACHMENT_KIND_LOCATION: "location",
-    AttachmentKind.ATTACHMENT_KIND_CONTACT_CARD: "contact card",
-}
 
 
 class Line(NamedTuple):
@@ -153,10 +143,4 @@ def said(message: Message) -> Shown:
     text, attachments = message.text, message.attachments
     if text and not attachments:
         return message
-    return Line(message.role, "\n".join(filter(None, (text, *map(_described, attachments)))) or "[nothing]")
-
-
-def _described(attachment: Attachment) -> str:
-    """The model reads no files; it is told that there is one, and what was written with it."""
-    kind = KINDS.get(attachment.kind, "file")
-    return f"[{kind}: {attachment.caption}]" if attachment.caption else f"[{kind}]"
+    return Line(message.role, "\n".join(filter(None, (text, *map(files.described, attachments)))) or "[nothing]")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from agent_service.domain import files
 from agent_service.domain.draft import SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.guard import Guard
@@ -57,7 +58,7 @@ def drop_refused(draft: Draft) -> None:
 
 
 def _written(message: Message) -> str:
-    """What a person wrote: the text, and what stands under attachments."""
+    """What a person wrote: the text, and what stands under, in and on attachments."""
     if not message.attachments:
         return message.text
-    return "\n".join(filter(None, (message.text, *(each.caption for each in message.attachments))))
+    return "\n".join(filter(None, (message.text, *chain.from_iterable(map(files.words, message.attachments)))))

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from kit.moments import stamp
 from parley.storage.v1 import privacy_service_pb2 as pb
-from storage_service.backends import footprint, hand_offs, lanes
+from storage_service.backends import footprint, hand_offs, lanes, media
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -89,6 +89,7 @@ class Erasure:
         lane.language, lane.model, lane.opted_out_at = None, "", None
         await rows.flush()
         await hand_offs.forget(rows, lane)
+        await media.forget_conversation(rows, lane.id)
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
         return emptied
 
@@ -107,6 +108,7 @@ class Erasure:
             page = await rows.all(rows.select(Message).where(col(Message.id).in_(ids)))
             await self._tombstone(rows, page)
             await _forget_payloads(rows, page)
+            await media.forget_messages(rows, ids)
             emptied += await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOBODY))
         return emptied
 

@@ -8,7 +8,7 @@ import orjson
 from sqlmodel import SQLModel, col
 
 from parley.storage.v1 import privacy_service_pb2 as pb
-from storage_service.backends import footprint
+from storage_service.backends import footprint, media
 from storage_service.backends.footprint import Footprint
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -56,12 +56,17 @@ class Export:
                     yield line
             async for line in self._payloads(tenant_id, conversation.id):
                 yield line
+            files = media.of_conversation(self._sessions, tenant_id, conversation_id=conversation.id)
+            async for row in files:
+                yield _line(row)
         for start in range(0, len(found.elsewhere), footprint.PAGE):
             ids = found.elsewhere[start : start + footprint.PAGE]
             async with self._sessions.read(tenant_id) as rows:
                 messages = await rows.all(rows.select(Message).where(col(Message.id).in_(ids)))
             for line in _each(messages):
                 yield line
+            async for row in media.of_messages(self._sessions, tenant_id, message_ids=ids):
+                yield _line(row)
 
     async def _page(self, tenant_id: str, page: Sequence[Message]) -> AsyncIterator[bytes]:
         ids = [message.delivery_id for message in page if message.delivery_id]

@@ -27,7 +27,7 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> l
         if lane.running_turn_id == turn.id:
             lane.running_turn_id = None
     lane.waiting_turn_id = lane.waiting_since = lane.waiting_due_at = lane.turn_due_at = None
-    lane.waiting_messages = 0
+    lane.waiting_messages, lane.held_until = 0, None
     await rows.flush()
     return [turn.id for turn in ended]
 

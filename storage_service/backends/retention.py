@@ -10,6 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from kit.moments import seconds
 from parley.storage.v1 import privacy_service_pb2 as pb
+from storage_service.backends import media
 from storage_service.backends.erasure import NOTHING_SAID
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -75,6 +76,7 @@ class Retention:
 
 
 async def _empty(rows: Rows, *, ids: Sequence[str]) -> int:
+    await media.forget_messages(rows, ids)
     return await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOTHING_SAID))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from storage_service.domain import hand_offs, pace, rows, summaries
+from storage_service.domain import hand_offs, media, pace, rows, summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ LANES = Written(
         "waiting_since",
         "waiting_due_at",
         "waiting_messages",
+        "held_until",
         "running_turn_id",
         "turn_due_at",
         "open_deliveries",
@@ -106,6 +107,7 @@ LEASED_LANES = replace(
         "waiting_since",
         "waiting_due_at",
         "waiting_messages",
+        "held_until",
         "running_turn_id",
         "turn_due_at",
     ),
@@ -256,7 +258,27 @@ SUMMARIES = Written(
 )
 PACES = Written("paces", pace.Pace, key=("tenant_id", "account_id", "recipient"), anew=True)
 
-ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES, QUEUE_ENTRIES, PACES)
+MEDIA = Written(
+    "media",
+    media.Media,
+    key=("tenant_id", "id"),
+    changing=(
+        "state",
+        "reason",
+        "media_type",
+        "size_bytes",
+        "pieces",
+        "sha256",
+        "worker_id",
+        "epoch",
+        "lease_seconds",
+        "attempts",
+        "due_at",
+        "ended_at",
+    ),
+)
+
+ALL = (LANES, MESSAGES, TURNS, DELIVERIES, ATTEMPTS, RECEIPTS, RAW_PAYLOADS, SUMMARIES, QUEUE_ENTRIES, PACES, MEDIA)
 UPDATED = {each.table: each for each in ALL if each.changing}
 UPDATED |= {"leased_lanes": LEASED_LANES, "sending_lanes": SENDING_LANES, "leased_turns": LEASED_TURNS}
 BY_ROW = {each.row.__name__: each for each in ALL}

@@ -12,12 +12,12 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from storage_service.domain import echoes, handing, hearing, receipts, second_tries
+from storage_service.domain import echoes, handing, hearing, media, receipts, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.mutations import GUARDED, Mutations
-from storage_service.domain.rows import Key, Known, Lane, Message, RawPayload, Receipt
-from storage_service.domain.seats import Person, Seat, Sitter, insisting, people, sitters
+from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
+from storage_service.domain.seats import Known, Person, Seat, Sitter, insisting, people, sitters
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
@@ -54,6 +54,8 @@ class Acceptance:
     new_id: Callable[[], str]
     tombstones: Tombstones
     mutations: Mutations = GUARDED
+    # How long a turn waits for the attachments of its messages.
+    media_wait: timedelta = timedelta(seconds=10)
 
     async def accept(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, workers: Sequence[Ask] = ()
@@ -164,7 +166,12 @@ class _Arrival:
         if hearing.has_rested(lane, seat, now=self.now):
             lane.context_seq = lane.next_seq - 1
         row = self._row(lane, message)
-        row.turn_id = self._turn(lane, seat, row=row) if hearing.is_answered(lane, message) else None
+        fetches = [] if message.from_bot else media.wanted(row, message.attachments, new_id=self.how.new_id)
+        self.changes.new_media += fetches
+        if hearing.is_answered(lane, message):
+            if fetches:
+                lane.hold(self.now + self.how.media_wait)
+            row.turn_id = self._turn(lane, seat, row=row)
         if not (message.from_bot or message.from_team or message.no_turn):  # Only words open a reply window.
             lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
         self.changes.messages.append(row)
@@ -208,6 +215,7 @@ class _Arrival:
         due_at = max(lane.waiting_due_at or self.now, min(self.now + seat.quiet, latest))
         lane.waiting_messages += 1
         lane.set_due(due_at)
+        due_at = max(due_at, lane.held_until or due_at)
         turn_id = lane.waiting_turn_id
         if new := self.changes.new_turns.get(turn_id):
             new.messages, new.last_seq, new.due_at = lane.waiting_messages, row.seq, due_at
@@ -219,7 +227,8 @@ class _Arrival:
 
     def _new_turn(self, lane: Lane, seat: Seat, *, row: Message) -> str:
         due_at = self.now + seat.quiet
-        turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=due_at, deadline_seconds=seat.deadline_seconds)
+        held = max(due_at, lane.held_until or due_at)
+        turn = new_turn(lane, row, turn_id=self.how.new_id(), due_at=held, deadline_seconds=seat.deadline_seconds)
         self.changes.new_turns[turn.id] = turn
         lane.count_turn(self.now)
         lane.wait(turn.id, since=self.now, due_at=due_at, messages=1)
@@ -276,4 +285,4 @@ def _accepted(message_id: str, conversation_id: str, *, seq: int, turn_id: str |
 def _attachments(attachments: Sequence[Attachment]) -> str | None:
     if not attachments:
         return None
-    return orjson.dumps([{f.name: value for f, value in each.ListFields()} for each in attachments]).decode()
+    return orjson.dumps(list(map(media.stored, attachments))).decode()

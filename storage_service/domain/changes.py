@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storage_service.domain.hand_offs import QueueEntry
+from storage_service.domain.media import Media
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Message, RawPayload, Receipt, Turn
 from storage_service.domain.summaries import Summary
@@ -55,7 +56,12 @@ class Changes:
     summaries: dict[str, Summary] = field(default_factory=dict)
     # tenant_id, conversation_id, summary, the last place that it covers
     summed_up: list[tuple[str, str, str, int]] = field(default_factory=list)
-    # Nothing to write: a job was seen that a worker may take.
+    # What is to be fetched; moved, by id. And the attachments of messages, as they are known now, by message.
+    new_media: list[Media] = field(default_factory=list)
+    media: dict[str, Media] = field(default_factory=dict)
+    attached: dict[Key, str | None] = field(default_factory=dict)
+    # Nothing to write: a job was seen that a worker may take, or a fetch.
+    fetches_wait: bool = False
     summaries_wait: bool = False
 
     def touch(self, lane: Lane, now: datetime) -> None:

@@ -7,9 +7,10 @@ from typing import Literal, Protocol, TypeVar
 
 from storage_service.domain.accepting import AcceptRows
 from storage_service.domain.changes import Changes
+from storage_service.domain.media_work import FetchingRows
 from storage_service.domain.sweeping import SweepRows
 
-Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "sweep"]
+Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "media", "sweep"]
 Result = TypeVar("Result")
 
 # Told of everything that is durable now, on the loop.
@@ -34,7 +35,7 @@ class Depths:
     oldest_delivery_at: datetime | None
 
 
-class HotRows(AcceptRows, SweepRows, Protocol):
+class HotRows(AcceptRows, SweepRows, FetchingRows, Protocol):
     """Everything that hot work reads and writes within one transaction."""
 
     async def next_due(self) -> Due: ...

@@ -25,6 +25,8 @@ class News:
     summaries: bool = False
     # Turns that another process may show in their chats.
     begun: Sequence[Begun] = ()
+    # Something may be fetched.
+    fetches: bool = False
 
 
 class Events:
@@ -55,6 +57,7 @@ class Events:
             *changes.leased_lanes,
             *changes.sending_lanes,
             *changes.wanted_summaries,
+            *(each.conversation_id for each in changes.media.values()),
             *(message.conversation_id for message in changes.messages),
         }
         moved |= {turn.conversation_id for turn in changes.turns.values()}
@@ -64,7 +67,8 @@ class Events:
         ended = {turn.id for turn in changes.turns.values() if turn.ended_at is not None}
         ended |= {from_turn for _, _, from_turn, *_ in changes.moved}
         summaries = changes.summaries_wait or bool(changes.wanted_summaries)
-        news = News(turns, deliveries, moved, ended, summaries)
+        fetches = changes.fetches_wait or bool(changes.new_media)
+        news = News(turns, deliveries, moved, ended, summaries, fetches=fetches)
         self.heard(news)
         if self._elsewhere is not None and moved:
             self._elsewhere(news)
@@ -73,6 +77,8 @@ class Events:
                 metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
 
     def heard(self, news: News) -> None:
+        if news.fetches:
+            self._wakeups.fetches.ring()
         if news.summaries:
             self._wakeups.summaries.ring()
         if news.turns or news.summaries:

@@ -46,7 +46,8 @@ class Housekeeping:
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
         sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes, sweeper.expired_summaries]
-        sweeps += [sweeper.old_raw_payloads, sweeper.old_requests, sweeper.old_paces] if seldom else []
+        seldom_ones = [sweeper.old_raw_payloads, sweeper.old_media, sweeper.old_requests, sweeper.old_paces]
+        sweeps += seldom_ones if seldom else []
         for sweep in sweeps:
             await self._sweep(sweep)
 

@@ -20,6 +20,9 @@ def become_one(lane: Lane, turn: Turn, *, waiting: Turn, changes: Changes, now: 
     changes.moved.append((lane.tenant_id, lane.id, waiting.id, turn.id, *between))
     turn.messages += lane.waiting_messages
     turn.last_seq = waiting.last_seq
+    held_until = lane.held_until
     lane.forget_waiting()
+    if held_until is not None and held_until > now:  # what its attachments are waited for, it waits for now
+        lane.held_until = lane.turn_due_at = held_until
     waiting.state, waiting.reason, waiting.ended_at = "suppressed", REASON, now
     changes.turns[waiting.id] = waiting

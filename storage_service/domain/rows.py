@@ -37,6 +37,7 @@ class Lane:
     waiting_since: datetime | None
     waiting_due_at: datetime | None
     waiting_messages: int
+    held_until: datetime | None
     running_turn_id: str | None
     turn_due_at: datetime | None
     open_deliveries: int
@@ -79,8 +80,17 @@ class Lane:
     def set_due(self, due_at: datetime) -> None:
         """When the turn that waits may be leased; while another runs, behind that one."""
         self.waiting_due_at = due_at
-        if self.running_turn_id is None:
-            self.turn_due_at = due_at
+        self._let_wait()
+
+    def hold(self, until: datetime) -> None:
+        """The turn that waits is not due before its attachments are here, or this time is over."""
+        self.held_until = max(self.held_until or until, until)
+
+    def let_go(self, now: datetime) -> None:
+        """Nothing is waited for any more: the turn is due as it would have been."""
+        held, self.held_until = self.held_until, None
+        if held is not None and self.turn_due_at == held:
+            self.turn_due_at = now if self.running_turn_id else self.waiting_due_at
 
     def hold_turn(self, turn_id: str) -> None:
         """A worker has the turn: nothing of the conversation may be leased meanwhile."""
@@ -98,11 +108,14 @@ class Lane:
             self.forget_waiting()
         if self.running_turn_id == turn_id:
             self.running_turn_id = None
+        self._let_wait()
+
+    def _let_wait(self) -> None:
         if self.running_turn_id is None:
-            self.turn_due_at = self.waiting_due_at
+            self.turn_due_at = self.waiting_due_at and max(self.waiting_due_at, self.held_until or self.waiting_due_at)
 
     def forget_waiting(self) -> None:
-        self.waiting_turn_id = self.waiting_since = self.waiting_due_at = None
+        self.waiting_turn_id = self.waiting_since = self.waiting_due_at = self.held_until = None
         self.waiting_messages = 0
 
     def queue_delivery(self, due_at: datetime) -> None:
@@ -277,16 +290,4 @@ class RawPayload:
     payload: bytes
     unreadable: str
     correlation_id: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A message that was accepted before."""
-
-    id: str
-    conversation_id: str
-    seq: int
-    turn_id: str | None
-    text: str
     created_at: datetime

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from parley.storage.v1.inbox_service_pb2 import Submission
 
@@ -34,6 +34,18 @@ class Seat:
     @property
     def quiet(self) -> timedelta:
         return timedelta(milliseconds=self.quiet_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message that was accepted before."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    turn_id: str | None
+    text: str
+    created_at: datetime
 
 
 def sitters(submission: Submission) -> list[Sitter]:

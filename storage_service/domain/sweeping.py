@@ -10,6 +10,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
 from storage_service.domain.last_resort import LastResort
+from storage_service.domain.media_work import FetchingRows
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Receipt, Turn
 from storage_service.domain.summary_work import SummingRows
@@ -23,9 +24,10 @@ LATEST_RECEIPT = timedelta(minutes=10)
 LATEST_REPEAT = timedelta(days=7)
 # Longer than any chat's limit looks back.
 LATEST_PACE = timedelta(hours=1)
+MEDIA_BITE = 10
 
 
-class SweepRows(TurnRows, DeliveryRows, SummingRows, Protocol):
+class SweepRows(TurnRows, DeliveryRows, SummingRows, FetchingRows, Protocol):
     """What sweeping needs of a transaction. Each gives at most `most`, oldest first."""
 
     async def expired_turns(self, most: int) -> Sequence[Key]: ...
@@ -46,6 +48,7 @@ class Sweeper:
     fallback_text: str
     most_leases: int = 5
     keep_raw: timedelta = timedelta(days=7)
+    keep_media: timedelta = timedelta(days=30)
     bite: int = 200
     mutations: Mutations = GUARDED
 
@@ -128,6 +131,11 @@ class Sweeper:
 
     async def old_raw_payloads(self, rows: SweepRows) -> int:
         return await rows.forget_raw(rows.now - self.keep_raw, self.bite)
+
+    async def old_media(self, rows: SweepRows) -> int:
+        """A few at a time: each may be of many megabytes."""
+        gone = await rows.media.forget(rows.now - self.keep_media, MEDIA_BITE)
+        return self.bite if gone == MEDIA_BITE else gone
 
     async def old_requests(self, rows: SweepRows) -> int:
         return await rows.forget_requests(rows.now - LATEST_REPEAT, self.bite)

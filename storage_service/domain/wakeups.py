@@ -88,6 +88,7 @@ class Wakeups:
     def __init__(self) -> None:
         self.turns = Bell()
         self.deliveries = Bell()
+        self.fetches = Bell()
         # Nobody waits for this one: who has room for more looks whether it rang.
         self.summaries = Bell()
         self._conversations: dict[str, list[Bell]] = {}

@@ -24,6 +24,7 @@ from parley.storage.v1.directory_pb2 import ChannelAccount, Delivery
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
+from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
 
@@ -219,6 +220,7 @@ class Storage:
         self.conversations = ConversationServiceStub(self._channel)
         self.inbox = InboxServiceStub(self._channel)
         self.listeners = ListenerServiceStub(self._channel)
+        self.media = MediaServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -13,7 +13,9 @@ from channels.registry import CHANNELS
 from kit.ids import new_id
 from kit.moments import utc_now
 from tests.mesh.rig import SMS, TELEGRAM_SECRET, WHATSAPP, Mesh
+from tests.mesh.world import PHONE_NUMBER_ID
 from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY
+from tests.simulated.meta import APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
 
@@ -23,6 +25,7 @@ ACCOUNTS = {
     "sms": (SMS, _TWILIO),
     "telegram": ("telegram", Credentials({"webhook_secret": TELEGRAM_SECRET})),
     "discord": ("discord", Credentials({"public_key": PUBLIC_KEY, "test_private_key": PRIVATE_KEY})),
+    "whatsapp_cloud": (PHONE_NUMBER_ID, Credentials({"app_secret": APP_SECRET})),
     "slack": ("slack", Credentials({"signing_secret": SIGNING_SECRET})),
 }
 

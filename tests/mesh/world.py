@@ -7,12 +7,15 @@ from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
 from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY, Discord
+from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET, Meta
 from tests.simulated.ollama import Ollama
 from tests.simulated.slack import SIGNING_SECRET, Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import Twilio
 
 Result = TypeVar("Result")
+
+PHONE_NUMBER_ID = "106540352242922"
 
 
 class World:
@@ -25,8 +28,9 @@ class World:
         self.telegram = Telegram()
         self.discord = Discord()
         self.slack = Slack()
+        self.meta = Meta()
         self.ollama = Ollama()
-        self._parts = (self.twilio, self.telegram, self.discord, self.slack, self.ollama)
+        self._parts = (self.twilio, self.telegram, self.discord, self.slack, self.meta, self.ollama)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,6 +64,11 @@ class World:
             "DISCORD_BOT_TOKEN": self.discord.bot_token,
             "DISCORD_PUBLIC_KEY": PUBLIC_KEY,
             "DISCORD_TEST_PRIVATE_KEY": PRIVATE_KEY,
+            "WHATSAPP_API_BASE_URL": self.meta.server.base_url,
+            "WHATSAPP_ACCESS_TOKEN": ACCESS_TOKEN,
+            "WHATSAPP_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+            "META_APP_SECRET": APP_SECRET,
+            "META_VERIFY_TOKEN": "meta-verify-token-for-tests-only",
             "SLACK_API_BASE_URL": self.slack.base_url,
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,

@@ -37,6 +37,7 @@ class Telegram:
     port: int = 0
     log: Path | None = None
     bot_token: str = BOT_TOKEN
+    paths: dict[str, str] = field(default_factory=dict)  # of files, by their ids
     webhook: dict[str, Any] = field(default_factory=dict)  # what setWebhook was given; empty when none is set
     waiting: int = 0  # updates that the webhook did not take
     last_error: str = ""
@@ -78,6 +79,7 @@ class Telegram:
             return self._refused(*{"down": _REFUSALS["down"], "throttled": (429, "Too Many Requests")}[word])
         known = {
             "getMe": self._get_me,
+            "getFile": self._get_file,
             "setWebhook": self._set_webhook,
             "getWebhookInfo": self._get_webhook_info,
             "deleteWebhook": self._delete_webhook,
@@ -94,6 +96,14 @@ class Telegram:
             return answer(429, {"ok": False, "error_code": 429, "parameters": {"retry_after": 1}})
         self.signals.append((str(asked["chat_id"]), asked["action"]))
         return answer(200, {"ok": True, "result": True})
+
+    def _get_file(self, asked: dict[str, Any]) -> Reply:
+        file_id = asked.get("file_id", "")
+        if file_id not in self.paths:
+            return self._refused(400, "Bad Request: invalid file_id")
+        if not self.paths[file_id]:
+            return self._refused(400, "Bad Request: file is too big")
+        return answer(200, {"ok": True, "result": {"file_id": file_id, "file_path": self.paths[file_id]}})
 
     def _set_webhook(self, asked: dict[str, Any]) -> Reply:
         if not asked["url"].startswith("https://"):

@@ -106,11 +106,25 @@ def answer(status: int, content: Any, headers: Mapping[str, str] | None = None, 
     return Reply(status, json.dumps(content).encode(), headers or {}, after_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is read under a path by whoever shows this authorization; anybody else is shown a page."""
+
+    body: bytes
+    authorization: str = ""
+
+    def shown(self, request: Request) -> Reply:
+        if self.authorization and request.headers.get("authorization") != self.authorization:
+            return Reply(200, b"<!DOCTYPE html><html><title>Sign in</title></html>", {"content-type": "text/html"})
+        return Reply(200, self.body, {"content-type": "application/octet-stream"})
+
+
 class HttpServer:
     """Listens on a loopback port; `refuse()` closes it, `listen()` opens the same one again."""
 
     def __init__(self, handler: Handler, port: int = 0) -> None:
         self.port = port
+        self.files: dict[str, File] = {}  # by path; whatever else is asked for goes to the handler
         self._handler = handler
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
@@ -121,8 +135,12 @@ class HttpServer:
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self._handler, self._open), "127.0.0.1", self.port)
+        self._server = await loop.create_server(lambda: _Connection(self._answer, self._open), "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _answer(self, request: Request) -> Reply:
+        kept = self.files.get(request.path) if request.method == "GET" else None
+        return kept.shown(request) if kept else self._handler(request)
 
     async def refuse(self) -> None:
         """Nobody listens any more, and who is connected is cut."""

@@ -62,7 +62,7 @@ class Crier:
     def _payloads(self, news: list[News]) -> list[str]:
         """`replica kinds id,id,…`, as many as the ids need: of conversations, and after a mark of turns that ended."""
         kinds = "t" * any(each.turns for each in news) + "d" * any(each.deliveries for each in news)
-        kinds += "s" * any(each.summaries for each in news)
+        kinds += "s" * any(each.summaries for each in news) + "f" * any(each.fetches for each in news)
         ids = sorted({conversation_id for each in news for conversation_id in each.conversations})
         ids += sorted({ENDED + turn_id for each in news for turn_id in each.ended})
         groups = [ids[cut : cut + MOST_IDS] for cut in range(0, max(1, len(ids)), MOST_IDS)]
@@ -77,7 +77,7 @@ class Crier:
             ended = [each.removeprefix(ENDED) for each in named if each.startswith(ENDED)]
             begun = [_read(each) for each in named if each.startswith(BEGUN)]
             moved = [each for each in named if not each.startswith((ENDED, BEGUN))]
-            self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds, begun))
+            self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds, begun, "f" in kinds))
 
 
 def _written(begun: Begun) -> str:

@@ -18,7 +18,7 @@ from storage_service.domain.database import Committed, HotRows, Kind
 
 Result = TypeVar("Result")
 
-KINDS: tuple[Kind, ...] = ("accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "sweep")
+KINDS: tuple[Kind, ...] = ("accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "media", "sweep")
 
 
 class PostgresDatabase:

@@ -14,6 +14,7 @@ import asyncpg
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
+from storage_service.backends.postgres.media import PostgresMedia
 from storage_service.backends.postgres.summaries import PostgresSummaries
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
@@ -28,8 +29,8 @@ from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
-from storage_service.domain.seats import Person, Seat, Sitter
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
+from storage_service.domain.seats import Known, Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _wanted = attrgetter(*(field.name for field in fields(Wanted)))
@@ -65,6 +66,10 @@ class PostgresRows:
     @property
     def summaries(self) -> PostgresSummaries:
         return PostgresSummaries(self.begin, self._fetch, now=self.now)
+
+    @property
+    def media(self) -> PostgresMedia:
+        return PostgresMedia(self.begin, self._fetch, now=self.now)
 
     async def let_go(self) -> None:
         await self.rollback()

@@ -271,6 +271,50 @@ UPDATE conversations c SET summary = k.summary, summary_seq = k.summary_seq
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, id, summary, summary_seq)
 WHERE c.tenant_id = k.tenant_id AND c.id = k.id;
 
+-- ready_fetches: locks attachments that may be fetched now, and their conversations; what others hold is skipped
+SELECT {Media f} FROM media f
+JOIN conversations c ON c.tenant_id = f.tenant_id AND c.id = f.conversation_id
+WHERE f.state IN ('waiting', 'fetching') AND f.due_at <= $1 ORDER BY f.due_at LIMIT $2 FOR UPDATE OF c, f SKIP LOCKED;
+
+-- next_fetch: when the next attachment may be fetched
+SELECT min(due_at) FROM media WHERE state IN ('waiting', 'fetching');
+
+-- media_of: locks one attachment
+SELECT {Media f} FROM media f WHERE f.tenant_id = $1 AND f.id = $2 FOR UPDATE;
+
+-- open_media: what of a conversation is still to be fetched
+SELECT {Media f} FROM media f
+WHERE f.tenant_id = $1 AND f.conversation_id = $2 AND f.state IN ('waiting', 'fetching');
+
+-- attachments: of one message
+SELECT attachments FROM messages WHERE tenant_id = $1 AND id = $2;
+
+-- attach: messages' attachments, as they are known now
+UPDATE messages m SET attachments = k.attachments
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, id, attachments)
+WHERE m.tenant_id = k.tenant_id AND m.id = k.id;
+
+-- add_piece: bytes of a fetch that goes on, by who holds it, in the place of those that came under the same number
+WITH held AS (
+  UPDATE media SET due_at = $5::timestamptz + lease_seconds * interval '1 second'
+  WHERE tenant_id = $1 AND id = $2 AND state = 'fetching' AND worker_id = $3 AND epoch = $4::bigint RETURNING tenant_id, id)
+INSERT INTO media_pieces (tenant_id, media_id, number, content)
+SELECT tenant_id, id, $6::int, $7::bytea FROM held
+ON CONFLICT (tenant_id, media_id, number) DO UPDATE SET content = excluded.content RETURNING number;
+
+-- count_pieces: how many of the first so many are there
+SELECT count(*) FROM media_pieces WHERE tenant_id = $1 AND media_id = $2 AND number < $3;
+
+-- trim_pieces: all behind the first so many go
+DELETE FROM media_pieces WHERE tenant_id = $1 AND media_id = $2 AND number >= $3;
+
+-- forget_media: bytes that were kept long enough, and what was known of them
+WITH gone AS (
+  DELETE FROM media WHERE (tenant_id, id) IN
+    (SELECT tenant_id, id FROM media WHERE ended_at < $1 ORDER BY ended_at, id LIMIT $2) RETURNING tenant_id, id),
+  emptied AS (DELETE FROM media_pieces p USING gone g WHERE p.tenant_id = g.tenant_id AND p.media_id = g.id)
+SELECT count(*) FROM gone;
+
 -- ready_summaries: locks summary jobs that may be leased, and their conversations; what others hold is skipped
 SELECT {Summary s} FROM summaries s
 JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id

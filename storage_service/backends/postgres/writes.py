@@ -17,11 +17,11 @@ _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
 _TABLE |= {"move_messages": "messages", "grow_waiting": "turns", "pause_accounts": "channel_accounts"}
 _TABLE |= {"count_tokens": "token_days", "keep_model_conversations": "conversations", "sum_up": "conversations"}
-_TABLE |= {"prove_accounts": "paces"}
+_TABLE |= {"prove_accounts": "paces", "attach": "messages"}
 _TABLE |= {"begin_anew": "conversations", "keep_choices": "conversations", "leave_queue": "queue_entries"}
 _NAMED = (
     *("move_messages", "grow_waiting", "pause_accounts", "prove_accounts", "count_tokens"),
-    *("keep_model_conversations", "sum_up", "begin_anew", "keep_choices", "leave_queue"),
+    *("keep_model_conversations", "sum_up", "begin_anew", "keep_choices", "leave_queue", "attach"),
 )
 
 TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
@@ -89,6 +89,9 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("keep_model_conversations", changes.model_conversations.values()),
         ("new_summaries", changes.wanted_summaries.values()),
         ("summaries", changes.summaries.values()),
+        ("new_media", changes.new_media),
+        ("media", changes.media.values()),
+        ("attach", [(*message, told) for message, told in changes.attached.items()]),
         ("sum_up", changes.summed_up),
         ("begin_anew", changes.begun_anew.values()),
         ("keep_choices", changes.chosen.values()),

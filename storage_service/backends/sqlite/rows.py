@@ -10,6 +10,7 @@ from typing import Any
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
+from storage_service.backends.sqlite.media import SqliteMedia
 from storage_service.backends.sqlite.reading import maybe, reader
 from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
@@ -26,8 +27,8 @@ from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
-from storage_service.domain.rows import Attempt, Delivery, Key, Known, Lane, Receipt, Turn
-from storage_service.domain.seats import Person, Seat, Sitter
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
+from storage_service.domain.seats import Known, Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _lane = reader(Lane, LANES)
@@ -54,6 +55,10 @@ class SqliteRows:
     @property
     def summaries(self) -> SqliteSummaries:
         return SqliteSummaries(self._all, now=self.now)
+
+    @property
+    def media(self) -> SqliteMedia:
+        return SqliteMedia(self._run, now=self.now)
 
     async def let_go(self) -> None:
         """Nothing to let go: the file's one writer sees no change of others between two statements."""

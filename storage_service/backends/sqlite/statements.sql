@@ -178,6 +178,47 @@ UPDATE queue_entries SET closed_at = ?3 WHERE tenant_id = ?1 AND conversation_id
 INSERT INTO token_days (tenant_id, day, tokens) VALUES (?, ?, ?)
 ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = tokens + excluded.tokens;
 
+-- ready_fetches: attachments that may be fetched now, longest due first
+SELECT {Media f} FROM media f WHERE f.state IN ('waiting', 'fetching') AND f.due_at <= ? ORDER BY f.due_at LIMIT ?;
+
+-- next_fetch: when the next attachment may be fetched
+SELECT min(due_at) FROM media WHERE state IN ('waiting', 'fetching');
+
+-- media_of: one attachment
+SELECT {Media f} FROM media f WHERE f.tenant_id = ? AND f.id = ?;
+
+-- open_media: what of a conversation is still to be fetched
+SELECT {Media f} FROM media f
+WHERE f.tenant_id = ? AND f.conversation_id = ? AND f.state IN ('waiting', 'fetching');
+
+-- attachments: of one message
+SELECT attachments FROM messages WHERE tenant_id = ? AND id = ?;
+
+-- attach: a message's attachments, as they are known now
+UPDATE messages SET attachments = ?3 WHERE tenant_id = ?1 AND id = ?2;
+
+-- hold_media: a fetch goes on, by who holds it
+UPDATE media SET due_at = ?5 + cast(lease_seconds * 1000000 AS INTEGER)
+WHERE tenant_id = ?1 AND id = ?2 AND state = 'fetching' AND worker_id = ?3 AND epoch = ?4;
+
+-- add_piece: bytes, in the place of those that came under the same number
+INSERT INTO media_pieces (tenant_id, media_id, number, content) VALUES (?, ?, ?, ?)
+ON CONFLICT (tenant_id, media_id, number) DO UPDATE SET content = excluded.content;
+
+-- count_pieces: how many of the first so many are there
+SELECT count(*) FROM media_pieces WHERE tenant_id = ? AND media_id = ? AND number < ?;
+
+-- trim_pieces: all behind the first so many go
+DELETE FROM media_pieces WHERE tenant_id = ? AND media_id = ? AND number >= ?;
+
+-- forget_pieces: bytes that were kept long enough
+DELETE FROM media_pieces WHERE (tenant_id, media_id) IN
+  (SELECT tenant_id, id FROM media WHERE ended_at < ? ORDER BY ended_at, id LIMIT ?);
+
+-- forget_media: and what was known of them
+DELETE FROM media WHERE (tenant_id, id) IN
+  (SELECT tenant_id, id FROM media WHERE ended_at < ? ORDER BY ended_at, id LIMIT ?);
+
 -- unsent: what is still to be sent in a conversation
 SELECT {Delivery d} FROM deliveries d
 WHERE d.tenant_id = ? AND d.conversation_id = ? AND d.state IN ('queued', 'sending') ORDER BY d.seq;

@@ -51,6 +51,15 @@ class Writes:
             run(self._statements["keep_model_conversation"], changes.model_conversations.values())
         insert["summaries"](connection, changes.wanted_summaries.values())
         update["summaries"](connection, changes.summaries.values())
+        insert["media"](connection, changes.new_media)
+        update["media"](connection, changes.media.values())
+        if changes.attached:
+            run(self._statements["attach"], [(*message, told) for message, told in changes.attached.items()])
+        self._write_seldom(connection, changes)
+
+    def _write_seldom(self, connection: sqlite3.Connection, changes: Changes) -> None:
+        """What few transactions change."""
+        run = connection.executemany
         if changes.summed_up:
             run(self._statements["sum_up"], changes.summed_up)
         if changes.begun_anew:

@@ -11,6 +11,7 @@ from storage_service.backends.tables.directory import (
 )
 from storage_service.backends.tables.hand_offs import QueueEntry
 from storage_service.backends.tables.listeners import Listener
+from storage_service.backends.tables.media import Media, MediaPiece
 from storage_service.backends.tables.paces import Pace
 from storage_service.backends.tables.records import Audit, Replica, Request, TokenDay, Tombstone
 from storage_service.backends.tables.summaries import Summary
@@ -27,6 +28,8 @@ __all__ = [
     "Delivery",
     "Identity",
     "Listener",
+    "Media",
+    "MediaPiece",
     "Message",
     "Pace",
     "Prompt",

@@ -109,6 +109,7 @@ class Conversation(SQLModel, table=True):
     last_reply_seq: int = columns.number()
     waiting_turn_id: str | None = columns.key(default=None, nullable=True)
     waiting_since: datetime | None = columns.moment(default=None, nullable=True)
+    held_until: datetime | None = columns.moment(default=None, nullable=True)
     waiting_due_at: datetime | None = columns.moment(default=None, nullable=True)
     waiting_messages: int = columns.number()
     running_turn_id: str | None = columns.key(default=None, nullable=True)

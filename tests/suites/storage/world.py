@@ -1,4 +1,4 @@
-"""Four services of storage over real gRPC, on one database, as __main__ wires them; and who may call them."""
+"""Five services of storage over real gRPC, on one database, as __main__ wires them; and who may call them."""
 
 import asyncio
 import contextlib
@@ -24,6 +24,7 @@ from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
 from parley.storage.v1 import listener_service_pb2_grpc as listener_grpc
+from parley.storage.v1 import media_service_pb2_grpc as media_grpc
 from parley.storage.v1 import privacy_service_pb2_grpc as privacy_grpc
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
@@ -36,6 +37,7 @@ from storage_service.backends.export import Export
 from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import open_hot
 from storage_service.backends.listeners import Listeners
+from storage_service.backends.media import StoredMedia
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -47,11 +49,12 @@ from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.contexts import Contexts
 from storage_service.domain.database import Database, HotRows, Kind
 from storage_service.domain.events import Events
+from storage_service.domain.fetches import Fetches
 from storage_service.domain.sealing import Keyring, parse_keys
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
-from storage_service.servicers import conversations, listeners, privacy
+from storage_service.servicers import conversations, listeners, media, privacy
 from storage_service.servicers import directory as directory_servicer
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import fresh
@@ -67,7 +70,7 @@ EVERY_SCOPE = (
 
 
 class Client:
-    """The four services, called with one credential. A failure is raised as what it means."""
+    """The five services, called with one credential. A failure is raised as what it means."""
 
     def __init__(self, channel: grpc.aio.Channel, credential: str) -> None:
         self._metadata = (("authorization", f"Bearer {credential}"),)
@@ -76,6 +79,7 @@ class Client:
             conversation_grpc.ConversationServiceStub(channel),
             privacy_grpc.PrivacyServiceStub(channel),
             listener_grpc.ListenerServiceStub(channel),
+            media_grpc.MediaServiceStub(channel),
         )
 
     def rpc(self, name: str) -> Any:
@@ -156,6 +160,9 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     _mount_privacy(server, sessions, repeats, tombstones=Tombstones(keyring), wakeups=wakeups)
     servicer = listeners.ListenerServicer(Listeners(sessions, vault=vault))
     server.add(listener_grpc.add_ListenerServiceServicer_to_server, servicer, service=listeners.SERVICE)
+    fetches = Fetches(hot, wakeups=wakeups)
+    files = media.MediaServicer(fetches, StoredMedia(sessions), secrets=vault.secrets)
+    server.add(media_grpc.add_MediaServiceServicer_to_server, files, service=media.SERVICE)
     port = await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

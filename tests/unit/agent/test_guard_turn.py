@@ -108,6 +108,14 @@ async def test_a_caption_is_guarded_like_a_text() -> None:
     assert (await told(Model(an_answer()), turn)).reason == "guardrail:injection.drop_instructions"
 
 
+@pytest.mark.parametrize("field", ["excerpt", "file_name"])
+async def test_the_beginning_of_a_file_and_its_name_are_guarded_like_a_text(field: str) -> None:
+    turn = saying("look")
+    turn.messages[0].attachments.add(**{field: ATTACK})
+
+    assert (await told(Model(an_answer()), turn)).reason == "guardrail:injection.drop_instructions"
+
+
 async def test_a_suspicion_without_an_opinion_goes_on_without_tools() -> None:
     model = Model(an_answer())
 

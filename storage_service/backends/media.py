@@ -1,0 +1,93 @@
+"""Where are the bytes of attachments, for who reads them, who takes them along, and who wants them gone?"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+from sqlmodel import SQLModel, col
+
+from kit.moments import stamp
+from parley.storage.v1 import media_service_pb2 as pb
+from storage_service.backends.rows import Rows, missing
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables import Media, MediaPiece
+
+
+class StoredMedia:
+    """Reads of media."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def get(self, request: pb.GetMediaRequest) -> AsyncGenerator[pb.GetMediaResponse, None]:
+        """What is known of it, and then its bytes piece by piece. NotFound when there are none."""
+        async with self._sessions.read(request.tenant_id) as rows:
+            row = await rows.first(rows.select(Media).where(col(Media.id) == request.media_id))
+        if row is None or row.state != "stored" or row.ended_at is None:
+            raise missing("media")
+        known = pb.Media(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            conversation_id=row.conversation_id,
+            message_id=row.message_id,
+            media_type=row.media_type,
+            file_name=json.loads(row.attachment).get("file_name", ""),
+            size_bytes=row.size_bytes,
+            sha256=row.sha256,
+            stored_at=stamp(row.ended_at),
+        )
+        yield pb.GetMediaResponse(media=known)
+        async for piece in _pieces(self._sessions, request.tenant_id, media_id=row.id):
+            yield pb.GetMediaResponse(content=piece.content)
+
+
+async def of_conversation(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[SQLModel]:
+    """Every attachment of a conversation, each followed by its bytes."""
+    async with sessions.read(tenant_id) as rows:
+        found = await rows.all(rows.select(Media).where(col(Media.conversation_id) == conversation_id))
+    async for row in _with_bytes(sessions, tenant_id, found=found):
+        yield row
+
+
+async def of_messages(sessions: Sessions, tenant_id: str, *, message_ids: Sequence[str]) -> AsyncIterator[SQLModel]:
+    """The same of some messages."""
+    async with sessions.read(tenant_id) as rows:
+        found = await rows.all(rows.select(Media).where(col(Media.message_id).in_(message_ids)))
+    async for row in _with_bytes(sessions, tenant_id, found=found):
+        yield row
+
+
+async def forget_conversation(rows: Rows, conversation_id: str) -> None:
+    """The caller holds its lock: nothing new comes in meanwhile."""
+    await _forget(rows, await rows.ids(rows.select(Media).where(col(Media.conversation_id) == conversation_id), Media))
+
+
+async def forget_messages(rows: Rows, message_ids: Sequence[str]) -> None:
+    """Whoever fetches one of them finds that it is not theirs any more."""
+    await _forget(rows, await rows.ids(rows.select(Media).where(col(Media.message_id).in_(message_ids)), Media))
+
+
+async def _forget(rows: Rows, ids: Sequence[str]) -> None:
+    """The rows first: that waits for a piece that is being written, which is then found and goes too."""
+    if ids:
+        await rows.change(rows.delete(Media).where(col(Media.id).in_(ids)))
+        await rows.change(rows.delete(MediaPiece).where(col(MediaPiece.media_id).in_(ids)))
+
+
+async def _with_bytes(sessions: Sessions, tenant_id: str, *, found: Sequence[Media]) -> AsyncIterator[SQLModel]:
+    for media in sorted(found, key=lambda each: each.id):
+        yield media
+        async for piece in _pieces(sessions, tenant_id, media_id=media.id):
+            yield piece
+
+
+async def _pieces(sessions: Sessions, tenant_id: str, *, media_id: str) -> AsyncIterator[MediaPiece]:
+    """One at a time: nobody holds a whole file in memory."""
+    number = 0
+    while True:
+        async with sessions.read(tenant_id) as rows:
+            theirs = rows.select(MediaPiece).where(col(MediaPiece.media_id) == media_id)
+            piece = await rows.first(theirs.where(col(MediaPiece.number) == number))
+        if piece is None:
+            return
+        yield piece
+        number += 1

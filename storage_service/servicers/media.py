@@ -1,0 +1,57 @@
+"""MediaService's front door: attachments to fetch out, their bytes in, and out again."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from parley.storage.v1 import media_service_pb2 as pb
+from parley.storage.v1 import media_service_pb2_grpc as grpc_pb
+from storage_service.backends.media import StoredMedia
+from storage_service.domain.asks import Ask
+from storage_service.domain.fetches import Fetches
+from storage_service.servicers.inbox import patience, span
+from storage_service.servicers.outbox import Secrets
+
+SERVICE = "parley.storage.v1.MediaService"
+
+LEASE_SECONDS = 60
+
+
+class MediaServicer(grpc_pb.MediaServiceServicer):
+    """Answers for media. `secrets` opens the credentials of accounts."""
+
+    def __init__(self, fetches: Fetches, stored: StoredMedia, *, secrets: Secrets) -> None:
+        self._fetches = fetches
+        self._stored = stored
+        self._secrets = secrets
+
+    async def LeaseFetches(self, request: pb.LeaseFetchesRequest, _context: Any) -> pb.LeaseFetchesResponse:
+        ask = Ask(request.worker_id, request.max_fetches, span(request.lease, LEASE_SECONDS), 0)
+        given = await self._fetches.lease(ask, patience(request.wait))
+        if not given:
+            return pb.LeaseFetchesResponse()
+        try:
+            accounts = await self._secrets({each.account_id for each in given})
+        except BaseException:
+            self._fetches.waiting.take_back(ask.worker_id, given)
+            raise
+        readable = {each.account.id for each in accounts}
+        return pb.LeaseFetchesResponse(
+            fetches=[each for each in given if each.account_id in readable], accounts=accounts
+        )
+
+    async def AppendMedia(self, request: pb.AppendMediaRequest, _context: Any) -> pb.AppendMediaResponse:
+        if error := await self._fetches.append(request):
+            raise error
+        return pb.AppendMediaResponse()
+
+    async def EndFetch(self, request: pb.EndFetchRequest, _context: Any) -> pb.EndFetchResponse:
+        done = await self._fetches.end(request)
+        if done.error:
+            raise done.error
+        return pb.EndFetchResponse(duplicate=done.duplicate)
+
+    async def GetMedia(self, request: pb.GetMediaRequest, _context: Any) -> AsyncIterator[pb.GetMediaResponse]:
+        async with aclosing(self._stored.get(request)) as responses:
+            async for response in responses:
+                yield response
