@@ -8,13 +8,14 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from channels import instagram, meta_errors, whatsapp_cloud
-from channels.channel import Answer, Call, Unauthorized, Unavailable
+from channels.channel import Answer, Call, Unauthorized, Unavailable, Unreadable
 from channels.meta_graph import TIMEOUT_SECONDS, VERSION, taken
-from channels.payload import string
-from channels.setup import Asking, Candidate, Known, Refused, Standing
+from channels.payload import integer, mapping, parse_json, seconds, string
+from channels.setup import NEVER, Asking, Candidate, Known, Refused, Standing
 
 APPS = "https://developers.facebook.com > My Apps > the app"
 NO_SUCH = 100  # an id that the token may not see, or a proof by another app's secret: Meta says no more
@@ -42,7 +43,12 @@ class MetaSetup:
         if self.me and known_by != candidate.address:
             raise Refused("the access_token is another account's than the address", fix=self.where)
         notes = (UNPROVED,) if self.me or not known_by else (f"people write to {known_by}", UNPROVED)
-        return Known(name, candidate.address, notes)
+        if self.me:  # nobody tells: such a token lasts 60 days from when it was made or refreshed
+            return Known(name, candidate.address, notes)
+        expires_at = _expiry((yield self._debug(candidate)))
+        if expires_at not in (None, NEVER):
+            notes = (*notes, f"the access_token ends at {expires_at:%Y-%m-%d %H:%M} UTC; a system user's never does")
+        return Known(name, candidate.address, notes, expires_at)
 
     def inspect(self, _candidate: Candidate) -> Asking[tuple[Standing, ...]]:
         """Only the app's own token would be told."""
@@ -74,6 +80,17 @@ class MetaSetup:
             "GET", url, {"authorization": f"Bearer {token}", "accept": "application/json"}, b"", TIMEOUT_SECONDS
         )
 
+    def _debug(self, candidate: Candidate) -> Call:
+        """A token may ask about itself.
+
+        https://developers.facebook.com/docs/graph-api/reference/debug_token/
+        """
+        token = candidate.credentials["access_token"]
+        base = (candidate.api_base_url or self.base_url).rstrip("/")
+        url = f"{base}/{VERSION}/debug_token?{urlencode({'input_token': token})}"
+        headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
+        return Call("GET", url, headers, b"", TIMEOUT_SECONDS)
+
     def _told(self, answer: Answer) -> dict[str, object]:
         if not 200 <= answer.status < 300:
             failure = meta_errors.failure(answer)
@@ -87,6 +104,18 @@ class MetaSetup:
         if not any(each in told for each in self.fields):
             raise Unavailable("what answered is not Meta", provider_code=str(answer.status))
         return told
+
+
+def _expiry(answer: Answer) -> datetime | None:
+    """None when it is not told: Meta may want another token to ask with, and nothing hangs on it."""
+    try:
+        told = mapping(parse_json(answer.body).get("data"))
+    except Unreadable:
+        return None
+    ends = integer(told.get("expires_at"))
+    if answer.status == 200 and ends == 0:
+        return NEVER
+    return datetime.fromtimestamp(seconds(ends), UTC) if answer.status == 200 and seconds(ends) else None
 
 
 def for_whatsapp() -> MetaSetup:

@@ -5,10 +5,13 @@ Pure, as a channel is: each question is a generator that yields calls and is sen
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from channels.channel import Answer, Call, Credentials, Unauthorized
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Learnt = TypeVar("Learnt")
 Asking = Generator[Call, Answer, Learnt]
@@ -52,6 +55,7 @@ class Known:
     name: str
     address: str = ""  # "" when it does not say
     notes: tuple[str, ...] = ()  # what a person should know, for example "trial account"
+    expires_at: datetime | None = None  # when the credentials end: NEVER; None when the provider does not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.domain.siblings import Siblings
+from gateway.domain.signs import Signs
 from gateway.heard import Hearing
 from gateway.listening import Listener, bind, listener
 from gateway.opening import Opening
@@ -31,6 +32,7 @@ from gateway.reporting import UNKNOWN_CHANNEL, Reports
 from gateway.routes.inspector import Inspection
 from gateway.server import Rooms, application
 from gateway.settings import Settings
+from gateway.telling import keep_telling, tell
 from kit import logs, process
 from kit.calling import Mesh
 from kit.credentials import inspector_token, mesh_token
@@ -58,6 +60,7 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
     serving = asyncio.create_task(server.serve([listening]))
     outside = Outside()
     hearing = asyncio.create_task(_lines(settings, mesh, rooms=rooms, outside=outside).run(lifetime.stopping))
+    telling = asyncio.create_task(keep_telling(rooms.reports.signs, directory))
     host, port = listening.getsockname()[:2]
     log.info("service.listening", listening=f"{host}:{port}", service="gateway")
     try:
@@ -68,8 +71,10 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
         opening.cancel()
         if not lifetime.stopping.is_set():
             hearing.cancel()  # the server, or a fault of ours, has ended it all
-        await asyncio.gather(serving, opening, hearing, return_exceptions=True)
+        telling.cancel()
+        await asyncio.gather(serving, opening, hearing, telling, return_exceptions=True)
         await outside.close()
+        await tell(rooms.reports.signs, directory)
         await inbox.close()
         await mesh.close()
 
@@ -95,7 +100,7 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         places=Places(settings.chat_max_streams, STREAMS_PER_SESSION),
         is_open=lambda: lifetime.is_ready("gateway"),
         stopping=lifetime.stopping,
-        reports=Reports(clock=time.monotonic),
+        reports=Reports(clock=time.monotonic, signs=Signs(utc_now)),
         now=utc_now,
         most_body_bytes=settings.http_max_body_bytes,
         most_stream_seconds=settings.chat_stream_seconds,

@@ -8,6 +8,7 @@ from prometheus_client import Counter, Histogram
 from channels.host import Verdict
 from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Outcome
+from gateway.domain.signs import Signs
 from kit import errors, logs, metrics
 
 UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
@@ -19,7 +20,9 @@ log = logs.get("gateway")
 class Reports:
     """Metrics and log lines of what came in."""
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
+    def __init__(self, *, clock: Callable[[], float], signs: Signs) -> None:
+        """`signs` gathers how accounts stand."""
+        self.signs = signs
         self._refusals = RateLimit(REFUSALS_A_MINUTE, timedelta(minutes=1), clock=clock)
         self._answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
@@ -45,6 +48,7 @@ class Reports:
     def taken(self, outcome: Outcome) -> None:
         """It was understood; what became of each message."""
         received, account = outcome.received, outcome.account
+        self.signs.note(outcome)
         if received.verdict is Verdict.REFUSED:
             metrics.messages_accepted.labels(channel=account.channel, result="rejected").inc()
             self._refused(account.channel, reason=received.reason, status=received.answer.status)

@@ -57,6 +57,7 @@ def _remembering(metric: Metric) -> Metric:
 # In: what providers sent, and what became of it (accepted, duplicate, passed_over, rejected, unreadable).
 messages_accepted = _counter("messages_accepted", "Messages from outside, by what became of them", "channel", "result")
 webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
+accounts = _gauge("accounts", "Channel accounts, by how they stand: ok, or what is wrong", "channel", "health")
 webhook_seconds = _seconds("webhook_seconds", "From a webhook's last byte to its answer", "channel")
 accept_to_reply_seconds = _seconds("accept_to_reply_seconds", "From the accept of a message to its reply", "channel")
 # Providers that do not call are listened to: by one process for each account.

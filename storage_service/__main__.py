@@ -12,6 +12,7 @@ from kit.lifetime import Lifetime
 from kit.moments import utc_now
 from kit.serving import Server
 from kit.settings import SettingsError
+from storage_service.backends.account_health import AccountHealth
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
 from storage_service.backends.api_keys import ApiKeys, StoredKeys
@@ -79,6 +80,7 @@ class Parts:
     repeats: Repeats
     vault: Vault
     presence: Presence
+    health: AccountHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
         group.create_task(doors.fetches.waiting.run())
         group.create_task(housekeeping.run(lifetime.stopping))
         beside = [group.create_task(parts.vault.rotate_when_possible()), group.create_task(parts.presence.run())]
+        beside += [group.create_task(parts.health.keep_counting(lifetime.stopping))]
         beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")
@@ -162,6 +165,7 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
         repeats=Repeats(sessions, keyring),
         vault=Vault(sessions, keyring, monotonic=time.monotonic),
         presence=presence,
+        health=AccountHealth(sessions),
     )
 
 
@@ -226,6 +230,7 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         prompts=Prompts(sessions, repeats),
         contacts=Contacts(sessions),
         api_keys=api_keys,
+        health=parts.health,
     )
     wishes = Wishes(sessions, repeats, events=parts.events)
     return Servicers(

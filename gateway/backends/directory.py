@@ -7,7 +7,7 @@ import grpc
 
 from gateway.backends.failures import why
 from kit.ids import new_id
-from parley.storage.v1 import directory_pb2, directory_service_pb2, directory_service_pb2_grpc
+from parley.storage.v1 import account_health_pb2, directory_pb2, directory_service_pb2, directory_service_pb2_grpc
 
 DEFAULT_TENANT = "default"
 MOST_ACCOUNTS = 500
@@ -39,6 +39,14 @@ class Directory:
         except grpc.aio.AioRpcError as failure:
             raise why(failure) from None
         return response.accounts
+
+    async def report(self, reports: Sequence[account_health_pb2.AccountReport]) -> None:
+        """Notes how accounts stand."""
+        request = account_health_pb2.ReportAccountsRequest(reports=reports)
+        try:
+            await self._stub.ReportAccounts(request, timeout=self._timeout)
+        except grpc.aio.AioRpcError as failure:
+            raise why(failure) from None
 
     async def put(self, account: directory_pb2.ChannelAccount, credentials: Mapping[str, str]) -> None:
         """Makes the account, or changes the one with the same channel and address."""

@@ -7,7 +7,14 @@ from typing import Any
 
 import typer
 
-from kit.command import accounts, channel_listening, credential_sources, webhooks
+from kit.command import (
+    account_health,
+    accounts,
+    channel_listening,
+    credential_sources,
+    option_words,
+    webhooks,
+)
 from kit.command.accounts import EnvironmentAccount
 from kit.command.channel_options import Wanted
 from kit.command.credential_sources import Ask, Gathered, Sources
@@ -46,6 +53,7 @@ async def add(wanted: Wanted) -> int:
         account.formatting = account.formatting or described.channel.formatting
         channel_listening.choose(account, wanted.listen, around=around)
         stored = await storage.put(account, gathered.values)
+        await account_health.note_expiry(storage, stored, expires_at=known.expires_at if known else None)
         is_alone = await storage.is_alone(stored)
     found += _stored(stored, gathered, is_alone=is_alone)
     provider = webhooks.provider(stored, gathered.values, around=around, is_alone=is_alone)
@@ -151,12 +159,15 @@ def _require_accounts(channel: Any) -> None:
 def _asked(provider: Provider, known: Any, *, probes: bool) -> Sequence[Finding]:
     if not probes:
         return (ok("credentials", "not checked (--no-probe)"),)
-    return (provider.unasked(),) if known is None else webhooks.told(provider.channel.provider, known)
+    return provider.said(known)
 
 
 def _describe(account: ChannelAccount, wanted: Wanted, *, known: Any) -> None:
     account.state, account.state_reason = AccountState.ACCOUNT_STATE_ACTIVE, ""
     told = printable(known.name) if known is not None else ""
+    options = option_words.changed(account.channel, account.options, words=wanted.options or ())
+    account.options.clear()
+    account.options.update(options)
     account.name = wanted.name or account.name or told or account.channel
     if wanted.quiet_seconds is not None:
         account.quiet_window_ms = round(wanted.quiet_seconds * 1000)

@@ -3,14 +3,15 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kit.command import accounts, channel_listening, webhooks
+from kit.command import account_health, accounts, channel_listening, webhooks
 from kit.command.directory import directory
 from kit.command.screen import printable, say, table
 from kit.moments import moment
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 
-COLUMNS = ("account", "channel", "address", "name", "state", "agent", "webhook", "changed")
+COLUMNS = ("account", "channel", "address", "name", "state", "health", "agent", "webhook", "changed")
 
 
 async def listing(tenant: str, *, as_json: bool) -> None:
@@ -47,7 +48,7 @@ def _missing(name: str) -> list[str]:
     return account.missing if account.wanted else []
 
 
-def _described(account: ChannelAccount, agents: Mapping[str, str], *, base: str) -> dict[str, str]:
+def _described(account: ChannelAccount, agents: Mapping[str, str], *, base: str) -> dict[str, Any]:
     path = webhooks.path(account)
     return {
         "id": account.id,
@@ -56,19 +57,21 @@ def _described(account: ChannelAccount, agents: Mapping[str, str], *, base: str)
         "name": account.name,
         "state": state_word(account),
         "reason": account.state_reason,
+        "health": account_health.word(account),
         "agent": agents.get(account.agent_id, account.agent_id),
         "webhook": base + path if path and not channel_listening.replaces_webhook(account) else "",
         "listens": "yes" if channel_listening.is_on(account) else "",
+        "options": dict(account.options),
         "changed_at": moment(account.updated_at).isoformat(),
     }
 
 
-def _row(account: ChannelAccount, described: dict[str, str]) -> Sequence[str]:
+def _row(account: ChannelAccount, described: dict[str, Any]) -> Sequence[str]:
     changed = f"{moment(account.updated_at).astimezone():%Y-%m-%d %H:%M:%S}"
     shown = described | {"state": state_of(account), "changed": changed}
-    return [printable(shown[each]) for each in ("id", *COLUMNS[1:])]
+    return [printable(str(shown[each])) for each in ("id", *COLUMNS[1:])]
 
 
-def _print_json(found: Sequence[Mapping[str, str]], half_set: Mapping[str, Sequence[str]]) -> None:
+def _print_json(found: Sequence[Mapping[str, Any]], half_set: Mapping[str, Sequence[str]]) -> None:
     halves = [{"channel": name, "missing": list(missing)} for name, missing in half_set.items()]
     sys.stdout.write(json.dumps({"accounts": found, "half_set": halves}, indent=2, ensure_ascii=False) + "\n")

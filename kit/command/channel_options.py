@@ -13,6 +13,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=@FILE", help="A credential, from a file. NAME=VALUE shows it in ps."),
 ]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="What is no secret; parley channels options CHANNEL lists them."
+    ),
+]
 Name = Annotated[str, typer.Option(help="Its name, for people. Default: as the provider calls it.")]
 AgentName = Annotated[str, typer.Option(help="Who answers. Default: the agent default.")]
 Quiet = Annotated[
@@ -36,6 +42,7 @@ class Wanted:
     channel: Channel
     address: Address = ""
     settings: Settings = None
+    options: Options = None
     name: Name = ""
     agent: AgentName = ""
     quiet_seconds: Quiet = None

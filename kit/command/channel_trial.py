@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from kit.command import accounts, channel_listening, webhooks
+from kit.command import account_health, accounts, channel_listening, webhooks
 from kit.command.channel_list import state_of
 from kit.command.directory import Directory, directory
 from kit.command.findings import Finding, broken, look, ok, report, rows, worst
@@ -43,6 +43,8 @@ async def _chosen(storage: Directory, target: str) -> Sequence[ChannelAccount]:
 
 async def _findings(storage: Directory, account: ChannelAccount, *, around: Surroundings) -> list[Finding]:
     found = [_state(account)]
+    if account.state == AccountState.ACCOUNT_STATE_ACTIVE:
+        found.append(account_health.finding(account))
     credentials = await storage.credentials(account)
     if credentials is None:
         return [*found, _closed(account)]
@@ -50,7 +52,9 @@ async def _findings(storage: Directory, account: ChannelAccount, *, around: Surr
     if not provider.channel.provider:
         return [*found, provider.unasked()]
     try:
-        found += await provider.probe()
+        known = await provider.known()
+        found += provider.said(known)
+        await account_health.note_expiry(storage, account, expires_at=known.expires_at if known else None)
     except Mistake as mistake:
         return [*found, webhooks.as_finding("credentials", mistake)]
     if channel_listening.is_on(account):

@@ -14,7 +14,7 @@ Target = Annotated[str, typer.Argument(metavar="CHANNEL|ACCOUNT", help="A channe
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 channels = typer.Typer(
-    help="Accounts at the providers: list, add, test, remove, pause and resume them.",
+    help="Accounts at the providers: list, add, test, remove, pause and resume them; the options that they have.",
     epilog="Examples: parley channels list · parley channels add telegram · "
     "parley channels add sms --address +14155550100 --set auth_token=@token.txt · parley channels test telegram",
     no_args_is_help=True,
@@ -40,6 +40,16 @@ def add(wanted: Wanted) -> None:
     from kit.command.channel_add import add as run
 
     sys.exit(interrupts.run(run(wanted)))
+
+
+@channels.command("options", epilog="Example: parley channels options whatsapp")
+def options(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="For example telegram.")], json: AsJson = False
+) -> None:
+    """List what may be set on an account of a channel with parley channels add --option NAME=VALUE."""
+    from kit.command import option_words
+
+    option_words.listing(channel, as_json=json)
 
 
 @channels.command(

@@ -9,16 +9,22 @@ from typing import Any
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit.command import accounts, channel_listening, model_health, reaching, services
+from kit.command import account_health, accounts, channel_listening, model_health, reaching, services
 from kit.command.database import check_database
+from kit.command.directory import Directory
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.ports import is_open
 from kit.command.screen import Mistake
 from kit.command.services import SERVICES
 from kit.settings import SettingsError
+from parley.storage.v1 import directory_service_pb2 as pb
+from parley.storage.v1.directory_pb2 import AccountState
+from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
+from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 
 OLDEST_PYTHON = (3, 11)
 HEALTH_SECONDS = 3.0
+MOST_TENANTS = 500
 START = "parley up"
 
 
@@ -35,6 +41,7 @@ async def everything(**overrides: Any) -> list[Finding]:
         found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
         found += [await _gateway(settings["gateway"]), *await model_health.check_models(settings["llm"])]
         found += await channel_listening.findings()
+        found += await _accounts(settings["storage"])
     else:
         found.append(look("mesh", "not running on this machine", fix=START))
     return [*found, *_channels(settings["gateway"])]
@@ -112,6 +119,23 @@ async def _gateway(settings: Any) -> Finding:
             "gateway", f"answers at {base} and is not ready: {said}", fix="mend what is named above, then wait 5 s"
         )
     return ok("gateway", f"ready at {base}")
+
+
+async def _accounts(settings: Any) -> list[Finding]:
+    """Of every tenant, those that deserve a look; nothing of those that are well, or were removed."""
+    try:
+        async with reaching.channel(settings, "storage") as storage:
+            stub = DirectoryServiceStub(storage)
+            tenants = await stub.ListTenants(pb.ListTenantsRequest(page_size=MOST_TENANTS), timeout=HEALTH_SECONDS)
+            found = [
+                each
+                for tenant in tenants.tenants
+                for each in await Directory(tenant.id, stub, ListenerServiceStub(storage)).accounts()
+            ]
+    except Mistake:
+        return []  # what is wrong with storage is said above
+    taking_part = [each for each in found if each.state != AccountState.ACCOUNT_STATE_DISABLED]
+    return [named for each in taking_part if (named := account_health.named(each)) is not None]
 
 
 def _channels(gateway: Any) -> list[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import grpc
@@ -11,8 +12,10 @@ from kit.command import reaching
 from kit.command.screen import Mistake
 from kit.errors import NotFound, ParleyError, SecretUnreadable, from_rpc
 from kit.ids import new_id
+from kit.moments import stamp
 from kit.settings import Settings, load
 from parley.storage.v1 import directory_service_pb2 as pb
+from parley.storage.v1.account_health_pb2 import AccountReport, ReportAccountsRequest
 from parley.storage.v1.directory_pb2 import AccountState, Agent, ChannelAccount
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.listener_service_pb2 import Listener, ListListenersRequest
@@ -91,6 +94,11 @@ class Directory:
             tenant_id=self.tenant, request_id=new_id(), account_id=account_id, state=state, reason=reason
         )
         return (await self.stub.SetAccountState(wanted, timeout=reaching.CALL_SECONDS)).account
+
+    async def report_expiry(self, account: ChannelAccount, expires_at: datetime) -> None:
+        """Notes when its credentials end; 1970 for never."""
+        report = AccountReport(tenant_id=self.tenant, account_id=account.id, credentials_expire_at=stamp(expires_at))
+        await self.stub.ReportAccounts(ReportAccountsRequest(reports=[report]), timeout=reaching.CALL_SECONDS)
 
     async def agents(self) -> Sequence[Agent]:
         """By name."""

@@ -45,16 +45,13 @@ class Provider:
     candidate: Any
     secrets: Mapping[str, str]
 
-    async def probe(self) -> tuple[Finding, ...]:
-        """Who the credentials are, each note a line."""
-        known = await self.known()
-        if known is None:
-            return (self.unasked(),)
-        return told(self.channel.provider, known)
-
     async def known(self) -> Any:
-        """The same as the setup says it; None where nobody can be asked. Raises Mistake."""
+        """Who the credentials are, as the setup says it; None where nobody can be asked. Raises Mistake."""
         return await self._ask(self.setup.probe(self.candidate)) if self.setup else None
+
+    def said(self, known: Any) -> tuple[Finding, ...]:
+        """What the provider knows, each note a line; or why nobody was asked."""
+        return (self.unasked(),) if known is None else told(self.channel.provider, known)
 
     async def inspect(self) -> list[Finding]:
         """How the webhook stands."""

@@ -9,7 +9,7 @@ from sqlmodel import col
 from kit.errors import InvalidField
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
-from storage_service.backends import agents, lanes, listeners, mapping, tenants
+from storage_service.backends import account_health, agents, lanes, listeners, mapping, tenants
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -81,8 +81,12 @@ class Accounts:
             if after := paging.place(request.page_token, [str], query=query):
                 statement = statement.where(col(ChannelAccount.id) > after[0])
             found = await rows.all(statement)
+            noted = await account_health.read(rows, [row.id for row in found])
         page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
-        return pb.ListChannelAccountsResponse(accounts=map(mapping.account, page), next_page_token=following)
+        accounts = [mapping.account(row) for row in page]
+        for row, account in zip(page, accounts, strict=True):
+            account.health.CopyFrom(account_health.shown(row, noted.get(row.id, account_health.NOTHING), now=rows.now))
+        return pb.ListChannelAccountsResponse(accounts=accounts, next_page_token=following)
 
     async def _put(self, rows: Rows, request: pb.PutChannelAccountRequest) -> tuple[ChannelAccount, bool]:
         wanted = request.account

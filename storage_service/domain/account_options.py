@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 LISTEN = ("true", "false")
 UNADDRESSED = ("known", "all")
+MOST_HOURS = 8760  # a year
 OUTSIDE_WINDOW = ("human", "template", "drop")
 SIGNALS = ("on", "typing", "off")
 NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
@@ -23,6 +24,9 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
         ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
     checks += [(name, "is no number from 0 on", not _is_number(options[name])) for name in NUMBERS if name in options]
+    hours = options.get("silent_after_hours", "")
+    is_wrong = bool(hours) and not (hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= MOST_HOURS)
+    checks.append(("silent_after_hours", f"is no whole number from 1 to {MOST_HOURS}", is_wrong))
     return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]
 
 

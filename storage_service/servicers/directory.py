@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.access import caller
+from parley.storage.v1 import account_health_pb2 as health
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1 import directory_service_pb2_grpc as grpc_pb
+from storage_service.backends.account_health import AccountHealth
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
 from storage_service.backends.api_keys import ApiKeys
@@ -29,6 +31,7 @@ class Directory:
     prompts: Prompts
     contacts: Contacts
     api_keys: ApiKeys
+    health: AccountHealth
 
 
 class DirectoryServicer(grpc_pb.DirectoryServiceServicer):
@@ -60,6 +63,11 @@ class DirectoryServicer(grpc_pb.DirectoryServiceServicer):
 
     async def SetAccountState(self, request: pb.SetAccountStateRequest, _context: Any) -> pb.SetAccountStateResponse:
         return await self._directory.accounts.set_state(request, caller().name)
+
+    async def ReportAccounts(
+        self, request: health.ReportAccountsRequest, _context: Any
+    ) -> health.ReportAccountsResponse:
+        return await self._directory.health.report(request, caller().name)
 
     async def PutAgent(self, request: pb.PutAgentRequest, _context: Any) -> pb.PutAgentResponse:
         return await self._directory.agents.put(request, caller().name)

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     twilio = Twilio(auth_token=AUTH_TOKEN, kind="Trial", numbers={NUMBER: "https://demo.twilio.com/welcome"})
     slack, discord = Slack(bot_token=APP_TOKEN), Discord(bot_token=APP_TOKEN)
     number = {"verified_name": "Shop", "display_phone_number": "+1 415 555 0100"}
-    meta = Meta(access_token=APP_TOKEN, known={"105954558954427": number})
+    ends = {"data": {"is_valid": True, "expires_at": int(time.time()) + 86_400}}
+    meta = Meta(access_token=APP_TOKEN, known={"105954558954427": number, "debug_token": ends})
     folder = tmp_path_factory.mktemp("channels")
     (folder / "app_token").write_text(APP_TOKEN)
     (folder / "bot_token").write_text(BOT_TOKEN + "\n")
@@ -200,7 +202,21 @@ def test_a_number_at_meta_is_added_by_its_id(world: World) -> None:
     assert "does not show this id" in world.ran("add", "whatsapp_cloud", "--address", "1059", *words, code=2)
     said = world.ran("add", "whatsapp_cloud", "--address", "105954558954427", *words)
     assert "people write to +1 415 555 0100" in said
-    assert f"Callback URL: {world.listed()['105954558954427']['webhook']}," in said
+    account = world.listed()["105954558954427"]
+    assert f"Callback URL: {account['webhook']}," in said
+    assert account["health"] == "token expires"
+    tested = world.ran("test", account["id"], code=1)
+    assert "the access_token ends at 2" in tested
+    assert "fix: take new ones from the provider: parley channels add whatsapp_cloud" in tested
+
+
+def test_an_account_keeps_its_options(world: World, bot: str) -> None:
+    add = ("add", "telegram", "--address", "@parley_bot")
+    world.ran(*add, "--option", "silent_after_hours=9000", code=1)
+    world.ran(*add, "--option", "silent_after_hours=24")
+    world.ran(*add)
+    found = {each["id"]: each["options"] for each in json.loads(world.ran("list", "--json"))["accounts"]}
+    assert found[bot] == {"silent_after_hours": "24"}
 
 
 def test_without_a_public_https_address_no_webhook_is_set_and_that_is_said(world: World, bot: str) -> None:
@@ -257,6 +273,7 @@ def test_the_findings_are_there_for_a_program_too(world: World, bot: str) -> Non
     assert account["id"] == bot
     assert {each["about"]: each["level"] for each in account["findings"]} == {
         "state": "ok",
+        "health": "ok",
         "credentials": "ok",
         "note": "ok",
         "webhook": "ok",

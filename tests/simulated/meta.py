@@ -48,7 +48,7 @@ class Meta:
     port: int = 0
     log: Path | None = None
     access_token: str = ACCESS_TOKEN
-    known: dict[str, dict[str, str]] = field(default_factory=dict)  # what a GET shows, by id
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)  # what a GET shows, by id
     requests: int = 0
     refused: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)

@@ -1,5 +1,6 @@
 """Which tables there are: every row that Parley keeps, on SQLite and on Postgres alike."""
 
+from storage_service.backends.tables.account_signs import AccountSigns
 from storage_service.backends.tables.conversations import Contact, Conversation, Identity, Message, RawPayload
 from storage_service.backends.tables.directory import (
     Agent,
@@ -18,6 +19,7 @@ from storage_service.backends.tables.summaries import Summary
 from storage_service.backends.tables.work import Attempt, Delivery, Receipt, Turn
 
 __all__ = [
+    "AccountSigns",
     "Agent",
     "ApiKey",
     "Attempt",

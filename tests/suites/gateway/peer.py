@@ -11,6 +11,7 @@ from kit.serving import Server
 from kit.settings import Settings
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import (
+    account_health_pb2,
     conversation_pb2,
     conversation_service_pb2,
     conversation_service_pb2_grpc,
@@ -35,6 +36,7 @@ class Peer:
         self.thinking: set[str] = set()
         self.frames: list[int] = []
         self.resolved = 0
+        self.reports: list[account_health_pb2.AccountReport] = []
         self.away = False
         self.full = False
         self.hold = asyncio.Event()
@@ -157,6 +159,13 @@ class Directory(Partial):
         known = [each.account for each in self._peer.accounts.values()]
         accounts = [each for each in known if (each.channel, each.tenant_id) == (request.channel, request.tenant_id)]
         return directory_service_pb2.ListChannelAccountsResponse(accounts=accounts)
+
+    async def ReportAccounts(  # noqa: N802
+        self, request: account_health_pb2.ReportAccountsRequest, _context: object
+    ) -> account_health_pb2.ReportAccountsResponse:
+        self._peer.check()
+        self._peer.reports += request.reports
+        return account_health_pb2.ReportAccountsResponse(noted=len(request.reports))
 
     async def PutChannelAccount(  # noqa: N802
         self, request: directory_service_pb2.PutChannelAccountRequest, _context: object

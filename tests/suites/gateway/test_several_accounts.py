@@ -1,11 +1,13 @@
 """A provider posts for several numbers at one URL: does each get its own, and nobody else anything?"""
 
+from pathlib import Path
+
 import orjson
 import pytest
 
 from channels.channel import Webhook
 from channels.meta_webhook import HEADER, sign
-from tests.suites.gateway.conftest import ADDRESSES, CREDENTIALS, World
+from tests.suites.gateway.conftest import ADDRESSES, CREDENTIALS, World, running
 
 CHANNEL = "whatsapp_cloud"
 FIRST, SECOND, STRANGER = ADDRESSES[CHANNEL], "555000444555666", "555000777888999"
@@ -63,3 +65,19 @@ async def test_nothing_is_taken_in_for_who_cannot_verify_it_or_is_another_tenant
     answer = await world.post(batch(world, SECOND))
     assert (answer.status_code, answer.json()) == (403, {"error": "refused"})
     assert stored(world) == {}
+
+
+async def test_storage_is_told_who_was_refused_and_who_was_believed(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        forged = world.webhook(CHANNEL, "hello")
+        for _ in range(6):
+            await world.client.post(forged.url, content=forged.body, headers={**forged.headers, HEADER: "sha256=00"})
+        await world.client.post(forged.url, content=b"{}", headers={"content-type": "application/json"})
+        await world.post(world.webhook("sms", "hello"))
+        peer = world.peer
+    names = {each.account.id: each.account.channel for each in peer.accounts.values()}
+    told = {names[each.account_id]: each for each in peer.reports}
+    assert (told[CHANNEL].refused, told[CHANNEL].refused_reason) == (6, "signature")
+    assert not told[CHANNEL].HasField("believed_at")
+    assert told["sms"].HasField("believed_at")
+    assert told["sms"].HasField("heard_at")

@@ -29,7 +29,7 @@ CANARY = "canary-of-a"
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
 # Only the mesh itself may call these: they are not about one tenant.
-MESH_ONLY = {"ListTenants", "ResolveChannelAccount", "VerifyApiKey", "LeaseListeners"}
+MESH_ONLY = {"ListTenants", "ReportAccounts", "ResolveChannelAccount", "VerifyApiKey", "LeaseListeners"}
 # They name nothing of another tenant, or make something of one's own; the answer shows nothing foreign.
 OWN = {
     *("CreateTenant", "ListChannelAccounts", "ListAgents", "CreatePromptVersion", "ListContacts", "CreateApiKey"),

@@ -26,6 +26,7 @@ from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
 from parley.storage.v1 import listener_service_pb2_grpc as listener_grpc
 from parley.storage.v1 import media_service_pb2_grpc as media_grpc
 from parley.storage.v1 import privacy_service_pb2_grpc as privacy_grpc
+from storage_service.backends.account_health import AccountHealth
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
 from storage_service.backends.api_keys import ApiKeys, StoredKeys
@@ -207,6 +208,7 @@ def _mount_directory(
         prompts=Prompts(sessions, repeats),
         contacts=Contacts(sessions),
         api_keys=api_keys,
+        health=AccountHealth(sessions),
     )
     servicer = directory_servicer.DirectoryServicer(held)
     server.add(directory_grpc.add_DirectoryServiceServicer_to_server, servicer, service=directory_servicer.SERVICE)

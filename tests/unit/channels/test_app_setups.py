@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from channels.channel import Answer, Credentials, Throttled, Unavailable
-from channels.setup import Candidate, Known, Refused, Standing
+from channels.setup import NEVER, Candidate, Known, Refused, Standing
 from channels.setup_registry import SETUPS
 from tests.unit.channels.test_setups import BASE, asked, said
 
@@ -96,15 +97,35 @@ def test_only_an_endpoint_of_ours_is_taken_away() -> None:
 
 def test_a_number_at_meta_is_asked_for_by_its_id_with_the_proof_by_the_apps_secret() -> None:
     told = {"verified_name": "Shop", "display_phone_number": "+1 415 555 0100", "id": CLOUD.address}
-    known, (call,) = asked(SETUPS["whatsapp_cloud"].probe(CLOUD), said(200, told))
+    never = said(200, {"data": {"is_valid": True, "expires_at": 0}})
+    known, (call, debug) = asked(SETUPS["whatsapp_cloud"].probe(CLOUD), said(200, told), never)
+    assert known.expires_at == NEVER
     assert (known.name, known.address) == ("Shop", CLOUD.address)
     assert known.notes[0] == "people write to +1 415 555 0100"
     assert call.url.startswith(
         "https://graph.facebook.com/v23.0/105954558954427?fields=verified_name%2Cdisplay_phone_number&appsecret_proof="
     )
     assert "canary" not in call.url
+    assert debug.url == "https://graph.facebook.com/v23.0/debug_token?input_token=EAAcanary"
     steps = SETUPS["whatsapp_cloud"].clicks(CLOUD)
     assert f"Callback URL: {BASE}/webhook/whatsapp_cloud/k3y," in steps[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expires_at", "notes"),
+    [
+        (said(200, {"data": {"is_valid": True, "expires_at": 1_800_000_000}}), datetime(2027, 1, 15, 8, tzinfo=UTC), 3),
+        (said(200, {"data": {"is_valid": True, "expires_at": "soon"}}), None, 2),
+        (said(400, {"error": {"code": 100}}), None, 2),
+        (Answer(200, {}, b"<html>"), None, 2),
+    ],
+)
+def test_when_a_token_of_metas_ends_is_said_where_meta_says_it(
+    answer: Answer, expires_at: datetime | None, notes: int
+) -> None:
+    told = {"verified_name": "Shop", "display_phone_number": "+1 415 555 0100", "id": CLOUD.address}
+    known, _ = asked(SETUPS["whatsapp_cloud"].probe(CLOUD), said(200, told), answer)
+    assert (known.expires_at, len(known.notes)) == (expires_at, notes)
 
 
 def test_the_account_of_an_instagram_token_is_compared_with_the_address() -> None:

@@ -16,7 +16,7 @@ CANDIDATE = Candidate(address="1", credentials=Credentials({}), webhook_path="/w
 
 def test_a_channel_without_a_setup_cannot_be_checked_and_works_all_the_same() -> None:
     provider = Provider(CHANNELS["telegram"], None, CANDIDATE, {})
-    (finding,) = asyncio.run(provider.probe())
+    (finding,) = provider.said(asyncio.run(provider.known()))
     assert (finding.level, finding.found) == (
         Level.LOOK,
         "telegram cannot be checked: Parley does not know how to ask",
@@ -29,7 +29,7 @@ def test_a_channel_without_a_setup_cannot_be_checked_and_works_all_the_same() ->
 
 
 def test_a_channel_of_our_own_has_nobody_to_ask() -> None:
-    (finding,) = asyncio.run(Provider(CHANNELS["webchat"], None, CANDIDATE, {}).probe())
+    (finding,) = Provider(CHANNELS["webchat"], None, CANDIDATE, {}).said(None)
     assert finding.level is Level.OK
     assert path(ChannelAccount(channel="webchat", account_key="k3y")) == ""
     assert path(ChannelAccount(channel="of-another-version", account_key="k3y")) == ""

@@ -1,0 +1,64 @@
+"""What may be set on an account that is no secret? Every option by name, and on which channels it means anything."""
+
+from dataclasses import dataclass
+
+TWILIO = ("whatsapp", "sms")
+META = ("whatsapp_cloud", "instagram")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """One option. `channels` is empty where all have it."""
+
+    name: str
+    takes: str  # what a value looks like
+    description: str
+    channels: tuple[str, ...] = ()
+
+
+OPTIONS = (
+    OptionField(
+        "outside_window",
+        "human, template or drop",
+        "What becomes of a text whose reply window is closed: a human's task (the default), the template, or nothing",
+        (*TWILIO[:1], *META),
+    ),
+    OptionField(
+        "template",
+        "the provider's id or name",
+        "The approved template that goes out in its place",
+        (*TWILIO[:1], META[0]),
+    ),
+    OptionField(
+        "template_variable",
+        "a name or number",
+        "The variable of the template that gets the text",
+        (*TWILIO[:1], META[0]),
+    ),
+    OptionField("template_language", "for example de", "The template's language at Meta. Default: en_US", META[:1]),
+    OptionField("graph_version", "for example v23.0", "The version of the Graph API that is spoken to", META),
+    OptionField("messaging_service_sid", "MG…", "Twilio's messaging service to send by, not the number", TWILIO),
+    OptionField("validity_seconds", "1 to 36000", "How long Twilio may try; what is older is dropped there", TWILIO),
+    OptionField("allowed_origins", "https://…, with commas between", "Sites that may embed the chat", ("webchat",)),
+    OptionField(
+        "sends_per_second", "a number from 0 on", "How fast it may send at most, where the provider allows more"
+    ),
+    OptionField("sends_burst", "a number from 0 on", "How many it may send at once before that counts"),
+    OptionField("chat_sends_per_second", "a number from 0 on", "The same to one chat"),
+    OptionField("chat_sends_burst", "a number from 0 on", "The same to one chat, at once"),
+    OptionField("unaddressed", "known or all", "What counts of what others say where the agent is not addressed"),
+    OptionField("listen", "true or false", "Listen at the provider; better set by --listen", ("telegram",)),
+    OptionField(
+        "signals", "on, typing or off", "What is shown while a turn runs: read marks and typing (the default: on)"
+    ),
+    OptionField(
+        "silent_after_hours",
+        "1 to 8760",
+        "After how long without a word from anybody it deserves a look. Default: never",
+    ),
+)
+
+
+def of(channel: str) -> tuple[OptionField, ...]:
+    """Those that mean something on it."""
+    return tuple(each for each in OPTIONS if not each.channels or channel in each.channels)
