@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from channels import slack_errors, slack_events, slack_forms, slack_media, slack_signature
+from channels import slack_errors, slack_events, slack_forms, slack_kinds, slack_media, slack_signature
 from channels.channel import (
     Answer,
     Call,
@@ -108,13 +108,14 @@ class Slack:
         if not kind or kind == "app_rate_limited":
             raise Unreadable(kind or "no type")  # over 30,000 events an hour, people are not heard: worth a look
         if kind != "event_callback":
-            return Decoded(answer=NOTHING)
+            return Decoded(answer=NOTHING, unread=kind[: slack_forms.LONGEST_KIND])
         message, receipt = slack_events.read(body), slack_events.receipt(body)
         return Decoded(
             answer=NOTHING,
             messages=(message,) if message else (),
             receipts=(receipt,) if receipt else (),
             addressed_to=slack_events.workspace(body),
+            unread=slack_kinds.unread(mapping(body.get("event"))),
         )
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
@@ -151,9 +152,10 @@ def _form(body: bytes) -> Decoded:
     form = parse_form(body)
     if "payload" in form:
         payload = parse_json(form.first("payload").encode())
-        message = slack_forms.pressed(payload)
+        message = slack_forms.acted(payload)
         team = string(mapping(payload.get("team")).get("id")) or None
-        return Decoded(answer=NOTHING, messages=(message,) if message else (), addressed_to=team)
+        unread = slack_forms.unread(payload)
+        return Decoded(answer=NOTHING, messages=(message,) if message else (), addressed_to=team, unread=unread)
     if "command" in form:
         team = form.first("team_id") or None
         return Decoded(answer=NOTHING, messages=(slack_forms.command(form),), addressed_to=team)

@@ -13,8 +13,7 @@ from parley.chat.v1 import message_pb2 as chat
 
 DELIVERY = "parley_delivery"  # event_type of the metadata that each message of ours carries
 
-# Whatever else a message may be is about a channel (joined, renamed, pinned …), or nobody's words. message_deleted is
-# not here: what was said was said.
+# Whatever else a message may be is about a channel (joined, renamed, pinned …), or nobody's words.
 _SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 _SHARED = frozenset({"channel", "group"})  # public and private; in a direct message of several everybody talks to us
 _SLACKBOT = "USLACKBOT"
@@ -86,6 +85,8 @@ def _message(event: Event, body: Event) -> chat.ChannelMessage | None:
     subtype = string(event.get("subtype"))
     if subtype == "message_changed":
         return _edited(event, body)
+    if subtype == "message_deleted":
+        return _deleted(event, body)
     return _said(event, body) if event.get("hidden") is not True else None
 
 
@@ -128,6 +129,42 @@ def _edited(event: Event, body: Event) -> chat.ChannelMessage | None:
         message.metadata["edited"] = message.provider_message_id
         message.provider_message_id = f"{message.provider_message_id}:edited:{edited}"
         stamp(message, edited)
+    return message
+
+
+def _deleted(event: Event, body: Event) -> chat.ChannelMessage | None:
+    """What was said was said: that it was taken back is known, and asks for no answer."""
+    before, ts = mapping(event.get("previous_message")), string(event.get("deleted_ts"))
+    where = {"channel": event.get("channel"), "channel_type": event.get("channel_type"), "ts": ts}
+    message = _said(before | where, body)
+    if message is None or not ts:
+        return None
+    message.text, message.no_turn, message.only_if_known = "", True, True
+    del message.attachments[:]
+    message.metadata["deleted"] = ts
+    message.provider_message_id = f"{ts}:deleted"
+    stamp(message, string(event.get("event_ts")))
+    return message
+
+
+def _reacted(event: Event, body: Event) -> chat.ChannelMessage | None:
+    """An emoji under a message of a direct message; elsewhere nothing says in which thread that is."""
+    under, emoji = mapping(event.get("item")), string(event.get("reaction"))
+    channel, ts = string(under.get("channel")), string(under.get("ts"))
+    if not channel.startswith("D") or not ts or not emoji or _by_program(event, body):
+        return None
+    taken = event.get("type") == "reaction_removed"
+    message = chat.ChannelMessage(
+        channel="slack",
+        chat_id=channel,
+        sender_id=string(event.get("user")),
+        text="" if taken else f":{emoji}:",
+        provider_message_id=f"{ts}:{emoji}:{string(event.get('event_ts'))}",
+        reply_to_provider_message_id=ts,
+        metadata={"kind": string(event.get("type")), **_metadata(event, body)},
+        no_turn=True,
+    )
+    stamp(message, string(event.get("event_ts")))
     return message
 
 
@@ -206,4 +243,9 @@ def _file(given: Event) -> chat.Attachment:
     )
 
 
-_READERS: dict[str, Callable[[Event, Event], chat.ChannelMessage | None]] = {"message": _message, "app_mention": _said}
+_READERS: dict[str, Callable[[Event, Event], chat.ChannelMessage | None]] = {
+    "message": _message,
+    "app_mention": _said,
+    "reaction_added": _reacted,
+    "reaction_removed": _reacted,
+}

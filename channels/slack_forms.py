@@ -4,6 +4,7 @@ https://docs.slack.dev/interactivity/implementing-slash-commands/
 https://docs.slack.dev/reference/interaction-payloads/block_actions-payload/
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from channels.payload import Form, items, mapping, string
@@ -11,11 +12,13 @@ from channels.slack_events import chat_id, stamp, stated
 from channels.slack_text import plain
 from parley.chat.v1 import message_pb2 as chat
 
-# Where the elements of a message keep what was chosen.
+# Where the elements of a message keep what was chosen: one thing, or several.
 _CHOSEN = (
     *("value", "selected_date", "selected_time"),
     *("selected_user", "selected_channel", "selected_conversation"),
 )
+_ALL_CHOSEN = ("selected_users", "selected_channels", "selected_conversations")
+LONGEST_KIND = 40
 
 
 def command(form: Form) -> chat.ChannelMessage:
@@ -38,17 +41,29 @@ def command(form: Form) -> chat.ChannelMessage:
     )
 
 
-def pressed(payload: dict[str, Any]) -> chat.ChannelMessage | None:
-    """A button under a message: what it stands for is what the person says. None for dialogs, shortcuts and links."""
+def acted(payload: dict[str, Any]) -> chat.ChannelMessage | None:
+    """What a person did with a message: a button under it stands for what they say, a shortcut for its name and what
+    stands in the message. None for dialogs, links, and what is done outside of a chat."""
+    said = _SAID.get(string(payload.get("type")))
+    text = said(payload) if said else ""
     channel = string(mapping(payload.get("channel")).get("id"))
-    action = mapping(next(iter(items(payload.get("actions"))), None))
-    text = _chosen(action)
-    if payload.get("type") != "block_actions" or not channel or not text:
-        return None
-    container, under = mapping(payload.get("container")), mapping(payload.get("message"))
-    ts = string(container.get("message_ts")) or string(under.get("ts"))
+    return _acted(payload, channel=channel, text=text) if channel and text else None
+
+
+def unread(payload: dict[str, Any]) -> str:
+    """The kind of what nobody here reads, such as a dialog; "" of what is read, and of a link that is only followed."""
+    kind = string(payload.get("type"))
+    in_a_chat = bool(mapping(payload.get("channel")).get("id"))
+    return "" if kind in _SAID and in_a_chat else kind[:LONGEST_KIND] or "no type"
+
+
+def _acted(payload: dict[str, Any], *, channel: str, text: str) -> chat.ChannelMessage:
+    container = mapping(payload.get("container"))
+    under = mapping(payload.get("message")) or mapping(payload.get("original_message"))
+    ts = string(container.get("message_ts")) or string(under.get("ts")) or string(payload.get("message_ts"))
     thread_ts = string(under.get("thread_ts")) or string(container.get("thread_ts"))
-    user, action_ts = mapping(payload.get("user")), string(action.get("action_ts"))
+    action, user = mapping(next(iter(items(payload.get("actions"))), None)), mapping(payload.get("user"))
+    action_ts = string(action.get("action_ts")) or string(payload.get("action_ts"))
     message = chat.ChannelMessage(
         channel="slack",
         chat_id=chat_id(channel, thread_ts or ts),
@@ -59,8 +74,8 @@ def pressed(payload: dict[str, Any]) -> chat.ChannelMessage | None:
         reply_to_provider_message_id=ts,
         metadata=stated(
             {
-                "kind": "block_actions",
-                "action": string(action.get("action_id")),
+                "kind": string(payload.get("type")),
+                "action": string(action.get("action_id")) or string(payload.get("callback_id")),
                 "thread_ts": thread_ts if thread_ts != ts else "",
                 "team": string(mapping(payload.get("team")).get("id")),
                 "enterprise": string(mapping(payload.get("enterprise")).get("id")),
@@ -72,8 +87,19 @@ def pressed(payload: dict[str, Any]) -> chat.ChannelMessage | None:
     return message
 
 
+def _pressed(payload: dict[str, Any]) -> str:
+    return ", ".join(filter(None, (_chosen(mapping(action)) for action in items(payload.get("actions")))))
+
+
+def _about_a_message(payload: dict[str, Any]) -> str:
+    """A shortcut from a message's menu: what it is called, and what stands in that message."""
+    name, text = string(payload.get("callback_id")), plain(string(mapping(payload.get("message")).get("text")))
+    return f"{name}: {text}" if name and text else name
+
+
 def _chosen(action: dict[str, Any]) -> str:
     values = [string(action.get(name)) for name in _CHOSEN]
+    values += [string(each) for name in _ALL_CHOSEN for each in items(action.get(name))]
     options = [action.get("selected_option"), *items(action.get("selected_options"))]
     values += [string(mapping(option).get("value")) for option in options]
     chosen = ", ".join(value for value in values if value)
@@ -84,3 +110,10 @@ def _chosen(action: dict[str, Any]) -> str:
 
 def _id(kind: str, stated_id: str) -> str:
     return f"{kind}:{stated_id}" if stated_id else ""
+
+
+_SAID: dict[str, Callable[[dict[str, Any]], str]] = {
+    "block_actions": _pressed,
+    "interactive_message": _pressed,  # as messages were before they had blocks
+    "message_action": _about_a_message,
+}

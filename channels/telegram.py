@@ -129,7 +129,8 @@ class Telegram:
         if integer(update.get("update_id")) is None:
             raise Unreadable("no update_id")
         message = telegram_updates.read(update)
-        return Decoded(answer=NOTHING, messages=(message,) if message else ())
+        messages = (message,) if message else ()
+        return Decoded(answer=NOTHING, messages=messages, unread=telegram_updates.unread(update))
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Telegram checks no URL."""

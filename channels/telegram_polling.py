@@ -15,7 +15,7 @@ from channels.failures import by_status, error, retry_after
 from channels.listening import Listened, Note, Pause, Steps, Take, wait_seconds
 from channels.payload import integer, items, mapping, parse_json, string
 from channels.telegram import API_BASE_URL, TIMEOUT_SECONDS, is_token
-from channels.telegram_setup import ALLOWED_UPDATES
+from channels.telegram_updates import ALLOWED_UPDATES
 
 WAIT_SECONDS = 25  # Telegram answers at once when there is something, else after these
 AGAIN_SECONDS = 1.0  # while storage is away

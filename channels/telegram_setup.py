@@ -14,9 +14,8 @@ from channels.failures import by_status, error, retry_after
 from channels.payload import integer, mapping, parse_json, string
 from channels.setup import Asking, Candidate, Known, Refused, Standing
 from channels.telegram import API_BASE_URL, TIMEOUT_SECONDS
+from channels.telegram_updates import ALLOWED_UPDATES
 
-# What telegram_updates reads. Without a list Telegram sends more, which nobody needs.
-ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
 BOTFATHER = "in Telegram, @BotFather > /mybots > the bot > API Token shows it; a revoked one has a successor there"
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)

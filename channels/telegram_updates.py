@@ -8,9 +8,18 @@ from typing import Any
 
 from channels.channel import Imitation
 from channels.payload import count, integer, items, mapping, seconds, string
+from channels.telegram_kinds import unknown_content
 from parley.chat.v1 import message_pb2 as chat
 
-ALLOWED_UPDATES = ("message", "edited_message", "callback_query")  # for setWebhook: nothing else is handled
+# For setWebhook: nothing else is read. Of reactions in groups only admins are told.
+ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_reaction")
+# Not said to the bot, and many: posts of channels, who comes and goes, what is typed at inline bots.
+_ASIDE = frozenset(
+    {
+        *("channel_post", "edited_channel_post", "my_chat_member", "chat_member"),
+        *("message_reaction_count", "inline_query", "chosen_inline_result", "poll"),
+    }
+)
 
 _FILES = {
     "document": chat.ATTACHMENT_KIND_FILE,
@@ -31,7 +40,17 @@ def read(update: dict[str, Any]) -> chat.ChannelMessage | None:
         return _edited(update)
     if "callback_query" in update:
         return _pressed(mapping(update["callback_query"]))
+    if "message_reaction" in update:
+        return _reacted(update)
     return None
+
+
+def unread(update: dict[str, Any]) -> str:
+    """The kind of an update that nobody here reads; "" of those that are read, and of those that are not for us."""
+    kind = next((each for each in update if each != "update_id"), "")
+    if kind == "callback_query" and "message" not in mapping(update[kind]):
+        return kind  # a button in a chat that we are not in
+    return "" if kind in ALLOWED_UPDATES or kind in _ASIDE else string(kind)[:40] or "nothing"
 
 
 def message_number(provider_message_id: str) -> int:
@@ -61,7 +80,8 @@ def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
         return None
     text = string(said.get("text")) or string(said.get("caption")) or _spoken_otherwise(said)
     attachments = _attachments(said)
-    if not text and not attachments:
+    done, unknown = _done(said), unknown_content(said)
+    if not (text or attachments or done or unknown):
         return None  # a service message: somebody joined, a title changed …
     message = chat.ChannelMessage(
         channel="telegram",
@@ -71,8 +91,11 @@ def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
         text=text,
         attachments=attachments,
         provider_message_id=_id({"id": said.get("message_id")}),
-        metadata=_metadata(said, sender),
+        metadata={**_metadata(said, sender), **done},
+        no_turn=bool(done),
     )
+    if unknown and not (text or attachments):
+        message.metadata["unsupported"] = unknown[:100]
     replied_to = integer(mapping(said.get("reply_to_message")).get("message_id"))
     if replied_to:
         message.reply_to_provider_message_id = str(replied_to)
@@ -115,6 +138,29 @@ def _pressed(query: dict[str, Any]) -> chat.ChannelMessage | None:
     )
 
 
+def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
+    """An emoji under a message, or none any more. In a forum nothing says which topic that is."""
+    reaction = mapping(update["message_reaction"])
+    sender, where = mapping(reaction.get("user")) or mapping(reaction.get("actor_chat")), mapping(reaction.get("chat"))
+    if not sender or sender.get("is_bot") is True or where.get("is_forum") is True:
+        return None
+    shown = (string(mapping(each).get("emoji")) for each in items(reaction.get("new_reaction")))
+    message = chat.ChannelMessage(
+        channel="telegram",
+        chat_id=_chat_id(reaction),
+        sender_id=_id(sender),
+        sender_name=_name(sender),
+        text=" ".join(emoji for emoji in shown if emoji),
+        provider_message_id=f"reaction:{update['update_id']}",
+        reply_to_provider_message_id=_id({"id": reaction.get("message_id")}),
+        metadata={"kind": "message_reaction", **_metadata(reaction, sender)},
+        no_turn=True,
+    )
+    if at := seconds(reaction.get("date")):
+        message.provider_at.seconds = at
+    return message
+
+
 def _sender(said: dict[str, Any]) -> dict[str, Any] | None:
     """Who wrote; None when a bot did. `sender_chat` stands for an anonymous admin, whose `from` is a fake bot."""
     in_the_name_of = mapping(said.get("sender_chat"))
@@ -155,7 +201,34 @@ def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
 
 def _spoken_otherwise(said: dict[str, Any]) -> str:
     """A die or a poll has no text, and silence is no answer."""
-    return string(mapping(said.get("dice")).get("emoji")) or string(mapping(said.get("poll")).get("question"))
+    poll, checklist = mapping(said.get("poll")), mapping(said.get("checklist"))
+    words = (
+        string(mapping(said.get("dice")).get("emoji")),
+        _lines(poll.get("question"), poll.get("options")),
+        _lines(checklist.get("title"), checklist.get("tasks")),
+        string(mapping(said.get("web_app_data")).get("data")),  # what a page behind a button sends in the person's name
+        string(mapping(said.get("game")).get("title")),
+    )
+    return next((each for each in words if each), "")
+
+
+def _lines(title: object, rows: object) -> str:
+    return "\n".join(filter(None, [string(title), *(string(mapping(row).get("text")) for row in items(rows))]))
+
+
+def _done(said: dict[str, Any]) -> dict[str, str]:
+    """What the person did, and said nothing: it is kept, and asks for no answer."""
+    paid = mapping(said.get("successful_payment")) or mapping(said.get("refunded_payment"))
+    if not paid:
+        return {}
+    stated = {
+        "kind": "successful_payment" if "successful_payment" in said else "refunded_payment",
+        "payment_currency": string(paid.get("currency")),
+        "payment_amount": str(count(paid.get("total_amount"))),  # in the smallest unit of the currency
+        "payment_payload": string(paid.get("invoice_payload")),
+        "payment_charge": string(paid.get("telegram_payment_charge_id")),
+    }
+    return {name: value for name, value in stated.items() if value}
 
 
 def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
@@ -168,8 +241,10 @@ def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
             found.append(_file(mapping(said[name]), kind))
     if "location" in said:
         found.append(_place(said))
-    if "contact" in said:
-        found.append(_card(mapping(said["contact"])))
+    people = [said.get("contact"), *items(mapping(said.get("users_shared")).get("users"))]
+    found += [_card(person) for person in map(mapping, people) if person]
+    for paid in map(mapping, items(mapping(said.get("paid_media")).get("paid_media"))):
+        found += _attachments({name: paid[name] for name in ("photo", "video") if name in paid})
     return found
 
 

@@ -44,6 +44,7 @@ API_BASE_URL = "https://api.twilio.com"
 MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
+LONGEST_KIND = 40
 
 # Any text/plain body would be texted to the person; an empty TwiML says nothing.
 TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
@@ -123,9 +124,12 @@ class TwilioChannel:
     def decode(self, webhook: Webhook) -> Decoded:
         """A message, or a status of one of ours: what the form holds decides, not the URL."""
         form = webhook.parsed.get("form") or parse_form(webhook.body)
-        status = form.first("MessageStatus")
+        # The oldest callbacks have no MessageStatus; what came in has a body, be it an empty one.
+        status = form.first("MessageStatus") or ("" if "Body" in form else form.first("SmsStatus"))
         if status and status != "received":
             return self._status(form, webhook.url, state=_STATES.get(status))
+        if not form.first("From") and not form.first("To"):  # another product of Twilio's
+            return Decoded(answer=STATUS_ANSWER, unread=form.first("EventType")[:LONGEST_KIND] or "no message")
         message = self._message(form, webhook)
         return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")))
 
@@ -199,11 +203,11 @@ class TwilioChannel:
         return message
 
     def _status(self, form: Form, url: str, *, state: chat.DeliveryState | None) -> Decoded:
-        sid = form.first("MessageSid")
+        sid = form.first("MessageSid") or form.first("SmsSid")
         if not sid:
             raise Unreadable("no MessageSid")
         if state is None:
-            return Decoded(answer=STATUS_ANSWER)
+            return Decoded(answer=STATUS_ANSWER, unread="status")
         # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.
         receipt = chat.Receipt(provider_message_id=sid, state=state, provider_code=form.first("ErrorCode"))
         receipt.window_closed = state == chat.DELIVERY_STATE_FAILED and twilio_errors.is_window(receipt.provider_code)

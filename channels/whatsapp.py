@@ -25,6 +25,7 @@ METADATA = {
     "ReferralSourceType": "referral_source_type",
     "ReferralSourceUrl": "referral_source_url",
     "ReferralCtwaClid": "referral_click_id",
+    "ReferralMediaUrl0": "referral_media_url",
 }
 
 

@@ -74,7 +74,7 @@ def test_a_webhook_is_set_with_its_secret_and_the_updates_that_we_read() -> None
     assert json.loads(call.body) == {
         "url": f"{BASE}/webhook/telegram/k3y",
         "secret_token": "canary-secret",
-        "allowed_updates": ["message", "edited_message", "callback_query"],
+        "allowed_updates": ["message", "edited_message", "callback_query", "message_reaction"],
     }
 
 
@@ -86,7 +86,7 @@ def test_a_webhook_is_set_with_its_secret_and_the_updates_that_we_read() -> None
         ({"url": ""}, False, "none is set", ""),
         ({"url": "https://old.example.com/123:a-token"}, False, "another address, at old.example.com", ""),
         ({"url": f"{BASE}/webhook/telegram/other"}, False, "another address", ""),
-        ({"allowed_updates": ["message"]}, False, "keeps back: edited_message, callback_query", ""),
+        ({"allowed_updates": ["message"]}, False, "keeps back: edited_message, callback_query, message_reaction", ""),
         ({"pending_update_count": 3}, True, "3 updates wait", ""),
         ({"last_error_message": "Connection timed out"}, True, "nothing waits; the last error was", ""),
         ({"pending_update_count": 3, "last_error_message": "Connection timed out"}, False, "3 updates wait", "outside"),

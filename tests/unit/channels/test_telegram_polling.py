@@ -9,7 +9,7 @@ import pytest
 from channels.channel import Answer, Call, Credentials, Unauthorized, Unavailable
 from channels.listening import Listened, Note, Pause, Step, Steps, Take, Taken
 from channels.telegram_polling import TelegramPolling
-from channels.telegram_setup import ALLOWED_UPDATES
+from channels.telegram_updates import ALLOWED_UPDATES
 
 TOKEN = "123456:canary"
 
