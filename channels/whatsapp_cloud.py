@@ -142,7 +142,7 @@ def _template(outgoing: Outgoing) -> dict[str, object]:
     """
     content: dict[str, object] = {
         "name": outgoing.template,
-        "language": {"code": outgoing.options.get("template_language") or TEMPLATE_LANGUAGE},
+        "language": {"policy": "deterministic", "code": outgoing.options.get("template_language") or TEMPLATE_LANGUAGE},
     }
     if outgoing.template_values:
         filled = [_parameter(name, text) for name, text in outgoing.template_values.items()]

@@ -1,0 +1,111 @@
+"""Does every call that a channel can make keep to its provider's official description?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import pytest
+
+from channels.channel import Call, Outgoing
+from channels.media import Keeps, Wanted
+from channels.presence import Signals
+from channels.registry import CHANNELS
+from channels.setup import Candidate
+from channels.setup_registry import SETUPS
+from parley.chat.v1.message_pb2 import Attachment
+from tests.suites.channels.described import PROVIDERS, complaints
+from tests.suites.channels.golden import account, deliveries, sender
+
+DESCRIBED = sorted({*PROVIDERS, "slack"})
+GOLDEN = [pytest.param(name, each, id=f"{name}-{case}") for name in DESCRIBED for case, each in deliveries(name)]
+FILES = {
+    "telegram": Attachment(provider_file_id="AgACAgIAAxkBAAMq"),
+    "whatsapp_cloud": Attachment(provider_file_id="1003380000000001"),
+    "slack": Attachment(provider_file_id="F0EXAMPLE1"),
+}
+
+
+@pytest.mark.parametrize(("channel", "golden"), GOLDEN)
+def test_what_a_delivery_sends_keeps_to_the_providers_description(channel: str, golden: Mapping[str, Any]) -> None:
+    for each in golden.get("exchange", []):
+        stated = each["call"]
+        url = stated["url"]
+        if "api_base_url" in golden["outgoing"]:  # a stand-in has a path of its own
+            continue
+        body = stated.get("json", stated.get("form"))
+        found = complaints(channel, method=stated["method"], url=url, headers=stated["headers"], body=body)
+        assert found == [], urlsplit(url).path
+
+
+@pytest.mark.parametrize("channel", DESCRIBED)
+def test_signals_set_up_and_files_are_asked_for_as_the_provider_describes(channel: str) -> None:
+    asked = [*_signals(channel), *_set_up(channel), *_files(channel)]
+    for call in asked:
+        body = _read(call)
+        found = complaints(channel, method=call.method, url=call.url, headers=call.headers, body=body)
+        assert found == [], call
+    assert asked
+
+
+@pytest.mark.parametrize("channel", DESCRIBED)
+def test_a_call_that_is_not_described_is_found_out(channel: str) -> None:
+    """So that the others mean something."""
+    _, golden = next((case, each) for case, each in deliveries(channel) if case == "sent")
+    call = golden["exchange"][0]["call"]
+    body = call.get("json", call.get("form"))
+    asked = {"method": call["method"], "url": call["url"], "headers": call["headers"]}
+    assert complaints(channel, **asked, body=body) == []
+    assert complaints(channel, **asked, body={**body, "no_such_field": "x"})
+    assert complaints(channel, **asked | {"url": call["url"] + "s"}, body=body)
+
+
+def _signals(channel: str) -> Iterator[Call]:
+    speaks = CHANNELS[channel]
+    outgoing = Outgoing("d-1", 0, "", _chat(channel), account(channel).address, reply_to=_message(channel))
+    outgoing = replace(outgoing, reply_metadata={"thread_ts": "1795240740.000700"})
+    for kind in speaks.signals if isinstance(speaks, Signals) else ():
+        call = next(speaks.signal(outgoing, account(channel).credentials, kind=kind), None)
+        if call:
+            yield call
+
+
+def _set_up(channel: str) -> Iterator[Call]:
+    mine = account(channel)
+    candidate = Candidate(mine.address, mine.credentials, "https://parley.example", f"/webhook/{channel}/k3y")
+    setup = SETUPS[channel]
+    for flow in (
+        setup.probe(candidate),
+        setup.inspect(candidate),
+        setup.register(candidate),
+        setup.unregister(candidate),
+    ):
+        call = next(flow, None) if flow else None
+        if call:
+            yield call
+
+
+def _files(channel: str) -> Iterator[Call]:
+    speaks = CHANNELS[channel]
+    if channel in FILES and isinstance(speaks, Keeps):
+        mine = account(channel)
+        call = next(speaks.fetch(Wanted(FILES[channel], mine.address), mine.credentials), None)
+        if call:
+            yield call
+
+
+def _chat(channel: str) -> str:
+    return {"discord": "440000000000000001", "slack": "D0EXAMPLE1"}.get(channel, sender(channel))
+
+
+def _message(channel: str) -> str:
+    return {"slack": "1795240800.000100", "telegram": "42", "discord": "interaction:1"}.get(channel, "SM" + "0" * 32)
+
+
+def _read(call: Call) -> Any:
+    if not call.body:
+        return None
+    if call.headers.get("content-type", "").startswith("application/json"):
+        return orjson.loads(call.body)
+    return dict(parse_qsl(call.body.decode(), keep_blank_values=True, strict_parsing=True))
