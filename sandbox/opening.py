@@ -35,7 +35,7 @@ def base_urls(port: int) -> dict[str, str]:
 @asynccontextmanager
 async def opened(port: int, values: Mapping[str, str], *, gateway_url: str, public_url: str = "") -> AsyncIterator[int]:
     """Serves until the block ends; gives the port."""
-    account, bell = Account(values, utc_now, _draw), Bell()
+    account, bell = Account(values, utc_now, _draw, (public_url or gateway_url).rstrip("/")), Bell()
     async with Gateway(gateway_url, public_url=public_url) as gateway:
         world = World(
             post=gateway.post,

@@ -136,6 +136,11 @@ class Account:
     values: Mapping[str, str]  # by environment variable
     now: Callable[[], datetime]
     draw: Draw
+    public_url: str = ""  # of the gateway: where webhooks go until a program says otherwise
+
+    def webhook_url(self, channel: str) -> str:
+        """What stands at the provider from the beginning; "" when nobody said where the gateway is."""
+        return self.public_url and f"{self.public_url}/webhook/{channel}"
 
     def credentials(self, channel: Channel) -> Credentials:
         """By the channel's own field names."""

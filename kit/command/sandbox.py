@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import os
+import shlex
 import signal
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +19,7 @@ from kit.settings import load
 
 FOLDER = "sandbox"  # in DATA_DIR: made-up accounts never meet the real ones of the same channel
 DATABASE = "parley.db"
+VARIABLES = "sandbox.env"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,8 +54,20 @@ def lent(overrides: Mapping[str, Any]) -> Lent:
         raise Mistake("a sandbox needs ports that are known before", fix="set SANDBOX_PORT and HTTP_PORT, and not to 0")
     folder, url = Path(gateway.data_dir) / FOLDER, reaching.gateway_url(gateway)
     beside = {"PUBLIC_BASE_URL": url, "DATABASE_URL": f"sqlite:///{(folder / DATABASE).resolve()}"}
-    lend({**_opening().base_urls(port.port), **beside})
+    beside |= _opening().base_urls(port.port)
+    lend(beside)
+    _keep(folder, {**values, **beside, "DATA_DIR": str(folder.resolve())})
     return Lent(folder, port, url, values)
+
+
+def _keep(folder: Path, values: Mapping[str, str]) -> None:
+    """For commands in another terminal: what this mesh was told, for its owner's eyes; made anew at each start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / VARIABLES
+    file.unlink(missing_ok=True)
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items())]
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.writelines(lines)
 
 
 async def run(url: str | None, *, port: int | None) -> None:

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from kit.command import accounts, asking, credential_sources, services
 from kit.command.findings import Finding, Level, look, ok
@@ -12,6 +13,7 @@ from parley.storage.v1.directory_pb2 import ChannelAccount
 
 # Who answers, where the name of the settings is not theirs.
 CALLED = {"whatsapp": "Meta", "instagram": "Meta"}
+HERE = {"localhost", "127.0.0.1", "::1"}
 HTTPS_FIX = "set PUBLIC_BASE_URL to the gateway's public https:// address, as the mesh has it"
 
 
@@ -23,8 +25,16 @@ class Surroundings:
     api_base_urls: Mapping[str, str]
 
     @property
+    def is_sandboxed(self) -> bool:
+        """Whether those who are asked are stand-ins on this machine, which reach the gateway as it is."""
+        hosts = {urlsplit(each).hostname for each in self.api_base_urls.values()}
+        return bool(self.public_base_url and hosts) and hosts <= HERE
+
+    @property
     def trouble(self) -> str:
         """Why no provider can reach the gateway; "" when nothing is known to be in the way."""
+        if self.is_sandboxed:
+            return ""
         if not self.public_base_url:
             return "PUBLIC_BASE_URL is not set, so no provider knows where we are"
         return "" if self.public_base_url.startswith("https://") else "PUBLIC_BASE_URL is not https"

@@ -7,6 +7,7 @@ https://docs.discord.com/developers/resources/message#create-message
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +22,7 @@ LONGEST_TEXT, LONGEST_NONCE = 2000, 25
 THINKING = 1 << 7
 FIRST_PERSON = 990_000_000_000_000_001
 
+APPLICATION, APPLICATION_ID = "/applications/@me", "1140000000000000001"
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages")
 _TYPING = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]{1,19})/(?P<token>[^/]+)(?P<original>/messages/@original)?")
@@ -51,6 +53,7 @@ class Discord:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._token = account.values["DISCORD_BOT_TOKEN"]
+        self._endpoint = account.webhook_url("discord")
         self._people: dict[str, str] = {}  # channel, or interaction's token -> person
         self._originals: dict[str, Message] = {}  # by interaction's token
         self._nonces: dict[tuple[str, str], Message] = {}
@@ -65,6 +68,8 @@ class Discord:
             return f"{ask.method} message"
         if _TYPING.fullmatch(ask.path):
             return f"{ask.method} typing"
+        if ask.path == APPLICATION:
+            return f"{ask.method} application"
         found = _WEBHOOK.fullmatch(ask.path)
         return f"{ask.method} {'@original' if found and found['original'] else 'follow-up' if found else 'other'}"
 
@@ -73,6 +78,8 @@ class Discord:
         if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
             return refused(403, 40333, message="internal network error")
         channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
+        if ask.path == APPLICATION:
+            return self._application(ask)
         typing = _TYPING.fullmatch(ask.path)
         try:
             if typing and ask.method == "POST":
@@ -95,6 +102,8 @@ class Discord:
     def say(self, channel: str, words: Words) -> Webhook:
         """A /chat in a direct message. Its interaction, and its channel, can be answered from now on."""
         webhook = imitated(channel, words, account=self._account, message_id=self._account.draw(16))
+        if self._endpoint or self._account.public_url:
+            webhook = replace(webhook, url=self._endpoint)
         interaction = parse_json(webhook.body)
         token = string(interaction.get("token"))
         self._people |= dict.fromkeys((token, string(interaction.get("channel_id"))), words.person.id)
@@ -107,10 +116,29 @@ class Discord:
         return None
 
     def _refusal(self, ask: Ask, channel: str) -> Reply | None:
-        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
-        if not hmac.compare_digest(stated, f"Bot {self._token}".encode()):
+        if not self._is_ours(ask):
             return refused(401, 0, message="401: Unauthorized")
         return None if channel in self._people else refused(404, 10003, message="Unknown Channel")
+
+    def _application(self, ask: Ask) -> Reply:
+        """Shown, and told where interactions go. The real one tries the URL out before it takes it."""
+        if not self._is_ours(ask):
+            return refused(401, 0, message="401: Unauthorized")
+        if ask.method not in ("GET", "PATCH"):
+            return refused(405, 0, message="405: Method Not Allowed")
+        try:
+            asked = parse_json(ask.body) if ask.method == "PATCH" else {}
+        except Unreadable:
+            return refused(400, 50109, message="The request body contains invalid JSON.")
+        if "interactions_endpoint_url" in asked:
+            self._endpoint = string(asked["interactions_endpoint_url"])
+        told = {"id": APPLICATION_ID, "name": "Sandbox", "description": "", "bot_public": True}
+        told |= {"verify_key": self._account.values["DISCORD_PUBLIC_KEY"], "bot_require_code_grant": False}
+        return Reply(200, told | {"interactions_endpoint_url": self._endpoint or None, "flags": 0})
+
+    def _is_ours(self, ask: Ask) -> bool:
+        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        return hmac.compare_digest(stated, f"Bot {self._token}".encode())
 
     def _see(self, ask: Ask, channel: str) -> Reply:
         """For ten seconds at most. The real one answers 204."""

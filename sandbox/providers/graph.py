@@ -6,7 +6,7 @@ https://developers.facebook.com/docs/graph-api/guides/error-handling
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from channels.channel import Unreadable, Webhook
 from channels.payload import parse_form, parse_json
 from sandbox.provider import Account, Ask, Draw, Reply
 
+_NODE = re.compile(r"/v[0-9]{1,3}\.[0-9]{1,2}/(?P<node>[0-9a-z_]{1,40})")
 _PATH = re.compile(r"/v[0-9]{1,3}\.[0-9]{1,2}/(?P<account>[^/]+)/messages")
 
 
@@ -31,18 +32,17 @@ class Door:
     account_id: str
     access_token: str
     app_secret: str
+    about: Mapping[str, str] = field(default_factory=dict)  # the account's fields
 
     def asked(self, ask: Ask) -> Mapping[str, Any] | Reply:
-        """What a send asks for, or why it is not heard."""
+        """What a send asks for, or why it is not heard; what was looked up, where nothing is sent."""
         path = _PATH.fullmatch(ask.path)
+        if looked_up := _NODE.fullmatch(ask.path) if ask.method == "GET" else None:
+            return self._refusal(ask) or self._shown(ask, looked_up["node"])
         if not path or ask.method != "POST":
             return refused(400, 2500, message="Unknown path components")
-        token = ask.headers.get("authorization", "").encode("latin-1", "replace")
-        if not hmac.compare_digest(token, f"Bearer {self.access_token}".encode()):
-            return refused(401, 190, message="Invalid OAuth access token - Cannot parse access token")
-        proof = hmac.digest(self.app_secret.encode(), self.access_token.encode(), "sha256").hex()
-        if parse_form(ask.query).first("appsecret_proof") not in {"", proof}:
-            return refused(400, 100, message="Invalid appsecret_proof provided in the API argument")
+        if refusal := self._refusal(ask):
+            return refusal
         if path["account"] != self.account_id:
             return refused(400, 100, message="Unsupported post request. Object with ID does not exist", subcode=33)
         try:
@@ -50,9 +50,34 @@ class Door:
         except Unreadable:
             return refused(400, 100, message="The body is not valid JSON")
 
+    def _refusal(self, ask: Ask) -> Reply | None:
+        """Why the caller is not believed."""
+        token = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(token, f"Bearer {self.access_token}".encode()):
+            return refused(401, 190, message="Invalid OAuth access token - Cannot parse access token")
+        proof = hmac.digest(self.app_secret.encode(), self.access_token.encode(), "sha256").hex()
+        if parse_form(ask.query).first("appsecret_proof") not in {"", proof}:
+            return refused(400, 100, message="Invalid appsecret_proof provided in the API argument")
+        return None
+
+    def _shown(self, ask: Ask, node: str) -> Reply:
+        """The account's fields that were asked for, and its id; of the token that it never ends."""
+        query = parse_form(ask.query)
+        if node == "debug_token":
+            ours = query.first("input_token") == self.access_token
+            return Reply(200, {"data": {"is_valid": ours, **({"expires_at": 0} if ours else {})}})
+        if node not in (self.account_id, "me"):
+            return refused(400, 100, message="Unsupported get request. Object with ID does not exist", subcode=33)
+        wanted = query.first("fields").split(",")
+        return Reply(
+            200, {"id": self.account_id} | {name: value for name, value in self.about.items() if name in wanted}
+        )
+
 
 def label(ask: Ask) -> str:
     """The edge, without the account."""
+    if _NODE.fullmatch(ask.path):
+        return f"{ask.method} account"
     return f"{ask.method} messages" if _PATH.fullmatch(ask.path) else f"{ask.method} something else"
 
 

@@ -48,7 +48,10 @@ class Instagram:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._id = account.values["INSTAGRAM_ACCOUNT_ID"]
-        self._door = graph.Door(self._id, account.values["INSTAGRAM_ACCESS_TOKEN"], account.values["META_APP_SECRET"])
+        about = {"username": "sandbox", "user_id": self._id}
+        self._door = graph.Door(
+            self._id, account.values["INSTAGRAM_ACCESS_TOKEN"], account.values["META_APP_SECRET"], about
+        )
         self._people: set[str] = set()
 
     def person(self, number: int) -> Person:

@@ -63,7 +63,9 @@ class Slack:
         if not hmac.compare_digest(stated, f"Bearer {self._token}".encode()):
             return refused("invalid_auth")
         if ask.path == "/auth.test":
-            return Reply(200, {"ok": True, "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID})
+            return Reply(
+                200, {"ok": True, "team": "Sandbox", "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID}
+            )
         methods = {"/chat.postMessage": self._post, "/assistant.threads.setStatus": self._set_status}
         if ask.path not in methods:
             return refused("unknown_method")

@@ -5,9 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
 
 from channels.channel import Unreadable, Webhook
 from channels.payload import integer, mapping, parse_form, parse_json
+from channels.telegram import HEADER
+from channels.telegram_updates import ALLOWED_UPDATES
 from sandbox import formatting
 from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
 
@@ -48,8 +53,14 @@ class Telegram:
             "getme": lambda _: _done(self._bot()),
             "sendmessage": self._send,
             "sendchataction": self._act,
-            "setwebhook": lambda _: _done(True),
-            "deletewebhook": lambda _: _done(True),
+            "setwebhook": self._set_webhook,
+            "deletewebhook": lambda _: self._set_webhook({}),
+            "getwebhookinfo": lambda _: _done(self._webhook()),
+        }
+        self._hook: Parameters = {
+            "url": account.webhook_url("telegram"),
+            "secret_token": account.values["TELEGRAM_WEBHOOK_SECRET"],
+            "allowed_updates": ALLOWED_UPDATES,
         }
 
     def person(self, number: int) -> Person:
@@ -85,12 +96,29 @@ class Telegram:
     def say(self, channel: str, words: Words) -> Webhook:
         """An update. The bot may write to this chat from now on."""
         self._chats.add(int(words.person.id))
-        return imitated(channel, words, account=self._account, message_id=str(self._next()))
+        webhook = imitated(channel, words, account=self._account, message_id=str(self._next()))
+        if not self._hook.get("url") and not self._account.public_url:
+            return webhook
+        secret = {HEADER: str(self._hook.get("secret_token", ""))}
+        return replace(webhook, url=str(self._hook.get("url", "")), headers={**webhook.headers, **secret})
 
     def receipt(self, _taken: Taken, _state: str, *, url: str) -> Webhook | None:
         """Telegram has none."""
         del url
         return None
+
+    def _set_webhook(self, asked: Parameters) -> Reply:
+        """Where updates go from now on. The real one takes https alone, and this one the gateway of this machine."""
+        url = str(asked.get("url", ""))
+        if url and urlsplit(url).scheme not in ("http", "https"):
+            return refused(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known")
+        self._hook = asked if url else {}
+        return _done(True)
+
+    def _webhook(self) -> dict[str, Any]:
+        allowed = _list(self._hook.get("allowed_updates"))
+        told = {"url": self._hook.get("url", ""), "has_custom_certificate": False, "pending_update_count": 0}
+        return told | ({"allowed_updates": allowed} if allowed else {})
 
     def _act(self, asked: Parameters) -> Reply:
         """For five seconds at most. Other actions than typing look no different here."""
@@ -138,6 +166,16 @@ class Telegram:
 def refused(code: int, description: str, **more: Any) -> Reply:
     """Telegram's own shape of an error."""
     return Reply(code, {"ok": False, "error_code": code, "description": description, **more})
+
+
+def _list(stated: object) -> list[Any]:
+    """In JSON it is one, in a form it is written as one."""
+    if isinstance(stated, str):
+        try:
+            return list(orjson.loads(stated)) if stated.startswith("[") else []
+        except orjson.JSONDecodeError:
+            return []
+    return list(stated) if isinstance(stated, list | tuple) else []
 
 
 def _done(result: Any) -> Reply:

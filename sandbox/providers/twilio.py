@@ -50,7 +50,9 @@ CODES = {
 FAULTS = {"throttled": 20429, "broken": 20500, "opted_out": 21610}
 
 TYPING = "/v2/Indicators/Typing.json"
-_PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/.]+))?\.json")
+_PATH = re.compile(
+    r"/2010-04-01/Accounts/(?P<account>[^/.]+)(?P<rest>/Messages|/IncomingPhoneNumbers)?(?:/(?P<sid>[^/.]+))?\.json"
+)
 _ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")
 
@@ -107,7 +109,10 @@ class Twilio:
         """The resource, without the account."""
         if ask.path == TYPING:
             return f"{ask.method} Typing.json"
-        return f"{ask.method} Messages.json" if _PATH.fullmatch(ask.path) else f"{ask.method} something else"
+        path = _PATH.fullmatch(ask.path)
+        return (
+            f"{ask.method} {(path['rest'] or '/Account').strip('/')}.json" if path else f"{ask.method} something else"
+        )
 
     def answer(self, ask: Ask) -> Reply | Taken:
         """POST Messages.json, or GET of one message."""
@@ -121,6 +126,8 @@ class Twilio:
             return refused(20003)
         if not path:
             return self._see(ask)
+        if path["rest"] != "/Messages":
+            return self._looked_up(ask, path["rest"] or "")
         if path["sid"]:
             found = self._messages.get(path["sid"]) if ask.method == "GET" else None
             return Reply(200, found) if found else refused(20404)
@@ -171,6 +178,30 @@ class Twilio:
         )
         headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
         return Webhook("POST", taken.callback, headers, urlencode(fields).encode(), self._account.now())
+
+    def _looked_up(self, ask: Ask, rest: str) -> Reply:
+        """The account, or its numbers with their webhooks. A WhatsApp sender is none of them, as at Twilio."""
+        if ask.method != "GET":
+            return refused(20004)
+        at = format_datetime(self._account.now())
+        uri = f"/2010-04-01/Accounts/{self._sid}{rest}.json"
+        if not rest:
+            told = {"sid": self._sid, "friendly_name": "Sandbox", "status": "active", "type": "Full", "uri": uri}
+            return Reply(200, told | {"owner_account_sid": self._sid, "date_created": at, "date_updated": at})
+        wanted = parse_form(ask.query).first("PhoneNumber")
+        own = self._account.values["TWILIO_PHONE_NUMBER"]
+        url = self._account.webhook_url(SMS)
+        number: dict[str, Any] = {
+            "sid": f"PN{'0' * 32}",
+            "account_sid": self._sid,
+            "phone_number": own,
+            "friendly_name": own,
+        }
+        number |= {"capabilities": {"sms": True, "mms": True, "voice": False}, "sms_url": url, "sms_method": "POST"}
+        number |= {"date_created": at, "date_updated": at, "sms_application_sid": "", "uri": uri}
+        listed = [number] if wanted in ("", own) else []
+        page: dict[str, Any] = {"page": 0, "page_size": 50, "start": 0, "end": 0, "uri": uri, "first_page_uri": uri}
+        return Reply(200, page | {"next_page_uri": None, "previous_page_uri": None, "incoming_phone_numbers": listed})
 
     def _send(self, ask: Ask) -> Reply | Taken:
         if not ask.headers.get("content-type", "").startswith(twilio_signature.FORM_TYPE):

@@ -51,7 +51,10 @@ class WhatsAppCloud:
         self._account = account
         self._number_id = account.values["WHATSAPP_PHONE_NUMBER_ID"]
         self._door = graph.Door(
-            self._number_id, account.values["WHATSAPP_ACCESS_TOKEN"], account.values["META_APP_SECRET"]
+            self._number_id,
+            account.values["WHATSAPP_ACCESS_TOKEN"],
+            account.values["META_APP_SECRET"],
+            {"verified_name": "Sandbox", "display_phone_number": "+1 500 000 0000"},
         )
         self._heard: dict[str, str] = {}  # what people wrote -> who
         self._marks: dict[str, str] = {}  # message -> what the sender wants to find it by

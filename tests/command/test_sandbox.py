@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import shlex
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import bare_environment, running_mesh
+from tests.running import Mesh, bare_environment, running_mesh
 from tests.sandboxed import Sandbox, sandboxed
 from tests.simulated.wire import free_port
 
@@ -130,6 +132,21 @@ def test_a_window_that_is_closed_at_once_is_a_send_that_failed(sandbox: Sandbox)
     sandbox.do("instagram", "say", text="still there?")
     sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("failed")) == before + 1, seconds=20)
     assert sandbox.answers("instagram") == []
+
+
+def test_an_account_is_tested_and_set_up_at_the_stand_ins(sandbox: Sandbox) -> None:
+    file = sandbox.mesh.folder / "data" / "sandbox" / "sandbox.env"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    told = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    values = {name: shlex.split(value)[0] for name, value in told.items()}
+    there = Mesh(
+        sandbox.mesh.folder, sandbox.mesh.http_port, {**sandbox.mesh.environment, **values}, sandbox.mesh.process
+    )
+    assert f"set to {sandbox.mesh.url}/webhook/telegram" in there.command("channels", "test", "telegram")
+    said = there.command("channels", "add", "telegram", "--address", "telegram")
+    assert f"set to {sandbox.mesh.url}/webhook/telegram/" in said
+    sandbox.do("telegram", "say", text="by its own address")
+    sandbox.mesh.wait_until(lambda: any("by its own" in each for each in sandbox.answers("telegram")), seconds=30)
 
 
 def test_who_opted_out_at_the_provider_is_not_written_to_any_more(sandbox: Sandbox) -> None:
