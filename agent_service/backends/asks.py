@@ -8,9 +8,11 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 
 from kit import correlation, logs, metrics, tracing
 from kit.errors import ModelTimeout, ModelUnavailable, ParleyError, Unreachable, from_item, from_rpc
@@ -53,10 +55,11 @@ class Asks:
         seconds = min(seconds, MOST_ASK_SECONDS)
         if seconds <= 0:
             raise ModelTimeout
-        ask = llm.Ask(
-            id=next(self._ids),
+        number = next(self._ids)
+        ask = _Ask(
+            number,
+            request,
             timeout=span(timedelta(seconds=seconds)),
-            request=request,
             correlation_id=correlation.correlation_id.get(),
             traceparent=tracing.traceparent(),
         )
@@ -67,7 +70,7 @@ class Asks:
             return await reply
         finally:
             timer.cancel()
-            stream.leave(ask.id)
+            stream.leave(number)
 
     async def rest(self) -> None:
         """Waits before asking again, the longer the more streams ended one after the other without an answer."""
@@ -111,6 +114,26 @@ class Asks:
             call.cancel()
 
 
+@dataclass(slots=True)
+class _Ask:
+    """What waits to be written into a frame, where it is copied for the only time."""
+
+    id: int
+    request: llm.GenerateRequest
+    timeout: Duration
+    correlation_id: str
+    traceparent: str
+
+    def put(self, frame: llm.GenerateManyRequest) -> None:
+        frame.asks.add(
+            id=self.id,
+            timeout=self.timeout,
+            request=self.request,
+            correlation_id=self.correlation_id,
+            traceparent=self.traceparent,
+        )
+
+
 class _Stream:
     """One stream: what waits to be sent, and who waits for an answer."""
 
@@ -118,12 +141,12 @@ class _Stream:
         self.replies: dict[int, Reply] = {}
         self.retired = False
         self._ended = False
-        self._asks: dict[int, llm.Ask] = {}
+        self._asks: dict[int, _Ask] = {}
         self._cancelled: list[int] = []
         self._changed = asyncio.Event()
         self._observe = metrics.frame_size.labels(frames="llm.asks").observe
 
-    def put(self, ask: llm.Ask) -> Reply:
+    def put(self, ask: _Ask) -> Reply:
         reply = self.replies[ask.id] = asyncio.get_running_loop().create_future()
         self._asks[ask.id] = ask
         self._changed.set()
@@ -176,10 +199,10 @@ class _Stream:
         del self._cancelled[:MOST_CANCELLED]
         size = 0
         for number, ask in list(itertools.islice(self._asks.items(), MOST_ASKS)):
-            size += ask.ByteSize()
+            size += ask.request.ByteSize()
             if frame.asks and size > MOST_BYTES:
                 break
-            frame.asks.append(self._asks.pop(number))
+            self._asks.pop(number).put(frame)
         if frame.asks:
             self._observe(len(frame.asks))
         return frame

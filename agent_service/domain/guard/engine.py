@@ -108,6 +108,8 @@ class Engine:
             answer = text[:MOST_ANSWER]
             finders = self._finders if may_hold_numbers(answer) else self._of_words
             met |= {number for number, finds in finders if finds(answer, context)}
+        if not met and reading.letters <= MOST_LETTERS:
+            return Verdict(steps=reading.words + reading.tries)
         found = [self._rules[number].hit for number in sorted(met)]
         hits = policy.applied([*found, TOO_MUCH] if reading.letters > MOST_LETTERS else found)
         return Verdict(hits, reading.disguised and bool(hits), reading.words + reading.tries)

@@ -29,6 +29,9 @@ class Decision:
         return self.action == Action.RESTRICT_TOOLS
 
 
+_PASSED = Decision(Action.PASS)
+
+
 class Guard:
     """Looks at both sides of a turn. `policy` is what a tenant wants otherwise."""
 
@@ -57,6 +60,8 @@ class Guard:
         return self._decided(tenant_id, verdict.hits, side=Side.OUTPUT)
 
     def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side) -> Decision:
+        if not hits:
+            return _PASSED
         self._violations.note(tenant_id, hits, side=side)
         verdict = Verdict(hits)
         deciding = verdict.deciding

@@ -51,7 +51,7 @@ class Verdict:
     @property
     def unsure(self) -> bool:
         """Whether a judge should look: a rule suspects, and none blocks anyway."""
-        return self.action < Action.BLOCK and any(hit.unsure for hit in self.hits)
+        return bool(self.hits) and self.action < Action.BLOCK and any(hit.unsure for hit in self.hits)
 
     @property
     def deciding(self) -> Hit | None:
