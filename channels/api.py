@@ -16,6 +16,8 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
+from channels.files import EVERY_KIND
+from channels.media import Way
 
 
 class Api:
@@ -29,6 +31,8 @@ class Api:
     address_environment = ""
     formatting = ""  # the program knows what it shows; nobody else does
     capabilities = Capabilities(receipts=False, reconciles=False, repeats=True)
+    takes: tuple[Way, ...] = ("url", "bytes")
+    captioned = EVERY_KIND
     window = None
     unreadable = HttpAnswer(status=404, content_type="application/json", body=b"{}")
 
@@ -43,6 +47,11 @@ class Api:
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """None."""
         return None
+
+    def give(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
+        """Already given: who reads the conversation reads what came with the message."""
+        yield from ()
+        return Sent(f"{outgoing.delivery_id}.{outgoing.part}")
 
     def deliver(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
         """Already delivered."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from channels.credentials import CredentialField, Credentials
+from channels.files import File
 from channels.outcomes import (
     DeliveryError,
     Rejected,
@@ -115,6 +116,7 @@ class Outgoing:
     options: Mapping[str, str] = field(default_factory=dict)  # the account's, not secret
     template: str = ""  # the provider's id of an approved template that goes out in the place of text; "": none does
     template_values: Mapping[str, str] = field(default_factory=dict)  # of its variables; the channel makes them fit
+    file: File | None = None  # the part is a file, for `give`; its caption stands in `text`
 
     def __repr__(self) -> str:
         """Who and what part, never the words."""

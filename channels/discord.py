@@ -31,7 +31,8 @@ from channels.channel import (
 )
 from channels.discord_ids import is_id
 from channels.failures import error
-from channels.media import Download, Finding, Wanted, fixed
+from channels.files import EVERY_KIND
+from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import parse_json
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
@@ -92,6 +93,8 @@ class Discord:
     window = None  # an interaction's token lives for 15 minutes: after it the reply goes into the channel
     # https://docs.discord.com/developers/resources/channel#trigger-typing-indicator
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 10.0})
+    takes: tuple[Way, ...] = ("bytes",)
+    captioned = EVERY_KIND
     unreadable = discord_interactions.NOTHING
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -126,6 +129,10 @@ class Discord:
         """One POST for the channel. What answers an interaction says "thinking …" by itself."""
         del kind  # there is one only
         return discord_replies.signal(outgoing, _proven(outgoing, credentials))
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """Into the channel, with the words under it."""
+        return (yield from discord_replies.give(outgoing, _proven(outgoing, credentials)))
 
     def fetch(self, wanted: Wanted, _credentials: Credentials) -> Finding:
         """The interaction's own URL, which is signed and ends after a day."""

@@ -15,11 +15,14 @@ from channels import discord_errors
 from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Sent, Unavailable, Unknown
 from channels.discord_ids import is_id
 from channels.discord_interactions import EDIT
+from channels.failures import error
+from channels.files import multipart
 from channels.payload import integer, string
 from channels.presence import Gesture
 
 API_BASE_URL = "https://discord.com/api/v10"
 TIMEOUT_SECONDS = 10.0
+UPLOAD_SECONDS = 30.0
 # Without one of this form Cloudflare may refuse: https://docs.discord.com/developers/reference#user-agent
 USER_AGENT = "DiscordBot (https://parley.example, 0.1)"
 LONGEST_NONCE = 25
@@ -95,6 +98,27 @@ def _by_channel(outgoing: Outgoing, bot_token: str) -> Flow:
     answer = yield from _surely(_call("POST", url, body=body | quoted, bot_token=bot_token))
     if quoted and discord_errors.code_of(answer) == MAY_NOT_QUOTE:
         answer = yield from _surely(_call("POST", url, body=body, bot_token=bot_token))
+    if not _is_message(answer):
+        raise discord_errors.failure(answer)
+    return Sent(string(discord_errors.content(answer)["id"]))
+
+
+def give(outgoing: Outgoing, bot_token: str) -> Flow:
+    """A message with a file, by its nonce the same one when it is posted twice. An interaction's reply takes its place
+    among the others: this one goes into the channel.
+
+    https://docs.discord.com/developers/reference#uploading-files
+    """
+    if outgoing.file is None:
+        raise error("payload", provider_code="no_file")
+    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+    named = {"attachments": [{"id": 0, "filename": outgoing.file.name}]}
+    said = _body(outgoing) | named | {"nonce": _nonce(outgoing), "enforce_nonce": True}
+    content_type, body = multipart({"payload_json": orjson.dumps(said).decode()}, outgoing.file, field="files[0]")
+    headers = {"user-agent": USER_AGENT, "accept": "application/json", "content-type": content_type}
+    headers["authorization"] = f"Bot {bot_token}"
+    url = f"{base}/channels/{outgoing.chat_id}/messages"
+    answer = yield from _surely(Call("POST", url, headers, body, UPLOAD_SECONDS))
     if not _is_message(answer):
         raise discord_errors.failure(answer)
     return Sent(string(discord_errors.content(answer)["id"]))

@@ -12,6 +12,7 @@ import orjson
 
 from channels import instagram_webhook, meta_errors, meta_graph, meta_media, meta_webhook
 from channels.channel import (
+    Answer,
     Call,
     Capabilities,
     CredentialField,
@@ -27,12 +28,20 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
-from channels.media import Download, Finding, Wanted, fixed
+from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates
+from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://graph.instagram.com"
+# https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/messaging-api#attachments
+_TYPES = {
+    chat.ATTACHMENT_KIND_IMAGE: "image",
+    chat.ATTACHMENT_KIND_STICKER: "image",
+    chat.ATTACHMENT_KIND_AUDIO: "audio",
+    chat.ATTACHMENT_KIND_VIDEO: "video",
+}
 _PERSON = re.compile(r"[0-9]{1,32}", re.ASCII)
 
 
@@ -73,6 +82,8 @@ class Instagram:
     # https://developers.facebook.com/docs/messenger-platform/send-messages/sender-actions: for 20 s
     signals: Mapping[SignalKind, float] = MappingProxyType({"read": 0.0, "typing": 20.0})
     unreadable = meta_webhook.ANSWER
+    takes: tuple[Way, ...] = ("url",)
+    captioned: frozenset[chat.AttachmentKind] = frozenset()
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """Meta signs no time: freshness is the dedupe's business."""
@@ -89,10 +100,15 @@ class Instagram:
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One POST. There is no idempotency key: an answer that is lost stays unknown until the echo comes."""
         answer = yield _call(outgoing, credentials, what={"message": {"text": outgoing.text}})
-        sent = string(meta_graph.taken(answer).get("message_id"))
-        if not sent:
-            raise meta_errors.failure(answer)
-        return Sent(sent)
+        return Sent(_sent_id(answer))
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """Meta reads the URL itself. Nothing can stand under a picture."""
+        if outgoing.file is None:
+            raise error("payload", provider_code="no_file")
+        what = {"type": _TYPES.get(outgoing.file.kind, "file"), "payload": {"url": outgoing.file.url}}
+        answer = yield _call(outgoing, credentials, what={"message": {"attachment": what}})
+        return Sent(_sent_id(answer))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One POST for the chat."""
@@ -116,3 +132,10 @@ def _call(outgoing: Outgoing, credentials: Credentials, *, what: Mapping[str, ob
         raise error("recipient", provider_code="chat_id")
     body = {"recipient": {"id": outgoing.chat_id}, **what}
     return meta_graph.send(outgoing, credentials.get("access_token", ""), base_url=API_BASE_URL, body=body)
+
+
+def _sent_id(answer: Answer) -> str:
+    sent = string(meta_graph.taken(answer).get("message_id"))
+    if not sent:
+        raise meta_errors.failure(answer)
+    return sent

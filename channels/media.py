@@ -2,11 +2,13 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from channels.channel import Answer, Call, Credentials
-from parley.chat.v1.message_pb2 import Attachment
+from channels.channel import Answer, Call, Credentials, Flow, Outgoing
+from parley.chat.v1.message_pb2 import Attachment, AttachmentKind
+
+Way = Literal["url", "bytes"]
 
 
 class Gone(Exception):
@@ -54,6 +56,22 @@ class Keeps(Protocol):
 
         Nothing that it needs may be believed: the attachment holds what a webhook said.
         """
+
+
+@runtime_checkable
+class Gives(Protocol):
+    """A channel on which files can be sent."""
+
+    @property
+    def takes(self) -> tuple[Way, ...]:
+        """How a file may come to it, the best way first."""
+
+    @property
+    def captioned(self) -> frozenset[AttachmentKind]:
+        """The kinds under which a text can stand."""
+
+    def give(self, outgoing: Outgoing, credentials: Credentials, /) -> Flow:
+        """How is this file (`outgoing.file`) sent? As `deliver`."""
 
 
 def is_of(host: str, hosts: tuple[str, ...]) -> bool:

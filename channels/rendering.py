@@ -14,6 +14,7 @@ from channels.markup.tree import Block, Paragraph, Span
 from channels.markup.writing import Pen, plain, write
 from channels.splitting import split
 from channels.text import clean
+from parley.chat.v1.message_pb2 import Attachment
 
 _LONGEST_ADDRESS = 4  # a part has room for as many links' URLs: each part that shows a link repeats its URL
 
@@ -24,6 +25,7 @@ class Part:
 
     text: str
     plain: str = ""  # the same unformatted, where the provider may refuse formatting; else ""
+    file: Attachment | None = None  # it is a file, and the text stands under it
 
 
 def render(text: str, markup: Markup, *, limit: TextLimit) -> list[Part]:

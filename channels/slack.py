@@ -31,7 +31,8 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
-from channels.media import Finding, Wanted
+from channels.files import EVERY_KIND
+from channels.media import Finding, Wanted, Way
 from channels.payload import mapping, parse_form, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates, each
@@ -91,6 +92,8 @@ class Slack:
     window = None
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus/: for two minutes, or until the app posts
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})
+    takes: tuple[Way, ...] = ("bytes",)
+    captioned = EVERY_KIND
     unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -135,6 +138,12 @@ class Slack:
         if thread_ts:
             body = {"channel_id": channel, "thread_ts": thread_ts, "status": WRITES}
             _done((yield _asking(outgoing, credentials, method="assistant.threads.setStatus", body=body)))
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """The bytes go to a URL that Slack names, and are then shown in the chat."""
+        channel, thread_ts = _place(outgoing)
+        place = {"channel_id": channel, "thread_ts": thread_ts}
+        return (yield from slack_media.give(outgoing, _token(credentials), base_url=API_BASE_URL, place=place))
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """The event's own URL, with the token; files.info knows it where the event holds only an id."""
@@ -204,16 +213,20 @@ def _call(outgoing: Outgoing, credentials: Credentials, *, channel: str, thread_
 
 
 def _asking(outgoing: Outgoing, credentials: Credentials, *, method: str, body: Mapping[str, object]) -> Call:
-    token = credentials.get("bot_token", "")
-    if not _TOKEN.fullmatch(token):
-        raise Unauthorized("the bot token is not one")
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     headers = {
-        "authorization": f"Bearer {token}",
+        "authorization": f"Bearer {_token(credentials)}",
         "content-type": "application/json; charset=utf-8",  # without the charset each answer holds a warning
         "accept": "application/json",
     }
     return Call("POST", f"{base}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def _token(credentials: Credentials) -> str:
+    token = credentials.get("bot_token", "")
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("the bot token is not one")
+    return token
 
 
 def _ts(answer: Answer) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import orjson
 
-from channels import telegram_updates
+from channels import telegram_files, telegram_updates
 from channels.channel import (
     Answer,
     BadSignature,
@@ -33,7 +33,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import Failure, by_status, error, retry_after
-from channels.media import Download, Finding, Gone, Wanted
+from channels.media import Download, Finding, Gone, Wanted, Way
 from channels.payload import integer, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
@@ -112,6 +112,8 @@ class Telegram:
     window = None
     # https://core.telegram.org/bots/api#sendchataction: "for 5 seconds or less"
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})
+    takes: tuple[Way, ...] = ("bytes",)
+    captioned = telegram_files.CAPTIONED
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -152,6 +154,14 @@ class Telegram:
         """One sendChatAction, whose word for it is the same."""
         token, place = _token(credentials), _place(outgoing)
         _done((yield _asking(outgoing, token, method="sendChatAction", body={**_chat(*place), "action": kind})))
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """The bytes in a form. To the supergroup, when the group has become one."""
+        url, (chat_id, thread_id) = _url(outgoing, _token(credentials)), _place(outgoing)
+        answer = yield telegram_files.call(outgoing, url, chat_id=chat_id, thread_id=thread_id)
+        if moved_to := _migrated(answer):
+            answer = yield telegram_files.call(outgoing, url, chat_id=moved_to)
+        return Sent(_message_id(answer))
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """getFile names the path under which the file is read for an hour."""
@@ -211,9 +221,8 @@ def _chat(chat_id: str, thread_id: str | None) -> dict[str, object]:
 
 
 def _asking(outgoing: Outgoing, token: str, *, method: str, body: Mapping[str, object]) -> Call:
-    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return Call("POST", f"{base}/bot{token}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+    return Call("POST", f"{_url(outgoing, token)}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
 def _file_path(answer: Answer) -> str:
@@ -227,6 +236,10 @@ def _file_path(answer: Answer) -> str:
     if "file is too big" in string(content.get("description")).lower():
         raise Gone("too_large")
     raise _refusal(answer)
+
+
+def _url(outgoing: Outgoing, token: str) -> str:
+    return f"{(outgoing.api_base_url or API_BASE_URL).rstrip('/')}/bot{token}"
 
 
 def _migrated(answer: Answer) -> str:

@@ -33,7 +33,7 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
-from channels.media import Download, Finding, Wanted, fixed
+from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import Form, parse_form, parse_json, string
 from channels.phones import e164
 from channels.presence import Gesture, SignalKind
@@ -111,6 +111,8 @@ class TwilioChannel:
     max_text = TextLimit(size=1600, unit="utf16")
     credential_fields = FIELDS
     unreadable = TWIML
+    takes: tuple[Way, ...] = ("url",)
+    captioned = frozenset(chat.AttachmentKind.values())
 
     @property
     def capabilities(self) -> Capabilities:
@@ -155,6 +157,10 @@ class TwilioChannel:
         answer = yield _post(f"{base}/v2/Indicators/Typing.json", credentials, fields=fields)
         if not 200 <= answer.status < 300:
             raise twilio_errors.failure(answer)
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """Twilio reads the URL itself. A text of a message with media stands under it."""
+        return self.deliver(outgoing, credentials)
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """The webhook's own MediaUrl. It redirects to a store, which is shown no credentials."""
@@ -270,6 +276,8 @@ def _validity(stated: str) -> str:
 def _content(outgoing: Outgoing) -> dict[str, str]:
     """Without variables Twilio takes the template's own samples. A template's words in Body are refused outside the
     window since April 2025: https://www.twilio.com/docs/api/errors/63016"""
+    if outgoing.file is not None:
+        return {"MediaUrl": outgoing.file.url} | ({"Body": outgoing.text} if outgoing.text else {})
     if not outgoing.template:
         return {"Body": outgoing.text}
     values = {name: templates.value(text) for name, text in outgoing.template_values.items()}

@@ -29,6 +29,8 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
+from channels.files import EVERY_KIND
+from channels.media import Way
 from channels.payload import integer, mapping, parse_json, string
 from parley.chat.v1.message_pb2 import ChannelMessage
 
@@ -109,6 +111,8 @@ class Webchat:
     address_environment = ""
     formatting = "This chat shows Markdown: headings, bold, italic, lists, quotes, links, code and tables."
     capabilities = Capabilities(receipts=False, reconciles=False, repeats=True)
+    takes: tuple[Way, ...] = ("url", "bytes")
+    captioned = EVERY_KIND
     window = None
     unreadable = HttpAnswer(400, "application/json", b'{"error":"unreadable"}')  # our own client: tell it
 
@@ -142,6 +146,11 @@ class Webchat:
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """None."""
         return None
+
+    def give(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
+        """Already given: who reads the conversation reads what came with the message."""
+        yield from ()
+        return Sent(f"{outgoing.delivery_id}.{outgoing.part}")
 
     def deliver(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
         """Already delivered: the page streams the conversation."""

@@ -9,6 +9,7 @@ import orjson
 
 from channels import meta_errors, meta_graph, meta_media, meta_webhook, templates, whatsapp_webhook
 from channels.channel import (
+    Answer,
     Call,
     Capabilities,
     CredentialField,
@@ -24,7 +25,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
-from channels.media import Finding, Wanted
+from channels.media import Finding, Wanted, Way
 from channels.payload import items, mapping, string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates, each
@@ -71,6 +72,8 @@ class WhatsAppCloud:
     # https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators: for 25 s, and it marks as read, too
     signals: Mapping[SignalKind, float] = MappingProxyType({"read": 0.0, "typing": 25.0})
     unreadable = meta_webhook.ANSWER
+    takes: tuple[Way, ...] = ("url", "bytes")
+    captioned = meta_media.CAPTIONED
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """Meta signs no time: freshness is the dedupe's business."""
@@ -87,10 +90,14 @@ class WhatsAppCloud:
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One POST. There is no idempotency key: an answer that is lost stays unknown until a status names our id."""
         answer = yield _call(outgoing, credentials)
-        sent = mapping(next(iter(items(meta_graph.taken(answer).get("messages"))), None))
-        if not string(sent.get("id")):
-            raise meta_errors.failure(answer)
-        return Sent(string(sent.get("id")))
+        return Sent(_wamid(answer))
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """Meta reads the URL, or is given the bytes first."""
+        token, secret = credentials.get("access_token", ""), credentials.get("app_secret", "")
+        content = yield from meta_media.content(outgoing, token, base_url=API_BASE_URL, app_secret=secret)
+        answer = yield _call(outgoing, credentials, content=content)
+        return Sent(_wamid(answer))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One POST about the person's message: it and all before it were read."""
@@ -113,11 +120,18 @@ class WhatsAppCloud:
         return Webhook("POST", imitation.url, headers, body, imitation.now)
 
 
-def _call(outgoing: Outgoing, credentials: Credentials) -> Call:
+def _wamid(answer: Answer) -> str:
+    sent = mapping(next(iter(items(meta_graph.taken(answer).get("messages"))), None))
+    if not string(sent.get("id")):
+        raise meta_errors.failure(answer)
+    return string(sent.get("id"))
+
+
+def _call(outgoing: Outgoing, credentials: Credentials, *, content: Mapping[str, object] | None = None) -> Call:
     body: dict[str, object] = {
         "messaging_product": "whatsapp",
         **_recipient(outgoing.chat_id),
-        **(_template(outgoing) if outgoing.template else _text(outgoing)),
+        **(content or (_template(outgoing) if outgoing.template else _text(outgoing))),
         "biz_opaque_callback_data": f"{outgoing.delivery_id}.{outgoing.part}",
     }
     if outgoing.part == 0 and outgoing.reply_to:

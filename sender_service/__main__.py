@@ -26,6 +26,7 @@ from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.deliveries import Deliveries
 from sender_service.domain.fetches import Fetches
 from sender_service.domain.fetching import Bounds, Fetcher
+from sender_service.domain.files import Files
 from sender_service.domain.pacing import pacing
 from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
@@ -50,7 +51,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         random=random.random,
     )
     keys = AskedKeys(mesh.channel("storage"))
-    server = Server(service="sender", address=settings.sender_address, settings=settings, keys=keys)
+    server = Server("sender", settings.sender_address, settings=settings, keys=keys)
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
     # Connections of their own: signals must not keep a reply waiting for one.
@@ -62,8 +63,9 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         presence = Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic)
         hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)
         listening = asyncio.create_task(hearing)
-        deliveries = _deliveries(settings, outbox, provider=provider, presence=presence)
-        fetches = _fetches(settings, mesh, provider=provider, downloads=downloads)
+        files = _files(settings, (media := _media(settings, mesh)), downloads=downloads)
+        deliveries = _deliveries(settings, outbox, provider=provider, presence=presence, files=files)
+        fetches = _fetches(settings, media, provider=provider, downloads=downloads)
         fetching = asyncio.create_task(fetches.run(lifetime.stopping))
         running = asyncio.create_task(deliveries.run(lifetime.stopping))
         server.set_serving(True)
@@ -81,7 +83,9 @@ def _addresses(settings: Settings) -> Addresses:
     return Addresses(settings.public_base_url, settings.api_base_urls())
 
 
-def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider, presence: Presence) -> Deliveries:
+def _deliveries(
+    settings: Settings, outbox: Outbox, *, provider: Provider, presence: Presence, files: Files
+) -> Deliveries:
     courier = Courier(
         channels=CHANNELS,
         record=outbox.record,
@@ -92,19 +96,27 @@ def _deliveries(settings: Settings, outbox: Outbox, *, provider: Provider, prese
         pacing=pacing(settings.sender_tenant_per_second),
         addresses=_addresses(settings),
         clocks=Clocks(utc_now, time.monotonic),
+        files=files,
         lease_seconds=settings.sender_lease_seconds,
         quiet=presence.quiet,
     )
     return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)
 
 
-def _fetches(settings: Settings, mesh: Mesh, *, provider: Provider, downloads: Downloads) -> Fetches:
-    media = Media(
+def _media(settings: Settings, mesh: Mesh) -> Media:
+    return Media(
         MediaServiceStub(mesh.channel("storage")),
         new_id(),
         lease_seconds=settings.media_fetch_seconds + FETCH_GRACE_SECONDS,
         wait_seconds=settings.sender_wait_seconds,
     )
+
+
+def _files(settings: Settings, media: Media, *, downloads: Downloads) -> Files:
+    return Files(media.read, downloads, settings.media_max_bytes, settings.media_fetch_seconds)
+
+
+def _fetches(settings: Settings, media: Media, *, provider: Provider, downloads: Downloads) -> Fetches:
     fetcher = Fetcher(
         channels=CHANNELS,
         provider=provider.call,

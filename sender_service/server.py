@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from channels.channel import Channel
+from channels.media import Gives
 from kit.errors import from_rpc
 from kit.moments import span
 from parley.sender.v1 import sender_service_pb2 as pb
@@ -33,6 +34,7 @@ class SenderServicer(SenderServiceServicer):
             request_id=request.request_id,
             conversation_id=request.conversation_id,
             text=request.text,
+            attachments=request.attachments,
         )
         try:
             answer = await self._outbox.QueueMessage(queued, timeout=QUEUE_SECONDS)
@@ -53,4 +55,5 @@ def _capability(channel: Channel) -> pb.ChannelCapability:
         reconciles=channel.capabilities.reconciles,
         window=None if channel.window is None else span(channel.window),
         templates=channel.capabilities.templates,
+        files=isinstance(channel, Gives),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Response = TypeVar("Response")
 
 CALL_SECONDS = 10.0  # one piece of 256 KiB, committed
+READ_SECONDS = 30.0
 LEASE_GRACE_SECONDS = 5.0  # beyond the wait that storage was asked for
 
 
@@ -38,6 +39,14 @@ class Media:
             worker_id=self._worker_id, max_fetches=most, wait=self._wait, lease=self._lease
         )
         return await _heard(self._stub.LeaseFetches(request, timeout=self._lease_timeout))
+
+    async def read(self, tenant_id: str, media_id: str) -> bytes:
+        """Stored bytes, whole. Raises NotFound, or why it could not."""
+        call = self._stub.GetMedia(pb.GetMediaRequest(tenant_id=tenant_id, media_id=media_id), timeout=READ_SECONDS)
+        try:
+            return b"".join([each.content async for each in call])
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
 
     async def append(self, fetch: pb.LeasedFetch, number: int, *, content: bytes) -> None:
         """One piece, durable when this returns."""

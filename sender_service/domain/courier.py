@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from channels.channel import Channel, Credentials, Outgoing
@@ -14,9 +14,10 @@ from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
 from parley.storage.v1.pacing_pb2 import Pacing
-from sender_service.domain import outcomes, parts, windows
+from sender_service.domain import files, outcomes, parts, windows
 from sender_service.domain import pacing as paces
 from sender_service.domain.addresses import Addresses
+from sender_service.domain.files import NO_FILES, Files
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
 from sender_service.domain.retries import Retries
@@ -76,6 +77,7 @@ class Courier:
     clocks: Clocks
     lease_seconds: float
     quiet: Callable[[LeasedDelivery], None] = lambda _leased: None  # told before anything of it is sent
+    files: Files = NO_FILES
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
@@ -99,7 +101,7 @@ class Courier:
         channel = self.channels.get(load.secrets.account.channel)
         if channel is None:
             return await self._refuse(load, outcomes.rejected("channel_unknown"))
-        rendered = render(leased.text, channel.markup, limit=channel.max_text)
+        rendered = [*render(leased.text, channel.markup, limit=channel.max_text), *files.parts(leased, channel)]
         if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
             return await self._refuse(load, outcomes.rejected("parts_changed" if leased.next_part else "text_empty"))
         pacing = self.pacing(channel, load.secrets.account, chat_id=leased.chat_id)
@@ -156,9 +158,16 @@ class Courier:
         left = trip.usable_until - self.clocks.monotonic()
         if left <= 0:  # the process stood still since it began: the lease may be another's, so nothing is called
             return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "late")
+        outgoing = self._outgoing(trip)
+        if (attachment := trip.parts[trip.part].file) is not None and not trip.template:
+            readied = await self.files.ready(attachment, channel=trip.channel, tenant_id=trip.load.leased.tenant_id)
+            if isinstance(readied, Outcome):
+                return readied
+            outgoing = replace(outgoing, file=readied)
+            left = trip.usable_until - self.clocks.monotonic()
         return await parts.send(
             trip.channel,
-            self._outgoing(trip),
+            outgoing,
             credentials=Credentials(trip.load.secrets.credentials),
             provider=self.provider,
             within_seconds=left,

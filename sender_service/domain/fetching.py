@@ -189,7 +189,6 @@ class Fetcher:
             outcome=outcome,
             reason=end.reason,
             attempt=load.fetch.attempts + 1,
-            media_type=end.media_type,
             size_bytes=end.size_bytes,
         )
 

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Sent
+from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Flow, Outgoing, Sent
+from channels.media import Gives
 from kit import logs
 from sender_service.domain import outcomes
 from sender_service.domain.outcomes import Outcome
@@ -40,7 +41,7 @@ async def send(
 
 
 async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials, provider: Observed) -> Sent:
-    flow = channel.deliver(outgoing, credentials)
+    flow = _flow(channel, outgoing, credentials=credentials)
     try:
         call = next(flow)
         while True:
@@ -52,6 +53,13 @@ async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials
         return taken
     finally:
         flow.close()
+
+
+def _flow(channel: Channel, outgoing: Outgoing, *, credentials: Credentials) -> Flow:
+    """A part that is a file is given; whoever readied it knows that the channel can."""
+    if outgoing.file is not None and isinstance(channel, Gives):
+        return channel.give(outgoing, credentials)
+    return channel.deliver(outgoing, credentials)
 
 
 async def _answer(call: Call, provider: Observed) -> Answer | DeliveryError:

@@ -7,7 +7,7 @@ import orjson
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.domain import languages, manners
-from storage_service.domain.leased import Answered, Head
+from storage_service.domain.leased import Answered, Head, attachments
 from storage_service.domain.rows import Delivery
 
 
@@ -29,8 +29,9 @@ def setting(row: Sequence[Any]) -> TurnSetting:
 
 
 def head(delivery: Delivery, more: Sequence[Any]) -> Head:
-    """`more`: account state, text, the provider's id of the message that it answers, and that message's metadata."""
-    return Head(delivery, more[0], more[1], more[2], orjson.loads(more[3]) if more[3] else {})
+    """`more`: account state, text, the provider's id of the message that it answers, that message's metadata, files."""
+    metadata = orjson.loads(more[3]) if more[3] else {}
+    return Head(delivery, more[0], more[1], more[2], metadata, attachments(more[4]))
 
 
 def answered(row: Sequence[Any]) -> Answered:

@@ -5,11 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from sqlmodel import SQLModel, col
 
+from kit.errors import InvalidField
 from kit.moments import stamp
+from parley.chat.v1.message_pb2 import MEDIA_STATE_STORED, Attachment
 from parley.storage.v1 import media_service_pb2 as pb
 from storage_service.backends.rows import Rows, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Media, MediaPiece
+from storage_service.domain import media as documents
 
 
 class StoredMedia:
@@ -56,6 +59,12 @@ async def of_messages(sessions: Sessions, tenant_id: str, *, message_ids: Sequen
         yield row
 
 
+async def sent(rows: Rows, attachments: Sequence[Attachment]) -> str | None:
+    """Files of a message of ours, as they stand in its row. NotFound when there are no such bytes."""
+    files = [await _sent(rows, attachment, place=place) for place, attachment in enumerate(attachments)]
+    return json.dumps(files) if files else None
+
+
 async def forget_conversation(rows: Rows, conversation_id: str) -> None:
     """The caller holds its lock: nothing new comes in meanwhile."""
     await _forget(rows, await rows.ids(rows.select(Media).where(col(Media.conversation_id) == conversation_id), Media))
@@ -64,6 +73,23 @@ async def forget_conversation(rows: Rows, conversation_id: str) -> None:
 async def forget_messages(rows: Rows, message_ids: Sequence[str]) -> None:
     """Whoever fetches one of them finds that it is not theirs any more."""
     await _forget(rows, await rows.ids(rows.select(Media).where(col(Media.message_id).in_(message_ids)), Media))
+
+
+async def _sent(rows: Rows, attachment: Attachment, *, place: int) -> dict[str, object]:
+    """Either by a URL or by our id; of the latter we know what it is."""
+    if bool(attachment.url) == bool(attachment.media_id) or not attachment.kind:
+        raise InvalidField([(f"attachments[{place}]", "needs a kind, and either a url or a media_id")])
+    document = documents.stored(attachment)
+    if attachment.url:
+        if not attachment.url.startswith("https://"):
+            raise InvalidField([(f"attachments[{place}].url", "must be https")])
+        return document
+    row = await rows.first(rows.select(Media).where(col(Media.id) == attachment.media_id, col(Media.state) == "stored"))
+    if row is None:
+        raise missing("media")
+    known = {"sniffed_media_type": row.media_type, "size_bytes": row.size_bytes, "media_type": row.media_type}
+    name = attachment.file_name or json.loads(row.attachment).get("file_name", "")
+    return document | known | {"media_state": MEDIA_STATE_STORED} | ({"file_name": name} if name else {})
 
 
 async def _forget(rows: Rows, ids: Sequence[str]) -> None:

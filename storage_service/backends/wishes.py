@@ -11,6 +11,7 @@ from kit.moments import stamp
 from parley.chat.v1.message_pb2 import ROLE_AGENT, ROLE_OPERATOR, ROLE_UNSPECIFIED
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as pb
+from storage_service.backends import media
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -37,6 +38,8 @@ class Wishes:
         role = ROLES.get(request.role)
         if role is None:
             raise InvalidField([("role", "must be OPERATOR or AGENT")])
+        if not (request.text.strip() or request.attachments):
+            raise InvalidField([("text", "is required, or else attachments")])
         changes = Changes()
 
         async def work(found: Rows) -> pb.QueueMessageResponse:
@@ -46,6 +49,7 @@ class Wishes:
                 raise StateConflict("the contact wants no messages")
             moves = Turns(found.now, found.new_id, changes)
             message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())
+            message.attachments = await media.sent(found, request.attachments)
             await found.add(*(Message(**_values(each)) for each in changes.messages))
             await found.add(*(Delivery(**_values(each)) for each in changes.new_deliveries))
             found.differ(conversation, _values(lane))
@@ -98,7 +102,7 @@ class Wishes:
 async def _has_its_text(found: Rows, delivery: Delivery) -> None:
     """An erasure or a retention may have emptied it since; then there is nothing to send."""
     message = await found.named(Message, delivery.message_id, lock=True)
-    if not message.text:
+    if not (message.text or message.attachments):
         raise StateConflict("the text of the delivery is not kept any more")
 
 

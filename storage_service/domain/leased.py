@@ -40,6 +40,7 @@ class Head:
     text: str
     reply_to_provider_message_id: str
     reply_metadata: Mapping[str, str]
+    attachments: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def said(row: Sequence[Any], *, own: bool, conversation_id: str, provider_at: da
         seq=row[1],
         role=ROLE[row[2]],
         text=row[3],
-        attachments=[Attachment(**each) for each in orjson.loads(row[4])] if row[4] else None,
+        attachments=attachments(row[4]),
         turn_id=row[7] or "",
         provider_message_id=row[8] or "",
         correlation_id=row[9],
@@ -147,6 +148,7 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         attempts=row.part_attempts,
         reply_to_provider_message_id=head.reply_to_provider_message_id,
         reply_metadata=head.reply_metadata,
+        attachments=head.attachments,
         correlation_id=row.correlation_id,
         traceparent=row.traceparent,
         created_at=stamp(row.created_at),
@@ -155,6 +157,11 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         window_closed_at=_stamp(lane.window_closed_at),
         turn_id=row.turn_id or "",
     )
+
+
+def attachments(document: str | None) -> list[Attachment]:
+    """As they stand in a message's row."""
+    return [Attachment(**each) for each in orjson.loads(document)] if document else []
 
 
 def _set(setting: TurnSetting, lane: Lane) -> None:

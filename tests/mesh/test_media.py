@@ -4,16 +4,20 @@ import base64
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+import grpc
 import orjson
 
 from channels import meta_webhook, slack_signature, twilio_signature
 from channels.channel import Webhook
 from channels.payload import Form
+from kit.ids import new_id
 from parley.chat.v1 import message_pb2 as chat
+from parley.sender.v1.sender_service_pb2 import SendRequest
+from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import media_service_pb2 as media
 from tests.mesh.conftest import BOTH
-from tests.mesh.rig import TENANT, Mesh, Storage
+from tests.mesh.rig import TENANT, TOKEN, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET
@@ -35,7 +39,7 @@ async def test_a_picture_on_twilio_s_whatsapp_is_stored_and_told_to_the_model(me
         await talk.post(_on_twilio(talk.webhook("whatsapp", "look", who), url))
         await until(lambda: world.twilio.sends.to(f"whatsapp:{who}"))
         assert world.twilio.sends.texts(f"whatsapp:{who}") == [f"re: look\n{SEEN}"]
-        attachment = await _attachment(storage, "whatsapp", who)
+        attachment, _ = await _came(storage, "whatsapp", who)
         assert attachment.media_state == chat.MEDIA_STATE_STORED
         assert await _bytes(storage, attachment.media_id) == PNG
 
@@ -99,6 +103,38 @@ async def test_a_person_whose_picture_cannot_be_had_is_answered_and_the_model_kn
     assert world.meta.sends.texts(gone) == ["re: look\n[image, not available: it is not there any more]"]
 
 
+@BOTH
+async def test_an_operator_sends_a_picture_that_came_back_with_words_before_and_under_it(
+    mesh: Mesh, world: World
+) -> None:
+    who = person().lstrip("+")
+    world.telegram.paths["file-2"] = "photos/file_2.jpg"
+    world.telegram.server.files[f"/file/bot{world.telegram.bot_token}/photos/file_2.jpg"] = File(PNG)
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        await talk.post(_on_telegram(talk.webhook("telegram", "look", who), "file-2"))
+        await until(lambda: world.telegram.sends.to(who))
+        came, conversation_id = await _came(storage, "telegram", who)
+        again = chat.Attachment(kind=chat.ATTACHMENT_KIND_IMAGE, media_id=came.media_id, caption="yours")
+        await _send(mesh, conversation_id, "here it is", again)
+        await until(lambda: who in world.telegram.taken)
+    assert world.telegram.sends.texts(who)[1:] == ["here it is", "yours"]
+    assert world.telegram.taken[who] == PNG
+
+
+@BOTH
+async def test_a_file_by_its_url_is_given_to_twilio_as_it_is(mesh: Mesh, world: World) -> None:
+    who = person()
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        await talk.say("whatsapp", "hello", who)
+        await until(lambda: world.twilio.sends.to(f"whatsapp:{who}"))
+        _, conversation_id = await _came(storage, "whatsapp", who)
+        kind = chat.ATTACHMENT_KIND_FILE
+        await _send(mesh, conversation_id, "", chat.Attachment(kind=kind, url="https://x.test/a.pdf", caption="bill"))
+        await until(lambda: len(world.twilio.sends.to(f"whatsapp:{who}")) == 2)
+    assert world.twilio.sends.texts(f"whatsapp:{who}")[1] == "bill"
+    assert world.twilio.media[-1] == "https://x.test/a.pdf"
+
+
 def _on_twilio(webhook: Webhook, url: str) -> Webhook:
     fields = dict(parse_qsl(webhook.body.decode(), keep_blank_values=True))
     fields |= {"NumMedia": "1", "MediaUrl0": url, "MediaContentType0": "image/png"}
@@ -135,13 +171,24 @@ def _on_whatsapp_cloud(webhook: Webhook, media_id: str) -> Webhook:
     return replace(webhook, body=body, headers=headers)
 
 
-async def _attachment(storage: Storage, channel: str, chat_id: str) -> chat.Attachment:
+async def _send(mesh: Mesh, conversation_id: str, text: str, *attachments: chat.Attachment) -> None:
+    request = SendRequest(
+        tenant_id=TENANT, request_id=new_id(), conversation_id=conversation_id, text=text, attachments=attachments
+    )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{mesh.ports['sender']}") as channel:
+        who = (("authorization", f"Bearer {TOKEN}"),)
+        await SenderServiceStub(channel).Send(request, timeout=10, metadata=who)
+
+
+async def _came(storage: Storage, channel: str, chat_id: str) -> tuple[chat.Attachment, str]:
+    """What came with the first message, if anything, and the conversation."""
     account = next(each for each in await storage.accounts() if each.channel == channel)
     asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=chat_id)
     stub, who = storage.conversations, storage.metadata
     found = (await stub.GetConversation(asked, metadata=who, timeout=10)).conversation
     listing = conversations.ListMessagesRequest(tenant_id=TENANT, conversation_id=found.id)
-    return (await stub.ListMessages(listing, metadata=who, timeout=10)).messages[0].attachments[0]
+    first = (await stub.ListMessages(listing, metadata=who, timeout=10)).messages[0]
+    return first.attachments[0] if first.attachments else chat.Attachment(), found.id
 
 
 async def _bytes(storage: Storage, media_id: str) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
+from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, form_of, mode_of, now
 
 BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
 WEBHOOK_SECRET = "telegram-webhook-secret-for-tests-only"
@@ -22,6 +22,7 @@ LONGEST_TEXT = 4096  # UTF-16 units
 LONGEST_POLL_SECONDS = 0.1
 MOVED_TO = -1001234567890
 _PATH = re.compile(r"/bot(?P<token>[^/]+)/(?P<method>\w+)")
+_FILES = {"sendPhoto": "photo", "sendDocument": "document", "sendAudio": "audio", "sendVideo": "video"}
 _REFUSALS = {
     "down": (502, "Bad Gateway"),
     "blocked": (403, "Forbidden: bot was blocked by the user"),
@@ -38,6 +39,7 @@ class Telegram:
     log: Path | None = None
     bot_token: str = BOT_TOKEN
     paths: dict[str, str] = field(default_factory=dict)  # of files, by their ids
+    taken: dict[str, bytes] = field(default_factory=dict)  # the last file that was sent, by chat
     webhook: dict[str, Any] = field(default_factory=dict)  # what setWebhook was given; empty when none is set
     waiting: int = 0  # updates that the webhook did not take
     last_error: str = ""
@@ -70,6 +72,8 @@ class Telegram:
         path = _PATH.fullmatch(request.path)
         if not path or path["token"] != self.bot_token:
             return self._refused(401, "Unauthorized")
+        if path["method"] in _FILES:
+            return self._take_file(form_of(request), _FILES[path["method"]])
         asked = _parameters(request)
         if path["method"] == "sendMessage":
             return self._send_message(asked, word, number)
@@ -96,6 +100,16 @@ class Telegram:
             return answer(429, {"ok": False, "error_code": 429, "parameters": {"retry_after": 1}})
         self.signals.append((str(asked["chat_id"]), asked["action"]))
         return answer(200, {"ok": True, "result": True})
+
+    def _take_file(self, form: dict[str, bytes], field_: str) -> Reply:
+        if field_ not in form or not form.get("chat_id"):
+            return self._refused(400, "Bad Request: there is no file in the request")
+        number, chat = len(self.sends.all) + 1, form["chat_id"].decode()
+        self.taken[chat] = form[field_]
+        self.sends.add(Send(now(), chat, "bot", form.get("caption", b"").decode(), str(number)))
+        return answer(
+            200, {"ok": True, "result": {"message_id": number, "date": int(now()), "chat": {"id": int(chat)}}}
+        )
 
     def _get_file(self, asked: dict[str, Any]) -> Reply:
         file_id = asked.get("file_id", "")

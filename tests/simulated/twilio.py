@@ -53,7 +53,7 @@ _CHECKS: tuple[tuple[Callable[[Mapping[str, str]], bool], int], ...] = (
     (lambda form: not form.get("To"), 21604),
     (lambda form: not _ADDRESS.fullmatch(form["To"]), 21211),
     (lambda form: not (form.get("From") or form.get("MessagingServiceSid")), 21603),
-    (lambda form: not (form.get("Body") or form.get("ContentSid")), 21602),
+    (lambda form: not (form.get("Body") or form.get("ContentSid") or form.get("MediaUrl")), 21602),
     (lambda form: len(form.get("Body", "")) > LONGEST_BODY, 21617),
     (lambda form: "ContentSid" in form and not _CONTENT.fullmatch(form["ContentSid"]), 21655),
     (lambda form: not all(map(_VALUE.fullmatch, _values(form).values())), 21656),
@@ -78,6 +78,7 @@ class Twilio:
     requests: int = 0
     refused: int = 0
     signals: list[str] = field(default_factory=list)  # messages that were answered with "typing"
+    media: list[str] = field(default_factory=list)  # URLs of files that were to be sent
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
     _callbacks: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -148,6 +149,7 @@ class Twilio:
         sid = f"SM{len(self.sends.all) + 1:032x}"
         template, values = form.get("ContentSid", ""), _values(form)
         text = form.get("Body", "") or " ".join(values.values())
+        self.media += filter(None, [form.get("MediaUrl")])
         send = Send(now(), form["To"], form.get("From", ""), text, sid, callback, template)
         self.sends.add(send)
         if callback and self.statuses:

@@ -5,6 +5,8 @@ A mode is a word, `slow:0.2` one with a number. What a mode means beyond HTTP is
 
 import asyncio
 import contextlib
+import email
+import email.policy
 import json
 import random
 import socket
@@ -82,6 +84,16 @@ class Sends:
 
     def texts(self, address: str) -> list[str]:
         return [send.text for send in self.to(address)]
+
+
+def form_of(request: Request) -> dict[str, bytes]:
+    """The parts of a multipart form, by their names, as any program reads them."""
+    head = f"content-type: {request.headers.get('content-type', '')}\r\n\r\n".encode("latin-1")
+    message = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
+    return {
+        str(part.get_param("name", header="content-disposition")): bytes(part.get_payload(decode=True))
+        for part in message.iter_parts()
+    }
 
 
 def free_port() -> int:

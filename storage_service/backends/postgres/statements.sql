@@ -134,7 +134,7 @@ WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= $1
 ORDER BY c.delivery_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
 
 -- heads: the first open delivery of each lane, its text, and the message that it answers
-SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)
 CROSS JOIN LATERAL (
   SELECT * FROM deliveries f

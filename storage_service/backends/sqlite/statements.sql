@@ -85,7 +85,7 @@ SELECT {Lane c} FROM conversations c
 WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= ? ORDER BY c.delivery_due_at LIMIT ?;
 
 -- head: the first open delivery of a lane, its text, and the message that it answers
-SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments
 FROM deliveries d
 JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id

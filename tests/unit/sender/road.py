@@ -1,7 +1,8 @@
 """A courier whose storage and provider are the test's: what is recorded and what is called, in one list."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +21,16 @@ from channels.channel import (
     TextLimit,
     Unknown,
 )
+from channels.media import Download, Gone
 from channels.registry import CHANNELS
-from kit.errors import ParleyError
+from kit.errors import NotFound, ParleyError
 from kit.moments import stamp
+from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier, Load
+from sender_service.domain.files import Files
 from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
 from sender_service.domain.windows import Silence
@@ -70,6 +74,16 @@ class Pigeon:
         return Sent(f"id-{answer.body.decode()}")
 
 
+class _NoWay:
+    """Leads to no file."""
+
+    @asynccontextmanager
+    async def read(self, _download: Download, *, trusted: str, most_bytes: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        del trusted, most_bytes
+        raise Gone("refused_address")
+        yield  # a generator
+
+
 @dataclass
 class Road:
     """One delivery's way. `answers` are what the provider does next: an Answer, or an error to raise."""
@@ -84,6 +98,7 @@ class Road:
     record_takes_seconds: float = 0.0
     provider_hangs: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, bytes] = field(default_factory=dict)
 
     async def record(self, record: AttemptRecord, within_seconds: float) -> AttemptResult:
         refusal = next(self.refusals, None)
@@ -94,6 +109,12 @@ class Road:
         self.records.append(record)
         self.now += self.record_takes_seconds
         return AttemptResult()
+
+    async def read_stored(self, _tenant_id: str, media_id: str) -> bytes:
+        self.happened.append(f"read {media_id}")
+        if media_id not in self.stored:
+            raise NotFound
+        return self.stored[media_id]
 
     async def call(self, call: Call, _within_seconds: float) -> Answer:
         self.happened.append(f"call {call.body.decode()}")
@@ -112,6 +133,7 @@ class Road:
             retries=Retries(5, timedelta(days=1), lambda: 0.5),
             pacing=pacing(0),
             addresses=Addresses("https://chat.example.com/", {"loft": "http://loft"}),
+            files=Files(self.read_stored, _NoWay(), 1000, 30.0),
             clocks=Clocks(lambda: NOW, lambda: self.now),
             lease_seconds=60.0,
         )
@@ -124,6 +146,7 @@ class Road:
         next_part: int = 0,
         attempts: int = 0,
         silence: Silence | None = None,
+        attachments: Iterable[Attachment] = (),
     ) -> None:
         known = silence or Silence(None)
         account = ChannelAccount(id="a1", channel=channel, account_key="key1", address="roof", options=self.options)
@@ -137,6 +160,7 @@ class Road:
             created_at=stamp(NOW),
             next_part=next_part,
             attempts=attempts,
+            attachments=attachments,
             last_inbound_at=_stamp(known.wrote_at),
             last_template_at=_stamp(known.template_at),
             window_closed_at=_stamp(known.refused_at),

@@ -1,0 +1,42 @@
+"""How is a file sent on Telegram? By the method of its kind, the bytes in a form of at most 50 MB (10 of a photo).
+
+https://core.telegram.org/bots/api#sending-files
+"""
+
+from channels.channel import Call, Outgoing
+from channels.failures import error
+from channels.files import EVERY_KIND, multipart
+from channels.telegram_updates import message_number
+from parley.chat.v1 import message_pb2 as chat
+
+UPLOAD_SECONDS = 30.0
+CAPTIONED = EVERY_KIND - {chat.ATTACHMENT_KIND_STICKER}
+# Photos are scaled down, and larger ones are refused: those are sent as they are.
+LARGEST_PHOTO = 10 * 1024 * 1024
+_DOCUMENT = ("sendDocument", "document")
+_METHODS = {
+    chat.ATTACHMENT_KIND_IMAGE: ("sendPhoto", "photo"),
+    chat.ATTACHMENT_KIND_AUDIO: ("sendAudio", "audio"),
+    chat.ATTACHMENT_KIND_VIDEO: ("sendVideo", "video"),
+    chat.ATTACHMENT_KIND_STICKER: ("sendSticker", "sticker"),
+}
+
+
+def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = None) -> Call:
+    """`url` is that of the bot. The caption is plain: nothing in it is markup."""
+    file = outgoing.file
+    if file is None:
+        raise error("payload", provider_code="no_file")
+    method, field = _METHODS.get(file.kind, _DOCUMENT)
+    if field == "photo" and (len(file.content) > LARGEST_PHOTO or file.media_type == "image/svg+xml"):
+        method, field = _DOCUMENT
+    fields = {"chat_id": chat_id}
+    if outgoing.text:
+        fields["caption"] = outgoing.text
+    if thread_id:
+        fields["message_thread_id"] = thread_id
+    if outgoing.part == 0 and chat_id.startswith("-") and (quoted := message_number(outgoing.reply_to)):
+        fields["reply_parameters"] = f'{{"message_id":{quoted},"allow_sending_without_reply":true}}'
+    content_type, body = multipart(fields, file, field=field)
+    headers = {"content-type": content_type, "accept": "application/json"}
+    return Call("POST", f"{url}/{method}", headers, body, UPLOAD_SECONDS)

@@ -1,0 +1,97 @@
+"""How does a file of a reply come to a channel? By its URL or in bytes, as the channel takes it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from channels.channel import Channel
+from channels.files import File
+from channels.media import Download, Gives, Gone, Way
+from channels.rendering import Part, render
+from kit.errors import NotFound, ParleyError
+from parley.chat.v1.message_pb2 import Attachment
+from parley.storage.v1 import delivery_requests_pb2 as pb
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from sender_service.domain import outcomes, sniffing
+from sender_service.domain.fetching import Passing, Reading
+from sender_service.domain.outcomes import Outcome
+
+LONGEST_CAPTION = 1000  # what every provider takes under a file
+
+# Reads stored bytes: tenant and media id. Raises NotFound, or why it could not.
+Stored = Callable[[str, str], Awaitable[bytes]]
+
+
+def parts(leased: LeasedDelivery, channel: Channel) -> list[Part]:
+    """After the text: one part each, and before it what cannot stand under it. Where none are taken, their links."""
+    return [part for each in leased.attachments for part in _parts(each, channel)]
+
+
+def _parts(attachment: Attachment, channel: Channel) -> list[Part]:
+    def said(text: str) -> list[Part]:
+        return render(text, channel.markup, limit=channel.max_text)
+
+    if not isinstance(channel, Gives):
+        return said(" ".join(filter(None, (attachment.caption, attachment.url))))
+    if attachment.kind in channel.captioned and len(attachment.caption) <= LONGEST_CAPTION:
+        return [Part(attachment.caption, file=attachment)]
+    return [*said(attachment.caption), Part("", file=attachment)]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Makes files ready to be given."""
+
+    stored: Stored
+    reading: Reading
+    most_bytes: int
+    within_seconds: float  # to read one
+
+    async def ready(self, attachment: Attachment, *, channel: Channel, tenant_id: str) -> File | Outcome:
+        """The file as the channel takes it, or why it cannot be sent now, or ever. Never raises."""
+        takes = channel.takes if isinstance(channel, Gives) else ()
+        try:
+            async with asyncio.timeout(self.within_seconds):
+                return await self._ready(attachment, takes=takes, tenant_id=tenant_id)
+        except Gone as gone:
+            return outcomes.rejected(f"file_{gone.reason}")
+        except NotFound:
+            return outcomes.rejected("file_not_found")
+        except (Passing, ParleyError, TimeoutError):
+            return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "file_unreachable")
+
+    async def _ready(self, attachment: Attachment, *, takes: tuple[Way, ...], tenant_id: str) -> File:
+        kind, name, caption = attachment.kind, attachment.file_name, attachment.caption
+        if attachment.url and takes[:1] == ("url",):
+            return File(kind, attachment.media_type, name, caption, url=attachment.url)
+        if "bytes" not in takes:
+            raise Gone("needs_url")
+        content = await (self._read(attachment.url) if attachment.url else self.stored(tenant_id, attachment.media_id))
+        media_type = sniffing.type_of(content, stated=attachment.media_type)
+        return File(kind, media_type, name, caption, content=content)
+
+    async def _read(self, url: str) -> bytes:
+        """Of whoever asked us to send it: from any host of the open internet, as files of providers are read."""
+        host = urlsplit(url).hostname or ""
+        async with self.reading.read(Download(url, (host,)), trusted="", most_bytes=self.most_bytes) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+
+class _Nowhere:
+    """Leads to no file."""
+
+    def read(
+        self, download: Download, *, trusted: str, most_bytes: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        del download, trusted, most_bytes
+        raise Gone("no_reference")
+
+
+async def _nothing(_tenant_id: str, _media_id: str) -> bytes:
+    raise NotFound
+
+
+# For whoever sends texts only: every file is refused.
+NO_FILES = Files(_nothing, _Nowhere(), 0, 1.0)

@@ -1,0 +1,91 @@
+"""How do files of a reply go out? After its text, one part each, as the channel takes them, and never half."""
+
+import pytest
+
+from channels.channel import Call, Credentials, Flow, Outgoing, Sent
+from channels.media import Way
+from parley.chat.v1 import message_pb2 as chat
+from parley.chat.v1.message_pb2 import Attachment
+from tests.unit.sender.road import Pigeon, Road, ok, road
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
+LINK = Attachment(
+    kind=chat.ATTACHMENT_KIND_IMAGE, url="https://x.test/1.png", caption="a chair", media_type="image/png"
+)
+STORED = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="m1", file_name="a/b.png")
+
+
+class Carrier(Pigeon):
+    """A pigeon that carries files, too."""
+
+    takes: tuple[Way, ...] = ("url", "bytes")
+    captioned = frozenset({chat.ATTACHMENT_KIND_IMAGE})
+
+    def give(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
+        self.seen.append(outgoing)
+        assert outgoing.file is not None
+        answer = yield Call("POST", "http://loft/", {}, f"file {outgoing.file.name}".encode(), 5.0)
+        return Sent(f"id-{answer.body.decode()}")
+
+
+def carrying(*takes: Way, answers: int = 3) -> Road:
+    way = road(*(ok(str(number)) for number in range(answers)))
+    way.channel = Carrier()
+    way.channel.takes = takes or Carrier.takes
+    return way
+
+
+async def test_a_file_follows_the_text_as_a_part_of_its_own() -> None:
+    way = carrying()
+    await way.carry("hello", attachments=[LINK])
+    assert way.happened == ["BEGUN 0/2", "call hello", "SENT 0/2+", "call file file", "SENT 1/2"]
+    given = way.channel.seen[1]
+    assert given.file is not None
+    assert (given.file.url, given.file.content, given.text, given.part) == ("https://x.test/1.png", b"", "a chair", 1)
+
+
+async def test_stored_bytes_are_read_for_the_part_that_carries_them() -> None:
+    way = carrying()
+    way.stored["m1"] = PNG
+    await way.carry("", attachments=[STORED])
+    assert way.happened == ["BEGUN 0/1", "read m1", "call file b.png", "SENT 0/1"]
+    given = way.channel.seen[0].file
+    assert given is not None
+    assert (given.content, given.media_type, given.name) == (PNG, "image/png", "b.png")
+
+
+async def test_words_that_cannot_stand_under_a_file_go_before_it() -> None:
+    way = carrying()
+    way.stored["m1"] = PNG
+    await way.carry("", attachments=[Attachment(kind=STORED.kind, media_id="m1", caption="read this")])
+    assert way.happened == ["BEGUN 0/2", "call read this", "SENT 0/2+", "read m1", "call file file", "SENT 1/2"]
+
+
+async def test_where_no_files_are_taken_their_links_are_said() -> None:
+    way = road(*(ok(str(number)) for number in range(5)))
+    await way.carry("", attachments=[LINK])
+    said = "".join(call.removeprefix("call ") for call in way.happened if call.startswith("call "))
+    assert said.replace(" ", "") == "achairhttps://x.test/1.png"
+
+
+@pytest.mark.parametrize(
+    ("attachment", "takes", "reason"),
+    [
+        (STORED, ("url",), "file_needs_url"),
+        (STORED, ("bytes",), "file_not_found"),
+        (LINK, ("bytes",), "file_refused_address"),
+    ],
+)
+async def test_a_file_that_cannot_be_given_fails_its_delivery_and_nobody_is_called(
+    attachment: Attachment, takes: tuple[Way, ...], reason: str
+) -> None:
+    way = carrying(*takes)
+    await way.carry("", attachments=[attachment])
+    assert [record.reason for record in way.records] == ["", reason]
+    assert not [each for each in way.happened if each.startswith("call")]
+
+
+async def test_nothing_at_all_is_no_delivery() -> None:
+    way = carrying()
+    await way.carry("")
+    assert [record.reason for record in way.records] == ["text_empty"]
