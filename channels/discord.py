@@ -12,7 +12,7 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from channels import discord_interactions, discord_replies
+from channels import discord_interactions, discord_messages, discord_replies
 from channels.channel import (
     BadSignature,
     Capabilities,
@@ -114,8 +114,10 @@ class Discord:
             raise Stale
 
     def decode(self, webhook: Webhook) -> Decoded:
-        """One interaction."""
-        return discord_interactions.read(parse_json(webhook.body))
+        """One interaction; or what was heard on the Gateway."""
+        body = parse_json(webhook.body)
+        read = discord_messages.read if discord_messages.is_dispatch(body) else discord_interactions.read
+        return read(body)
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Discord checks the URL with a signed PING, which is an interaction."""

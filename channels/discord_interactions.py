@@ -148,7 +148,7 @@ def _command(data: dict[str, Any], _interaction: dict[str, Any]) -> Said:
 def _about_a_message(name: str, message: dict[str, Any], *, target: str) -> Said:
     """A command from a message's menu: its name, and what stands in that message."""
     content = string(message.get("content"))
-    files = tuple(_file(each) for each in items(message.get("attachments")) if isinstance(each, dict))
+    files = tuple(file_of(each) for each in items(message.get("attachments")) if isinstance(each, dict))
     return Said(f"{name}: {content}" if content else name, files, reply_to=target, metadata={"command": name})
 
 
@@ -225,10 +225,10 @@ def _filled(component: dict[str, Any], resolved: dict[str, Any], *, known: set[s
 
 def _files(ids: list[Any], resolved: dict[str, Any]) -> Iterator[chat.Attachment]:
     attachments = mapping(resolved.get("attachments"))
-    return (_file(attachments[each]) for each in map(string, ids) if isinstance(attachments.get(each), dict))
+    return (file_of(attachments[each]) for each in map(string, ids) if isinstance(attachments.get(each), dict))
 
 
-def _file(stated: dict[str, Any]) -> chat.Attachment:
+def file_of(stated: dict[str, Any]) -> chat.Attachment:
     """A reference: the URL is signed, and ends after a while."""
     media_type = string(stated.get("content_type"))
     return chat.Attachment(

@@ -46,6 +46,9 @@ class Settings(kit.settings.Settings):
     listener_lease_seconds: float = Field(
         15.0, ge=1, le=600, description="After how long another gateway listens in the place of one that died, seconds"
     )
+    discord_api_base_url: str = Field(
+        "", description="Stands in for https://discord.com/api/v10, for a sandbox or a proxy"
+    )
     telegram_api_base_url: str = Field(
         "", description="Stands in for https://api.telegram.org, for a sandbox or an own Bot API server"
     )

@@ -73,7 +73,8 @@ class Wire:
         await self.hang_up(LEAVES)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                self._socket = await self._session.ws_connect(url, max_msg_size=MOST_MESSAGE_BYTES)
+                # Closing is ours: by itself aiohttp would answer every goodbye with 1000.
+                self._socket = await self._session.ws_connect(url, max_msg_size=MOST_MESSAGE_BYTES, autoclose=False)
         except TimeoutError:
             raise Unavailable("no answer in time", provider_code="timeout") from None
         except _FAILURES:

@@ -1,18 +1,15 @@
 """Do `parley channels add`, `test`, `list` and `remove` do what they say, in a mesh, at providers like the real?"""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.command.model_servers import serving
+from tests.command.terminal import at_a_terminal
 from tests.running import Mesh, running_mesh
 from tests.simulated.discord import Discord
 from tests.simulated.meta import Meta
@@ -197,6 +194,17 @@ def test_an_application_of_discord_is_told_where_to_post_and_no_more_when_it_is_
     assert world.discord.endpoint is None
 
 
+def test_a_bot_of_discord_without_a_public_address_is_connected_to(world: World) -> None:
+    laptop = world.at(PUBLIC_BASE_URL="")
+    words = ("add", "discord", "--set", "bot_token=@app_token", "--set", f"public_key={world.discord.public_key}")
+    said = laptop.ran(*words)
+    assert "keeps a connection to Discord" in said
+    world.mesh.wait_until(lambda: world.discord.gateway.is_heard, seconds=60)
+    world.ran(*words, "--no-listen")
+    assert world.discord.endpoint == world.listed()["1029384756"]["webhook"]
+    world.mesh.wait_until(lambda: not world.discord.gateway.is_heard, seconds=60)
+
+
 def test_a_number_at_meta_is_added_by_its_id(world: World) -> None:
     words = [f"--set={name}=@app_token" for name in ("access_token", "app_secret", "verify_token")]
     assert "does not show this id" in world.ran("add", "whatsapp_cloud", "--address", "1059", *words, code=2)
@@ -312,37 +320,6 @@ def test_a_person_at_a_terminal_is_asked_and_sees_no_secret(world: World) -> Non
     assert "canary" not in said
     world.bot = said.partition("is active: ")[2].split()[0]
     assert "nothing was removed" in at_a_terminal(world.mesh, "remove", world.bot, typed=("n",))
-
-
-def at_a_terminal(mesh: Mesh, *words: str, typed: Sequence[str]) -> str:
-    """What a person sees who types this whenever a question ends in a colon."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "kit.command", "channels", *words]
-    with subprocess.Popen(
-        command,
-        cwd=mesh.folder,
-        env=mesh.environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ):
-        os.close(theirs)
-        shown, left = "", list(typed)
-        while part := _read(ours):
-            shown += part
-            if left and shown.endswith(": "):
-                os.write(ours, left.pop(0).encode() + b"\n")
-    os.close(ours)
-    return shown.replace("\r\n", "\n")
-
-
-def _read(terminal: int) -> str:
-    """Nothing when nobody writes to it any more."""
-    try:
-        return os.read(terminal, 4096).decode()
-    except OSError:
-        return ""
 
 
 def test_the_bot_of_the_environment_is_the_account_that_the_mesh_makes_of_it(world: World) -> None:

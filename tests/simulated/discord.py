@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.simulated.discord_gateway import ME, Gateway
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 BOT_TOKEN = "discord.bot-token.for-tests-only"
@@ -21,6 +22,8 @@ PUBLIC_KEY = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"
 LONGEST_TEXT = 2000
 THINKING = 1 << 7
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]+)/messages")
+_LOOKED_AT = re.compile(r"/channels/(?P<channel>[0-9]+)")
+_CALLBACK = re.compile(r"/interactions/(?P<id>[0-9]+)/[^/]+/callback")
 _TYPING = re.compile(r"/channels/(?P<channel>[0-9]+)/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]+)/(?P<token>[^/]+)(?P<original>/messages/@original)?")
 _REFUSALS = {
@@ -45,6 +48,9 @@ class Discord:
     refused: int = 0
     asked: list[str] = field(default_factory=list)  # method and path of each request, tokens included
     signals: list[str] = field(default_factory=list)  # channels
+    kinds: dict[str, int] = field(default_factory=dict)  # of channels; those not named here are of texts
+    callbacks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # to interactions
+    gateway: Gateway = field(init=False)
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
     originals: dict[str, Message] = field(default_factory=dict)  # by interaction's token
@@ -53,12 +59,15 @@ class Discord:
     def __post_init__(self) -> None:
         self.sends = Sends(self.log)
         self.server = HttpServer(self._answer, self.port)
+        self.gateway = Gateway(self.bot_token)
 
     async def start(self) -> None:
         await self.server.listen()
+        await self.gateway.start()
 
     async def stop(self) -> None:
         await self.server.refuse()
+        await self.gateway.stop()
         self.sends.close()
 
     def _answer(self, request: Request) -> Reply:
@@ -75,6 +84,11 @@ class Discord:
             return answer(429, {"message": "You are being rate limited.", "retry_after": number, "global": False})
         if request.path == "/applications/@me":
             return self._application(request)
+        if callback := _CALLBACK.fullmatch(request.path):
+            self.callbacks.append((callback["id"], json.loads(request.body)))
+            return Reply(204)
+        if request.method == "GET" and (known := self._known(request)):
+            return known
         if typing := _TYPING.fullmatch(request.path):
             if request.headers.get("authorization") != f"Bot {self.bot_token}":
                 return self._refuse(401, 0, "401: Unauthorized")
@@ -85,6 +99,29 @@ class Discord:
         if webhook := _WEBHOOK.fullmatch(request.path):
             return self._by_interaction(request, webhook)
         return self._refuse(404, 0, "404: Not Found")
+
+    def _known(self, request: Request) -> Reply | None:
+        """What a bot may look up about itself, where it is heard, and channels."""
+        channel = _LOOKED_AT.fullmatch(request.path)
+        me = {"id": ME, "username": "parley", "discriminator": "0000", "avatar": None, "bot": True}
+        limit = {"total": 1000, "remaining": self.gateway.remaining, "reset_after": 1000, "max_concurrency": 1}
+        told: dict[str, Any] = {
+            "/gateway": {"url": self.gateway.url},
+            "/gateway/bot": {"url": self.gateway.url, "shards": 1, "session_start_limit": limit},
+            "/users/@me": me,
+            "/oauth2/applications/@me": {
+                **{"id": ME, "name": "Parley", "icon": None, "description": "", "bot_public": True},
+                **{"bot_require_code_grant": False, "verify_key": self.public_key, "flags": 0, "summary": ""},
+                "owner": {"id": "42", "username": "ann", "discriminator": "0", "avatar": None},
+            },
+        }
+        if not channel and request.path not in told:
+            return None
+        if request.headers.get("authorization") != f"Bot {self.bot_token}":
+            return self._refuse(401, 0, "401: Unauthorized")
+        if channel:
+            return answer(200, {"id": channel["channel"], "type": self.kinds.get(channel["channel"], 0)})
+        return answer(200, told[request.path])
 
     def _application(self, request: Request) -> Reply:
         if request.headers.get("authorization") != f"Bot {self.bot_token}":
