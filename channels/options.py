@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 TWILIO = ("whatsapp", "sms")
+LISTENED = ("telegram", "discord")
 META = ("whatsapp_cloud", "instagram")
 
 
@@ -47,7 +48,12 @@ OPTIONS = (
     OptionField("chat_sends_per_second", "a number from 0 on", "The same to one chat"),
     OptionField("chat_sends_burst", "a number from 0 on", "The same to one chat, at once"),
     OptionField("unaddressed", "known or all", "What counts of what others say where the agent is not addressed"),
-    OptionField("listen", "true or false", "Listen at the provider; better set by --listen", ("telegram",)),
+    OptionField("listen", "true or false", "Listen at the provider; better set by --listen", LISTENED),
+    OptionField(
+        "direct_messages", "true or false", "Whether direct messages are answered. Default: true", LISTENED[1:]
+    ),
+    OptionField("threads", "true or false", "Whether threads are answered. Default: true", LISTENED[1:]),
+    OptionField("channels", "ids, with commas between", "Channels in which every message is answered", LISTENED[1:]),
     OptionField(
         "signals", "on, typing or off", "What is shown while a turn runs: read marks and typing (the default: on)"
     ),

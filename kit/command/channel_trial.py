@@ -87,4 +87,6 @@ def _closed(account: ChannelAccount) -> Finding:
 
 
 def _untold(url: str) -> Finding:
-    return ok("webhook", f"the provider does not tell how it stands; it must be {url}")
+    return ok(
+        "webhook", f"the provider does not tell how it stands; it must be {url}. What comes in shows: parley listen"
+    )
