@@ -150,7 +150,7 @@ def test_a_receipts_code_is_cut_and_its_id_is_not() -> None:
 
 def test_the_registry_knows_each_channel_by_its_name() -> None:
     meta, twilio = {"instagram", "whatsapp_cloud"}, {"sms", "whatsapp"}
-    assert set(CHANNELS) == {"api", "discord", "slack", "telegram", "webchat", *meta, *twilio}
+    assert {"api", "discord", "slack", "telegram", "webchat", *meta, *twilio} <= set(CHANNELS)
     assert all(channel(name).name == name for name in CHANNELS)
     with pytest.raises(UnknownChannel):
         channel("../whatsapp")

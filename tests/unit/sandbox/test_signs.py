@@ -8,10 +8,11 @@ from channels.channel import Answer, Outgoing
 from channels.presence import SignalKind, Signals
 from channels.registry import CHANNELS
 from parley.chat.v1.message_pb2 import ChannelMessage
-from tests.unit.sandbox.test_every_phone import _called, credentials, deliver, spoken
+from tests.unit.sandbox.test_every_phone import PHONES, _called, credentials, deliver, spoken
 from tests.unit.sandbox.world import Sandbox
 
-ABLE = [(name, kind) for name, each in CHANNELS.items() if isinstance(each, Signals) for kind in each.signals]
+SPEAKING = [(name, each) for name, each in CHANNELS.items() if name in PHONES]
+ABLE = [(name, kind) for name, each in SPEAKING if isinstance(each, Signals) for kind in each.signals]
 
 
 def signal(sandbox: Sandbox, to: ChannelMessage, kind: SignalKind) -> list[Answer | None]:
