@@ -4,6 +4,7 @@ from channels.api import Api
 from channels.channel import Channel
 from channels.discord import Discord
 from channels.instagram import Instagram
+from channels.line import Line
 from channels.slack import Slack
 from channels.sms import sms
 from channels.telegram import Telegram
@@ -16,6 +17,7 @@ _ALL: tuple[Channel, ...] = (
     Discord(),
     Slack(),
     Instagram(),
+    Line(),
     sms(),
     Telegram(),
     Webchat(),

@@ -1,0 +1,194 @@
+"""How does Parley speak on LINE? As an official account, by its Messaging API.
+
+https://developers.line.biz/en/reference/messaging-api/
+LINE takes a key with each message: sent again with the same one it is the same message, so no lost answer doubles one.
+"""
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from channels import line_events
+from channels.channel import (
+    Answer,
+    BadSignature,
+    Call,
+    Capabilities,
+    CredentialField,
+    Credentials,
+    Decoded,
+    DeliveryError,
+    Flow,
+    HttpAnswer,
+    Imitation,
+    Markup,
+    Outgoing,
+    Sent,
+    TextLimit,
+    Unauthorized,
+    Unknown,
+    Unreadable,
+    Webhook,
+)
+from channels.failures import Failure, by_status, error, retry_after
+from channels.media import Download, Finding, Gone, Wanted, fixed
+from channels.payload import items, mapping, parse_json, string
+from channels.presence import Gesture, SignalKind
+from channels.proof import Unsigned
+from channels.rates import Rate, Rates
+
+API_BASE_URL, CONTENT_HOST = "https://api.line.me", "api-data.line.me"
+HEADER = "x-line-signature"
+TIMEOUT_SECONDS = 10.0
+LOADING_SECONDS = 20
+
+_RETRY_KEYS = UUID("6f0f3f7c-7f5b-4d7e-9a53-1c2a0f8b6d10")  # under which each part has a key of its own
+_TOKEN = re.compile(r"[!-~]{1,2000}", re.ASCII)
+_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
+_ACCEPTED = 409  # with the same key it was taken before: https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
+_MONTHLY = "monthly limit"
+# https://developers.line.biz/en/reference/messaging-api/#rate-limits has 2,000 pushes a second for an account; of one
+# chat it says nothing.
+RATES = Rates(account=Rate(500, burst=100), chat=lambda _chat_id: Rate(2, burst=5))
+
+
+class Line:
+    """An official account."""
+
+    name = "line"
+    provider = "line"
+    max_text = TextLimit(size=5000, unit="utf16")
+    markup: Markup = "plain"
+    credential_fields = (
+        CredentialField("channel_secret", "", True, True, "Channel secret of the Messaging API; signs webhooks.", True),
+        CredentialField("access_token", "", True, True, "Long-lived channel access token; sends messages."),
+    )
+    address_environment = ""  # the bot's user id, U…, as webhooks name it; an account without one takes all
+    formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 2,000 characters."
+    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES)
+    window = None
+    signals: Mapping[SignalKind, float] = MappingProxyType({"typing": float(LOADING_SECONDS)})
+    unreadable = line_events.OK
+
+    def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
+        """The HMAC of the raw body, in base64. No time is signed: freshness is the dedupe's business."""
+        secret, stated = credentials.get("channel_secret", ""), webhook.headers.get(HEADER, "").encode("latin-1")
+        if not stated:
+            raise Unsigned(HEADER)
+        if not secret or not hmac.compare_digest(stated, sign(webhook.body, secret).encode()):
+            raise BadSignature
+
+    def decode(self, webhook: Webhook) -> Decoded:
+        """Every event; one that cannot be read loses no other. Without any it is LINE's check of the URL."""
+        return line_events.read(parse_json(webhook.body))
+
+    def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
+        """None: the URL is checked by a signed POST without events."""
+        return None
+
+    def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """One push, not a reply: a reply's token ends after a minute, and takes no key."""
+        call = _asking(outgoing, credentials, path="/v2/bot/message/push", body=_push(outgoing))
+        lost: DeliveryError
+        try:
+            answer = yield call
+        except Unknown as unknown:
+            lost = unknown
+        else:
+            if answer.status < 500:
+                return Sent(_sent(answer))
+            lost = _failure(answer)
+        try:
+            answer = yield call  # the same key: once at most
+        except DeliveryError:
+            raise lost from None
+        if answer.status >= 500:
+            raise lost
+        return Sent(_sent(answer))
+
+    def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
+        """The loading animation, which LINE has in chats with one person."""
+        if kind == "typing" and outgoing.chat_id.startswith("U"):
+            body = {"chatId": outgoing.chat_id, "loadingSeconds": LOADING_SECONDS}
+            answer = yield _asking(outgoing, credentials, path="/v2/bot/chat/loading/start", body=body)
+            if not 200 <= answer.status < 300:
+                raise _failure(answer)
+
+    def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
+        """LINE keeps what was sent for a while, under the message's id."""
+        file_id = wanted.attachment.provider_file_id
+        if not _NUMBER.fullmatch(file_id):
+            raise Gone("no_reference")
+        base = (wanted.api_base_url or f"https://{CONTENT_HOST}").rstrip("/")
+        url = f"{base}/v2/bot/message/{file_id}/content"
+        return fixed(Download(url, (CONTENT_HOST,), {"authorization": f"Bearer {_token(credentials)}"}))
+
+    def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
+        """As described by LINE: see tests/golden."""
+        body = orjson.dumps(line_events.imitate(imitation))
+        headers = {"content-type": "application/json", HEADER: sign(body, credentials.get("channel_secret", ""))}
+        return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The header that LINE would send."""
+    return b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+
+
+def _push(outgoing: Outgoing) -> dict[str, Any]:
+    return {"to": outgoing.chat_id, "messages": [{"type": "text", "text": outgoing.text}]}
+
+
+def _asking(outgoing: Outgoing, credentials: Credentials, *, path: str, body: Mapping[str, Any]) -> Call:
+    if not line_events.CHAT.fullmatch(outgoing.chat_id):
+        raise error("recipient", provider_code="chat_id")
+    headers = {"authorization": f"Bearer {_token(credentials)}", "content-type": "application/json"}
+    if path.endswith("/push"):
+        headers["x-line-retry-key"] = str(uuid5(_RETRY_KEYS, f"{outgoing.delivery_id}.{outgoing.part}"))
+    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
+    return Call("POST", f"{base}{path}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+
+
+def _token(credentials: Credentials) -> str:
+    token = credentials.get("access_token", "")
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("the access token is not one")
+    return token
+
+
+def _sent(answer: Answer) -> str:
+    """The message's id. Of what was taken before with the same key LINE tells it again."""
+    sent = string(mapping(next(iter(items(_content(answer).get("sentMessages"))), None)).get("id"))
+    if sent and (answer.status == _ACCEPTED or 200 <= answer.status < 300):
+        return sent
+    raise _failure(answer)
+
+
+def _failure(answer: Answer) -> DeliveryError:
+    """LINE says what is wrong in words; its codes are those of HTTP."""
+    words = string(_content(answer).get("message")).lower()
+    meaning: Failure = by_status(answer.status)
+    if answer.status == 429 and _MONTHLY in words:
+        meaning = "unauthorized"  # until the month ends, or somebody pays for more: sending on is of no use
+    elif answer.status in {403, 404}:
+        meaning = "unauthorized" if answer.status == 403 else "unavailable"
+    elif answer.status == 400 and "'to'" in words:
+        meaning = "recipient"
+    elif answer.status == _ACCEPTED:
+        meaning = "unknown"  # taken before, and LINE does not say as what
+    elif answer.status >= 500:
+        meaning = "unknown"  # LINE says so itself: it may have been delivered
+    return error(meaning, provider_code=str(answer.status), retry_after=retry_after(answer))
+
+
+def _content(answer: Answer) -> dict[str, Any]:
+    try:
+        return parse_json(answer.body)
+    except Unreadable:
+        return {}
