@@ -1,6 +1,6 @@
 """What does a message cost, against what one would write oneself and against the machine? Prints ratios of one run.
 
-python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent|rendering]
+python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent|rendering|sending]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import agent, database, growth, machine, models, rendering, run
+from bench import agent, database, growth, machine, models, rendering, run, sending
 from bench.systems import Baseline, ParleyMesh
 from tests import postgres
 
@@ -20,7 +20,7 @@ SATURATED = run.Shape(messages=6000)
 STEADY = run.Shape(messages=1500, rate=100.0, people_at_once=64)
 QUICK = run.Shape(messages=1500)
 BASELINE = run.Shape(messages=1200, people_at_once=64)
-SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent", "rendering")
+SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent", "rendering", "sending")
 ALONE = SECTIONS[3:]  # without a mesh
 Section = Callable[[run.Shape, Path, database.Store], Awaitable[list[run.Result]]]
 
@@ -123,6 +123,8 @@ def main() -> None:
             agent.show(console, quick=given.quick)
         if given.only in ("", "rendering"):
             rendering.show(console, quick=given.quick)
+        if given.only in ("", "sending"):
+            sending.show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

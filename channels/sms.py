@@ -28,9 +28,9 @@ def sms() -> TwilioChannel:
         signals={},
         metadata=METADATA,
         extend=_extend,
-        # A long number's: one segment a second. A minute's worth may wait at Twilio; a short code takes 100 a second.
+        # A long number: one segment a second. Five minutes' worth may wait at Twilio. A short code takes 100 a second.
         # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
-        rate=Rate(1, burst=60),
+        rate=Rate(1, burst=300),
     )
 
 

@@ -44,8 +44,10 @@ def whatsapp() -> TwilioChannel:
         signals={"typing": 25.0},  # until the reply, or so long
         metadata=METADATA,
         extend=_extend,
-        # 80 a second of a sender. https://www.twilio.com/docs/whatsapp/api#rate-limits
-        rate=Rate(60, burst=20),
+        # Twilio takes 2,000 a second of an account, and lets them wait for the sender's own 80. What waits there longer
+        # than ten minutes (ValidityPeriod) is lost: an account of such a size sets its sends_per_second.
+        # https://www.twilio.com/docs/api/errors/63017
+        rate=Rate(1800, burst=200),
     )
 
 

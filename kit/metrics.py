@@ -69,6 +69,8 @@ listener_troubles = _counter("listener_troubles", "Times that a provider was not
 turns = _counter("turns", "Turns ended, by outcome and reason", "outcome", "reason")
 turns_open = _gauge("turns_open", "Turns not ended yet, waiting or running", "state")
 queue_depth = _gauge("queue_depth", "Items waiting in a queue", "queue")
+accounts_full = _gauge("accounts_full", "Accounts with so much to send that nothing more is taken for them")
+accounts_stopped = _gauge("accounts_stopped", "Accounts that send nothing now: throttled, or failing", "why")
 queue_oldest_seconds = _gauge("queue_oldest_seconds", "Age of the oldest item that waits in a queue", "queue")
 
 # The model. Names of models are those that are configured or that a server lists, so there are few.

@@ -93,7 +93,7 @@ def _deliveries(
         retries=Retries(
             settings.sender_max_attempts, timedelta(seconds=settings.sender_give_up_seconds), random.random
         ),
-        pacing=pacing(settings.sender_tenant_per_second),
+        pacing=pacing(settings.sender_tenant_per_second, paced=settings.sender_paced),
         addresses=_addresses(settings),
         clocks=Clocks(utc_now, time.monotonic),
         files=files,

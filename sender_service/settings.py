@@ -37,6 +37,11 @@ class Settings(kit.settings.Settings):
         description="How long a reply waits for a provider that is down or too busy before it becomes a dead letter, "
         "in seconds since it was queued",
     )
+    sender_paced: bool = Field(
+        True,
+        description="Whether providers' limits are kept and accounts wait whose provider fails. false: for a stand-in "
+        "that has no limits",
+    )
     sender_tenant_per_second: float = Field(
         0.0,
         ge=0,

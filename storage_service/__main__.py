@@ -79,6 +79,7 @@ class Parts:
     sessions: Sessions
     repeats: Repeats
     vault: Vault
+    pressure: Pressure
     presence: Presence
     health: AccountHealth
 
@@ -104,14 +105,13 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     await ensure_default(parts.sessions, accounts)
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
     await hot.database.open()
-    pressure = Pressure(settings.max_open_turns, settings.max_queued_deliveries)
     outbox = _outbox(parts, hot)
     fetches = Fetches(hot.database, wakeups=parts.wakeups)
-    doors = Doors(_inbox(parts, hot, pressure=pressure, outbox=outbox), outbox, fetches)
+    doors = Doors(_inbox(parts, hot, outbox=outbox), outbox, fetches)
     server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
     mount(server, _servicers(parts, hot, doors=doors, accounts=accounts, api_keys=api_keys))
     await server.start()
-    housekeeping = _housekeeping(parts, hot, pressure=pressure)
+    housekeeping = _housekeeping(parts, hot)
     await _run(parts, hot, doors=doors, server=server, housekeeping=housekeeping)
     await hot.database.close()
     await parts.sessions.close()
@@ -164,6 +164,7 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
         sessions=sessions,
         repeats=Repeats(sessions, keyring),
         vault=Vault(sessions, keyring, monotonic=time.monotonic),
+        pressure=Pressure(settings.max_open_turns, settings.max_queued_deliveries, settings.max_queued_per_account),
         presence=presence,
         health=AccountHealth(sessions),
     )
@@ -182,7 +183,7 @@ def _mutations(settings: Settings) -> Mutations:
     return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
 
 
-def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure, outbox: Outbox) -> Inbox:
+def _inbox(parts: Parts, hot: Hot, *, outbox: Outbox) -> Inbox:
     mutations = _mutations(parts.settings)
     media_wait = timedelta(seconds=parts.settings.media_wait_seconds)
     acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations, media_wait)
@@ -191,7 +192,7 @@ def _inbox(parts: Parts, hot: Hot, *, pressure: Pressure, outbox: Outbox) -> Inb
         hot.database,
         acceptance,
         work=work,
-        pressure=pressure,
+        pressure=parts.pressure,
         wakeups=parts.wakeups,
         deliveries=outbox.deliveries,
     )
@@ -202,7 +203,7 @@ def _outbox(parts: Parts, hot: Hot) -> Outbox:
     return Outbox(hot.database, work, wakeups=parts.wakeups, new_id=new_id)
 
 
-def _housekeeping(parts: Parts, hot: Hot, *, pressure: Pressure) -> Housekeeping:
+def _housekeeping(parts: Parts, hot: Hot) -> Housekeeping:
     settings = parts.settings
     sweeper = Sweeper(
         new_id,
@@ -212,7 +213,7 @@ def _housekeeping(parts: Parts, hot: Hot, *, pressure: Pressure) -> Housekeeping
         keep_media=timedelta(seconds=settings.media_retention_seconds),
         mutations=_mutations(settings),
     )
-    return Housekeeping(hot.database, sweeper, pressure=pressure, every_seconds=settings.storage_sweep_seconds)
+    return Housekeeping(hot.database, sweeper, pressure=parts.pressure, every_seconds=settings.storage_sweep_seconds)
 
 
 def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
@@ -232,7 +233,7 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         api_keys=api_keys,
         health=parts.health,
     )
-    wishes = Wishes(sessions, repeats, events=parts.events)
+    wishes = Wishes(sessions, repeats, events=parts.events, pressure=parts.pressure)
     return Servicers(
         inbox=InboxServicer(doors.inbox, ownership, presence=parts.presence),
         outbox=OutboxServicer(doors.outbox, wishes, presence=parts.presence, secrets=parts.vault.secrets),

@@ -28,6 +28,12 @@ class Settings(settings.Settings):
     max_queued_deliveries: int = Field(
         100_000, ge=1, description="Deliveries not sent yet at which nothing more is accepted for a while"
     )
+    max_queued_per_account: int = Field(
+        10_000,
+        ge=10,
+        description="Deliveries of one account not sent yet at which nothing more is taken for it; an account's option "
+        "max_queued says otherwise",
+    )
     turn_max_leases: int = Field(
         5, ge=1, le=100, description="Leases of one turn without an end after which the person gets the fallback text"
     )

@@ -83,7 +83,7 @@ class Reception:
         if received.verdict is host.Verdict.REFUSED or _is_our_own_mistake(channel, received):
             return Outcome(account, received)
         self._check_limit(channel, received)
-        submission = _submission(webhook, received, account=account, correlation_id=marks)
+        submission = _submission(channel, webhook, received=received, account=account, correlation_id=marks)
         if submission is None:
             return Outcome(account, received)
         return Outcome(account, received, await self._store(submission, webhook))
@@ -127,7 +127,7 @@ def _shaken(channel: Channel, webhook: Webhook, *, account: Account) -> HttpAnsw
 
 
 def _submission(
-    webhook: Webhook, received: host.Received, *, account: Account, correlation_id: str
+    channel: Channel, webhook: Webhook, *, received: host.Received, account: Account, correlation_id: str
 ) -> inbox_service_pb2.Submission | None:
     """What is to be stored; None when the webhook carries nothing that anyone needs."""
     if received.verdict is host.Verdict.READ and not (received.messages or received.receipts or received.unread):
@@ -142,6 +142,7 @@ def _submission(
         raw_payload=webhook.body[:MOST_RAW_BYTES] if received.unread or len(webhook.body) <= MOST_RAW_BYTES else b"",
         unreadable=f"nobody reads {received.unread}" if received.unread else "",
     )
+    submission.comes_again = channel.capabilities.repeats
     if received.verdict is host.Verdict.UNREADABLE:
         return _unread(submission, webhook, reason=received.reason)
     return submission

@@ -19,13 +19,13 @@ class Pacing(Protocol):
     def __call__(self, channel: Channel, account: ChannelAccount, /, *, chat_id: str) -> pb.Pacing | None: ...
 
 
-def pacing(tenant_per_second: float) -> Pacing:
+def pacing(tenant_per_second: float, *, paced: bool = True) -> Pacing:
     """0 sets the tenants no limit."""
     tenant = Rate(tenant_per_second, math.ceil(tenant_per_second)) if tenant_per_second > 0 else None
 
     def of(channel: Channel, account: ChannelAccount, /, *, chat_id: str) -> pb.Pacing | None:
         rates = channel.capabilities.rates
-        if rates is None:
+        if rates is None or not paced:
             return None
         return pb.Pacing(
             tenant=_rate(tenant),

@@ -29,9 +29,10 @@ def setting(row: Sequence[Any]) -> TurnSetting:
 
 
 def head(delivery: Delivery, more: Sequence[Any]) -> Head:
-    """`more`: account state, text, the provider's id of the message that it answers, that message's metadata, files."""
+    """`more`: account state, text, the provider's id of the message that it answers, that message's metadata, files,
+    and whether the account may have to wait."""
     metadata = orjson.loads(more[3]) if more[3] else {}
-    return Head(delivery, more[0], more[1], more[2], metadata, attachments(more[4]))
+    return Head(delivery, more[0], more[1], more[2], metadata, attachments(more[4]), may_wait=bool(more[5]))
 
 
 def answered(row: Sequence[Any]) -> Answered:

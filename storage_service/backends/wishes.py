@@ -20,6 +20,8 @@ from storage_service.domain import paging, rows
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.events import Events
+from storage_service.domain.pressure import Pressure
+from storage_service.domain.rows import Key
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import DELIVERY_STATE, DELIVERY_WORD
 
@@ -29,7 +31,10 @@ ROLES = {ROLE_UNSPECIFIED: "operator", ROLE_OPERATOR: "operator", ROLE_AGENT: "a
 class Wishes:
     """Changes of a lane that no worker makes, each once per request id."""
 
-    def __init__(self, sessions: Sessions, repeats: Repeats, *, events: Events) -> None:
+    def __init__(
+        self, sessions: Sessions, repeats: Repeats, *, events: Events, pressure: Pressure | None = None
+    ) -> None:
+        self._pressure = pressure
         self._sessions = sessions
         self._repeats = repeats
         self._events = events
@@ -47,6 +52,7 @@ class Wishes:
             lane = _lane(conversation)
             if lane.opted_out:
                 raise StateConflict("the contact wants no messages")
+            self._check((lane.tenant_id, lane.account_id))
             moves = Turns(found.now, found.new_id, changes)
             message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())
             message.attachments = await media.sent(found, request.attachments)
@@ -59,7 +65,14 @@ class Wishes:
         again = pb.QueueMessageResponse(duplicate=True)
         response = await self._repeats.write(Who(request.tenant_id, actor), request, work=work, again=again)
         self._events.committed(changes)
+        if self._pressure and changes.new_deliveries:
+            self._pressure.add((request.tenant_id, changes.new_deliveries[0].account_id))
         return response
+
+    def _check(self, account: Key) -> None:
+        """Raises QueueFull while too much waits to be sent by the account."""
+        if self._pressure and (refusal := self._pressure.refusal(account)):
+            raise refusal
 
     async def retry_delivery(self, request: pb.RetryDeliveryRequest, actor: str) -> pb.RetryDeliveryResponse:
         """Asked again, it shows the delivery as it is by then."""

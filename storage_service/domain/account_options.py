@@ -23,6 +23,8 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
         ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
+    most = options.get("max_queued", "")
+    checks += [("max_queued", "is no whole number from 10 on", bool(most) and not _is_whole(most, least=10))]
     checks += [(name, "is no number from 0 on", not _is_number(options[name])) for name in NUMBERS if name in options]
     hours = options.get("silent_after_hours", "")
     is_wrong = bool(hours) and not (hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= MOST_HOURS)
@@ -35,3 +37,7 @@ def _is_number(stated: str) -> bool:
         return 0 <= float(stated) < math.inf
     except ValueError:
         return False
+
+
+def _is_whole(stated: str, *, least: int) -> bool:
+    return stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) >= least

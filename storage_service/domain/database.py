@@ -1,6 +1,6 @@
 """What is a transaction to the rules? Work that is durable when it returns, or has not happened at all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
@@ -35,11 +35,31 @@ class Depths:
     oldest_delivery_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """An account that has much to send: how much, counted as far as all was, and what its options say."""
+
+    tenant_id: str
+    account_id: str
+    deliveries: int
+    options: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How many accounts send nothing now, because their provider wants so, or because it fails."""
+
+    throttled: int
+    failing: int
+
+
 class HotRows(AcceptRows, SweepRows, FetchingRows, Protocol):
     """Everything that hot work reads and writes within one transaction."""
 
     async def next_due(self) -> Due: ...
     async def depths(self, most: int) -> Depths: ...
+    async def crowds(self, least: int, most: int) -> Sequence[Crowd]: ...
+    async def stopped(self) -> Stopped: ...
 
 
 class Database(Protocol):

@@ -47,6 +47,15 @@ class Deliveries:
         hold(lane, delivery, worker_id=worker_id, now=self.now, lease=lease)
         self._touch(lane, delivery)
 
+    def must_wait(self, lane: Lane, delivery: Delivery) -> bool:
+        """True when its account sends nothing now: then nobody leases it, and it keeps its place in the line."""
+        due_at = self.paces.place(delivery, at=self.now)
+        if due_at is None:
+            return False
+        self._put_back(lane, delivery, due_at=due_at, reason=PACED)
+        self._touch(lane, delivery)
+        return True
+
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
         stored = self.attempts.get(delivery.key, [])
@@ -228,22 +237,9 @@ class Deliveries:
     def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
         if attempt is None or not self.early:
             return
-        known = [*self.attempts.get(delivery.key, [])]
-        if attempt not in known:
-            known.append(attempt)
-        for receipt in self.early:
-            if receipt.matched:
-                continue
-            receipt.matched = receipts.join(
-                receipt,
-                {delivery.key: delivery},
-                lanes={lane.key: lane},
-                attempts=known,
-                changes=self.changes,
-                now=self.now,
-            )
-            if receipt.matched:
-                self.changes.matched.append(receipt)
+        known = self.attempts.get(delivery.key, [])
+        known = known if attempt in known else [*known, attempt]
+        receipts.join_early(self.early, delivery, lane=lane, attempts=known, changes=self.changes, now=self.now)
 
     def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:
         """Keeps its place at the head of the lane, unless it was called off meanwhile: then it has ended."""

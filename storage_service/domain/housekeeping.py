@@ -1,13 +1,13 @@
 """What does storage do every second, whoever calls? It counts, says that it lives, and sweeps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kit import logs
 from kit.errors import ParleyError
-from storage_service.domain.database import Database, HotRows
-from storage_service.domain.pressure import Pressure
+from storage_service.domain.database import Crowd, Database, Depths, HotRows, Stopped
+from storage_service.domain.pressure import LEAST, Pressure
 from storage_service.domain.sweeping import Sweeper
 
 MOST_BITES = 20
@@ -39,7 +39,7 @@ class Housekeeping:
         """A lost database is tried again at the next tick; a sweep that fails does not keep the others from theirs."""
         try:
             await self._database.beat()
-            await self._count()
+            await self.count()
         except ParleyError as error:
             self._log.warning("sweep.failed", sweep="count", reason=error.name)
             return
@@ -51,9 +51,19 @@ class Housekeeping:
         for sweep in sweeps:
             await self._sweep(sweep)
 
-    async def _count(self) -> None:
-        depths = await self._database.run("sweep", lambda rows: rows.depths(self._pressure.count_to))
-        self._pressure.note(depths, self._database.now())
+    async def count(self) -> None:
+        """How much waits, and for whom."""
+        pressure = self._pressure
+
+        async def work(rows: HotRows) -> tuple[Depths, Sequence[Crowd], Stopped]:
+            depths = await rows.depths(pressure.count_to)
+            crowded = depths.deliveries >= LEAST
+            crowds = await rows.crowds(LEAST, pressure.count_to) if crowded else ()
+            return depths, crowds, await rows.stopped()
+
+        depths, crowds, stopped = await self._database.run("sweep", work)
+        pressure.note(depths, self._database.now())
+        pressure.note_accounts(crowds, stopped)
 
     async def _sweep(self, sweep: Callable[[Any], Awaitable[int]]) -> None:
         async def work(rows: HotRows) -> int:

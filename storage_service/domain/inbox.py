@@ -55,10 +55,19 @@ class Inbox:
     async def accept(self, submissions: Sequence[Submission]) -> Sequence[SubmissionResult | ParleyError]:
         """Durable when it returns. Raises, before anything is written, when nothing can be accepted now."""
         self._pressure.check()
-        results = await self._accepts.put(submissions)
+        refused = {place: error for place, each in enumerate(submissions) if (error := self._refusal(each))}
+        taken = [each for place, each in enumerate(submissions) if place not in refused]
+        done = iter(await self._accepts.put(taken) if taken else ())
+        results = [refused[place] if place in refused else next(done) for place in range(len(submissions))]
         if lost := next((each for each in results if isinstance(each, StorageUnavailable)), None):
             raise lost
         return results
+
+    def _refusal(self, submission: Submission) -> ParleyError | None:
+        """Of words only: receipts tell of what was sent, and help."""
+        if not submission.comes_again or not submission.messages or submission.receipts:
+            return None
+        return self._pressure.refusal((submission.tenant_id, submission.account_id))
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[LeasedTurn]:
         return await self.turns.lease(ask, wait_seconds)

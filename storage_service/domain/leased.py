@@ -41,6 +41,7 @@ class Head:
     reply_to_provider_message_id: str
     reply_metadata: Mapping[str, str]
     attachments: Sequence[Attachment] = ()
+    may_wait: bool = False  # its account is stopped, or has no calls left: look at its pace first
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,13 @@ class Lessor(Generic[Given]):
                 self._bell.ring()
         return handed.results
 
+    def expect(self, in_seconds: float) -> None:
+        """Something was put back that is due then: it is looked for at that time, and not only at the next poll."""
+        loop = asyncio.get_running_loop()
+        if loop.time() + in_seconds < self._look_at and not self._stopping:
+            self._look_at = loop.time() + in_seconds
+            loop.call_later(in_seconds, self._bell.ring)
+
     async def run(self) -> None:
         """Serves those who ask, until stopped."""
         poll_seconds = FIRST_POLL_SECONDS

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from kit.errors import ParleyError, StorageUnavailable, as_item
+from kit.moments import seconds
 from parley.storage.v1.delivery_requests_pb2 import (
     ATTEMPT_OUTCOME_RELEASED,
+    ATTEMPT_OUTCOME_RETRY,
     AttemptRecord,
     AttemptResult,
     LeasedDelivery,
@@ -50,7 +52,12 @@ class Outbox:
         return results
 
     async def _record(self, records: Sequence[tuple[str, AttemptRecord]]) -> Sequence[AttemptResult]:
-        return await self._database.run("deliveries", lambda rows: self._work.record(rows, records))
+        results = await self._database.run("deliveries", lambda rows: self._work.record(rows, records))
+        waits = [seconds(each.wait) for each in results if each.HasField("wait")]
+        waits += [seconds(item.retry_after) for _, item in records if item.outcome == ATTEMPT_OUTCOME_RETRY]
+        if waits:
+            self.deliveries.expect(min(waits))
+        return results
 
     async def _note(self, accounts: Sequence[AccountReceipts]) -> Sequence[None]:
         async def work(rows: HotRows) -> Sequence[None]:
@@ -74,7 +81,8 @@ class Outbox:
     async def _fill(self, asks: Sequence[Ask]) -> Filled[LeasedDelivery]:
         async def work(rows: HotRows) -> Filled[LeasedDelivery]:
             given = await self._work.lease(rows, asks)
-            due_at = None if any(given) else (await rows.next_due()).delivery_at
+            full = sum(map(len, given)) >= sum(ask.most for ask in asks)
+            due_at = None if full else (await rows.next_due()).delivery_at
             return Filled(given, seconds_until(due_at, rows.now))
 
         return await self._database.run("lease_deliveries", work)

@@ -13,7 +13,7 @@ from parley.storage.v1.pacing_pb2 import Rate
 PaceKey = tuple[str, str, str]  # tenant_id, account_id or "" for the tenant, recipient or "" for the account
 
 # Calls that may be under way without a sign of life, at first and at most. Each time that they are used up and the
-# provider answers they double, so that a provider that has just failed is not found out by hundreds at once.
+# provider answers they grow, so that a provider that has just failed is not found out by hundreds at once.
 FIRST_ALLOWED, LAST_ALLOWED = 4, 256
 IDLE = timedelta(seconds=60)  # after it the window is the first one again
 SILENT = timedelta(seconds=20)  # longer than any call: one more may be tried, whatever became of those before
@@ -45,6 +45,7 @@ class Pace:
     allowed: int = FIRST_ALLOWED
     unproven: int = 0  # calls begun since the last sign of life
     failures: int = 0  # since the last sign of life
+    interval_micros: int = 0  # of its rate, as a sender last said
 
     @property
     def key(self) -> PaceKey:
@@ -59,7 +60,7 @@ class Pace:
         if opens_at is not None and opens_at > now:
             return opens_at
         if self._used_up(now):
-            return now + max(SOON, now - (self.begun_at or now))
+            return now + max(SOON, 3 * (now - (self.begun_at or now)))
         behind = not waited and self.queued_until is not None and self.queued_until > now
         return now if behind else None
 
@@ -89,13 +90,17 @@ class Pace:
             self.allowed = min(self.allowed, FIRST_ALLOWED)
         self.begun_at = now
         self.unproven += 1
+        self.interval_micros = rate.interval_micros
 
     def lives(self, began_at: datetime) -> None:
         """A call that began then showed that the provider works."""
         if self._is_old(began_at):
             return
         if self.unproven >= self.allowed:
-            self.allowed = min(self.allowed * 2, LAST_ALLOWED)
+            careful = self.paused_at is not None and began_at - self.paused_at < IDLE
+            self.allowed = min(self.allowed * (2 if careful else 4), LAST_ALLOWED)
+        if self.held_until is not None and self.held_until <= began_at:
+            self.held_until = None
         self.unproven = self.failures = 0
         self.ill_until, self.suspect = None, ""
 

@@ -18,6 +18,7 @@ from storage_service.domain.rows import Attempt, Delivery, Lane
 
 # Why a delivery is queued again that was not tried: it keeps its place in the line of its account.
 PACED = "paced"
+NO_RATE = Rate()
 
 
 def keys_of(item: AttemptRecord, delivery: Delivery) -> list[PaceKey]:
@@ -70,6 +71,17 @@ class Paces:
                 places.append(each.line_up(wait, rate, waited=waited, stopped=stopped))
         delivery.due_at = max(places)
         return True
+
+    def place(self, delivery: Delivery, *, at: datetime) -> datetime | None:
+        """When it may be looked at again, before anybody has leased it; None when it may be leased."""
+        pace = self.now.get((delivery.tenant_id, delivery.account_id, ""))
+        if pace is None:
+            return None
+        waited, rate = delivery.reason == PACED or delivery.parts_sent > 0, Rate(interval_micros=pace.interval_micros)
+        soonest = pace.soonest(NO_RATE, delivery.id, waited=waited, now=at)
+        if soonest is None:
+            return None
+        return pace.line_up(soonest, rate, waited=waited, stopped=_is_stopped(pace, delivery, at=at))
 
     def ended(self, delivery: Delivery, attempt: Attempt | None, *, item: AttemptRecord, at: datetime) -> bool:
         """Notes what the end of a call says of its account. True when it counts against the message itself."""

@@ -115,6 +115,26 @@ def join(
     return True
 
 
+def join_early(
+    early: Sequence[Receipt],
+    delivery: Delivery,
+    *,
+    lane: Lane,
+    attempts: Sequence[Attempt],
+    changes: Changes,
+    now: datetime,
+) -> None:
+    """Those that came before their attempt's end was recorded."""
+    for receipt in early:
+        if receipt.matched:
+            continue
+        receipt.matched = join(
+            receipt, {delivery.key: delivery}, lanes={lane.key: lane}, attempts=attempts, changes=changes, now=now
+        )
+        if receipt.matched:
+            changes.matched.append(receipt)
+
+
 def _refused(
     attempt: Attempt, delivery: Delivery, *, lane: Lane, own: Sequence[Attempt], changes: Changes, now: datetime
 ) -> bool:

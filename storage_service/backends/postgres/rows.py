@@ -24,7 +24,7 @@ from storage_service.domain.accepting import Accepted, Digest, External, Lanes, 
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
-from storage_service.domain.database import Depths, Due
+from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.pace import Pace, PaceKey
@@ -237,6 +237,13 @@ class PostgresRows:
     async def depths(self, most: int) -> Depths:
         (row,) = await self._fetch("depths", most)
         return Depths(*row)
+
+    async def crowds(self, least: int, most: int) -> Sequence[Crowd]:
+        return [Crowd(*row) for row in await self._fetch("crowds", most, least)]
+
+    async def stopped(self) -> Stopped:
+        (row,) = await self._fetch("stopped", self.now)
+        return Stopped(*row)
 
     async def _locked(self, name: str, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Sequence[Any]]]:
         """Items with their lanes. Items of one conversation share its lane, so that each sees what the one before

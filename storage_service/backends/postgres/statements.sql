@@ -134,7 +134,8 @@ WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= $1
 ORDER BY c.delivery_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
 
 -- heads: the first open delivery of each lane, its text, and the message that it answers
-SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments,
+       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false)
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)
 CROSS JOIN LATERAL (
   SELECT * FROM deliveries f
@@ -142,6 +143,7 @@ CROSS JOIN LATERAL (
   ORDER BY f.seq LIMIT 1) AS d
 JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+LEFT JOIN paces p ON p.tenant_id = d.tenant_id AND p.account_id = d.account_id AND p.recipient = ''
 LEFT JOIN messages r ON r.tenant_id = d.tenant_id AND r.conversation_id = d.conversation_id AND r.seq = d.reply_to_seq;
 
 -- locked_deliveries: locks the conversations of deliveries, and the deliveries
@@ -391,6 +393,16 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM turns WHERE state IN ('waiting', 're
        (SELECT deadline_at - make_interval(secs => deadline_seconds) FROM turns
         WHERE state IN ('waiting', 'returned', 'running') ORDER BY deadline_at LIMIT 1),
        (SELECT min(delivery_due_at) FROM conversations WHERE delivery_due_at IS NOT NULL);
+
+-- crowds: accounts that have much to send, counted no further than asked
+SELECT g.tenant_id, g.account_id, g.deliveries, a.options FROM
+  (SELECT d.tenant_id, d.account_id, count(*) AS deliveries FROM
+     (SELECT tenant_id, account_id FROM deliveries WHERE state IN ('queued', 'sending') LIMIT $1) AS d
+   GROUP BY d.tenant_id, d.account_id HAVING count(*) >= $2) AS g
+JOIN channel_accounts a ON a.tenant_id = g.tenant_id AND a.id = g.account_id;
+
+-- stopped: how many accounts send nothing now
+SELECT count(*) FILTER (WHERE held_until > $1), count(*) FILTER (WHERE ill_until > $1) FROM paces WHERE recipient = '';
 
 -- alive: this replica is here; what was not seen for a while is forgotten. How many others are there?
 WITH me AS (INSERT INTO replicas (id, seen_at) VALUES ($1, clock_timestamp())

@@ -22,7 +22,7 @@ from storage_service.domain.accepting import Accepted, Digest, External, Lanes, 
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
-from storage_service.domain.database import Depths, Due
+from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.pace import Pace, PaceKey
@@ -199,6 +199,12 @@ class SqliteRows:
         turns, oldest = self._one("open_turns", (most,))
         (deliveries,) = self._one("open_deliveries", (most,))
         return Depths(turns, deliveries, maybe(oldest), (await self.next_due()).delivery_at)
+
+    async def crowds(self, least: int, most: int) -> Sequence[Crowd]:
+        return [Crowd(*row) for row in self._all("crowds", (most, least))]
+
+    async def stopped(self) -> Stopped:
+        return Stopped(*self._one("stopped", (to_micros(self.now),)))
 
     def _said(self, wanted: Wanted) -> list[Said]:
         chat = (wanted.tenant_id, wanted.conversation_id)

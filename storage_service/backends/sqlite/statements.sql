@@ -85,10 +85,12 @@ SELECT {Lane c} FROM conversations c
 WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= ? ORDER BY c.delivery_due_at LIMIT ?;
 
 -- head: the first open delivery of a lane, its text, and the message that it answers
-SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments
+SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments,
+       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false)
 FROM deliveries d
 JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+LEFT JOIN paces p ON p.tenant_id = d.tenant_id AND p.account_id = d.account_id AND p.recipient = ''
 LEFT JOIN messages r ON r.tenant_id = d.tenant_id AND r.conversation_id = d.conversation_id AND r.seq = d.reply_to_seq
 WHERE d.tenant_id = ? AND d.conversation_id = ? AND d.state IN ('queued', 'sending') ORDER BY d.seq LIMIT 1;
 
@@ -283,3 +285,13 @@ SELECT count(*), min(deadline_at - deadline_seconds * 1000000) FROM
 
 -- open_deliveries: how many deliveries are open, counted no further than asked
 SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending') LIMIT ?);
+
+-- crowds: accounts that have much to send, counted no further than asked
+SELECT g.tenant_id, g.account_id, g.deliveries, a.options FROM
+  (SELECT d.tenant_id, d.account_id, count(*) AS deliveries FROM
+     (SELECT tenant_id, account_id FROM deliveries WHERE state IN ('queued', 'sending') LIMIT ?1) AS d
+   GROUP BY d.tenant_id, d.account_id HAVING count(*) >= ?2) AS g
+JOIN channel_accounts a ON a.tenant_id = g.tenant_id AND a.id = g.account_id;
+
+-- stopped: how many accounts send nothing now
+SELECT count(*) FILTER (WHERE held_until > ?1), count(*) FILTER (WHERE ill_until > ?1) FROM paces WHERE recipient = '';

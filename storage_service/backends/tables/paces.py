@@ -26,3 +26,4 @@ class Pace(SQLModel, table=True):
     allowed: int = columns.number()
     unproven: int = columns.number()
     failures: int = columns.number()
+    interval_micros: int = columns.number()

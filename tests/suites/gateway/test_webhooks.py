@@ -159,3 +159,10 @@ async def test_an_account_without_a_secret_believes_nobody(world: World, channel
     answer = await world.post(webhook)
     assert answer.status_code == 401
     assert not world.peer.submissions
+
+
+async def test_storage_is_told_which_webhooks_come_again(world: World) -> None:
+    """Only those may be turned away for what their account still has to send: Twilio calls once."""
+    assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
+    assert (await world.post(world.webhook("telegram", "hello"))).status_code == 200
+    assert [each.comes_again for each in world.peer.submissions] == [False, True]

@@ -55,7 +55,7 @@ def test_a_few_calls_find_out_for_all_whether_the_provider_answers() -> None:
     while may(pace, NOW):
         pace.take(FREE, NOW)
         more += 1
-    assert more == 8, "twice as many, once it does"
+    assert more == 16, "four times as many, once it does"
 
 
 def test_calls_that_never_end_do_not_stop_an_account_for_ever() -> None:
