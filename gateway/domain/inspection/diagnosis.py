@@ -112,7 +112,8 @@ class Diagnosis:
                 url = f"{origin_of(arrival.webhook.url)}/webhook/{channel.name}/{other.account_key}"
                 found = f"it is signed for another account, that of {_masked(other)}"
                 return Finding(found, f"that account's webhook is {url}; or these two have their secrets mixed up")
-        return _wrong_secret(channel, known)
+        covers_url = trying.covers_url(channel, arrival.webhook, credentials=known)
+        return _wrong_secret(channel, known, covers_url=covers_url)
 
     def _by_url(self, arrival: Arrival, channel: Channel, *, signed: str) -> Finding:
         taken, provider = arrival.webhook.url, channel.provider.capitalize()
@@ -136,13 +137,18 @@ class Diagnosis:
         return found
 
 
-def _wrong_secret(channel: Channel, credentials: Credentials) -> Finding:
+def _wrong_secret(channel: Channel, credentials: Credentials, *, covers_url: bool) -> Finding:
     fields = [each for each in channel.credential_fields if each.verifies]
     fields += [each for each in channel.credential_fields if not each.verifies and each.name.endswith("_secondary")]
     fields = [each for each in fields if each.name in credentials]
     named = " nor ".join(each.name for each in fields)
-    found = f"not signed with {named}, over any likely URL: the secret is another, or a proxy changed the body"
-    return Finding(found, _give(channel.name, fields[:1]))
+    give = _give(channel.name, fields[:1])
+    if not covers_url:
+        return Finding(f"not signed with {named}: the secret is another, or a proxy changed the body", give)
+    found = (
+        f"not signed with {named} over any URL that the request hints at: the secret is another, or the provider calls"
+    )
+    return Finding(f"{found} an address that we do not know of", f"set PUBLIC_BASE_URL to what it calls; else {give}")
 
 
 def _give(channel: str, fields: Sequence[CredentialField]) -> str:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from channels.channel import BadSignature, Channel, Credentials, Stale, Webhook
+from channels.channel import BadSignature, Channel, Credentials, Imitation, Stale, Webhook
 from gateway.domain.inspection.arrivals import Arrival
 
 _AROUND = " \t\r\n\"'`"
@@ -31,6 +31,18 @@ def cleaned(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> 
         if bare and bare != value and verifies(channel, webhook, credentials=Credentials({**credentials, name: bare})):
             return name
     return ""
+
+
+def covers_url(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> bool:
+    """Whether the provider signs the URL, too: a webhook of our own making is believed at its own and at no other."""
+    asked = Imitation("x", "15550001234", "", webhook.url, "SM" + "0" * 32, webhook.received_at)
+    try:
+        own = channel.imitate(asked, credentials)
+    except Exception:  # these credentials cannot sign
+        return False
+    return verifies(channel, own, credentials=credentials) and not verifies(
+        channel, own, credentials=credentials, url=f"{own.url}/other"
+    )
 
 
 def how_stale(channel: Channel, arrival: Arrival) -> str:

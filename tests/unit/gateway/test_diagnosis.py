@@ -93,6 +93,18 @@ async def test_a_public_address_that_is_not_the_providers_is_named_with_the_one_
     assert finding.fix == f"set PUBLIC_BASE_URL={theirs} (it is {public} now)"
 
 
+@pytest.mark.parametrize(("channel", "named"), [("sms", True), ("slack", False), ("whatsapp_cloud", False)])
+async def test_an_address_that_nothing_hints_at_is_thought_of_where_the_url_is_signed(
+    channel: str, named: bool
+) -> None:
+    unknown = f"https://tunnel.example.net/webhook/{channel}/key"
+    other = {**SECRETS[channel], **({} if named else {"signing_secret": "o" * 32, "app_secret": "o" * 32})}
+    finding = await found(arrival(channel, known=other, signed_at=unknown))
+    assert ("PUBLIC_BASE_URL" in finding.fix) is named
+    assert "the secret is another" in finding.found
+    assert "parley channels add" in finding.fix
+
+
 async def test_what_is_for_another_number_says_for_which_and_not_the_whole_of_it() -> None:
     finding = await found(arrival("whatsapp_cloud", known=SECRETS["whatsapp_cloud"], to="106500000000999"))
     assert finding.found == "well signed, and for the account …0999, where the URL's is …0001"
