@@ -14,6 +14,7 @@ from gateway.backends.conversations import Conversations
 from gateway.backends.directory import Directory
 from gateway.backends.inbox import Inbox
 from gateway.backends.leases import Leases
+from gateway.backends.media import Media
 from gateway.backends.neighbours import Neighbours
 from gateway.backends.outside import Outside
 from gateway.domain import lines
@@ -94,6 +95,7 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         reception=Reception(accounts, inbox.accept, siblings=siblings, limit=per_chat, patience=_patience(settings)),
         sessions=Sessions(accounts, now=utc_now, new_id=new_id),
         conversations=Conversations(mesh.channel("storage"), timeout=_patience(settings)),
+        media=Media(mesh.channel("storage")),
         neighbours=Neighbours(mesh.channel, clock=time.monotonic),
         addresses=Addresses(settings.public_base_url, settings.trusted_proxies()),
         session_limit=RateLimit(settings.chat_sessions_per_minute, MINUTE, clock=time.monotonic),

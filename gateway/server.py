@@ -15,13 +15,14 @@ from channels.channel import Channel
 from gateway import envelope
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
+from gateway.backends.media import Media
 from gateway.backends.neighbours import Neighbours
 from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.front import Front
 from gateway.reporting import Reports
-from gateway.routes import chat, described, inspector, page, probes
+from gateway.routes import chat, described, inspector, media, page, probes
 from gateway.routes.inspector import Inspection
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
@@ -47,6 +48,7 @@ class Rooms:
     now: Callable[[], datetime]
     most_body_bytes: int
     most_stream_seconds: float
+    media: Media
     inspection: Inspection | None = None
 
 
@@ -66,7 +68,9 @@ def application(rooms: Rooms) -> ASGIApp:
             Exception: envelope.on_fault,
         },
     )
-    app.router.routes.extend([*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), _events(rooms)])
+    app.router.routes.extend(
+        [*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), *media.routes(rooms.media), _events(rooms)]
+    )
     app.include_router(chat.router(_chat(rooms)))
     webhooks = _webhooks(rooms)
     if rooms.inspection is not None:

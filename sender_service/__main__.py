@@ -113,7 +113,11 @@ def _media(settings: Settings, mesh: Mesh) -> Media:
 
 
 def _files(settings: Settings, media: Media, *, downloads: Downloads) -> Files:
-    return Files(media.read, downloads, settings.media_max_bytes, settings.media_fetch_seconds)
+    async def link(tenant_id: str, media_id: str) -> str:
+        return f"{settings.public_base_url.rstrip('/')}/media/{await media.share(tenant_id, media_id)}"
+
+    reachable = link if settings.public_base_url else None
+    return Files(media.read, downloads, settings.media_max_bytes, settings.media_fetch_seconds, reachable)
 
 
 def _fetches(settings: Settings, media: Media, *, provider: Provider, downloads: Downloads) -> Fetches:

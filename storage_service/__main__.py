@@ -50,6 +50,7 @@ from storage_service.domain.outbox import Outbox
 from storage_service.domain.presence import Presence
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.sealing import BadKeys, Keyring
+from storage_service.domain.sharing import Shares
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turn_work import TurnWork
@@ -243,7 +244,9 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         directory=DirectoryServicer(directory),
         privacy=PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions)),
         listeners=ListenerServicer(Listeners(sessions, vault=parts.vault)),
-        media=MediaServicer(doors.fetches, StoredMedia(sessions), secrets=parts.vault.secrets),
+        media=MediaServicer(
+            doors.fetches, StoredMedia(sessions), shares=Shares(parts.keyring, utc_now), secrets=parts.vault.secrets
+        ),
     )
 
 

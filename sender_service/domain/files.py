@@ -18,6 +18,8 @@ from sender_service.domain import outcomes, sniffing
 from sender_service.domain.fetching import Passing, Reading
 from sender_service.domain.outcomes import Outcome
 
+Link = Callable[[str, str], Awaitable[str]]
+
 LONGEST_CAPTION = 1000  # what every provider takes under a file
 
 # Reads stored bytes: tenant and media id. Raises NotFound, or why it could not.
@@ -48,6 +50,8 @@ class Files:
     reading: Reading
     most_bytes: int
     within_seconds: float  # to read one
+    # A URL under which a provider reads stored bytes for a while; None when it cannot reach us.
+    link: Link | None = None
 
     async def ready(self, attachment: Attachment, *, channel: Channel, tenant_id: str) -> File | Outcome:
         """The file as the channel takes it, or why it cannot be sent now, or ever. Never raises."""
@@ -67,10 +71,15 @@ class Files:
         if attachment.url and takes[:1] == ("url",):
             return File(kind, attachment.media_type, name, caption, url=attachment.url)
         if "bytes" not in takes:
-            raise Gone("needs_url")
+            return File(kind, attachment.media_type, name, caption, url=await self._linked(attachment, tenant_id))
         content = await (self._read(attachment.url) if attachment.url else self.stored(tenant_id, attachment.media_id))
         media_type = sniffing.type_of(content, stated=attachment.media_type)
         return File(kind, media_type, name, caption, content=content)
+
+    async def _linked(self, attachment: Attachment, tenant_id: str) -> str:
+        if self.link is None:
+            raise Gone("needs_url")
+        return await self.link(tenant_id, attachment.media_id)
 
     async def _read(self, url: str) -> bytes:
         """Of whoever asked us to send it: from any host of the open internet, as files of providers are read."""

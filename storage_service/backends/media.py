@@ -23,10 +23,7 @@ class StoredMedia:
 
     async def get(self, request: pb.GetMediaRequest) -> AsyncGenerator[pb.GetMediaResponse, None]:
         """What is known of it, and then its bytes piece by piece. NotFound when there are none."""
-        async with self._sessions.read(request.tenant_id) as rows:
-            row = await rows.first(rows.select(Media).where(col(Media.id) == request.media_id))
-        if row is None or row.state != "stored" or row.ended_at is None:
-            raise missing("media")
+        row = await self.require(request.tenant_id, request.media_id)
         known = pb.Media(
             id=row.id,
             tenant_id=row.tenant_id,
@@ -36,11 +33,17 @@ class StoredMedia:
             file_name=json.loads(row.attachment).get("file_name", ""),
             size_bytes=row.size_bytes,
             sha256=row.sha256,
-            stored_at=stamp(row.ended_at),
+            stored_at=stamp(row.ended_at or row.created_at),
         )
         yield pb.GetMediaResponse(media=known)
         async for piece in _pieces(self._sessions, request.tenant_id, media_id=row.id):
             yield pb.GetMediaResponse(content=piece.content)
+
+    async def require(self, tenant_id: str, media_id: str) -> Media:
+        """What is stored. NotFound when nothing is."""
+        async with self._sessions.read(tenant_id) as rows:
+            stored = rows.select(Media).where(col(Media.id) == media_id, col(Media.state) == "stored")
+            return await rows.only(stored, kind="media")
 
 
 async def of_conversation(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[SQLModel]:

@@ -9,18 +9,21 @@ from parley.storage.v1 import media_service_pb2_grpc as grpc_pb
 from storage_service.backends.media import StoredMedia
 from storage_service.domain.asks import Ask
 from storage_service.domain.fetches import Fetches
+from storage_service.domain.sharing import LASTS, Shares
 from storage_service.servicers.inbox import patience, span
 from storage_service.servicers.outbox import Secrets
 
 SERVICE = "parley.storage.v1.MediaService"
 
 LEASE_SECONDS = 60
+SHARE_SECONDS = LASTS.total_seconds()
 
 
 class MediaServicer(grpc_pb.MediaServiceServicer):
     """Answers for media. `secrets` opens the credentials of accounts."""
 
-    def __init__(self, fetches: Fetches, stored: StoredMedia, *, secrets: Secrets) -> None:
+    def __init__(self, fetches: Fetches, stored: StoredMedia, *, shares: Shares, secrets: Secrets) -> None:
+        self._shares = shares
         self._fetches = fetches
         self._stored = stored
         self._secrets = secrets
@@ -55,3 +58,14 @@ class MediaServicer(grpc_pb.MediaServiceServicer):
         async with aclosing(self._stored.get(request)) as responses:
             async for response in responses:
                 yield response
+
+    async def ShareMedia(self, request: pb.ShareMediaRequest, _context: Any) -> pb.ShareMediaResponse:
+        await self._stored.require(request.tenant_id, request.media_id)
+        lasts = span(request.lasts, SHARE_SECONDS)
+        return pb.ShareMediaResponse(token=self._shares.token(request.tenant_id, request.media_id, lasts=lasts))
+
+    async def ResolveSharedMedia(
+        self, request: pb.ResolveSharedMediaRequest, _context: Any
+    ) -> pb.ResolveSharedMediaResponse:
+        tenant_id, media_id = self._shares.read(request.token)
+        return pb.ResolveSharedMediaResponse(tenant_id=tenant_id, media_id=media_id)

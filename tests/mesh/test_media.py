@@ -4,6 +4,7 @@ import base64
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+import aiohttp
 import grpc
 import orjson
 
@@ -16,6 +17,7 @@ from parley.sender.v1.sender_service_pb2 import SendRequest
 from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import media_service_pb2 as media
+from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, TOKEN, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
@@ -133,6 +135,46 @@ async def test_a_file_by_its_url_is_given_to_twilio_as_it_is(mesh: Mesh, world: 
         await until(lambda: len(world.twilio.sends.to(f"whatsapp:{who}")) == 2)
     assert world.twilio.sends.texts(f"whatsapp:{who}")[1] == "bill"
     assert world.twilio.media[-1] == "https://x.test/a.pdf"
+
+
+@BOTH
+async def test_a_stored_file_is_given_to_a_provider_as_a_link_and_to_a_program_by_its_key(
+    mesh: Mesh, world: World
+) -> None:
+    who, path = person(), f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM2/Media/ME2"
+    world.twilio.server.files[path] = File(PNG, BASIC)
+    async with Talk(mesh) as talk, mesh.storage() as storage, aiohttp.ClientSession() as outside:
+        await talk.post(_on_twilio(talk.webhook("whatsapp", "look", who), world.twilio.server.base_url + path))
+        await until(lambda: world.twilio.sends.to(f"whatsapp:{who}"))
+        came, conversation_id = await _came(storage, "whatsapp", who)
+        again = chat.Attachment(kind=chat.ATTACHMENT_KIND_IMAGE, media_id=came.media_id)
+        await _send(mesh, conversation_id, "", again)
+        await until(lambda: len(world.twilio.sends.to(f"whatsapp:{who}")) == 2)
+        link = world.twilio.media[-1]
+        assert link.startswith(f"{mesh.base_url}/media/")
+        async with outside.get(link) as shown:
+            assert (shown.status, shown.content_type, await shown.read()) == (200, "image/png", PNG)
+            assert shown.headers["content-disposition"].startswith("attachment")
+            assert shown.headers["x-content-type-options"] == "nosniff"
+        own = f"{mesh.base_url}/v1/media/{came.media_id}"
+        key = await _key(storage)
+        for url, headers, status in [
+            (own, {"authorization": f"Bearer {key}"}, 200),
+            (own, {"authorization": "Bearer of-nobody"}, 401),
+            (own, {}, 401),
+            (f"{own}x", {"authorization": f"Bearer {key}"}, 404),
+            (f"{link}x", {}, 404),
+            (f"{mesh.base_url}/media/forged", {}, 404),
+        ]:
+            async with outside.get(url, headers=headers) as shown:
+                assert shown.status == status, url
+                assert (await shown.read() == PNG) is (status == 200)
+
+
+async def _key(storage: Storage) -> str:
+    request = CreateApiKeyRequest(tenant_id=TENANT, request_id=new_id(), name="reader", scopes=["conversations.read"])
+    made = await storage.directory.CreateApiKey(request, metadata=storage.metadata, timeout=10)
+    return str(made.secret)
 
 
 def _on_twilio(webhook: Webhook, url: str) -> Webhook:

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import os
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,8 @@ from parley.storage.v1 import media_service_pb2 as pb
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.tables import Media, MediaPiece, Message
+from storage_service.domain.sealing import Keyring
+from storage_service.domain.sharing import Shares
 from tests.postgres import Server as Postgres
 from tests.suites.storage.said import Chat, a_chat
 from tests.suites.storage.world import DATABASES, World, open_world
@@ -148,3 +152,39 @@ async def test_a_piece_is_no_larger_than_the_contract_says(world: World) -> None
     large = pb.AppendMediaRequest(**named, content=bytes(256 * 1024 + 1))
     assert isinstance(await world.mesh.refusal("AppendMedia", large), InvalidField)
     await world.mesh.call("AppendMedia", pb.AppendMediaRequest(**named, content=bytes(256 * 1024)))
+
+
+async def test_a_token_opens_one_file_for_a_while_and_tells_nothing_of_it(world: World) -> None:
+    one = await a_chat(world, "acme")
+    media = await stored(one, await one.hears("look"))
+    share = pb.ShareMediaRequest(tenant_id="acme", media_id=media.id)
+    token = (await world.mesh.call("ShareMedia", share)).token
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{50,400}", token)
+    assert media.id not in token
+    named = await world.mesh.call("ResolveSharedMedia", pb.ResolveSharedMediaRequest(token=token))
+    assert (named.tenant_id, named.media_id) == ("acme", media.id)
+
+
+async def test_only_what_is_stored_is_shared_and_by_the_mesh_alone(world: World) -> None:
+    one = await a_chat(world, "acme")
+    media = await stored(one, await one.hears("look"), state="fetching")
+    share = pb.ShareMediaRequest(tenant_id="acme", media_id=media.id)
+    assert isinstance(await world.mesh.refusal("ShareMedia", share), NotFound)
+    clerk = await world.key_client("acme")
+    assert isinstance(await clerk.refusal("ShareMedia", share), ScopeMissing)
+
+
+def test_a_token_ends_and_one_that_was_changed_opens_nothing() -> None:
+    now = [utc_now()]
+    shares = Shares(Keyring({"k": b"k" * 32}, random_bytes=os.urandom), lambda: now[0])
+    token = shares.token("acme", "m1", lasts=timedelta(minutes=1))
+    assert shares.read(token) == ("acme", "m1")
+    others = Shares(Keyring({"k": b"x" * 32}, random_bytes=os.urandom), lambda: now[0])
+    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
+    wrong = [(each, shares) for each in (changed, "", ".", "a.b", "\u00fc.x", "." + token)]
+    for each, reader in [(token, others), *wrong]:
+        with pytest.raises(NotFound):
+            reader.read(each)
+    now[0] += timedelta(minutes=1, seconds=1)
+    with pytest.raises(NotFound):
+        shares.read(token)

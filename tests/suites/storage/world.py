@@ -52,6 +52,7 @@ from storage_service.domain.database import Database, HotRows, Kind
 from storage_service.domain.events import Events
 from storage_service.domain.fetches import Fetches
 from storage_service.domain.sealing import Keyring, parse_keys
+from storage_service.domain.sharing import Shares
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
@@ -162,7 +163,7 @@ async def open_world(database: str, folder: Path, postgres: Postgres, keys: str 
     servicer = listeners.ListenerServicer(Listeners(sessions, vault=vault))
     server.add(listener_grpc.add_ListenerServiceServicer_to_server, servicer, service=listeners.SERVICE)
     fetches = Fetches(hot, wakeups=wakeups)
-    files = media.MediaServicer(fetches, StoredMedia(sessions), secrets=vault.secrets)
+    files = media.MediaServicer(fetches, StoredMedia(sessions), shares=Shares(keyring, utc_now), secrets=vault.secrets)
     server.add(media_grpc.add_MediaServiceServicer_to_server, files, service=media.SERVICE)
     port = await server.start()
     try:
