@@ -47,6 +47,7 @@ OPTIONS = (
     OptionField("sends_burst", "a number from 0 on", "How many it may send at once before that counts"),
     OptionField("chat_sends_per_second", "a number from 0 on", "The same to one chat"),
     OptionField("chat_sends_burst", "a number from 0 on", "The same to one chat, at once"),
+    OptionField("max_queued", "10 or more", "Deliveries not sent yet at which nothing more is taken for it"),
     OptionField("unaddressed", "known or all", "What counts of what others say where the agent is not addressed"),
     OptionField("listen", "true or false", "Listen at the provider; better set by --listen", LISTENED),
     OptionField(

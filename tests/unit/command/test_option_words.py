@@ -1,6 +1,8 @@
 """What does `--option NAME=VALUE` make of an account's options?"""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,12 @@ def test_the_options_of_a_channel_are_listed(capsys: pytest.CaptureFixture[str])
 
 def test_an_option_names_channels_that_there_are() -> None:
     assert {name for each in OPTIONS for name in each.channels} <= set(CHANNELS)
+
+
+def test_every_option_that_the_code_reads_can_be_set_and_is_described() -> None:
+    root = Path(__file__).resolve().parents[3]
+    rooms = ("channels", "gateway", "sender_service", "storage_service")
+    texts = [path.read_text() for room in rooms for path in (root / room).rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r'options(?:\.get\(|\[)"([a-z_]+)"', text)}
+    assert len(read) > 10
+    assert read - {each.name for each in OPTIONS} == set()
