@@ -23,7 +23,7 @@ FAULTS: Mapping[str, Fault] = {
     "delay": Fault("Webhook comes late", "Each message is posted after a while.", seconds=4),
     "throttled": Fault("429 with Retry-After", "Each send is refused, and taken once it has waited.", seconds=3),
     "broken": Fault(
-        "Provider is broken (5xx)", "Nothing is taken. Parley tries again, ever more patiently, then gives up."
+        "Provider is broken (5xx)", "Nothing is taken. Parley tries again, ever more patiently, one call at a time."
     ),
     "lost": Fault("Answer is lost", "Sends are taken, but the answer never comes: unknown until a receipt tells."),
     "closed": Fault("Window is closed", "Each send is refused: more than 24 hours since the person wrote."),

@@ -99,6 +99,7 @@ def _deliveries(
         files=files,
         lease_seconds=settings.sender_lease_seconds,
         quiet=presence.quiet,
+        rest=presence.rest,
     )
     return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)
 

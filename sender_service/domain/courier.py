@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from channels.channel import Channel, Credentials, Outgoing
 from channels.rendering import Part, render
@@ -77,6 +77,7 @@ class Courier:
     clocks: Clocks
     lease_seconds: float
     quiet: Callable[[LeasedDelivery], None] = lambda _leased: None  # told before anything of it is sent
+    rest: Callable[[str, timedelta], None] = lambda _account_id, _hold: None  # told when a provider wants nothing
     files: Files = NO_FILES
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
@@ -149,6 +150,8 @@ class Courier:
             raise
         text, last = trip.load.leased.text, trip.attempts + 1 >= self.retries.most
         outcome = windows.settle(outcome, trip.channel, text=text, template=bool(trip.template), last=last)
+        if outcome.hold is not None:
+            self.rest(trip.load.leased.account_id, outcome.hold)
         more = outcome.sent and trip.part + 1 < len(trip.parts)
         begins = await self._write(trip, outcome, begin_next=more)
         self._tell(trip, outcome, ended=not more)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from channels.channel import Channel
@@ -27,14 +28,17 @@ def pacing(tenant_per_second: float, *, paced: bool = True) -> Pacing:
         rates = channel.capabilities.rates
         if rates is None or not paced:
             return None
-        return pb.Pacing(
-            tenant=_rate(tenant),
-            account=_rate(_stated(account.options, "sends", declared=rates.account)),
-            chat=_rate(_stated(account.options, "chat_sends", declared=rates.chat(chat_id))),
-            recipient=rates.shared(chat_id),
-        )
+        own = _stated(account.options, "sends", declared=rates.account)
+        theirs = _stated(account.options, "chat_sends", declared=rates.chat(chat_id))
+        return _said(tenant, own, chat=theirs, recipient=rates.shared(chat_id))
 
     return of
+
+
+@lru_cache(maxsize=4096)
+def _said(tenant: Rate | None, account: Rate | None, *, chat: Rate | None, recipient: str) -> pb.Pacing:
+    """Few differ, and they are only read."""
+    return pb.Pacing(tenant=_rate(tenant), account=_rate(account), chat=_rate(chat), recipient=recipient)
 
 
 def _stated(options: Mapping[str, str], what: str, *, declared: Rate | None) -> Rate | None:
@@ -58,6 +62,8 @@ def _rate(rate: Rate | None) -> pb.Rate | None:
 
 
 def _number(stated: str) -> float | None:
+    if not stated:
+        return None
     try:
         number = float(stated)
     except ValueError:

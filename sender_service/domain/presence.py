@@ -66,6 +66,12 @@ class Presence:
         for task in [each for each, chat in self._tasks.items() if chat == leased.conversation_id]:
             task.cancel()
 
+    def rest(self, account_id: str, hold: timedelta) -> None:
+        """The provider wants nothing of the account for a while: no courtesies either."""
+        until = self.monotonic() + hold.total_seconds()
+        for kind in KINDS.values():
+            self._resting[account_id, kind] = max(until, self._resting.get((account_id, kind), until))
+
     async def close(self) -> None:
         """Ends what is being shown."""
         for task in self._tasks:

@@ -132,3 +132,21 @@ async def test_a_sender_that_tells_nothing_of_its_channel_is_not_paced(store: St
     results = await store.record_all(*(("s1", a_record(each, "BEGUN")) for each in given.values()))
     assert not any(each.HasField("wait") for each in results)
     assert await store.fetch("SELECT count(*) FROM paces") == [(0,)]
+
+
+async def test_what_waits_for_one_account_hides_nobody_elses_work_and_is_not_leased(store: Store) -> None:
+    await queued(store, *(f"stuck-{number}" for number in range(8)))
+    first, *rest = (await leased(store)).values()
+    await store.record(first, "BEGUN", pacing=SLOW)
+    hold: dict[str, Any] = {"hold": span(timedelta(seconds=60)), "account_sign": pb.ACCOUNT_SIGN_THROTTLED}
+    await store.record(first, "RETRY", pacing=SLOW, **hold)
+    for each in rest:
+        await store.record(each, "RELEASED")
+    await store.hear("hi", chat_id="other", account_id="account-2")
+    for turn in await store.lease():
+        await store.commit(turn, "well")
+    (given,) = await store.lease_deliveries(most=2)
+    assert given.chat_id == "other"
+    assert sorted(await kept(store)) == [("queued", ""), *[("queued", "paced")] * 8], "only the other's is leased"
+    store.clock.pass_seconds(61)
+    assert len(await store.lease_deliveries(most=20)) == 1, "one finds out; the others come in their order"

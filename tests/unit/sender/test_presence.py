@@ -152,6 +152,15 @@ async def test_a_throttled_account_rests_as_long_as_it_is_told_to() -> None:
     assert len(await sky.show(SIGNAL_KIND_TYPING)) == 1
 
 
+async def test_an_account_that_a_reply_was_refused_for_shows_nothing_before_its_time() -> None:
+    sky = Sky()
+    sky.presence.rest("a1", timedelta(seconds=7))
+    sky.now += 6.9
+    assert await sky.show(SIGNAL_KIND_READ, SIGNAL_KIND_TYPING) == []
+    sky.now += 0.2
+    assert len(await sky.show(SIGNAL_KIND_TYPING)) == 1
+
+
 @pytest.mark.parametrize("sky", [Sky(failures=iter((Unavailable(), ValueError("x")))), Sky(channel=Broken())])
 async def test_a_fault_reaches_nobody(sky: Sky) -> None:
     await sky.show(SIGNAL_KIND_TYPING)
