@@ -57,6 +57,7 @@ class Capabilities:
     templates: bool = False  # an approved template can be sent in the place of free text
     rates: Rates | None = None  # None: nobody is called, and nothing is paced
     repeats: bool = False  # it brings a webhook again for hours that was answered 503
+    largest_webhook: int = 0  # bytes of the largest body that it posts, where that is more than HTTP_MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True, repr=False)

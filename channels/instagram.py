@@ -75,7 +75,12 @@ class Instagram:
     # The Send API takes 100 texts a second of an account.
     # https://developers.facebook.com/docs/instagram-platform/overview#messaging-rate-limits
     # It takes the URL away that fails for an hour, so what comes in is not refused for what waits to go out.
-    capabilities = Capabilities(receipts=True, reconciles=True, rates=Rates(account=Rate(80, burst=20)))
+    capabilities = Capabilities(
+        receipts=True,
+        reconciles=True,
+        rates=Rates(account=Rate(80, burst=20)),
+        largest_webhook=meta_webhook.LARGEST_BODY,
+    )
     # Seven days are for humans only, and by a feature that Meta must grant; there are no templates.
     # https://developers.facebook.com/docs/messenger-platform/policy/policy-overview#standard_messaging
     window = timedelta(hours=24)

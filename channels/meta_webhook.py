@@ -21,6 +21,8 @@ HEADER = "x-hub-signature-256"  # X-Hub-Signature, without the 256, is SHA-1 and
 SECRETS = ("app_secret", "app_secret_secondary")
 ANSWER = HttpAnswer(200, "application/json", b"{}")  # anything but 200 is repeated, for up to seven days
 LONGEST_KIND = 40
+# After an outage bodies grow up to 3 MB: https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks
+LARGEST_BODY = 3_500_000
 LATEST_IN_SECONDS = 99_999_999_999  # a larger number counts milliseconds
 
 FIELDS = (

@@ -66,7 +66,14 @@ class WhatsAppCloud:
         "Keep an answer under 4,000 characters."
     )
     # Every status carries our id.
-    capabilities = Capabilities(receipts=True, reconciles=True, templates=True, rates=RATES, repeats=True)
+    capabilities = Capabilities(
+        receipts=True,
+        reconciles=True,
+        templates=True,
+        rates=RATES,
+        repeats=True,
+        largest_webhook=meta_webhook.LARGEST_BODY,
+    )
     # https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
     window = timedelta(hours=24)
     # https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators: for 25 s, and it marks as read, too

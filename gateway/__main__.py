@@ -43,6 +43,7 @@ from kit.moments import utc_now
 from kit.settings import SettingsError
 
 MINUTE = timedelta(minutes=1)
+LARGEST_WEBHOOK = max(each.capabilities.largest_webhook for each in CHANNELS.values())
 STREAMS_PER_SESSION = 5
 
 log = logs.get("gateway")
@@ -142,7 +143,7 @@ def _listener(settings: Settings, rooms: Rooms) -> Listener:
     return listener(
         application(rooms),
         receive_seconds=settings.http_receive_seconds,
-        most_bytes=16 * settings.http_max_body_bytes,
+        most_bytes=max(16 * settings.http_max_body_bytes, 2 * LARGEST_WEBHOOK),
         drain_seconds=settings.http_drain_seconds,
         on_refused=lambda status: rooms.reports.turned_away(UNKNOWN_CHANNEL, status),
     )

@@ -21,7 +21,9 @@ class Settings(kit.settings.Settings):
     public_base_url: str = Field(
         "", description="How providers reach the gateway, for example https://chat.example.com. Empty: as requested"
     )
-    http_max_body_bytes: int = Field(262_144, ge=1024, le=4_194_304, description="Largest request body, in bytes")
+    http_max_body_bytes: int = Field(
+        262_144, ge=1024, le=4_194_304, description="Largest request body, in bytes; webhooks of Meta may have 3 MB"
+    )
     http_receive_seconds: float = Field(
         8.0, gt=0, le=120, description="How long a request may take to come in, headers and body, in seconds"
     )

@@ -58,7 +58,8 @@ class Webhooks:
             await self._refuse_unread(channel, refusal or 404, receive=receive, send=send)
             return
         try:
-            body = await bodies.read(scope, receive, most=self.most_body_bytes)
+            most = max(self.most_body_bytes, channel.capabilities.largest_webhook)
+            body = await bodies.read(scope, receive, most=most)
         except bodies.TooLarge:
             self._keep_unread(scope, 413)
             await self._refuse_unread(channel, 413, receive=receive, send=send)
