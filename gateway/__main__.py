@@ -79,6 +79,8 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
         await tell(rooms.reports.signs, directory)
         await inbox.close()
         await mesh.close()
+    if not hearing.cancelled() and (fault := hearing.exception()):
+        raise fault  # one of ours: it ends the process, and the log shows it
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 
+import httpx
+
 from tests.mesh.conftest import BOTH, FULL
 from tests.mesh.listened import account, held_by
 from tests.mesh.rig import Mesh
@@ -29,6 +31,8 @@ async def test_what_telegram_keeps_is_asked_for_answered_once_and_confirmed(mesh
         await until(lambda: all(world.telegram.sends.texts(chat) for chat in chats), 60)
         await until(lambda: {int(chat) for chat in chats} <= set(world.telegram.confirmed), 60)
         await storage.rest(60)
+        listened = 'parley_listeners{channel="telegram",state="listening"} 1.0'
+        await until(lambda: listened in httpx.get(f"{mesh.base_url}/metrics", timeout=30, trust_env=False).text, 60)
     assert [len(world.telegram.sends.texts(chat)) for chat in chats] == [1, 1, 1]
 
 
