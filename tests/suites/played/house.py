@@ -31,7 +31,7 @@ from tests.simulated.wire import free_port
 from tests.suites.channels.golden import Capture, account
 from tests.suites.played.signing import in_session, signed
 
-PROVIDERS = ("discord", "instagram", "slack", "sms", "telegram", "whatsapp", "whatsapp_cloud")
+PROVIDERS = ("discord", "instagram", "line", "slack", "sms", "telegram", "whatsapp", "whatsapp_cloud")
 PLAYED = (*PROVIDERS, "webchat")
 MOST_AT_ONCE = 16
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from channels import discord, meta_webhook, slack_signature, twilio_signature
+from channels import discord, line, meta_webhook, slack_signature, twilio_signature
 from channels.channel import Credentials, Webhook
 from channels.payload import parse_form
 from channels.webchat import Session, issue_session
@@ -40,6 +40,10 @@ def _meta(webhook: Webhook, credentials: Credentials) -> Mapping[str, str]:
     return {meta_webhook.HEADER: meta_webhook.sign(webhook.body, credentials["app_secret"])}
 
 
+def _line(webhook: Webhook, credentials: Credentials) -> Mapping[str, str]:
+    return {line.HEADER: line.sign(webhook.body, credentials["channel_secret"])}
+
+
 def _slack(webhook: Webhook, credentials: Credentials) -> Mapping[str, str]:
     """Bytes: Slack's own client reads them as UTF-8, which a damaged body is not."""
     stamp = str(int(webhook.received_at.timestamp()))
@@ -62,6 +66,7 @@ def _as_captured(webhook: Webhook, credentials: Credentials) -> Mapping[str, str
 _SIGNERS: Mapping[str, Sign] = {
     "discord": _discord,
     "instagram": _meta,
+    "line": _line,
     "slack": _slack,
     "sms": _twilio,
     "telegram": _as_captured,

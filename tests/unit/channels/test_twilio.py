@@ -2,10 +2,11 @@
 
 from base64 import b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from twilio.http.response import Response
@@ -47,6 +48,27 @@ def test_twilios_validator_accepts_what_we_imitate(name: str) -> None:
 
     assert RequestValidator(TOKEN).validate(webhook.url, fields, webhook.headers[HEADER])
     assert fields["Body"] == imitation.text
+
+
+@pytest.mark.parametrize(
+    ("caller", "signature"),
+    [("+12349013030", "0/KCTR6DLpKmkAf8muzZqo1nDgQ="), ("+14158675309", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")],
+)
+def test_the_examples_that_twilio_documents_are_believed_and_no_neighbour_of_them(caller: str, signature: str) -> None:
+    """https://www.twilio.com/docs/usage/security#validating-requests, and the tests of Twilio's own libraries."""
+    fields = {"CallSid": "CA1234567890ABCDE", "Caller": caller, "Digits": "1234", "From": caller, "To": "+18005551212"}
+    body, documented = urlencode(fields).encode(), Credentials({"auth_token": "12345"})
+    webhook = Webhook(
+        "POST",
+        "https://mycompany.com/myapp.php?foo=1&bar=2",
+        {HEADER: signature, "content-type": FORM},
+        body,
+        NOW,
+    )
+    verify(webhook, documented)
+    for other in (replace(webhook, body=body + b"&Digits=5"), replace(webhook, url=webhook.url[:-1])):
+        with pytest.raises(BadSignature):
+            verify(other, documented)
 
 
 @pytest.mark.parametrize("url", URLS)
