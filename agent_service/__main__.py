@@ -22,6 +22,7 @@ from agent_service.domain.guard.rulebook import RulesError
 from agent_service.domain.guard.violations import Violations
 from agent_service.domain.languages import Builtin
 from agent_service.domain.previews import Previews
+from agent_service.domain.progress import Progress
 from agent_service.domain.turn import Rules, Story
 from agent_service.domain.worker import Terms, Worker
 from agent_service.server import AgentServer
@@ -49,7 +50,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = Server(service="agent", address=settings.agent_address, settings=settings, keys=AskedKeys(storage))
     door = Door(inbox, Accounts(storage), now=utc_now)
     guard = _guard(settings, engine, judge=_judge(settings, mesh, model=model))
-    story = Story(model, _rules(settings), now=utc_now, guard=guard)
+    story = Story(model, _rules(settings), now=utc_now, guard=guard, progress=Progress(model.stream, inbox.share))
     previews = Previews(Agents(storage), Contexts(storage, history=settings.agent_history), story=story)
     front = AgentServer(door, previews, checks=Checks(engine, clock=time.perf_counter))
     server.add(rpc.add_AgentServiceServicer_to_server, front, service=SERVICE)

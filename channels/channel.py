@@ -116,6 +116,7 @@ class Outgoing:
     api_base_url: str = ""  # stands in for the provider's own, for a sandbox or a proxy
     options: Mapping[str, str] = field(default_factory=dict)  # the account's, not secret
     template: str = ""  # the provider's id of an approved template that goes out in the place of text; "": none does
+    draft: str = ""  # the provider's id of a draft of ours that this takes the place of, with all of its text; "": none
     template_values: Mapping[str, str] = field(default_factory=dict)  # of its variables; the channel makes them fit
     file: File | None = None  # the part is a file, for `give`; its caption stands in `text`
 

@@ -59,6 +59,12 @@ OPTIONS = (
         "signals", "on, typing or off", "What is shown while a turn runs: read marks and typing (the default: on)"
     ),
     OptionField(
+        "progressive",
+        "on or off",
+        "Whether a reply is shown while it is written (the default: off)",
+        ("webchat", "telegram", "slack"),
+    ),
+    OptionField(
         "silent_after_hours",
         "1 to 8760",
         "After how long without a word from anybody it deserves a look. Default: never",

@@ -5,9 +5,9 @@ https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/meth
 
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -34,13 +34,14 @@ from channels.failures import error
 from channels.files import EVERY_KIND
 from channels.media import Finding, Wanted, Way
 from channels.payload import mapping, parse_form, parse_json, string
-from channels.presence import Gesture, SignalKind
+from channels.presence import Drawing, Gesture, SignalKind
 from channels.rates import Rate, Rates, each
-from channels.slack_text import escaped
+from channels.slack_drafts import MANNERS, Ask, Thread, carried, take_back, take_the_place
 
 API_BASE_URL = "https://slack.com/api"
 TIMEOUT_SECONDS = 10.0
 LONGEST_CHALLENGE = 1024
+LOOKS = "conversations."
 WRITES = "is writing…"  # after the app's name
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -50,7 +51,6 @@ NOTHING = HttpAnswer(200, "text/plain", b"")
 _TOKEN = re.compile(r"xox[!-~]{1,500}", re.ASCII)
 _CHAT = re.compile(r"([A-Z][A-Z0-9]{1,63})(?::([0-9]{1,12}\.[0-9]{6}))?", re.ASCII)
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}", re.ASCII)
-_USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
 
 # "One message per second per channel", with short bursts; of a workspace "several hundred messages per minute".
 # https://docs.slack.dev/apis/web-api/rate-limits
@@ -94,6 +94,7 @@ class Slack:
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})
     takes: tuple[Way, ...] = ("bytes",)
     captioned = EVERY_KIND
+    draft_manners = MANNERS
     unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -128,7 +129,16 @@ class Slack:
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One chat.postMessage. There is no idempotency key: the metadata tells later whether a lost one was posted."""
         channel, thread_ts = _place(outgoing)
-        answer = yield _call(outgoing, credentials, channel=channel, thread_ts=thread_ts)
+        metadata = {
+            "event_type": slack_events.DELIVERY,
+            "event_payload": {"delivery_id": outgoing.delivery_id, "part": outgoing.part},
+        }
+        body = _message(outgoing, channel=channel, metadata=metadata)
+        if _TS.fullmatch(outgoing.draft):
+            ask = _asker(outgoing, credentials)
+            if (yield from take_the_place(ask, _done, body=body, ts=outgoing.draft)):
+                return Sent(outgoing.draft)
+        answer = yield _posting(outgoing, credentials, body=body, thread_ts=thread_ts)
         return Sent(_ts(answer))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
@@ -149,9 +159,25 @@ class Slack:
         """The event's own URL, with the token; files.info knows it where the event holds only an id."""
         return slack_media.find(wanted, credentials.get("bot_token", ""), base_url=API_BASE_URL)
 
+    def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
+        """Posted once, and edited from then on."""
+        channel, thread_ts = _place(outgoing)
+        body = _message(outgoing, channel=channel, metadata=carried(turn_id))
+        if not outgoing.draft:
+            return _ts((yield _posting(outgoing, credentials, body=body, thread_ts=thread_ts)))
+        edited = {**body, "ts": outgoing.draft}
+        return _ts((yield _asking(outgoing, credentials, method="chat.update", body=edited)))
+
+    def retract(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Gesture:
+        """Deleted."""
+        channel, thread_ts = _place(outgoing)
+        thread = Thread(thread_ts, outgoing.reply_to if _TS.fullmatch(outgoing.reply_to) else "")
+        ask = _asker(outgoing, credentials)
+        yield from take_back(ask, _done, channel=channel, turn_id=turn_id, ts=outgoing.draft, thread=thread)
+
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """A direct message to the app: see tests/golden."""
-        body = orjson.dumps(_event(imitation))
+        body = orjson.dumps(slack_events.imitate(imitation))
         at = int(imitation.now.timestamp())
         proof = slack_signature.sign(body, secret=credentials.get("signing_secret", ""), at=at)
         return Webhook("POST", imitation.url, {"content-type": "application/json", **proof}, body, imitation.now)
@@ -195,21 +221,23 @@ def _place(outgoing: Outgoing) -> tuple[str, str]:
     return chat[1], chat[2] or _asked_in(outgoing)
 
 
-def _call(outgoing: Outgoing, credentials: Credentials, *, channel: str, thread_ts: str) -> Call:
-    body: dict[str, object] = {
+def _message(outgoing: Outgoing, *, channel: str, metadata: Mapping[str, object]) -> dict[str, object]:
+    """What is posted, and what a draft becomes."""
+    return {
         "channel": channel,
         "text": outgoing.text,  # mrkdwn, escaped
-        # A preview makes Slack fetch whatever URL the model wrote.
-        "unfurl_links": False,
-        "unfurl_media": False,
-        "metadata": {
-            "event_type": slack_events.DELIVERY,
-            "event_payload": {"delivery_id": outgoing.delivery_id, "part": outgoing.part},
-        },
+        "metadata": metadata,
     }
-    if thread_ts:
-        body["thread_ts"] = thread_ts
-    return _asking(outgoing, credentials, method="chat.postMessage", body=body)
+
+
+def _posting(outgoing: Outgoing, credentials: Credentials, *, body: Mapping[str, object], thread_ts: str) -> Call:
+    """A preview makes Slack fetch whatever URL the model wrote; an edit makes none."""
+    posted = {**body, "unfurl_links": False, "unfurl_media": False} | ({"thread_ts": thread_ts} if thread_ts else {})
+    return _asking(outgoing, credentials, method="chat.postMessage", body=posted)
+
+
+def _asker(outgoing: Outgoing, credentials: Credentials) -> Ask:
+    return lambda method, body: _asking(outgoing, credentials, method=method, body=body)
 
 
 def _asking(outgoing: Outgoing, credentials: Credentials, *, method: str, body: Mapping[str, object]) -> Call:
@@ -219,6 +247,8 @@ def _asking(outgoing: Outgoing, credentials: Credentials, *, method: str, body: 
         "content-type": "application/json; charset=utf-8",  # without the charset each answer holds a warning
         "accept": "application/json",
     }
+    if method.startswith(LOOKS):  # what only reads takes no JSON
+        return Call("GET", f"{base}/{method}?{urlencode(body)}", headers, b"", TIMEOUT_SECONDS)
     return Call("POST", f"{base}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
@@ -246,29 +276,3 @@ def _done(answer: Answer) -> dict[str, object]:
     if content.get("ok") is True:
         return content
     raise slack_errors.failure(answer)
-
-
-def _event(imitation: Imitation) -> dict[str, Any]:
-    """Ids that are not Slack's become some; the ts is the time and a number that stands for the message's id."""
-    sender = imitation.sender
-    if not _USER.fullmatch(sender):
-        sender = "U" + sha256(sender.encode()).hexdigest()[:10].upper()
-    number = int.from_bytes(sha256(imitation.message_id.encode()).digest()[:8], "big")
-    at = int(imitation.now.timestamp())
-    ts = f"{at}.{number % 1_000_000:06d}"
-    return {
-        "type": "event_callback",
-        "team_id": imitation.address,
-        "api_app_id": "A0IMITATED",
-        "event_id": f"Ev{number % 36**6:010d}",
-        "event_time": at,
-        "event": {
-            "type": "message",
-            "channel": f"D{sender[1:]}",
-            "channel_type": "im",
-            "user": sender,
-            "text": escaped(imitation.text),
-            "ts": ts,
-            "event_ts": ts,
-        },
-    }

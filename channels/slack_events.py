@@ -5,10 +5,12 @@ https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/even
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
+from channels.channel import Imitation
 from channels.payload import count, integer, items, mapping, seconds, string
-from channels.slack_text import plain, without_mention
+from channels.slack_text import escaped, plain, without_mention
 from parley.chat.v1 import message_pb2 as chat
 
 DELIVERY = "parley_delivery"  # event_type of the metadata that each message of ours carries
@@ -17,6 +19,7 @@ DELIVERY = "parley_delivery"  # event_type of the metadata that each message of 
 _SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 _SHARED = frozenset({"channel", "group"})  # public and private; in a direct message of several everybody talks to us
 _SLACKBOT = "USLACKBOT"
+_USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
 _TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})", re.ASCII)
 _OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _KINDS = {
@@ -249,3 +252,29 @@ _READERS: dict[str, Callable[[Event, Event], chat.ChannelMessage | None]] = {
     "reaction_added": _reacted,
     "reaction_removed": _reacted,
 }
+
+
+def imitate(imitation: Imitation) -> dict[str, Any]:
+    """Ids that are not Slack's become some; the ts is the time and a number that stands for the message's id."""
+    sender = imitation.sender
+    if not _USER.fullmatch(sender):
+        sender = "U" + sha256(sender.encode()).hexdigest()[:10].upper()
+    number = int.from_bytes(sha256(imitation.message_id.encode()).digest()[:8], "big")
+    at = int(imitation.now.timestamp())
+    ts = f"{at}.{number % 1_000_000:06d}"
+    return {
+        "type": "event_callback",
+        "team_id": imitation.address,
+        "api_app_id": "A0IMITATED",
+        "event_id": f"Ev{number % 36**6:010d}",
+        "event_time": at,
+        "event": {
+            "type": "message",
+            "channel": f"D{sender[1:]}",
+            "channel_type": "im",
+            "user": sender,
+            "text": escaped(imitation.text),
+            "ts": ts,
+            "event_ts": ts,
+        },
+    }

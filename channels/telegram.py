@@ -7,11 +7,12 @@ error and no repr here ever holds a URL.
 import hmac
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from types import MappingProxyType
 
 import orjson
 
-from channels import telegram_files, telegram_updates
+from channels import telegram_errors, telegram_files, telegram_updates
 from channels.channel import (
     Answer,
     BadSignature,
@@ -20,7 +21,6 @@ from channels.channel import (
     CredentialField,
     Credentials,
     Decoded,
-    DeliveryError,
     Flow,
     HttpAnswer,
     Imitation,
@@ -32,10 +32,10 @@ from channels.channel import (
     Unreadable,
     Webhook,
 )
-from channels.failures import Failure, by_status, error, retry_after
+from channels.failures import error
 from channels.media import Download, Finding, Gone, Wanted, Way
 from channels.payload import integer, mapping, parse_json, string
-from channels.presence import Gesture, SignalKind
+from channels.presence import DraftManners, Drawing, Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.rates import Rate, Rates
 
@@ -50,25 +50,6 @@ MEDIA_HOSTS = ("api.telegram.org",)
 _FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
 _CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::([0-9]{1,19}))?", re.ASCII)
-_BY_CODE: dict[int, Failure] = {
-    401: "unauthorized",
-    403: "recipient",  # blocked, kicked, deactivated, never started: all mean this chat, none means our token
-    404: "unauthorized",  # the method exists: it is the token in the URL that Telegram does not know
-    409: "unavailable",
-}
-_NOT_PARSED = "can't parse entities"
-# A 400 says what is wrong in words only.
-_BY_WORDS: tuple[tuple[str, Failure], ...] = (
-    ("chat not found", "recipient"),
-    ("user not found", "recipient"),
-    ("peer_id_invalid", "recipient"),
-    ("message thread not found", "recipient"),
-    ("topic_closed", "recipient"),
-    ("not enough rights", "recipient"),
-    ("have no rights to send", "recipient"),
-    ("chat_write_forbidden", "recipient"),
-    ("upgraded to a supergroup", "recipient"),  # without the new id: nothing to resend to
-)
 
 # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 GROUP, PERSON = Rate(1 / 4, burst=4), Rate(1, burst=3)  # 20 a minute in a group; one a second to a person, short bursts
@@ -114,6 +95,8 @@ class Telegram:
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})
     takes: tuple[Way, ...] = ("bytes",)
     captioned = telegram_files.CAPTIONED
+    # About one message a second in a chat, and thirty a second in all: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits
+    draft_manners = DraftManners(chat_seconds=1.0, account_seconds=0.05, stay=False)
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -142,10 +125,10 @@ class Telegram:
         """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
         token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
         answer = yield _call(outgoing, token, chat_id=chat_id, thread_id=thread_id)
-        moved_to = _migrated(answer)
+        moved_to = telegram_errors.migrated(answer)
         if moved_to:
             answer = yield _call(outgoing, token, chat_id=moved_to)
-        if outgoing.plain and _refuses_html(answer):
+        if outgoing.plain and telegram_errors.refuses_html(answer):
             where = (moved_to, None) if moved_to else (chat_id, thread_id)
             answer = yield _call(outgoing, token, chat_id=where[0], thread_id=where[1], plain=True)
         return Sent(_message_id(answer))
@@ -159,7 +142,7 @@ class Telegram:
         """The bytes in a form. To the supergroup, when the group has become one."""
         url, (chat_id, thread_id) = _url(outgoing, _token(credentials)), _place(outgoing)
         answer = yield telegram_files.call(outgoing, url, chat_id=chat_id, thread_id=thread_id)
-        if moved_to := _migrated(answer):
+        if moved_to := telegram_errors.migrated(answer):
             answer = yield telegram_files.call(outgoing, url, chat_id=moved_to)
         return Sent(_message_id(answer))
 
@@ -173,6 +156,21 @@ class Telegram:
         body = orjson.dumps({"file_id": file_id})
         answer = yield Call("POST", f"{base}/bot{token}/getFile", headers, body, TIMEOUT_SECONDS)
         return Download(f"{base}/file/bot{token}/{_file_path(answer)}", MEDIA_HOSTS)
+
+    def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
+        """A preview that fades after 30 seconds, in private chats: https://core.telegram.org/bots/api#sendmessagedraft"""
+        token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
+        if not chat_id.isdigit():  # a group's is negative, a channel's begins with @
+            return ""
+        number = int.from_bytes(sha256(turn_id.encode()).digest()[:4], "big") >> 1 or 1
+        body = {**_chat(chat_id, thread_id), "draft_id": number, "text": outgoing.text, "parse_mode": "HTML"}
+        _done((yield _asking(outgoing, token, method="sendMessageDraft", body=body)))
+        return ""
+
+    def retract(self, _outgoing: Outgoing, _credentials: Credentials, *, turn_id: str) -> Gesture:
+        """It fades by itself."""
+        del turn_id
+        yield from ()
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
@@ -227,7 +225,7 @@ def _asking(outgoing: Outgoing, token: str, *, method: str, body: Mapping[str, o
 
 def _file_path(answer: Answer) -> str:
     """A bot may have files of up to 20 MB. https://core.telegram.org/bots/api#getfile"""
-    content = _content(answer)
+    content = telegram_errors.content(answer)
     path = string(mapping(content.get("result")).get("file_path"))
     if content.get("ok") is True:
         if not _FILE_PATH.fullmatch(path) or ".." in path:
@@ -235,58 +233,21 @@ def _file_path(answer: Answer) -> str:
         return path
     if "file is too big" in string(content.get("description")).lower():
         raise Gone("too_large")
-    raise _refusal(answer)
+    raise telegram_errors.refusal(answer)
 
 
 def _url(outgoing: Outgoing, token: str) -> str:
     return f"{(outgoing.api_base_url or API_BASE_URL).rstrip('/')}/bot{token}"
 
 
-def _migrated(answer: Answer) -> str:
-    """The chat's new id; "" when it has not moved."""
-    if answer.status != 400:
-        return ""
-    moved_to = integer(mapping(_content(answer).get("parameters")).get("migrate_to_chat_id"))
-    return str(moved_to) if moved_to else ""
-
-
-def _refuses_html(answer: Answer) -> bool:
-    """Nothing was sent then. https://github.com/tdlib/td: "can't parse entities: …" whenever the markup is at fault."""
-    return answer.status == 400 and _NOT_PARSED in string(_content(answer).get("description")).lower()
-
-
 def _message_id(answer: Answer) -> str:
-    number = integer(mapping(_content(answer).get("result")).get("message_id"))
-    if _content(answer).get("ok") is True and number:
+    number = integer(mapping(telegram_errors.content(answer).get("result")).get("message_id"))
+    if telegram_errors.content(answer).get("ok") is True and number:
         return str(number)
-    raise _refusal(answer)
+    raise telegram_errors.refusal(answer)
 
 
 def _done(answer: Answer) -> None:
     """Raises when it is not."""
-    if _content(answer).get("ok") is not True:
-        raise _refusal(answer)
-
-
-def _refusal(answer: Answer) -> DeliveryError:
-    content = _content(answer)
-    code = integer(content.get("error_code"))
-    failure = _failure(code, string(content.get("description"))) if code else by_status(answer.status)
-    if answer.status == 404 and not code:
-        failure = "unavailable"  # not Telegram's own 404: a proxy, or a wrong base URL
-    stated = mapping(content.get("parameters")).get("retry_after")
-    return error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
-
-
-def _failure(code: int, description: str) -> Failure:
-    if code == 400:
-        words = description.lower()
-        return next((failure for text, failure in _BY_WORDS if text in words), "payload")
-    return _BY_CODE.get(code, by_status(code))
-
-
-def _content(answer: Answer) -> dict[str, object]:
-    try:
-        return parse_json(answer.body)
-    except Unreadable:
-        return {}
+    if telegram_errors.content(answer).get("ok") is not True:
+        raise telegram_errors.refusal(answer)

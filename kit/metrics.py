@@ -103,6 +103,7 @@ sender_window_decisions = _counter(
 signals = _counter("signals", "Read marks and signs of writing, shown or failed", "channel", "kind", "outcome")
 sender_paced = _counter("sender_paced", "Calls that were too early, and whose deliveries wait", "channel")
 media_fetches = _counter("media_fetches", "Tries to fetch attachments", "channel", "outcome")
+drafts = _counter("drafts", "Replies shown while they were written: shown, taken back or failed", "channel", "outcome")
 receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 
 # The mesh itself.

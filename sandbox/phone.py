@@ -60,6 +60,8 @@ class Phone:
     noted: int = 0  # events in all
     held: list[Bubble] = field(default_factory=list)  # said, and not posted yet
     writes_until: datetime | None = None  # as the person sees it, Parley writes
+    draft: tuple[Run, ...] = ()  # what it has written so far
+    draft_until: datetime | None = None
     patient_until: datetime | None = None  # no send is taken before, and one is from then on
 
     def find(self, bubble_id: str) -> Bubble | None:
@@ -76,9 +78,18 @@ class Phone:
             return
         if sign.writes_seconds:
             self.writes_until = now + timedelta(seconds=sign.writes_seconds)
+        if sign.draft:
+            self.draft, self.draft_until = sign.draft, now + timedelta(seconds=sign.draft_seconds)
         for bubble in self.bubbles:
             if sign.reads and bubble.mine and bubble.state in {"posting", "heard"}:
                 bubble.state = "read"
+
+    def receive(self, bubble: Bubble) -> None:
+        """A message of ours: nobody writes it any more. An edited one stays where it stands."""
+        self.writes_until = self.draft_until = None
+        self.draft = ()
+        if self.find(bubble.id) is None:
+            self.bubbles.append(bubble)
 
     def wait(self, now: datetime) -> tuple[int, bool]:
         """Of a throttled phone: seconds that a send has yet to wait (0: it may go), and whether it came too early."""
@@ -105,7 +116,8 @@ class Phone:
         """Somebody else holds it now, to whom nothing happened yet."""
         self.person, self.number = person, number
         self.bubbles.clear()
-        self.writes_until = None
+        self.writes_until = self.draft_until = None
+        self.draft = ()
         self.events.clear()
         self.held.clear()
 
@@ -120,7 +132,9 @@ class Phone:
             "bubbles": [_bubble(each) for each in self.bubbles],
             "events": [_event(each) for each in self.events],
             "noted": self.noted,
-            "writes_until": self.writes_until.isoformat() if self.writes_until else "",
+            "writes_until": _iso(self.writes_until),
+            "draft": _dressed(self.draft),
+            "draft_until": _iso(self.draft_until),
         }
 
 
@@ -129,12 +143,20 @@ def _bubble(bubble: Bubble) -> dict[str, Any]:
         "id": bubble.id,
         "mine": bubble.mine,
         "text": bubble.text,
-        "runs": [{"text": run.text, "styles": run.styles, "link": run.link} for run in _runs(bubble)],
+        "runs": _dressed(_runs(bubble)),
         "at": bubble.at.isoformat(),
         "state": bubble.state,
         "note": bubble.note,
         "next": bubble.due[0] if bubble.due and bubble.by_hand else "",
     }
+
+
+def _dressed(runs: tuple[Run, ...]) -> list[dict[str, Any]]:
+    return [{"text": run.text, "styles": run.styles, "link": run.link} for run in runs]
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def _runs(bubble: Bubble) -> tuple[Run, ...]:

@@ -63,6 +63,8 @@ class Sign:
     to: str  # the person
     writes_seconds: float = 0.0  # that we write, for so long or until our message
     reads: bool = False  # that we read what they wrote
+    draft: tuple[Run, ...] = ()  # what we have written so far, where that is no message
+    draft_seconds: float = 0.0  # for so long or until our message
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ class Taken:
     reply: Reply
     callback: str = ""  # where receipts are wanted; "" for the channel's own webhook
     runs: tuple[Run, ...] = ()  # how it looks, where it is formatted
-    keep: Callable[[], None] = lambda: None  # called when nothing went wrong before: what is remembered of it then
+    edits: bool = False  # it takes the place of the message with its id
+    deletes: bool = False  # the message with its id goes
+    keep: Callable[[], object] = lambda: None  # called when nothing went wrong before: what is remembered of it then
 
 
 class Provider(Protocol):

@@ -161,6 +161,12 @@ class Switchboard:
         self._note_post(phone, "message", posted=posted)
 
     def _show(self, phone: Phone, taken: Taken) -> Outcome:
+        gone = phone.find(taken.id) if taken.deletes else None
+        if gone is not None:
+            phone.bubbles.remove(gone)
+        if taken.deletes:
+            taken.keep()
+            return taken.reply
         return self._followed(phone, self._appear(phone, taken))
 
     def _followed(self, phone: Phone, bubble: Bubble) -> Outcome:
@@ -192,12 +198,14 @@ class Switchboard:
 
     def _appear(self, phone: Phone, taken: Taken, *, note: str = "") -> Bubble:
         """On the phone, where its person has it still."""
-        bubble = Bubble(taken.id, mine=False, text=taken.text, at=self._world.now(), state="taken", note=note)
-        bubble.taken, bubble.due, bubble.by_hand = taken, phone.handset.receipts, not phone.automatic
+        known = phone.find(taken.id) if taken.edits else None
+        bubble = known or Bubble(taken.id, mine=False, text="", at=self._world.now(), state="taken")
+        bubble.text, bubble.taken, bubble.note = taken.text, taken, note
+        bubble.due = () if taken.edits else phone.handset.receipts
+        bubble.by_hand = not phone.automatic
         taken.keep()
         if phone.shows(taken):
-            phone.writes_until = None
-            phone.bubbles.append(bubble)
+            phone.receive(bubble)
         return bubble
 
     async def _report_all(self, phone: Phone, bubble: Bubble) -> None:

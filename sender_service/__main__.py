@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from channels.registry import CHANNELS
 from kit import process
@@ -16,14 +18,16 @@ from kit.serving import Server
 from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
 from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from parley.storage.v1.signal_requests_pb2 import DraftRecord
 from sender_service.backends.downloads import Downloads
 from sender_service.backends.media import Media
 from sender_service.backends.outbox import Outbox
 from sender_service.backends.provider import Provider
-from sender_service.backends.signals import listen
+from sender_service.backends.signals import listen, record_draft
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.drafts import Drafts
 from sender_service.domain.fetches import Fetches
 from sender_service.domain.fetching import Bounds, Fetcher
 from sender_service.domain.files import Files
@@ -32,6 +36,9 @@ from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
 from sender_service.server import SenderServicer
 from sender_service.settings import Settings
+
+if TYPE_CHECKING:
+    from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceAsyncStub
 
 SERVICE = "parley.sender.v1.SenderService"
 FETCH_GRACE_SECONDS = 15.0  # of a lease, beyond the fetch itself: for the record of its end
@@ -60,7 +67,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         Provider(MOST_AT_ONCE) as beside,
         Downloads() as downloads,
     ):
-        presence = Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic)
+        presence = _presence(settings, beside, stub=stub, worker_id=worker_id)
         hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)
         listening = asyncio.create_task(hearing)
         files = _files(settings, (media := _media(settings, mesh)), downloads=downloads)
@@ -83,6 +90,14 @@ def _addresses(settings: Settings) -> Addresses:
     return Addresses(settings.public_base_url, settings.api_base_urls())
 
 
+def _presence(settings: Settings, beside: Provider, *, stub: "OutboxServiceAsyncStub", worker_id: str) -> Presence:
+    def record(draft: DraftRecord) -> Awaitable[bool]:
+        return record_draft(stub, worker_id, record=draft)
+
+    drafts = Drafts(beside.call, record, monotonic=time.monotonic)
+    return Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic, drafts)
+
+
 def _deliveries(
     settings: Settings, outbox: Outbox, *, provider: Provider, presence: Presence, files: Files
 ) -> Deliveries:
@@ -98,7 +113,7 @@ def _deliveries(
         clocks=Clocks(utc_now, time.monotonic),
         files=files,
         lease_seconds=settings.sender_lease_seconds,
-        quiet=presence.quiet,
+        settle=presence.settle,
         rest=presence.rest,
     )
     return Deliveries(outbox.lease, courier.deliver, concurrency=settings.sender_concurrency, random=random.random)

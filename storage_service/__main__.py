@@ -18,6 +18,7 @@ from storage_service.backends.agents import Agents
 from storage_service.backends.api_keys import ApiKeys, StoredKeys
 from storage_service.backends.contacts import Contacts
 from storage_service.backends.conversations import Conversations
+from storage_service.backends.drafts import DraftBook
 from storage_service.backends.engines import open_engine
 from storage_service.backends.erasure import Erasure
 from storage_service.backends.export import Export
@@ -41,6 +42,7 @@ from storage_service.domain.accepting import Acceptance
 from storage_service.domain.awaiting import Awaiting
 from storage_service.domain.contexts import Contexts
 from storage_service.domain.delivery_work import DeliveryWork
+from storage_service.domain.drafts import Drafts
 from storage_service.domain.events import Events
 from storage_service.domain.fetches import Fetches
 from storage_service.domain.housekeeping import Housekeeping
@@ -83,6 +85,8 @@ class Parts:
     pressure: Pressure
     presence: Presence
     health: AccountHealth
+    drafts: Drafts
+    draft_book: DraftBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
         group.create_task(housekeeping.run(lifetime.stopping))
         beside = [group.create_task(parts.vault.rotate_when_possible()), group.create_task(parts.presence.run())]
         beside += [group.create_task(parts.health.keep_counting(lifetime.stopping))]
+        beside += [group.create_task(parts.drafts.watch_what_is_left(parts.draft_book.left))]
         beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")
@@ -154,7 +159,9 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
     presence = Presence(
         Running(sessions).signals, elsewhere=events.began, stopping=lifetime.stopping, monotonic=time.monotonic
     )
-    events.show(presence.heard)
+    draft_book = DraftBook(sessions)
+    drafts = Drafts(draft_book.look, presence, wakeups=wakeups, elsewhere=events.drafted)
+    events.show(presence.heard, draw=drafts.heard)
     return Parts(
         settings=settings,
         url=url,
@@ -168,6 +175,8 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
         pressure=Pressure(settings.max_open_turns, settings.max_queued_deliveries, settings.max_queued_per_account),
         presence=presence,
         health=AccountHealth(sessions),
+        drafts=drafts,
+        draft_book=draft_book,
     )
 
 
@@ -220,7 +229,9 @@ def _housekeeping(parts: Parts, hot: Hot) -> Housekeeping:
 def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
-    watching = Watching(reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
+    watching = Watching(
+        reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic, draft=parts.drafts.of
+    )
     awaiting = Awaiting(reads.outcomes, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
     ownership = Ownership(sessions, repeats, wakeups=wakeups)
     erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), wakeups=wakeups)
@@ -236,8 +247,10 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
     )
     wishes = Wishes(sessions, repeats, events=parts.events, pressure=parts.pressure)
     return Servicers(
-        inbox=InboxServicer(doors.inbox, ownership, presence=parts.presence),
-        outbox=OutboxServicer(doors.outbox, wishes, presence=parts.presence, secrets=parts.vault.secrets),
+        inbox=InboxServicer(doors.inbox, ownership, presence=parts.presence, drafts=parts.drafts),
+        outbox=OutboxServicer(
+            doors.outbox, wishes, presence=parts.presence, drafts=parts.draft_book, secrets=parts.vault.secrets
+        ),
         conversations=ConversationServicer(
             Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot.database))
         ),

@@ -12,6 +12,7 @@ from kit.moments import span
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import inbox_service_pb2 as inbox
+from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1 import turn_requests_pb2 as turns
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
@@ -19,6 +20,7 @@ from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 # The most that one call of the contract takes.
 MOST_TURNS, MOST_LEASES, MOST_SUBMISSIONS = 256, 512, 512
 CALL_SECONDS = 10.0
+SHARE_SECONDS = 2.0  # a draft that takes longer is old
 # Longer than any turn lasts; the watch ends with the turn.
 WATCH_SECONDS = 3600.0
 BREATH_SECONDS = 0.02
@@ -43,6 +45,9 @@ class Inbox:
         self._habits = habits
         self._commits = Frames[turns.TurnCommit, None](
             self._commit, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="commit"
+        )
+        self._drafts = Frames[signals.TurnDraft, signals.DraftResult](
+            self._share, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="drafts"
         )
         self._accepts = Frames[inbox.Submission, inbox.SubmissionResult](
             self._accept, most=MOST_SUBMISSIONS, name="agent.accept"
@@ -74,6 +79,10 @@ class Inbox:
 
     async def commit(self, commit: turns.TurnCommit) -> None:
         await self._commits.put(commit)
+
+    async def share(self, draft: signals.TurnDraft) -> bool:
+        """Shows what a turn has written so far; False when nothing more of it is to be shown."""
+        return (await self._drafts.put(draft)).granted
 
     async def abandon(self, leases: Sequence[turns.TurnLease], *, merge: bool = False) -> None:
         """Gives leases back. Raises when the only one is refused."""
@@ -122,6 +131,7 @@ class Inbox:
     async def close(self) -> None:
         """Sends what still waits."""
         await self._commits.close()
+        await self._drafts.close()
         await self._accepts.close()
 
     async def _commit(self, commits: list[turns.TurnCommit]) -> Sequence[Exception | None]:
@@ -134,6 +144,13 @@ class Inbox:
                 return [(await self._commit([commit]))[0] for commit in commits]
             return [refusal] * len(commits)
         return [_refusal(result) for result in response.results]
+
+    async def _share(self, drafts: list[signals.TurnDraft]) -> Sequence[signals.DraftResult]:
+        request = signals.ShareDraftsRequest(worker_id=self._habits.worker_id, drafts=drafts)
+        try:
+            return (await self._stub.ShareDrafts(request, timeout=SHARE_SECONDS)).results
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
 
     async def _accept(self, submissions: list[inbox.Submission]) -> Sequence[inbox.SubmissionResult]:
         try:

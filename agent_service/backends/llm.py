@@ -77,6 +77,43 @@ class Llm:
                 return response
             await self._sleep(pause)
 
+    async def stream(
+        self, request: llm.GenerateRequest, *, seconds: float, heard: Callable[[str], None]
+    ) -> llm.GenerateResponse:
+        """Asks once, and tells the text so far with each piece. What ends half-way is asked for anew, as a whole:
+        the next model of a chain, and the fallback text, stand in only for what has not begun."""
+        self._check(request)
+        ends_at = time.monotonic() + (deadlines.within(seconds) or 0.0)
+        answer = await self._streamed(request, ends_at - time.monotonic(), heard=heard)
+        left = ends_at - time.monotonic()
+        return answer if answer is not None else await self.generate(request, seconds=left)
+
+    async def _streamed(
+        self, request: llm.GenerateRequest, seconds: float, *, heard: Callable[[str], None]
+    ) -> llm.GenerateResponse | None:
+        """None when it did not come to an end, or the model was too busy to begin."""
+        asked = llm.GenerateStreamRequest(
+            tenant_id=request.tenant_id, prompt=request.prompt, fallback_text=request.fallback_text
+        )
+        answer, pieces = llm.GenerateResponse(), list[str]()
+        call = self._stub.GenerateStream(asked, timeout=max(0.0, seconds))
+        try:
+            async for piece in call:
+                if piece.HasField("delta"):
+                    pieces.append(piece.delta)
+                    heard("".join(pieces))
+                elif piece.HasField("tool_call"):
+                    answer.tool_calls.append(piece.tool_call)
+                else:
+                    answer.completion.CopyFrom(piece.completed)
+        except grpc.aio.AioRpcError as error:
+            self._log.info("stream.broken", reason=from_rpc(error).name)
+            return None
+        finally:
+            call.cancel()
+        answer.text = "".join(pieces)
+        return answer if answer.HasField("completion") and not _busy_seconds(answer) else None
+
     async def close(self) -> None:
         """Ends the stream of asks."""
         await self._asks.close()

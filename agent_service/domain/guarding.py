@@ -25,9 +25,16 @@ async def of_input(draft: Draft, guard: Guard) -> Ending | None:
 
 def withheld(draft: Draft, guard: Guard) -> str:
     """Why the answer is withheld, if it is. The turn has failed then: the fault is ours, and an operator sees it."""
-    turn = draft.turn
-    context = Context(turn.setting.system_prompt, _Said(turn))
-    return guard.output(turn.tenant_id, draft.answer.text, context=context).reason
+    return guard.output(draft.turn.tenant_id, draft.answer.text, context=_context(draft.turn)).reason
+
+
+def lets_pass(draft: Draft, guard: Guard, *, text: str) -> bool:
+    """Whether this much of an answer may be seen before it is whole. What it meets is counted when it is."""
+    return guard.lets_pass(text, context=_context(draft.turn))
+
+
+def _context(turn: LeasedTurn) -> Context:
+    return Context(turn.setting.system_prompt, _Said(turn))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,16 +44,18 @@ class Tools:
             return ()
         return (TOOL,)
 
-    async def generate(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
+    async def generate(
+        self, request: GenerateRequest, *, seconds: float, ask: Generate | None = None
+    ) -> GenerateResponse:
         """The answer; with the time that is left, one without tools when the tools are what is wrong."""
-        began = self._now()
-        answer = await self._generate(request, seconds=seconds)
+        began, ask = self._now(), ask or self._generate
+        answer = await ask(request, seconds=seconds)
         reason = answer.completion.failure.reason
         left = seconds - (self._now() - began).total_seconds()
         if not request.prompt.tools or reason not in (*TAKES_NONE, *CONFUSED) or left <= 0:
             return answer
         del request.prompt.tools[:]
-        again = await self._generate(request, seconds=left)
+        again = await ask(request, seconds=left)
         if reason in TAKES_NONE and not again.completion.fallback:
             self._resting[request.prompt.model] = self._now() + REST
         return again

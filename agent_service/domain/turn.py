@@ -7,6 +7,7 @@ in worker.py. However it goes, the turn ends in one terminal state, and a person
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from agent_service.domain import (
@@ -23,6 +24,7 @@ from agent_service.domain import (
 from agent_service.domain.context import Budget, build, choose, hint
 from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
 from agent_service.domain.guard.guard import Guard
+from agent_service.domain.progress import Progress
 from agent_service.domain.texts import Texts
 from agent_service.domain.tools import Tools
 from kit.errors import ParleyError, kind_of
@@ -81,8 +83,17 @@ Step = Callable[[Draft], Awaitable[Ending | None]]
 class Story:
     """Tells turns, one call each."""
 
-    def __init__(self, model: Model, rules: Rules, *, now: Callable[[], datetime], guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        rules: Rules,
+        *,
+        now: Callable[[], datetime],
+        guard: Guard | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self._model = model
+        self._progress = progress
         self._tools = Tools(model.generate, now=now, offered=rules.offers_hand_off)
         self._rules = rules
         self._guard = guard
@@ -185,10 +196,20 @@ class Story:
         draft.request.tenant_id = turn.tenant_id
         draft.request.fallback_text = turn.setting.fallback_text or self._rules.fallback_text
         try:
-            draft.answer = await self._tools.generate(draft.request, seconds=seconds)
+            draft.answer = await self._asked(draft, draft.request, seconds=seconds)
         except ParleyError as error:
             return self.failed(turn, error.name.lower())
         return None
+
+    async def _asked(self, draft: Draft, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
+        """The model's answer, to be seen while it comes where the account shows that."""
+        if self._progress is None or not draft.turn.setting.progressive:
+            return await self._tools.generate(request, seconds=seconds)
+        async with self._progress.of(draft.turn, partial(self._may_be_seen, draft)) as writing:
+            return await self._tools.generate(request, seconds=seconds, ask=writing.generate)
+
+    def _may_be_seen(self, draft: Draft, text: str) -> bool:
+        return self._guard is None or guarding.lets_pass(draft, self._guard, text=text)
 
     async def _hand_off_if_the_model_asks(self, draft: Draft) -> Ending | None:
         calls, completion = draft.answer.tool_calls, draft.answer.completion

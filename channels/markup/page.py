@@ -24,6 +24,11 @@ _REMEMBERED = 512  # texts: whoever opens the page again asks for the same ones
 @lru_cache(maxsize=_REMEMBERED)
 def blocks(text: str) -> tuple[Value, ...]:
     """The text's blocks, in order. Any text is Markdown, so nothing is raised. Not to be changed."""
+    return drawn(text)
+
+
+def drawn(text: str) -> tuple[Value, ...]:
+    """The same of a text that nobody will ask for again."""
     text = clean(text).replace("\r\n", "\n").replace("\r", "\n")
     try:
         return tuple(_blocks(read(text)))

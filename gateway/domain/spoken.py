@@ -82,6 +82,12 @@ async def by_seq(messages: Sequence[message_pb2.Message]) -> list[tuple[int, dic
     return _by_seq(messages)
 
 
+async def drafted(text: str) -> dict[str, object]:
+    """What may be seen of an answer that is being written; nothing when nothing is any more."""
+    built = await asyncio.to_thread(page.drawn, text) if len(text) > AT_ONCE else page.drawn(text)
+    return {"text": text, "blocks": built if text else ()}
+
+
 def _by_seq(messages: Iterable[message_pb2.Message]) -> list[tuple[int, dict[str, object]]]:
     return [(each.seq, _seen(each)) for each in messages if each.role in SPEAKERS]
 

@@ -19,6 +19,7 @@ let awaited = 0;
 let outbox = stored(OUTBOX) ?? [];
 let sending = false;
 let unread = 0;
+let busy = false;
 
 function show(state, words) {
   const status = at("status");
@@ -34,6 +35,12 @@ function think(on) {
   if (on) transcript.follow();
 }
 
+/** Shows what is being written, in the place of the dots; a message ends it, and so does a draft without text. */
+function draft(data) {
+  transcript.draft(data);
+  think(busy && !data.text);
+}
+
 function saveOutbox() {
   keep(OUTBOX, outbox.length ? outbox : null);
 }
@@ -47,6 +54,7 @@ function arrive(message) {
     saveOutbox();
   } else {
     think(false);
+    transcript.draft({ text: "" });
     if (document.hidden) document.title = `(${(unread += 1)}) Chat · Parley`;
   }
   transcript.put({ key: mine ? message.client_id : message.id, ...message, state: "sent" });
@@ -62,7 +70,8 @@ async function listen() {
     failures = 0;
     show("online", "Online");
     if (event === "message") arrive(data);
-    if (event === "thinking") think(data.thinking);
+    if (event === "thinking") think(busy = data.thinking);
+    if (event === "draft") draft(data);
   };
   while (!signal.aborted) {
     try {
@@ -71,6 +80,7 @@ async function listen() {
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
+      transcript.draft({ text: "" }); // nobody tells any more whether it still holds
       if (failures > 1) show(navigator.onLine ? "connecting" : "offline", navigator.onLine ? "Reconnecting…" : "You are offline");
       await Promise.race([sleep(Math.max(backoff(failures), error.retryAfterMs ?? 0)), backOnline()]);
     }

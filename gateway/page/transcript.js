@@ -29,6 +29,24 @@ export class Transcript {
     else if (!known && message.role !== "contact") this.newest.hidden = false;
   }
 
+  /** What is being written stands at the end, until it is a message or nothing. It is read out when it is whole. */
+  draft({ text, blocks }) {
+    const near = this.isNear();
+    if (!text) return this.drafted?.remove();
+    this.drafted ??= this.drafting();
+    this.drafted.lastChild.replaceChildren(...nodes({ text, blocks }));
+    if (!this.drafted.isConnected) this.log.after(this.drafted);
+    this.welcome.hidden = true;
+    if (near) this.follow(true);
+  }
+
+  drafting() {
+    const made = element("div", "entry agent draft");
+    made.setAttribute("aria-hidden", "true");
+    made.append(element("div", "bubble"));
+    return made;
+  }
+
   /** From here on entries arrive one by one: they are shown moving, and read out. */
   settle() {
     this.settled = true;

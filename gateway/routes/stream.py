@@ -86,11 +86,11 @@ class Stream:
                 after_seq=after_seq,
                 most_seconds=self._most_seconds,
             )
-            thinking = False
+            before = WatchMessagesResponse()
             async with aclosing(_with_heartbeat(watching)) as heard:
                 async for each in heard:
-                    await _put(send, await _events(each, thinking) if each is not None else HEARTBEAT)
-                    thinking = each.thinking if each is not None else thinking
+                    await _put(send, await _events(each, before) if each is not None else HEARTBEAT)
+                    before = before if each is None else each
 
     async def _awaited(self, visit: Visit, send: Send) -> str:
         """The conversation, once something was said in the chat."""
@@ -114,12 +114,15 @@ def _after(request: Request) -> int:
     return int(stated)
 
 
-async def _events(heard: WatchMessagesResponse, was_thinking: bool) -> bytes:
+async def _events(heard: WatchMessagesResponse, before: WatchMessagesResponse) -> bytes:
+    """Messages first: what was drafted until now is one of them, or nothing any more."""
     frames = [
         b"id: %d\nevent: message\ndata: %s\n\n" % (seq, orjson.dumps(message))
         for seq, message in await spoken.by_seq(heard.messages)
     ]
-    if heard.thinking != was_thinking:
+    if heard.draft != before.draft:
+        frames.append(b"event: draft\ndata: %s\n\n" % orjson.dumps(await spoken.drafted(heard.draft)))
+    if heard.thinking != before.thinking:
         frames.append(b'event: thinking\ndata: {"thinking":%s}\n\n' % (b"true" if heard.thinking else b"false"))
     return b"".join(frames) or HEARTBEAT
 

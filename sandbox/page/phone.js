@@ -81,6 +81,7 @@ export class PhoneView {
   render(state) {
     this.person.textContent = `You are ${state.person}`;
     this.#renderBubbles(state.bubbles);
+    this.#renderDraft(state.draft, state.draft_until);
     this.#renderWriting(state.writes_until);
     this.#renderWishes(state);
     this.#renderEvents(state);
@@ -101,7 +102,10 @@ export class PhoneView {
     this.empty = make("p", "empty", "Write something, as a customer would.");
     this.writes = make("p", "writes", make("span", "unseen", "Parley is writing"), make("i", ""), make("i", ""), make("i", ""));
     this.writes.hidden = true;
-    this.chat = make("div", "chat", this.empty, this.bubbles, this.writes);
+    this.draft = make("div", "drafted", paragraph([]));
+    this.draft.hidden = true;
+    this.draft.setAttribute("aria-label", "What Parley has written so far");
+    this.chat = make("div", "chat", this.empty, this.bubbles, this.draft, this.writes);
     this.chat.tabIndex = 0;
     this.chat.setAttribute("aria-label", `Conversation on ${this.about.title}`);
     const bar = make("header", "bar", make("div", "top", this.time, battery), party);
@@ -190,6 +194,17 @@ export class PhoneView {
     if (this.shown.size !== before) this.chat.scrollTop = this.chat.scrollHeight;
   }
 
+  /** What is being written, where it is no message yet. */
+  #renderDraft(runs, until) {
+    clearTimeout(this.lapsing);
+    const left = until ? Date.parse(until) - Date.now() : 0;
+    this.draft.hidden = left <= 0;
+    if (left <= 0) return;
+    this.draft.replaceChildren(paragraph(runs));
+    this.lapsing = setTimeout(() => { this.draft.hidden = true; }, left);
+    this.chat.scrollTop = this.chat.scrollHeight;
+  }
+
   /** Until our message, or until the provider would stop showing it. */
   #renderWriting(until) {
     clearTimeout(this.fading);
@@ -210,8 +225,9 @@ export class PhoneView {
   }
 
   #refresh(entry, bubble) {
-    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.next]);
+    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.next, bubble.runs]);
     if (drawn === entry.drawn) return;
+    entry.root.firstChild.replaceWith(paragraph(bubble.runs));
     entry.drawn = drawn;
     const [path, spoken] = STATES[bubble.state];
     entry.root.dataset.state = bubble.state;

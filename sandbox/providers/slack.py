@@ -5,7 +5,8 @@ https://docs.slack.dev/reference/methods/chat.postMessage/
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -46,6 +47,15 @@ class Slack:
         self._people: dict[str, str] = {}  # direct message -> person
         self._metadata: dict[str, Any] = {}  # by ts
         self._posts = 0
+        self._standing: dict[str, dict[str, Any]] = {}  # by ts: what was posted and not deleted
+        self._methods: dict[str, Callable[[Mapping[str, Any]], Reply | Taken]] = {
+            "/chat.postMessage": self._post,
+            "/chat.update": self._update,
+            "/chat.delete": self._delete,
+            "/conversations.history": self._history,
+            "/conversations.replies": self._history,
+            "/assistant.threads.setStatus": self._set_status,
+        }
 
     def person(self, number: int) -> Person:
         """A member of the workspace."""
@@ -66,11 +76,11 @@ class Slack:
             return Reply(
                 200, {"ok": True, "team": "Sandbox", "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID}
             )
-        methods = {"/chat.postMessage": self._post, "/assistant.threads.setStatus": self._set_status}
-        if ask.path not in methods:
+        method = self._methods.get(ask.path)
+        if not method:
             return refused("unknown_method")
         try:
-            return methods[ask.path](_asked(ask))
+            return method(_asked(ask))
         except Unreadable:
             return refused("invalid_json")
 
@@ -111,6 +121,39 @@ class Slack:
         proof = slack_signature.sign(body, secret=self._account.values["SLACK_SIGNING_SECRET"], at=at)
         return Webhook("POST", url, {"content-type": "application/json", **proof}, body, self._account.now())
 
+    def _update(self, asked: Mapping[str, Any]) -> Reply | Taken:
+        """In the place where it stands."""
+        ts, person = string(asked.get("ts")), self._people.get(string(asked.get("channel")))
+        text = string(asked.get("text"))[:LONGEST_TEXT]
+        if not person or ts not in self._standing:
+            return refused("message_not_found" if person else "channel_not_found")
+        if not text:
+            return refused("no_text")
+        changed = {"text": text, "metadata": mapping(asked.get("metadata"))}
+        reply = Reply(200, {"ok": True, "channel": asked["channel"], "ts": ts, "text": text})
+        runs, keep = formatting.slack(text), partial(self._change, ts, changed)
+        return Taken("slack", person, ts, formatting.plain(runs), reply, runs=runs, edits=True, keep=keep)
+
+    def _change(self, ts: str, changed: Mapping[str, Any]) -> None:
+        self._standing[ts].update(changed)
+        self._metadata[ts] = changed["metadata"]
+
+    def _delete(self, asked: Mapping[str, Any]) -> Reply | Taken:
+        ts, person = string(asked.get("ts")), self._people.get(string(asked.get("channel")))
+        if not person or ts not in self._standing:
+            return refused("message_not_found" if person else "channel_not_found")
+        reply = Reply(200, {"ok": True, "channel": asked["channel"], "ts": ts})
+        return Taken("slack", person, ts, "", reply, deletes=True, keep=partial(self._standing.pop, ts, None))
+
+    def _history(self, asked: Mapping[str, Any]) -> Reply:
+        """The newest first; of a thread what stands in it."""
+        if string(asked.get("channel")) not in self._people:
+            return refused("channel_not_found")
+        here = [(ts, each) for ts, each in self._standing.items() if each["channel"] == asked["channel"]]
+        thread = string(asked.get("ts"))
+        found = [{"type": "message", "ts": ts, **each} for ts, each in here if each["thread_ts"] == thread]
+        return Reply(200, {"ok": True, "messages": found[::-1][:15]})
+
     def _set_status(self, asked: Mapping[str, Any]) -> Reply | Taken:
         """Under a thread with the assistant; an empty one takes it away."""
         person = self._people.get(string(asked.get("channel_id")))
@@ -133,6 +176,8 @@ class Slack:
         self._posts += 1
         ts = f"{int(self._account.now().timestamp())}.{self._posts % 1_000_000:06d}"
         self._metadata[ts] = metadata
+        thread = string(asked.get("thread_ts"))
+        self._standing[ts] = {"channel": asked["channel"], "text": text, "metadata": metadata, "thread_ts": thread}
         message = {"type": "message", "bot_id": BOT_ID, "text": text, "ts": ts}
         content = {"ok": True, "channel": asked["channel"], "ts": ts, "message": message}
         runs = formatting.slack(text)
@@ -145,7 +190,9 @@ def refused(word: str, status: int = 200, *, headers: Mapping[str, str] | None =
 
 
 def _asked(ask: Ask) -> dict[str, Any]:
-    """JSON, or a form in which objects are JSON."""
+    """JSON, or a form in which objects are JSON, or the query of what only reads."""
+    if ask.method == "GET":
+        return {name: values[0] for name, values in parse_form(ask.query.encode()).items()}
     if ask.headers.get("content-type", "").startswith("application/json"):
         return parse_json(ask.body)
     form = {name: values[0] for name, values in parse_form(ask.body).items()}

@@ -53,6 +53,7 @@ class Telegram:
             "getme": lambda _: _done(self._bot()),
             "sendmessage": self._send,
             "sendchataction": self._act,
+            "sendmessagedraft": self._draft,
             "setwebhook": self._set_webhook,
             "deletewebhook": lambda _: self._set_webhook({}),
             "getwebhookinfo": lambda _: _done(self._webhook()),
@@ -126,6 +127,20 @@ class Telegram:
             return self._refusal(asked) or refused(400, "Bad Request: wrong parameter action in request")
         sign = Sign("telegram", str(asked.get("chat_id", "")), writes_seconds=5)
         return self._refusal(asked) or replace(_done(True), sign=sign)
+
+    def _draft(self, asked: Parameters) -> Reply:
+        """For thirty seconds at most, and in private chats; an empty one is a placeholder."""
+        try:
+            runs = _read(asked)
+        except formatting.Unparsed as wrong:
+            return refused(400, f"Bad Request: can't parse entities: {wrong}")
+        if not isinstance(asked.get("draft_id"), int) or not asked["draft_id"]:
+            return refused(400, "Bad Request: draft_id must be non-zero")
+        text = formatting.plain(runs)
+        refusal = self._refusal(asked) or (_unsendable(asked, text) if text else None)
+        shown = runs if text else (formatting.Run("Thinking..."),)
+        sign = Sign("telegram", str(asked.get("chat_id", "")), draft=shown, draft_seconds=30)
+        return refusal or replace(_done(True), sign=sign)
 
     def _send(self, asked: Parameters) -> Reply | Taken:
         try:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import grpc
 
 from channels.channel import Channel
-from channels.presence import Signals
+from channels.presence import Drafts, Signals
 from kit import logs
+from kit.errors import from_rpc
 from kit.moments import span
 from parley.storage.v1 import signal_requests_pb2 as pb
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceAsyncStub
 
 LISTENS_SECONDS = 600.0
+RECORD_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 RENEWED = 0.9  # of the time that it stays: shown again before it fades
 UNKNOWN_SECONDS = 60.0  # a storage of an older release knows no signals
@@ -52,11 +54,28 @@ async def listen(
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
+async def record_draft(stub: "OutboxServiceAsyncStub", worker_id: str, *, record: pb.DraftRecord) -> bool:
+    """Writes down what became of a draft; whether it was granted. Raises ParleyError."""
+    request = pb.RecordDraftsRequest(worker_id=worker_id, drafts=[record])
+    try:
+        response = await stub.RecordDrafts(request, timeout=RECORD_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from None
+    return response.results[0].granted
+
+
 def _shown(channels: Mapping[str, Channel]) -> list[pb.SignalledChannel]:
-    able = [(name, each.signals) for name, each in channels.items() if isinstance(each, Signals) and each.signals]
-    return [
-        pb.SignalledChannel(
-            channel=name, read="read" in signals, typing=span(RENEWED * timedelta(seconds=signals.get("typing", 0.0)))
-        )
-        for name, signals in able
-    ]
+    """Of the channels on which there is something to show."""
+    able = {name: _shown_on(name, each) for name, each in channels.items()}
+    return [each for each in able.values() if each.read or each.drafts or each.HasField("typing")]
+
+
+def _shown_on(name: str, channel: Channel) -> pb.SignalledChannel:
+    signals = channel.signals if isinstance(channel, Signals) else {}
+    typing = RENEWED * timedelta(seconds=signals.get("typing", 0.0))
+    return pb.SignalledChannel(
+        channel=name,
+        read="read" in signals,
+        typing=span(typing) if typing else None,
+        drafts=isinstance(channel, Drafts),
+    )

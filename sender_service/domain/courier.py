@@ -26,12 +26,20 @@ from sender_service.domain.windows import Decision
 # Writes a record, trying for so many seconds while storage is away. Raises LeaseLost, or why it could not.
 Record = Callable[[AttemptRecord, float], Awaitable[AttemptResult]]
 
+# The reply of this delivery is on its way. The provider's id of the draft whose place it can take, or "".
+Settle = Callable[[LeasedDelivery], Awaitable[str]]
+
 USABLE = 0.7  # of a lease: the rest is for the record of the end, and for clocks that do not agree
 LAST_WORD_SECONDS = 2.0  # for the record of a call that was cut off when the process stops
 UNSAID = (Decision.HUMAN, Decision.DROP)
 NO_CALL = (pb.ATTEMPT_OUTCOME_BEGUN, pb.ATTEMPT_OUTCOME_RELEASED)
 
 log = logs.get("sender")
+
+
+async def nothing_shown(_leased: LeasedDelivery) -> str:
+    """Where nothing is shown before replies."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Trip:
     part: int
     attempts: int  # of this part, before this one
     pacing: Pacing | None
+    draft: str = ""  # the provider's id of the draft whose place the first part takes
     template: str = ""  # goes out in the place of the text, as one part
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
 
@@ -76,18 +85,17 @@ class Courier:
     addresses: Addresses
     clocks: Clocks
     lease_seconds: float
-    quiet: Callable[[LeasedDelivery], None] = lambda _leased: None  # told before anything of it is sent
+    settle: Settle = nothing_shown  # told before anything of it is sent
     rest: Callable[[str, timedelta], None] = lambda _account_id, _hold: None  # told when a provider wants nothing
     files: Files = NO_FILES
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
         leased, channel = load.leased, load.secrets.account.channel
-        self.quiet(leased)
         correlation.bind(leased.correlation_id, tenant=leased.tenant_id)
         with tracing.linked_span("delivery", leased.traceparent, channel=channel):
             try:
-                await self._carry(load, stopping)
+                await self._carry(load, await self.settle(leased), stopping=stopping)
             except (LeaseLost, OwnerChanged) as error:
                 # Another sender has it, or a human has the conversation: either way nothing more goes out from here.
                 log.warning(
@@ -97,7 +105,7 @@ class Courier:
                 # Nothing more can be said to storage. Its own clock ends the lease, and it knows what had begun.
                 log.error("delivery.unrecorded", delivery_id=leased.delivery_id, error_reason=error.name)
 
-    async def _carry(self, load: Load, stopping: asyncio.Event) -> None:
+    async def _carry(self, load: Load, draft: str, *, stopping: asyncio.Event) -> None:
         leased = load.leased
         channel = self.channels.get(load.secrets.account.channel)
         if channel is None:
@@ -106,7 +114,7 @@ class Courier:
         if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
             return await self._refuse(load, outcomes.rejected("parts_changed" if leased.next_part else "text_empty"))
         pacing = self.pacing(channel, load.secrets.account, chat_id=leased.chat_id)
-        trip = Trip(load, channel, rendered, leased.next_part, leased.attempts, pacing)
+        trip = Trip(load, channel, rendered, leased.next_part, leased.attempts, pacing, draft)
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
@@ -190,6 +198,7 @@ class Courier:
             status_url=self.addresses.status_url(account, trip.channel),
             api_base_url=self.addresses.api_base_url(trip.channel),
             options=account.options,
+            draft="" if trip.part or trip.template else trip.draft,
             template=trip.template,
             template_values=_values(trip, account.options),
         )

@@ -15,8 +15,16 @@ from channels.presence import Gesture, SignalKind, Signals
 from kit import correlation, logs, metrics
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ACCOUNT_STATE_ACTIVE, AccountSecrets
-from parley.storage.v1.signal_requests_pb2 import SIGNAL_KIND_READ, SIGNAL_KIND_TYPING, Signal, WatchSignalsResponse
+from parley.storage.v1.signal_requests_pb2 import (
+    SIGNAL_KIND_DRAFT,
+    SIGNAL_KIND_READ,
+    SIGNAL_KIND_RETRACT,
+    SIGNAL_KIND_TYPING,
+    Signal,
+    WatchSignalsResponse,
+)
 from sender_service.domain.addresses import Addresses
+from sender_service.domain.drafts import Drafts, Wanted
 from sender_service.domain.parts import Provider
 
 MOST_AT_ONCE = 64
@@ -40,6 +48,7 @@ class Presence:
     provider: Provider
     addresses: Addresses
     monotonic: Callable[[], float]
+    drafts: Drafts
     _tasks: dict[asyncio.Task[None], str] = field(default_factory=dict)  # by conversation
     _resting: dict[tuple[str, SignalKind], float] = field(default_factory=dict)
     _replied: dict[str, None] = field(default_factory=dict)  # turns, the oldest first
@@ -48,36 +57,47 @@ class Presence:
         """Begins to. Waits for nothing."""
         accounts = {each.account.id: each for each in told.accounts}
         for signal in told.signals:
-            secrets, kind = accounts.get(signal.account_id), KINDS.get(signal.kind)
-            if secrets is None or kind is None or not self._may(signal, secrets, kind=kind):
-                continue
-            channel = self.channels.get(secrets.account.channel)
-            if isinstance(channel, Signals) and kind in channel.signals:
-                outgoing = self._outgoing(signal, secrets, channel=channel)
-                gesture = channel.signal(outgoing, Credentials(secrets.credentials), kind=kind)
-                self._start(signal, self._run(gesture, signal, channel=channel.name, kind=kind))
+            secrets = accounts.get(signal.account_id)
+            channel = self.channels.get(secrets.account.channel) if secrets else None
+            if secrets is not None and channel is not None:
+                self._begin(signal, secrets, channel=channel)
 
-    def quiet(self, leased: LeasedDelivery) -> None:
-        """A reply is on its way: whatever is being shown in its chat ends, and nothing more is for its turn."""
+    async def settle(self, leased: LeasedDelivery) -> str:
+        """A reply is on its way: whatever is being shown in its chat ends, and nothing more is for its turn. The draft
+        whose place the reply can take, or ""."""
         if leased.turn_id:
             self._replied[leased.turn_id] = None
             while len(self._replied) > MOST_REPLIED:
                 del self._replied[next(iter(self._replied))]
         for task in [each for each, chat in self._tasks.items() if chat == leased.conversation_id]:
             task.cancel()
+        return await self.drafts.settle(leased)
 
     def rest(self, account_id: str, hold: timedelta) -> None:
         """The provider wants nothing of the account for a while: no courtesies either."""
         until = self.monotonic() + hold.total_seconds()
         for kind in KINDS.values():
             self._resting[account_id, kind] = max(until, self._resting.get((account_id, kind), until))
+        self.drafts.rest(account_id, until)
 
     async def close(self) -> None:
         """Ends what is being shown."""
+        await self.drafts.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _begin(self, signal: Signal, secrets: AccountSecrets, *, channel: Channel) -> None:
+        kind, credentials = KINDS.get(signal.kind), Credentials(secrets.credentials)
+        outgoing = self._outgoing(signal, secrets, channel=channel)
+        if signal.kind == SIGNAL_KIND_RETRACT:
+            self.drafts.retract(Wanted(signal, outgoing, channel, credentials))
+        elif signal.kind == SIGNAL_KIND_DRAFT and secrets.account.state == ACCOUNT_STATE_ACTIVE:
+            self.drafts.draw(Wanted(signal, outgoing, channel, credentials))
+        elif kind is not None and isinstance(channel, Signals) and self._may(signal, secrets, kind=kind):
+            gesture = channel.signal(outgoing, credentials, kind=kind)
+            self._start(signal, self._run(gesture, signal, channel=channel.name, kind=kind))
 
     def _may(self, signal: Signal, secrets: AccountSecrets, *, kind: SignalKind) -> bool:
         account = secrets.account

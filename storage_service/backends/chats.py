@@ -10,6 +10,8 @@ from storage_service.domain import languages, manners
 from storage_service.domain.leased import Answered, Head, attachments
 from storage_service.domain.rows import Delivery
 
+PROGRESSIVE = "progressive"  # an account's option
+
 
 def setting(row: Sequence[Any]) -> TurnSetting:
     return TurnSetting(
@@ -25,6 +27,7 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         tenant_tokens_today=row[9],
         manners=manners.read(row[10]) if row[10] else None,
         formatting=row[11],
+        progressive=PROGRESSIVE in row[12] and orjson.loads(row[12]).get(PROGRESSIVE) == "on",
     )
 
 

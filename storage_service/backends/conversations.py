@@ -88,7 +88,9 @@ class Conversations:
         async with self._sessions.read(tenant_id) as rows:
             lane = await rows.named(Conversation, conversation_id)
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
-            return News(await _shown(rows, found), thinking=await _thinking(rows, lane))
+            thinking = await _thinking(rows, lane)
+            answering = lane.running_turn_id if thinking and lane.owner == "agent" else None
+            return News(await _shown(rows, found), thinking=thinking, answering=answering or "")
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kit import metrics
 from storage_service.domain.changes import Changes
+from storage_service.domain.drafts import Shown
 from storage_service.domain.presence import Begun
 from storage_service.domain.wakeups import Wakeups
 
@@ -27,6 +28,8 @@ class News:
     begun: Sequence[Begun] = ()
     # Something may be fetched.
     fetches: bool = False
+    # What a turn has written so far.
+    shown: Shown | None = None
 
 
 class Events:
@@ -36,19 +39,25 @@ class Events:
         self._wakeups = wakeups
         self._elsewhere: Callable[[News], None] | None = None
         self._show: Callable[[Sequence[Begun]], None] | None = None
+        self._draw: Callable[[Shown], None] | None = None
 
     def also(self, elsewhere: Callable[[News], None]) -> None:
         """Where other replicas are told."""
         self._elsewhere = elsewhere
 
-    def show(self, show: Callable[[Sequence[Begun]], None]) -> None:
-        """Who shows turns that began in another replica."""
-        self._show = show
+    def show(self, show: Callable[[Sequence[Begun]], None], *, draw: Callable[[Shown], None]) -> None:
+        """Who shows turns that began in another replica, and what they write."""
+        self._show, self._draw = show, draw
 
     def began(self, begun: Sequence[Begun]) -> None:
         """Turns that nobody here can show."""
         if self._elsewhere is not None:
             self._elsewhere(News(False, False, (), begun=begun))
+
+    def drafted(self, shown: Shown) -> None:
+        """A turn has written on: whoever watches it may do so anywhere."""
+        if self._elsewhere is not None:
+            self._elsewhere(News(False, False, (), shown=shown))
 
     def committed(self, changes: Changes) -> None:
         lanes = [*changes.lanes.values(), *changes.leased_lanes.values(), *changes.sending_lanes.values()]
@@ -89,3 +98,5 @@ class Events:
         self._wakeups.ended(news.ended)
         if news.begun and self._show is not None:
             self._show(news.begun)
+        if news.shown is not None and self._draw is not None:
+            self._draw(news.shown)

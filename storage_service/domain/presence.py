@@ -26,6 +26,8 @@ MOST_SECONDS = 180.0
 MOST_RUNNING, MOST_AT_ONCE, MOST_KEPT = 10_000, 256, 1_000
 LISTENS_SECONDS = 60.0
 READ, TYPING = pb.SIGNAL_KIND_READ, pb.SIGNAL_KIND_TYPING
+RETRACT = pb.SIGNAL_KIND_RETRACT
+DRAFTS = (pb.SIGNAL_KIND_DRAFT, RETRACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class _Watcher:
     channels: Mapping[str, pb.SignalledChannel]
     bell: Bell = field(default_factory=Bell)
     kept: list[pb.Signal] = field(default_factory=list)
+
+    def keep(self, signal: pb.Signal) -> None:
+        if len(self.kept) < MOST_KEPT:
+            self.kept.append(signal)
+            self.bell.ring()
 
 
 class Presence:
@@ -109,6 +116,24 @@ class Presence:
         """Nobody answers these any more."""
         for key in keys:
             self._running.pop(key, None)
+        gone = set(keys)
+        for watcher in self._watchers:
+            if watcher.kept:
+                watcher.kept = [each for each in watcher.kept if each.kind == RETRACT or _key(each) not in gone]
+
+    @property
+    def can_draft(self) -> bool:
+        """Whether anybody listens who can show a reply while it is being written."""
+        return any(known.drafts for watcher in self._watchers for known in watcher.channels.values())
+
+    def draft(self, channel: str, signal: pb.Signal) -> None:
+        """What a turn has written so far, or that it must go: to whoever can, in the place of what was to be told."""
+        able = [each for each in self._watchers if channel in each.channels and each.channels[channel].drafts]
+        if not able:
+            return
+        watcher = _chosen(able, signal.turn_id)
+        watcher.kept = [each for each in watcher.kept if each.kind not in DRAFTS or _key(each) != _key(signal)]
+        watcher.keep(signal)
 
     async def watch(self, channels: Sequence[pb.SignalledChannel]) -> AsyncGenerator[list[pb.Signal], None]:
         """What this caller should show. Ends by itself only when the process stops."""
@@ -117,9 +142,8 @@ class Presence:
         try:
             while not self._stopping.is_set():
                 kept, watcher.kept = watcher.kept, []
-                fresh = [each for each in kept if (each.tenant_id, each.turn_id) in self._running]
-                if fresh:
-                    yield fresh
+                if kept:
+                    yield kept
                 await rest(watcher.bell, self._stopping, most_seconds=LISTENS_SECONDS)
         finally:
             self._watchers.remove(watcher)
@@ -157,14 +181,20 @@ class Presence:
         else:
             signal.kind = READ
         running.read_at = math.inf  # whoever writes has read
-        if len(watcher.kept) < MOST_KEPT:
-            watcher.kept.append(signal)
-            watcher.bell.ring()
+        watcher.keep(signal)
 
     def _watcher(self, begun: Begun) -> _Watcher | None:
         """The same one for all of a turn, while it listens."""
         able = [each for each in self._watchers if begun.channel in each.channels]
-        return able[crc32(begun.turn_id.encode()) % len(able)] if able else None
+        return _chosen(able, begun.turn_id) if able else None
+
+
+def _chosen(able: Sequence[_Watcher], turn_id: str) -> _Watcher:
+    return able[crc32(turn_id.encode()) % len(able)]
+
+
+def _key(signal: pb.Signal) -> Key:
+    return signal.tenant_id, signal.turn_id
 
 
 def _is_shown(turn: LeasedTurn) -> bool:

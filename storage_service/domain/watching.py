@@ -24,6 +24,7 @@ class News:
 
     messages: Sequence[Message]
     thinking: bool
+    answering: str = ""  # the turn that runs, while the conversation is the agent's
 
 
 class Conversations(Protocol):
@@ -40,6 +41,8 @@ class Watching:
     wakeups: Wakeups
     stopping: asyncio.Event
     monotonic: Callable[[], float]
+    # What a turn of a conversation has written so far.
+    draft: Callable[[str, str], str] = lambda _conversation_id, _turn_id: ""
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     first_poll_seconds: float = FIRST_POLL_SECONDS
 
@@ -48,13 +51,14 @@ class Watching:
     ) -> AsyncGenerator[WatchMessagesResponse, None]:
         """History after a number, then what follows. Ends by itself only when the process stops."""
         with self.wakeups.conversation(conversation_id) as bell:
-            pace, told_at, thinking = self._pace(), -math.inf, False
+            pace, told_at, told = self._pace(), -math.inf, (False, "")
             while not self.stopping.is_set():
                 news = await self.conversations.news(tenant_id, conversation_id, after_seq=after_seq)
-                now = self.monotonic()
-                if news.messages or news.thinking != thinking or now - told_at >= self.heartbeat_seconds:
-                    yield WatchMessagesResponse(messages=news.messages, thinking=news.thinking)
-                    told_at, thinking = now, news.thinking
+                # Taken after the rows were read: a reply that stands there has ended its turn, and with it the draft.
+                now, state = self.monotonic(), (news.thinking, self.draft(conversation_id, news.answering))
+                if news.messages or state != told or now - told_at >= self.heartbeat_seconds:
+                    yield WatchMessagesResponse(messages=news.messages, thinking=state[0], draft=state[1])
+                    told_at, told = now, state
                     pace = self._pace()
                 if news.messages:
                     after_seq = news.messages[-1].seq

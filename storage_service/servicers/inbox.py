@@ -1,6 +1,6 @@
 """InboxService's front door: messages in, turns out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,11 @@ from kit.errors import ParleyError, as_item
 from kit.moments import seconds, stamp
 from parley.storage.v1 import inbox_service_pb2 as pb
 from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
+from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1 import turn_requests_pb2 as requests
 from storage_service.backends.ownership import Ownership
 from storage_service.domain.asks import Ask
+from storage_service.domain.drafts import Drafts
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.presence import Presence
@@ -30,10 +32,11 @@ WAY_BACK_SECONDS = 0.25
 class InboxServicer(grpc_pb.InboxServiceServicer):
     """Answers for the inbox."""
 
-    def __init__(self, inbox: Inbox, ownership: Ownership, *, presence: Presence) -> None:
+    def __init__(self, inbox: Inbox, ownership: Ownership, *, presence: Presence, drafts: Drafts) -> None:
         self._inbox = inbox
         self._ownership = ownership
         self._presence = presence
+        self._drafts = drafts
         self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
@@ -74,15 +77,25 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
         return requests.ExtendTurnsResponse(results=_results(done))
 
     async def CommitTurns(self, request: requests.CommitTurnsRequest, _context: Any) -> requests.CommitTurnsResponse:
-        self._presence.ended([(each.tenant_id, each.turn_id) for each in request.turns])
+        self._let_go(request.turns)
         done = await self._inbox.commit(request.worker_id, request.turns)
         return requests.CommitTurnsResponse(results=_results(done))
 
     async def AbandonTurns(self, request: requests.AbandonTurnsRequest, _context: Any) -> requests.AbandonTurnsResponse:
-        self._presence.ended([(each.tenant_id, each.turn_id) for each in request.leases])
+        self._let_go(request.leases)
         delay = timedelta(seconds=seconds(request.delay))
         done = await self._inbox.abandon(request.worker_id, request.leases, delay=delay, merge=request.merge)
         return requests.AbandonTurnsResponse(results=_results(done))
+
+    async def ShareDrafts(self, request: signals.ShareDraftsRequest, _context: Any) -> signals.ShareDraftsResponse:
+        granted = await self._drafts.share(request.worker_id, request.drafts)
+        return signals.ShareDraftsResponse(results=[signals.DraftResult(granted=each) for each in granted])
+
+    def _let_go(self, turns: Iterable[requests.TurnCommit | requests.TurnLease]) -> None:
+        """Nothing more is shown of them from here on."""
+        keys = [(each.tenant_id, each.turn_id) for each in turns]
+        self._presence.ended(keys)
+        self._drafts.ended(keys)
 
 
 def span(given: Duration, default_seconds: float) -> timedelta:

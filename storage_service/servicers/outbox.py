@@ -11,6 +11,7 @@ from parley.storage.v1 import outbox_service_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import signal_requests_pb2 as signals_pb
 from parley.storage.v1.directory_pb2 import AccountSecrets
+from storage_service.backends.drafts import DraftBook
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.asks import Ask
 from storage_service.domain.outbox import Outbox
@@ -27,10 +28,13 @@ Secrets = Callable[[Collection[str]], Awaitable[Sequence[AccountSecrets]]]
 class OutboxServicer(grpc_pb.OutboxServiceServicer):
     """Answers for the outbox. `secrets` opens the credentials of accounts."""
 
-    def __init__(self, outbox: Outbox, wishes: Wishes, *, presence: Presence, secrets: Secrets) -> None:
+    def __init__(
+        self, outbox: Outbox, wishes: Wishes, *, presence: Presence, drafts: DraftBook, secrets: Secrets
+    ) -> None:
         self._outbox = outbox
         self._wishes = wishes
         self._presence = presence
+        self._drafts = drafts
         self._secrets = secrets
 
     async def LeaseDeliveries(
@@ -62,6 +66,12 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
             async for signals in heard:
                 accounts = await self._secrets({each.account_id for each in signals})
                 yield signals_pb.WatchSignalsResponse(signals=signals, accounts=accounts)
+
+    async def RecordDrafts(
+        self, request: signals_pb.RecordDraftsRequest, _context: Any
+    ) -> signals_pb.RecordDraftsResponse:
+        granted = await self._drafts.record(request.worker_id, request.drafts)
+        return signals_pb.RecordDraftsResponse(results=[signals_pb.DraftResult(granted=each) for each in granted])
 
     async def RecordReceipts(self, request: pb.RecordReceiptsRequest, _context: Any) -> pb.RecordReceiptsResponse:
         results = await self._outbox.receipts(request.accounts)

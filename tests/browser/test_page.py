@@ -152,6 +152,37 @@ async def test_what_a_model_writes_is_shown_and_never_run(browser: Browser, worl
         await shoot(page, "hostile")
 
 
+async def test_an_answer_is_seen_while_it_is_written_and_its_message_takes_the_place(
+    browser: Browser, world: World
+) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await write(page, "Where is my order?")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
+        await expect(page.locator("#thinking")).to_be_visible()
+        drafted = page.locator(".draft .bubble")
+        await world.peer.draft(conversation, "It left **today**. <img src=x onerror=alert(1)>\n\n- a kettle\n")
+        await expect(drafted.locator("strong")).to_have_text("today")
+        await expect(drafted.locator("li")).to_have_text("a kettle")
+        await expect(page.locator("#thinking")).to_be_hidden()
+        assert await page.locator(".draft img").count() == 0
+        await shoot(page, "draft")
+        await world.peer.draft(conversation, "It left **today**.\n\n- a kettle\n- two cups\n")
+        await expect(drafted.locator("li")).to_have_text(["a kettle", "two cups"])
+        await world.peer.draft(conversation, "")
+        await expect(drafted).to_have_count(0)
+        await expect(page.locator("#thinking")).to_be_visible()
+        await world.peer.draft(conversation, "It left.")
+        await expect(drafted).to_have_text("It left.")
+        await world.peer.say(conversation, chat.ROLE_OPERATOR, "I have taken over.")
+        await world.peer.think(conversation, False)
+        await expect(drafted).to_have_count(0)
+        await expect(page.locator(".entry.operator .bubble")).to_have_text("I have taken over.")
+        await expect(page.locator("#thinking")).to_be_hidden()
+
+
 async def test_a_gateway_that_sends_no_blocks_is_shown_as_text(browser: Browser, world: World) -> None:
     """As one of an older release, while both run."""
     async with visiting(browser, world) as page:

@@ -139,6 +139,33 @@ async def test_that_somebody_reads_and_writes_is_seen_until_the_answer(browser: 
                     await expect(phone(page, title).locator(".writes")).to_be_hidden()
 
 
+async def test_a_reply_is_seen_while_it_is_written(browser: Browser, tmp_path: Path) -> None:
+    text = "We have one by the window. It is **yours** at eight. Shall I book it?"
+    with World() as world:
+        world.run(world.ollama.switch("paused"))
+        with sandboxed(tmp_path, OLLAMA_BASE_URL=world.ollama.base_url, DEFAULT_MODEL="") as sandbox:
+            for channel, more in (("telegram", ["--no-listen"]), ("slack", [])):
+                words = ("--address", channel, "--option", "progressive=on", "--no-probe", *more)
+                assert "is active" in sandbox.mesh.run("channels", "add", channel, *words).stdout
+            async with visiting(browser, sandbox) as page:
+                for title in ("Telegram", "Slack"):
+                    await write(page, title, f"say {text}")
+                seen = "We have one by the window."
+                await expect(phone(page, "Telegram").locator(".drafted")).to_have_text(seen, timeout=20_000)
+                await expect(phone(page, "Slack").locator(".bubble:not(.mine) .words")).to_have_text(
+                    seen, timeout=20_000
+                )
+                await phone(page, "Slack").scroll_into_view_if_needed()
+                await shoot(page, "sandbox-desktop-draft-slack")
+                await phone(page, "Telegram").scroll_into_view_if_needed()
+                await shoot(page, "sandbox-desktop-draft-telegram")
+                world.run(world.ollama.switch("ok"))
+                for title in ("Telegram", "Slack"):
+                    answer = phone(page, title).locator(".bubble:not(.mine) .words")
+                    await expect(answer).to_have_text(text.replace("**", ""), timeout=20_000)
+                await expect(phone(page, "Telegram").locator(".drafted")).to_be_hidden()
+
+
 async def test_what_is_written_is_shown_and_never_run(browser: Browser, sandbox: Sandbox) -> None:
     nasty = "<img src=x onerror=alert(1)><b>bold</b>"
     async with visiting(browser, sandbox) as page:

@@ -261,6 +261,22 @@ class Storage:
         finally:
             await self.set_quiet_window(QUIET_MS)
 
+    @contextlib.asynccontextmanager
+    async def progressive(self) -> AsyncIterator[None]:
+        """Replies of every account are shown while they are written, for a while."""
+        await self._set_option("progressive", "on")
+        try:
+            yield
+        finally:
+            await self._set_option("progressive", "off")
+
+    async def _set_option(self, name: str, value: str) -> None:
+        for account in await self.accounts():
+            account.options[name] = value
+            request_id = f"{name}-{value}-{account.version}-{account.id}"[:64]
+            put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
+            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)
+
     async def set_quiet_window(self, milliseconds: int) -> None:
         """Of every account of the tenant: bursts are one thing to test, single turns another."""
         for account in await self.accounts():

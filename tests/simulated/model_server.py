@@ -1,7 +1,8 @@
 """How does a simulated model server run, in health and illness, whatever its protocol?
 
 Its mode is a word that may change while it runs: ok · odd (streams come three bytes at a time) · instant (nothing is
-checked or noted) · slow:S · held (thinks until the mode changes) · flap (500 at every other call) · refuse (the port is
+checked or noted) · slow:S · held (thinks until the mode changes) · paused (says half of it, and the
+rest when the mode changes) · flap (500 at every other call) · refuse (the port is
 closed) · frozen (silent everywhere) · and those of `model_illnesses`, from which paths that generate nothing do not
 suffer.
 """
@@ -16,11 +17,11 @@ from typing import Protocol
 
 from aiohttp import web
 
-from tests.simulated.model_call import Call, send, stream
+from tests.simulated.model_call import Call, begin, send, stream
 from tests.simulated.model_dialect import Body, Dialect, Reply, Seen, Voice
 from tests.simulated.model_illnesses import ILLNESSES, reset
 
-MODES = {"ok", "odd", "instant", "slow", "held", "flap", "refuse", "frozen", *ILLNESSES}
+MODES = {"ok", "odd", "instant", "slow", "held", "paused", "flap", "refuse", "frozen", *ILLNESSES}
 
 
 class ModelServer:
@@ -124,7 +125,18 @@ class ModelServer:
             return await ILLNESSES[mode](call)
         if refused := voice.refused(seen.body):
             return await self._reply(request, refused)
+        if mode == "paused" and call.streams:
+            return await self._in_two(call)
         return await send(call, call.complete(), odd=mode == "odd")
+
+    async def _in_two(self, call: Call) -> web.StreamResponse:
+        pieces = call.complete()
+        response = await begin(call, b"".join(pieces[: len(pieces) // 2]))
+        while self.mode == "paused":
+            await self._switched.wait()
+        await response.write(b"".join(pieces[len(pieces) // 2 :]))
+        await response.write_eof()
+        return response
 
     def _see(self, request: web.Request, body: Body) -> Seen:
         headers = {name.lower(): value for name, value in request.headers.items()}

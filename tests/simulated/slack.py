@@ -40,6 +40,8 @@ class Slack:
     requests: int = 0
     refused: int = 0
     signals: list[tuple[str, str]] = field(default_factory=list)  # thread, status
+    edited: list[tuple[str, str]] = field(default_factory=list)  # ts, text, in their order
+    deleted: list[str] = field(default_factory=list)
     posted: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
@@ -75,6 +77,11 @@ class Slack:
             asked = _asked(request)
             self.signals.append((f"{asked['channel_id']}:{asked['thread_ts']}", asked["status"]))
             return answer(200, {"ok": True})
+        methods = {"/api/chat.update": self._update, "/api/chat.delete": self._delete}
+        if request.path in methods:
+            return methods[request.path](_asked(request), word, number)
+        if request.path in ("/api/conversations.history", "/api/conversations.replies"):
+            return self._history(dict(parse_qsl(request.query)))
         if request.path != "/api/chat.postMessage":
             return self._refused("unknown_method")
         return self._post(_asked(request), word, number)
@@ -100,6 +107,37 @@ class Slack:
         message = {"type": "message", "bot_id": "B0SIMULATE", "user": "U0SIMULATE", "text": asked["text"], "ts": ts}
         content = {"ok": True, "channel": asked["channel"], "ts": ts, "message": message}
         return answer(200, content, after_seconds=number if word == "slow" else 0.0)
+
+    def _update(self, asked: dict[str, Any], word: str, number: float) -> Reply:
+        known = self.posted.get(asked["ts"])
+        if word == "throttled":
+            return self._refused("ratelimited", 429, {"retry-after": str(int(number))})
+        if word == "uneditable" or (known and known["channel"] != asked["channel"]):
+            return self._refused("cant_update_message")
+        if known is None:
+            return self._refused("message_not_found")
+        known.update(asked)
+        self.edited.append((asked["ts"], _read(asked["text"])))
+        if word == "lost":
+            return Reply(0, hangs_up=True)
+        return answer(200, {"ok": True, "channel": asked["channel"], "ts": asked["ts"], "text": asked["text"]})
+
+    def _delete(self, asked: dict[str, Any], _word: str, _number: float) -> Reply:
+        if self.posted.pop(asked["ts"], None) is None:
+            return self._refused("message_not_found")
+        self.deleted.append(asked["ts"])
+        return answer(200, {"ok": True, "channel": asked["channel"], "ts": asked["ts"]})
+
+    def _history(self, asked: dict[str, str]) -> Reply:
+        """Of a thread: what stands in it."""
+        here = [(ts, each) for ts, each in self.posted.items() if each["channel"] == asked["channel"]]
+        within = [(ts, each) for ts, each in here if each.get("thread_ts", "") == asked.get("ts", "")]
+        shown = [{"ts": ts, "text": each["text"], "metadata": each.get("metadata", {})} for ts, each in within]
+        return answer(200, {"ok": True, "messages": shown[-int(asked["limit"]) :]})
+
+    def shown(self, channel: str) -> list[str]:
+        """What stands there now, oldest first."""
+        return [_read(each["text"]) for each in self.posted.values() if each["channel"] == channel]
 
     def _refused(self, code: str, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
         self.refused += 1

@@ -49,6 +49,7 @@ class Telegram:
     requests: int = 0
     refused: int = 0
     signals: list[tuple[str, str]] = field(default_factory=list)  # chat, action
+    drafts: list[tuple[str, int, str]] = field(default_factory=list)  # chat, number, text
     shows: bool = True  # whether it takes signals
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
@@ -77,6 +78,8 @@ class Telegram:
         asked = _parameters(request)
         if path["method"] == "sendMessage":
             return self._send_message(asked, word, number)
+        if path["method"] == "sendMessageDraft":
+            return self._send_message_draft(asked)
         if path["method"] == "sendChatAction":
             return self._send_chat_action(asked)
         if word in ("down", "throttled"):
@@ -118,6 +121,14 @@ class Telegram:
         if not self.paths[file_id]:
             return self._refused(400, "Bad Request: file is too big")
         return answer(200, {"ok": True, "result": {"file_id": file_id, "file_path": self.paths[file_id]}})
+
+    def _send_message_draft(self, asked: dict[str, Any]) -> Reply:
+        if not isinstance(asked["chat_id"], int) or asked["chat_id"] < 0 or not asked["draft_id"]:
+            return self._refused(400, "Bad Request: chat not found")
+        if not self.shows:
+            return answer(429, {"ok": False, "error_code": 429, "parameters": {"retry_after": 1}})
+        self.drafts.append((str(asked["chat_id"]), asked["draft_id"], asked["text"]))
+        return answer(200, {"ok": True, "result": True})
 
     def _set_webhook(self, asked: dict[str, Any]) -> Reply:
         if not asked["url"].startswith("https://"):

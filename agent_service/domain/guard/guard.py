@@ -59,6 +59,10 @@ class Guard:
         verdict = self._engine.check(answer, side=Side.OUTPUT, context=context, policy=policy)
         return self._decided(tenant_id, verdict.hits, side=Side.OUTPUT)
 
+    def lets_pass(self, answer: str, *, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY) -> bool:
+        """Whether an answer would not be blocked as far as it goes. Nothing is counted."""
+        return self._engine.check(answer, side=Side.OUTPUT, context=context, policy=policy).action < Action.BLOCK
+
     def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side) -> Decision:
         if not hits:
             return _PASSED

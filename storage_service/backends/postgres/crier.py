@@ -4,13 +4,16 @@ A cry that is lost costs a waiter the slow poll, nothing more.
 """
 
 import asyncio
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
 import asyncpg
 
+from parley.storage.v1.signal_requests_pb2 import Signal
 from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
+from storage_service.domain.drafts import Shown
 from storage_service.domain.events import News
 from storage_service.domain.presence import Begun
 
@@ -18,6 +21,8 @@ CHANNEL = "parley"
 # Postgres takes 8,000 bytes in a payload; an id has 36.
 MOST_IDS = 200
 ENDED, BEGUN = "!", "/"
+# What a turn has written so far. Of a long text the others see the beginning.
+DRAFT, MOST_BYTES = "p", 7_000
 # A turn that began is named by four words of at most 64 characters, which may be three bytes each.
 MOST_BEGUN = 9
 
@@ -68,16 +73,36 @@ class Crier:
         groups = [ids[cut : cut + MOST_IDS] for cut in range(0, max(1, len(ids)), MOST_IDS)]
         begun = [_written(turn) for each in news for turn in each.begun]
         groups += [begun[cut : cut + MOST_BEGUN] for cut in range(0, len(begun), MOST_BEGUN)]
-        return [f"{self._replica_id} {kinds or '-'} {','.join(group)}" for group in groups]
+        payloads = [f"{self._replica_id} {kinds or '-'} {','.join(group)}" for group in groups]
+        drafts = [each.shown for each in news if each.shown is not None]
+        return payloads + [f"{self._replica_id} {DRAFT} {_drawn(each)}" for each in drafts]
 
     def _listen(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         replica_id, kinds, ids = payload.split(" ", 2)
-        if replica_id != self._replica_id:
+        if replica_id != self._replica_id and kinds == DRAFT:
+            self._heard(News(False, False, (), shown=_seen(ids)))
+        elif replica_id != self._replica_id:
             named = ids.split(",") if ids else []
             ended = [each.removeprefix(ENDED) for each in named if each.startswith(ENDED)]
             begun = [_read(each) for each in named if each.startswith(BEGUN)]
             moved = [each for each in named if not each.startswith((ENDED, BEGUN))]
             self._heard(News("t" in kinds, "d" in kinds, moved, ended, "s" in kinds, begun, "f" in kinds))
+
+
+def _drawn(shown: Shown) -> str:
+    """A signal as text, no longer than a payload may be: base64 makes four bytes of three."""
+    signal = Signal()
+    signal.CopyFrom(shown.signal)
+    if sum(map(len, (*signal.metadata, *signal.metadata.values()))) > MOST_BYTES // 4:
+        signal.ClearField("metadata")
+    while (over := len(signal.SerializeToString()) * 4 // 3 - MOST_BYTES) > 0 and signal.text:
+        signal.text = signal.text[: max(0, len(signal.text) - max(1, over // 4))]
+    return f"{quote(shown.channel, safe='')} {b64encode(signal.SerializeToString()).decode()}"
+
+
+def _seen(written: str) -> Shown:
+    channel, _, signal = written.partition(" ")
+    return Shown(unquote(channel), Signal.FromString(b64decode(signal)))
 
 
 def _written(begun: Begun) -> str:

@@ -10,6 +10,7 @@ from storage_service.backends.tables.directory import (
     PromptVersion,
     Tenant,
 )
+from storage_service.backends.tables.drafts import Draft
 from storage_service.backends.tables.hand_offs import QueueEntry
 from storage_service.backends.tables.listeners import Listener
 from storage_service.backends.tables.media import Media, MediaPiece
@@ -28,6 +29,7 @@ __all__ = [
     "Contact",
     "Conversation",
     "Delivery",
+    "Draft",
     "Identity",
     "Listener",
     "Media",

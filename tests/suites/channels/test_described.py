@@ -10,7 +10,7 @@ import pytest
 
 from channels.channel import Call, Outgoing
 from channels.media import Keeps, Wanted
-from channels.presence import Signals
+from channels.presence import Drafts, Signals
 from channels.registry import CHANNELS
 from channels.setup import Candidate
 from channels.setup_registry import SETUPS
@@ -41,7 +41,7 @@ def test_what_a_delivery_sends_keeps_to_the_providers_description(channel: str, 
 
 @pytest.mark.parametrize("channel", DESCRIBED)
 def test_signals_set_up_and_files_are_asked_for_as_the_provider_describes(channel: str) -> None:
-    asked = [*_signals(channel), *_set_up(channel), *_files(channel)]
+    asked = [*_signals(channel), *_drafts(channel), *_set_up(channel), *_files(channel)]
     for call in asked:
         body = _read(call)
         found = complaints(channel, method=call.method, url=call.url, headers=call.headers, body=body)
@@ -71,6 +71,19 @@ def _signals(channel: str) -> Iterator[Call]:
         call = next(speaks.signal(outgoing, account(channel).credentials, kind=kind), None)
         if call:
             yield call
+
+
+def _drafts(channel: str) -> Iterator[Call]:
+    speaks = CHANNELS[channel]
+    if not isinstance(speaks, Drafts):
+        return
+    given = account(channel).credentials
+    outgoing = Outgoing("d-1", 0, "so far", _chat(channel), account(channel).address)
+    for each in (outgoing, replace(outgoing, draft="1795240800.000200")):
+        for flow in (speaks.draft(each, given, turn_id="t-1"), speaks.retract(each, given, turn_id="t-1")):
+            call = next(flow, None)
+            if call:
+                yield call
 
 
 def _set_up(channel: str) -> Iterator[Call]:

@@ -34,6 +34,7 @@ class Peer:
         self.conversations: dict[Place, str] = {}
         self.messages: dict[str, list[chat.Message]] = {}
         self.thinking: set[str] = set()
+        self.drafts: dict[str, str] = {}
         self.frames: list[int] = []
         self.resolved = 0
         self.reports: list[account_health_pb2.AccountReport] = []
@@ -75,6 +76,7 @@ class Peer:
                 provider_message_id=provider_id, conversation_id=conversation_id,
             )  # fmt: skip
             rows.append(row)
+            self.drafts.pop(conversation_id, None)
             self.changed.notify_all()
         return row
 
@@ -82,6 +84,12 @@ class Peer:
         """The agent begins, or ends, to think."""
         async with self.changed:
             (self.thinking.add if thinking else self.thinking.discard)(conversation_id)
+            self.changed.notify_all()
+
+    async def draft(self, conversation_id: str, text: str) -> None:
+        """What the agent has written so far."""
+        async with self.changed:
+            self.drafts[conversation_id] = text
             self.changed.notify_all()
 
 
@@ -208,20 +216,21 @@ class Conversations(Partial):
         self, request: conversation_service_pb2.WatchMessagesRequest, _context: object
     ) -> AsyncIterator[conversation_service_pb2.WatchMessagesResponse]:
         self._peer.check()
-        last, told = request.after_seq, False
+        last, told = request.after_seq, (False, "")
         while True:
             async with self._peer.changed:
                 while len(self._rows(request)) <= last and self._thinks(request) == told:
                     await self._peer.changed.wait()
                 rows, told = self._rows(request)[last:], self._thinks(request)
             last += len(rows)
-            yield conversation_service_pb2.WatchMessagesResponse(messages=rows, thinking=told)
+            yield conversation_service_pb2.WatchMessagesResponse(messages=rows, thinking=told[0], draft=told[1])
 
     def _rows(self, request: conversation_service_pb2.WatchMessagesRequest) -> list[chat.Message]:
         return self._peer.messages[request.conversation_id]
 
-    def _thinks(self, request: conversation_service_pb2.WatchMessagesRequest) -> bool:
-        return request.conversation_id in self._peer.thinking
+    def _thinks(self, request: conversation_service_pb2.WatchMessagesRequest) -> tuple[bool, str]:
+        thinking = request.conversation_id in self._peer.thinking
+        return thinking, self._peer.drafts.get(request.conversation_id, "")
 
 
 async def start(peer: Peer, settings: Settings, address: str = "127.0.0.1:0") -> tuple[Server, int]:

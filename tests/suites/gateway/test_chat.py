@@ -131,6 +131,22 @@ async def test_a_stream_shows_that_the_agent_thinks(world: World) -> None:
     assert heard == ["again", True, "you said again", False]
 
 
+async def test_a_stream_shows_what_is_being_written_until_it_is_said(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key-1")
+    heard: list[tuple[str, str]] = []
+    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(30):
+        await world.peer.draft(conversation(world), "**One.**")
+        async for name, _seq, data in stream:
+            heard.append((name, str(data["text"])))
+            if len(heard) == 1:
+                assert data["blocks"] == [{"kind": "paragraph", "spans": [{"text": "One.", "marks": ["bold"]}]}]
+                await world.peer.say(conversation(world), chat.ROLE_AGENT, "One. Two.")
+            if len(heard) == 3:
+                break
+    assert heard == [("draft", "**One.**"), ("message", "One. Two."), ("draft", "")]
+
+
 async def test_a_stream_ends_cleanly_when_the_gateway_drains(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         session = await world.session()

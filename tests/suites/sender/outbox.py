@@ -46,6 +46,8 @@ class MemoryOutbox(OutboxServiceServicer):
         self.queued: list[service.QueueMessageRequest] = []
         self.signals: asyncio.Queue[signals.WatchSignalsResponse] = asyncio.Queue()
         self.watchers: list[signals.WatchSignalsRequest] = []
+        self.drafts: list[signals.DraftRecord] = []
+        self.grants = True
         self._waiting: deque[str] = deque()
         self._changed = asyncio.Event()
 
@@ -92,6 +94,10 @@ class MemoryOutbox(OutboxServiceServicer):
         self.watchers.append(request)
         while True:
             yield await self.signals.get()
+
+    async def RecordDrafts(self, request: signals.RecordDraftsRequest, context: Any) -> signals.RecordDraftsResponse:  # noqa: N802
+        self.drafts += request.drafts
+        return signals.RecordDraftsResponse(results=[signals.DraftResult(granted=self.grants) for _ in request.drafts])
 
     async def QueueMessage(self, request: service.QueueMessageRequest, context: Any) -> service.QueueMessageResponse:  # noqa: N802
         self._check()

@@ -18,6 +18,7 @@ from parley.storage.v1.signal_requests_pb2 import (
 from storage_service.backends.hot import open_hot
 from storage_service.backends.running import Running
 from storage_service.backends.sessions import Sessions
+from storage_service.domain.drafts import Shown
 from storage_service.domain.events import Events
 from storage_service.domain.presence import Begun, Presence
 from storage_service.domain.wakeups import Wakeups
@@ -135,8 +136,8 @@ async def test_a_sender_that_listens_no_more_leaves_the_turn_to_another(store: S
 async def test_another_replica_hears_of_a_turn_that_nobody_here_can_show(postgres_server: Postgres) -> None:
     url = fresh("postgres", None, postgres_server)  # type: ignore[arg-type]  # of SQLite only
     here, there = Events(Wakeups()), Events(Wakeups())
-    heard: list[Begun] = []
-    there.show(heard.extend)
+    heard, drawn = list[Begun](), list[Shown]()
+    there.show(heard.extend, draw=drawn.append)
     hots = [open_hot(url, replica_id=new_id(), events=each) for each in (here, there)]
     begun = [Begun("telegram", "a tenant/with, signs", f"turn-{number}", new_id()) for number in range(30)]
     async with asyncio.TaskGroup() as group:

@@ -89,6 +89,9 @@ class Desk(InboxServiceServicer):
                 self.committed[turn.turn_id] = turn
         return turns.CommitTurnsResponse(results=results)
 
+    async def ShareDrafts(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     async def AbandonTurns(  # noqa: N802 - named by the contract
         self, request: turns.AbandonTurnsRequest, _context: Any
     ) -> turns.AbandonTurnsResponse:

@@ -43,6 +43,8 @@ class Service(LlmServiceServicer):
         self.ending = asyncio.Event()
         self.go = asyncio.Event()
         self.streams = 0
+        self.pieces: list[llm.GenerateStreamResponse] = []
+        self.breaks_off = False
 
     async def Generate(  # noqa: N802 - named by the contract
         self, request: llm.GenerateRequest, _context: Any
@@ -72,7 +74,10 @@ class Service(LlmServiceServicer):
     async def GenerateStream(  # noqa: N802 - named by the contract
         self, request: llm.GenerateStreamRequest, _context: Any
     ) -> AsyncIterator[llm.GenerateStreamResponse]:
-        yield llm.GenerateStreamResponse(delta="hi")
+        for piece in self.pieces or [llm.GenerateStreamResponse(delta="hi")]:
+            yield piece
+        if self.breaks_off:
+            raise ModelUnavailable
 
     async def ListModels(  # noqa: N802 - named by the contract
         self, request: model_pb2.ListModelsRequest, _context: Any
@@ -242,3 +247,29 @@ async def test_a_turn_that_is_given_up_ends_its_ask_at_the_service(tmp_path: Pat
                 await asyncio.sleep(0.01)
 
     assert service.cancelled == ["slow"]
+
+
+async def test_a_streamed_answer_is_heard_as_it_comes_and_is_whole_at_the_end(tmp_path: Path) -> None:
+    service, heard = Service(), list[str]()
+    done = completion_pb2.Completion(model="m")
+    service.pieces = [
+        *(llm.GenerateStreamResponse(delta=each) for each in ("One. ", "Two.")),
+        llm.GenerateStreamResponse(tool_call=prompt_pb2.ToolCall(name="hand_off")),
+        llm.GenerateStreamResponse(completed=done),
+    ]
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        answer = await model.stream(a_request(), seconds=10, heard=heard.append)
+    assert heard == ["One. ", "One. Two."]
+    assert (answer.text, answer.completion.model, answer.tool_calls[0].name) == ("One. Two.", "m", "hand_off")
+    assert service.asked == 0
+
+
+@pytest.mark.parametrize("breaks_off", [True, False])
+async def test_a_stream_that_does_not_come_to_an_end_is_asked_for_anew_as_a_whole(
+    tmp_path: Path, breaks_off: bool
+) -> None:
+    service, heard = Service(llm.GenerateResponse(text="the whole")), list[str]()
+    service.breaks_off = breaks_off
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        answer = await model.stream(a_request(), seconds=10, heard=heard.append)
+    assert (heard, answer.text, service.asked) == (["hi"], "the whole", 1)

@@ -97,6 +97,7 @@ class Road:
     now: float = 1000.0
     record_takes_seconds: float = 0.0
     provider_hangs: bool = False
+    draft: str = ""
     options: dict[str, str] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)
 
@@ -115,6 +116,10 @@ class Road:
         if media_id not in self.stored:
             raise NotFound
         return self.stored[media_id]
+
+    async def settle(self, _leased: LeasedDelivery) -> str:
+        self.happened += ["settled"] if self.draft else []
+        return self.draft
 
     async def call(self, call: Call, _within_seconds: float) -> Answer:
         self.happened.append(f"call {call.body.decode()}")
@@ -136,6 +141,7 @@ class Road:
             files=Files(self.read_stored, _NoWay(), 1000, 30.0),
             clocks=Clocks(lambda: NOW, lambda: self.now),
             lease_seconds=60.0,
+            settle=self.settle,
         )
 
     async def carry(

@@ -18,9 +18,16 @@ from parley.storage.v1.directory_pb2 import (
     AccountState,
     ChannelAccount,
 )
-from parley.storage.v1.signal_requests_pb2 import SIGNAL_KIND_READ, SIGNAL_KIND_TYPING, Signal, WatchSignalsResponse
+from parley.storage.v1.signal_requests_pb2 import (
+    SIGNAL_KIND_READ,
+    SIGNAL_KIND_TYPING,
+    DraftRecord,
+    Signal,
+    WatchSignalsResponse,
+)
 from parley.storage.v1.signal_requests_pb2 import SignalKind as Kind
 from sender_service.domain.addresses import Addresses
+from sender_service.domain.drafts import Drafts
 from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from tests.unit.sender.road import Pigeon
 
@@ -58,7 +65,12 @@ class Sky:
 
     def __post_init__(self) -> None:
         channels = {"owl": self.channel}
-        self.presence = Presence(channels, self.call, Addresses("", {"loft": "http://loft"}), lambda: self.now)
+        drafts = Drafts(self.call, self.record, monotonic=lambda: self.now)
+        addresses = Addresses("", {"loft": "http://loft"})
+        self.presence = Presence(channels, self.call, addresses, lambda: self.now, drafts)
+
+    async def record(self, _record: DraftRecord) -> bool:
+        return True
 
     async def call(self, call: Call, _within_seconds: float) -> Answer:
         self.heard.append(call.body.decode())
@@ -106,7 +118,7 @@ async def test_nothing_is_shown_from_a_paused_account_or_on_a_channel_that_canno
 
 async def test_nothing_is_shown_for_a_turn_whose_reply_is_on_its_way() -> None:
     sky = Sky()
-    sky.presence.quiet(LeasedDelivery(turn_id="turn-1", conversation_id="c1"))
+    await sky.presence.settle(LeasedDelivery(turn_id="turn-1", conversation_id="c1"))
     assert await sky.show(SIGNAL_KIND_TYPING) == []
     assert await sky.show(SIGNAL_KIND_TYPING, turn="turn-2") == ["typing c1 m"]
 
@@ -115,7 +127,7 @@ async def test_what_is_being_shown_ends_when_the_reply_goes() -> None:
     sky = Sky(hangs=True)
     assert await sky.show(SIGNAL_KIND_TYPING) == ["typing c1 m"]
     await sky.show(SIGNAL_KIND_TYPING, turn="turn-2", chat="c2")
-    sky.presence.quiet(LeasedDelivery(turn_id="turn-1", conversation_id="c1"))
+    await sky.presence.settle(LeasedDelivery(turn_id="turn-1", conversation_id="c1"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert sky.cancelled == 1
@@ -126,7 +138,7 @@ async def test_what_is_being_shown_ends_when_the_reply_goes() -> None:
 async def test_an_operators_message_ends_it_too() -> None:
     sky = Sky(hangs=True)
     await sky.show(SIGNAL_KIND_TYPING)
-    sky.presence.quiet(LeasedDelivery(conversation_id="c1"))
+    await sky.presence.settle(LeasedDelivery(conversation_id="c1"))
     await sky.presence.close()
     assert sky.cancelled == 1
 

@@ -1,0 +1,285 @@
+"""Who may show what a turn has written, and does every draft at a provider's become the reply or go?"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from kit.ids import new_id
+from parley.storage.v1 import signal_requests_pb2 as pb
+from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from storage_service.backends.conversations import Conversations
+from storage_service.backends.drafts import DraftBook
+from storage_service.backends.hot import open_hot
+from storage_service.backends.sessions import Sessions
+from storage_service.domain.drafts import MOST_RETRACTIONS, Drafts, Fate, Shown, fate
+from storage_service.domain.events import Events
+from storage_service.domain.presence import Presence
+from storage_service.domain.wakeups import Wakeups
+from storage_service.domain.watching import Watching
+from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import TENANT, Store, fresh
+
+
+@dataclass
+class Desk:
+    """The drafts of one process over a store."""
+
+    store: Store
+    book: DraftBook
+    presence: Presence
+    drafts: Drafts
+    reads: Conversations
+    elsewhere: list[Shown]
+    heard: list[pb.Signal] = field(default_factory=list)
+
+    async def share(self, turn: LeasedTurn, text: str, worker: str = "w1", **more: int) -> bool:
+        draft = pb.TurnDraft(tenant_id=TENANT, turn_id=turn.turn_id, epoch=more.get("epoch", turn.epoch), text=text)
+        (granted,) = await self.drafts.share(worker, [draft])
+        return granted
+
+    async def record(self, turn: LeasedTurn, state: str, provider_id: str = "", worker: str = "s1") -> bool:
+        record = pb.DraftRecord(
+            tenant_id=TENANT,
+            turn_id=turn.turn_id,
+            state=f"DRAFT_STATE_{state}",
+            provider_message_id=provider_id,
+        )
+        (granted,) = await self.book.record(worker, [record])
+        return granted
+
+    async def left(self, after_seconds: float = 2.0) -> list[tuple[int, str]]:
+        """What must go now: kind and the provider's id."""
+        self.store.clock.pass_seconds(after_seconds)
+        return [(each.signal.kind, each.signal.draft_message_id) for each in await self.book.left()]
+
+    async def rows(self) -> int:
+        ((count,),) = await self.store.fetch("SELECT count(*) FROM drafts")
+        return int(count)
+
+
+@asynccontextmanager
+async def at_desk(store: Store) -> AsyncIterator[Desk]:
+    stopping, elsewhere = asyncio.Event(), list[Shown]()
+    sessions = Sessions(store.engine, now=store.clock, new_id=new_id)
+    presence = Presence(_nothing, elsewhere=_nobody, stopping=stopping, monotonic=time.monotonic)
+    book = DraftBook(sessions)
+    drafts = Drafts(book.look, presence, wakeups=store.wakeups, elsewhere=elsewhere.append)
+    desk = Desk(store, book, presence, drafts, Conversations(sessions), elsewhere)
+
+    async def listen() -> None:
+        async for signals in presence.watch([pb.SignalledChannel(channel="whatsapp", drafts=True)]):
+            desk.heard += signals
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    yield desk
+    stopping.set()
+    await asyncio.wait_for(listening, 10)
+
+
+async def _nothing(_begun: Sequence[object]) -> dict[tuple[str, str], pb.Signal]:
+    return {}
+
+
+def _nobody(_begun: Sequence[object]) -> None:
+    """There is one replica."""
+
+
+async def a_turn(store: Store, chat: str = "chat-1") -> LeasedTurn:
+    await store.hear("hi", chat_id=chat)
+    (turn,) = await store.lease()
+    return turn
+
+
+async def test_the_account_says_whether_its_turns_are_progressive(store: Store) -> None:
+    assert not (await a_turn(store)).setting.progressive
+    await store.execute("""UPDATE channel_accounts SET options = '{"progressive": "on"}' WHERE id = 'account-1'""")
+    assert (await a_turn(store, "chat-2")).setting.progressive
+    await store.execute("""UPDATE channel_accounts SET options = '{"x": "progressive", "progressive": "off"}'""")
+    assert not (await a_turn(store, "chat-3")).setting.progressive
+
+
+async def test_what_a_turn_writes_is_shown_to_who_can(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        assert await desk.share(turn, "One.")
+        async with asyncio.timeout(30):
+            while not desk.heard:
+                await asyncio.sleep(0.01)
+        (told,) = desk.heard
+        assert (told.kind, told.text, told.turn_id) == (pb.SIGNAL_KIND_DRAFT, "One.", turn.turn_id)
+        assert (told.account_id, told.chat_id, told.provider_message_id) == ("account-1", "chat-1", "in-1")
+        assert [each.signal.text for each in desk.elsewhere] == ["One."]
+        assert desk.drafts.of(turn.conversation_id, turn.turn_id) == "One."
+        assert desk.drafts.of(turn.conversation_id, "another") == desk.drafts.of(turn.conversation_id, "") == ""
+
+
+@pytest.mark.parametrize("case", ["worker", "epoch", "ended", "human", "sending"])
+async def test_nothing_is_shown_for_who_has_lost_the_turn_or_the_conversation(store: Store, case: str) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        if case == "ended":
+            await store.commit(turn, "done")
+        if case == "human":
+            await store.execute("UPDATE conversations SET owner = 'human'")
+        if case == "sending":
+            await store.execute("UPDATE conversations SET open_deliveries = 1")
+        granted = await desk.share(
+            turn, "One.", worker="w2" if case == "worker" else "w1", epoch=turn.epoch + (case == "epoch")
+        )
+        assert not granted
+        assert (desk.heard, desk.elsewhere, desk.drafts.of(turn.conversation_id, turn.turn_id)) == ([], [], "")
+
+
+async def test_one_worker_is_granted_a_turns_draft_and_only_while_it_runs(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        assert await desk.record(turn, "BEGUN")
+        assert await desk.record(turn, "BEGUN"), "the answer was lost, and it asks again"
+        assert not await desk.record(turn, "BEGUN", worker="s2")
+        assert await desk.record(turn, "SHOWN", "p-1")
+        await store.commit(turn, "done")
+        late = await a_turn(store, "chat-2")
+        await store.execute("UPDATE conversations SET owner = 'human' WHERE chat_id = 'chat-2'")
+        assert not await desk.record(late, "BEGUN")
+        assert not await desk.record(late, "SHOWN", "p-2"), "whoever posted it takes it back"
+
+
+async def test_a_draft_that_became_the_reply_stays(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        await desk.record(turn, "SHOWN", "p-1")
+        assert await desk.left() == []
+        await store.commit(turn, "done")
+        assert await desk.left() == [], "the reply is on its way"
+        (delivery,) = await store.lease_deliveries()
+        assert delivery.turn_id == turn.turn_id
+        await store.send(delivery, "p-1")
+        assert (await desk.left(), await desk.rows()) == ([], 0)
+
+
+@pytest.mark.parametrize("provider_id", ["p-1", ""])
+async def test_a_draft_beside_the_reply_goes(store: Store, provider_id: str) -> None:
+    """As when its sender died, before or after it said what it had posted."""
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        if provider_id:
+            await desk.record(turn, "SHOWN", provider_id)
+        await store.commit(turn, "done")
+        (delivery,) = await store.lease_deliveries()
+        await store.send(delivery, "p-2")
+        assert await desk.left() == [(pb.SIGNAL_KIND_RETRACT, provider_id)]
+        assert await desk.left() == [], "it was told to somebody"
+        assert await desk.left(20) == [(pb.SIGNAL_KIND_RETRACT, provider_id)], "who may have died"
+        await desk.record(turn, "GONE", worker="s2")
+        assert (await desk.left(600), await desk.rows()) == ([], 0)
+
+
+async def test_a_take_over_takes_the_draft_away(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        await desk.record(turn, "SHOWN", "p-1")
+        await store.execute("UPDATE conversations SET owner = 'human', owner_epoch = owner_epoch + 1")
+        assert await desk.left() == [(pb.SIGNAL_KIND_RETRACT, "p-1")]
+        await desk.record(turn, "GONE")
+        assert not await desk.record(turn, "SHOWN", "p-1")
+
+
+async def test_a_reply_that_may_have_been_sent_keeps_its_draft_until_that_is_known(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        await desk.record(turn, "SHOWN", "p-1")
+        await store.commit(turn, "done")
+        (delivery,) = await store.lease_deliveries()
+        await store.record(delivery, "BEGUN")
+        await store.record(delivery, "UNKNOWN", reason="timeout")
+        assert await desk.left() == []
+        await store.receive("SENT", delivery_id=delivery.delivery_id, provider_message_id="p-2")
+        assert await desk.left(61) == [(pb.SIGNAL_KIND_RETRACT, "p-1")]
+
+
+async def test_a_draft_that_nobody_can_take_back_is_given_up(store: Store) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        await store.execute("UPDATE conversations SET owner_epoch = owner_epoch + 1")
+        told = [await desk.left(600) for _ in range(MOST_RETRACTIONS + 1)]
+        assert [len(each) for each in told] == [1] * MOST_RETRACTIONS + [0]
+        assert await desk.rows() == 0
+
+
+async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_take_over(store: Store) -> None:
+    async with at_desk(store) as desk:
+        watching = Watching(
+            desk.reads, store.wakeups, stopping=asyncio.Event(), monotonic=time.monotonic, draft=desk.drafts.of
+        )
+        turn = await a_turn(store)
+        news = watching.watch(TENANT, turn.conversation_id, after_seq=1)
+        assert await desk.share(turn, "One.")
+        assert await _next(news) == (True, "One.", [])
+        await store.execute("UPDATE conversations SET owner = 'human'")
+        assert await _next(news) == (True, "", [])
+        await store.execute("UPDATE conversations SET owner = 'agent'")
+        assert await desk.share(turn, "One. Two.")
+        assert await _next(news) == (True, "One. Two.", [])
+        await store.commit(turn, "One. Two. Three.")
+        assert await _next(news) == (False, "", ["One. Two. Three."])
+        await news.aclose()
+
+
+async def _next(news: AsyncIterator[WatchMessagesResponse]) -> tuple[bool, str, list[str]]:
+    async with asyncio.timeout(30):
+        heard = await anext(news)
+    return heard.thinking, heard.draft, [each.text for each in heard.messages]
+
+
+async def test_another_replica_hears_what_is_written_and_of_a_long_text_the_beginning(
+    postgres_server: Postgres,
+) -> None:
+    url = fresh("postgres", None, postgres_server)  # type: ignore[arg-type]  # of SQLite only
+    here, there = Events(Wakeups()), Events(Wakeups())
+    heard: list[Shown] = []
+    there.show(_nobody, draw=heard.append)
+    hots = [open_hot(url, replica_id=new_id(), events=each) for each in (here, there)]
+    long = "Ein langer Satz mit Umlauten äöü und \U0001f600. " * 2000
+    signal = pb.Signal(tenant_id="t", turn_id="turn-1", conversation_id="c1", text=long, metadata={"a b": "c,d"})
+    async with asyncio.TaskGroup() as group:
+        crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
+        for hot in hots:
+            await hot.database.open()
+        async with asyncio.timeout(30):
+            while not heard:
+                for hot in hots:
+                    await hot.database.beat()
+                here.drafted(Shown("slack", signal))
+                await asyncio.sleep(0.1)
+        for each in crying:
+            each.cancel()
+    for hot in hots:
+        await hot.database.close()
+    shown = heard[0]
+    assert (shown.channel, shown.signal.turn_id, dict(shown.signal.metadata)) == ("slack", "turn-1", {"a b": "c,d"})
+    assert long.startswith(shown.signal.text)
+    assert len(shown.signal.text) > 2000
+
+
+def test_nothing_goes_that_may_be_the_reply() -> None:
+    def of(*deliveries: str, is_reply: bool = False, open_turn: bool = False, same_owner: bool = True) -> Fate:
+        return fate(open_turn=open_turn, same_owner=same_owner, deliveries=deliveries, is_reply=is_reply)[0]
+
+    assert of(open_turn=True) is Fate.STAYS
+    assert of(open_turn=True, same_owner=False) is Fate.GOES
+    for state in ("queued", "sending", "unknown"):
+        assert of(state) is Fate.STAYS
+        assert of(state, same_owner=False) is Fate.STAYS
+    assert of("sent", is_reply=True) is of("delivered", is_reply=True, same_owner=False) is Fate.IS_THE_REPLY
+    assert of("sent") is of("failed") is of() is Fate.GOES
