@@ -16,6 +16,7 @@ MAY = {
     "vault.py": {"select"},  # Finds out whose account a webhook's URL names; rotates keys for all.
     "api_keys.py": {"select"},  # Finds out whose key somebody shows.
     "account_health.py": {"select"},  # Counts the accounts of all tenants.
+    "drafts.py": {"select"},  # Finds out whose drafts are to be looked at.
     "listeners.py": {"select"},  # A process listens for accounts of all tenants.
     "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
     "lanes.py": {"text"},  # Conditions only.
