@@ -57,6 +57,7 @@ class Capabilities:
     templates: bool = False  # an approved template can be sent in the place of free text
     rates: Rates | None = None  # None: nobody is called, and nothing is paced
     repeats: bool = False  # it brings a webhook again for hours that was answered 503
+    human_window: timedelta | None = None  # what a human may still say after `window`, where the account has that right
     largest_webhook: int = 0  # bytes of the largest body that it posts, where that is more than HTTP_MAX_BODY_BYTES
 
 
@@ -118,6 +119,7 @@ class Outgoing:
     template: str = ""  # the provider's id of an approved template that goes out in the place of text; "": none does
     draft: str = ""  # the provider's id of a draft of ours that this takes the place of, with all of its text; "": none
     template_values: Mapping[str, str] = field(default_factory=dict)  # of its variables; the channel makes them fit
+    as_human: bool = False  # a human says it in their own, longer window
     file: File | None = None  # the part is a file, for `give`; its caption stands in `text`
 
     def __repr__(self) -> str:

@@ -80,6 +80,7 @@ class Instagram:
         reconciles=True,
         rates=Rates(account=Rate(80, burst=20)),
         largest_webhook=meta_webhook.LARGEST_BODY,
+        human_window=timedelta(days=7),
     )
     # Seven days are for humans only, and by a feature that Meta must grant; there are no templates.
     # https://developers.facebook.com/docs/messenger-platform/policy/policy-overview#standard_messaging
@@ -135,7 +136,8 @@ class Instagram:
 def _call(outgoing: Outgoing, credentials: Credentials, *, what: Mapping[str, object]) -> Call:
     if not _PERSON.fullmatch(outgoing.chat_id):
         raise error("recipient", provider_code="chat_id")
-    body = {"recipient": {"id": outgoing.chat_id}, **what}
+    tag = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"} if outgoing.as_human else {}
+    body = {"recipient": {"id": outgoing.chat_id}, **tag, **what}
     return meta_graph.send(outgoing, credentials.get("access_token", ""), base_url=API_BASE_URL, body=body)
 
 

@@ -37,6 +37,7 @@ OPTIONS = (
         (*TWILIO[:1], META[0]),
     ),
     OptionField("template_language", "for example de", "The template's language at Meta. Default: en_US", META[:1]),
+    OptionField("human_agent", "true or false", "Meta granted Human Agent: humans may answer for seven days", META[1:]),
     OptionField("graph_version", "for example v23.0", "The version of the Graph API that is spoken to", META),
     OptionField("messaging_service_sid", "MG…", "Twilio's messaging service to send by, not the number", TWILIO),
     OptionField("validity_seconds", "1 to 36000", "How long Twilio may try; what is older is dropped there", TWILIO),

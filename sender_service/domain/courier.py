@@ -69,6 +69,7 @@ class Trip:
     attempts: int  # of this part, before this one
     pacing: Pacing | None
     draft: str = ""  # the provider's id of the draft whose place the first part takes
+    as_human: bool = False  # said within the window of humans
     template: str = ""  # goes out in the place of the text, as one part
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
 
@@ -118,9 +119,11 @@ class Courier:
         if stopping.is_set():
             await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
             return None
-        decision = self._decide(trip)
+        # Asked anew with each lease: while it waited for a retry the window may have closed, or opened again.
+        decision = windows.decided(leased, load.secrets.account, channel=channel, now=self.clocks.wall())
         if decision in UNSAID:
             return await self._refuse(load, windows.unsaid(decision, channel=channel.name, text=leased.text))
+        trip.as_human = decision is Decision.AS_HUMAN
         if decision is Decision.TEMPLATE:
             trip.template = load.secrets.account.options["template"]
             trip.parts[trip.part :] = [_as_one(trip.parts[trip.part :])]
@@ -128,25 +131,6 @@ class Courier:
         while begins and await self._attempt(trip):
             trip.part, trip.attempts = trip.part + 1, 0
         return None
-
-    def _decide(self, trip: Trip) -> Decision:
-        """Asked anew with each lease: while it waited for a retry the window may have closed, or opened again."""
-        leased, channel, now = trip.load.leased, trip.channel, self.clocks.wall()
-        if channel.window is None:
-            return Decision.FREE_TEXT
-        silence, policy = windows.silence_of(leased), windows.policy_of(trip.load.secrets.account, channel)
-        decision = windows.decide(channel.window, silence, policy=policy, now=now)
-        metrics.sender_window_decisions.labels(channel=channel.name, decision=decision.value).inc()
-        if decision is not Decision.FREE_TEXT:
-            log.info(
-                "window.closed",
-                delivery_id=leased.delivery_id,
-                channel=channel.name,
-                decision=decision.value,
-                policy=policy,
-                silent_seconds=round((now - silence.wrote_at).total_seconds()) if silence.wrote_at else None,
-            )
-        return decision
 
     async def _attempt(self, trip: Trip) -> bool:
         """One call for the part that has begun, and the record of its end. True when the next part has begun."""
@@ -199,6 +183,7 @@ class Courier:
             api_base_url=self.addresses.api_base_url(trip.channel),
             options=account.options,
             draft="" if trip.part or trip.template else trip.draft,
+            as_human=trip.as_human,
             template=trip.template,
             template_values=_values(trip, account.options),
         )

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from channels.channel import Channel
+from kit import logs, metrics
 from kit.moments import moment
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ChannelAccount
 from sender_service.domain.outcomes import Outcome
+
+log = logs.get("sender")
 
 WINDOW_CLOSED = "window_closed"
 LONGEST_SUMMARY = 4000  # the contract's
@@ -25,6 +28,7 @@ class Decision(StrEnum):
     """What becomes of a text. The words are those of the metric."""
 
     FREE_TEXT = "free_text"
+    AS_HUMAN = "as_human"
     TEMPLATE = "template"
     HUMAN = "human"
     DROP = "drop"
@@ -67,11 +71,35 @@ class Silence:
         return at is not None and (self.wrote_at is None or at >= self.wrote_at)
 
 
-def decide(window: timedelta | None, silence: Silence, *, policy: str, now: datetime) -> Decision:
-    """The table."""
+def decide(
+    window: timedelta | None, silence: Silence, *, policy: str, now: datetime, human_window: timedelta | None = None
+) -> Decision:
+    """The table. `human_window` is that of what a human says, where the account has one."""
     if silence.within(window, now):
         return Decision.FREE_TEXT
+    if human_window is not None and silence.within(human_window, now):
+        return Decision.AS_HUMAN
     return OUTSIDE[policy, silence.has_template]
+
+
+def decided(leased: LeasedDelivery, account: ChannelAccount, *, channel: Channel, now: datetime) -> Decision:
+    """What becomes of a delivery now, counted, and told when it is not just said."""
+    if channel.window is None:
+        return Decision.FREE_TEXT
+    silence, policy = silence_of(leased), policy_of(account, channel)
+    longer = human_window_of(leased, account, channel=channel)
+    decision = decide(channel.window, silence, policy=policy, now=now, human_window=longer)
+    metrics.sender_window_decisions.labels(channel=channel.name, decision=decision.value).inc()
+    if decision is not Decision.FREE_TEXT:
+        log.info(
+            "window.closed",
+            delivery_id=leased.delivery_id,
+            channel=channel.name,
+            decision=decision.value,
+            policy=policy,
+            silent_seconds=round((now - silence.wrote_at).total_seconds()) if silence.wrote_at else None,
+        )
+    return decision
 
 
 def silence_of(leased: LeasedDelivery) -> Silence:
@@ -81,6 +109,12 @@ def silence_of(leased: LeasedDelivery) -> Silence:
         moment(leased.last_template_at) if leased.HasField("last_template_at") else None,
         moment(leased.window_closed_at) if leased.HasField("window_closed_at") else None,
     )
+
+
+def human_window_of(leased: LeasedDelivery, account: ChannelAccount, *, channel: Channel) -> timedelta | None:
+    """Only for what a human wrote, and where the provider granted it, which the account says."""
+    granted = account.options.get("human_agent", "").lower() == "true"
+    return channel.capabilities.human_window if granted and leased.said_by_human else None
 
 
 def policy_of(account: ChannelAccount, channel: Channel) -> str:

@@ -33,9 +33,18 @@ def setting(row: Sequence[Any]) -> TurnSetting:
 
 def head(delivery: Delivery, more: Sequence[Any]) -> Head:
     """`more`: account state, text, the provider's id of the message that it answers, that message's metadata, files,
-    and whether the account may have to wait."""
+    whether the account may have to wait, and who says it."""
     metadata = orjson.loads(more[3]) if more[3] else {}
-    return Head(delivery, more[0], more[1], more[2], metadata, attachments(more[4]), may_wait=bool(more[5]))
+    return Head(
+        delivery,
+        more[0],
+        more[1],
+        more[2],
+        metadata,
+        attachments(more[4]),
+        may_wait=bool(more[5]),
+        said_by_human=more[6] == "operator",
+    )
 
 
 def answered(row: Sequence[Any]) -> Answered:

@@ -42,6 +42,7 @@ class Head:
     reply_metadata: Mapping[str, str]
     attachments: Sequence[Attachment] = ()
     may_wait: bool = False  # its account is stopped, or has no calls left: look at its pace first
+    said_by_human: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def delivery(lane: Lane, head: Head) -> LeasedDelivery:
         last_template_at=_stamp(lane.last_template_at),
         window_closed_at=_stamp(lane.window_closed_at),
         turn_id=row.turn_id or "",
+        said_by_human=head.said_by_human,
     )
 
 

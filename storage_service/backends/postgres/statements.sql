@@ -135,7 +135,7 @@ ORDER BY c.delivery_due_at LIMIT $2 FOR UPDATE SKIP LOCKED;
 
 -- heads: the first open delivery of each lane, its text, and the message that it answers
 SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments,
-       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false)
+       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false), m.role
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)
 CROSS JOIN LATERAL (
   SELECT * FROM deliveries f

@@ -86,7 +86,7 @@ WHERE c.delivery_due_at IS NOT NULL AND c.delivery_due_at <= ? ORDER BY c.delive
 
 -- head: the first open delivery of a lane, its text, and the message that it answers
 SELECT {Delivery d}, a.state, m.text, coalesce(r.provider_message_id, ''), r.message_metadata, m.attachments,
-       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false)
+       coalesce(p.held_until IS NOT NULL OR p.ill_until IS NOT NULL OR p.unproven >= p.allowed, false), m.role
 FROM deliveries d
 JOIN channel_accounts a ON a.tenant_id = d.tenant_id AND a.id = d.account_id
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id

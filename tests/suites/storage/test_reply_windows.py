@@ -104,6 +104,15 @@ async def test_a_human_who_has_it_is_asked_for_by_nobody(store: Store, world: Wo
     assert (await rows(store))[-1] == ("failed", "window_closed", 0)
 
 
+async def test_the_sender_is_told_what_a_human_said(store: Store, world: World) -> None:
+    await said(store, "one")
+    answer = await leased(store)
+    await store.send(answer, "p-1")
+    await owned_by(world, answer.conversation_id, chat.OWNER_HUMAN)
+    await operator_says(store, world, answer.conversation_id, "I am a person.")
+    assert (answer.said_by_human, (await leased(store)).said_by_human) == (False, True)
+
+
 async def test_who_wrote_after_the_lease_has_opened_the_window_so_it_is_decided_anew(
     store: Store, world: World
 ) -> None:

@@ -99,6 +99,7 @@ class Road:
     provider_hangs: bool = False
     draft: str = ""
     options: dict[str, str] = field(default_factory=dict)
+    said_by_human: bool = False
     stored: dict[str, bytes] = field(default_factory=dict)
 
     async def record(self, record: AttemptRecord, within_seconds: float) -> AttemptResult:
@@ -170,6 +171,7 @@ class Road:
             last_inbound_at=_stamp(known.wrote_at),
             last_template_at=_stamp(known.template_at),
             window_closed_at=_stamp(known.refused_at),
+            said_by_human=self.said_by_human,
         )
         await self.courier().deliver(Load(leased, AccountSecrets(account=account)), self.stopping)
 

@@ -10,13 +10,15 @@ from channels.registry import CHANNELS
 from kit import metrics
 from kit.errors import LeaseLost
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ChannelAccount
 from sender_service.domain import windows
 from sender_service.domain.windows import OUTSIDE, Decision, Silence, decide
 from tests.unit.sender.road import NOW, Pigeon, Road, ok, road
 
 DAY = timedelta(hours=24)
-FREE, TEMPLATE, HUMAN, DROP = Decision
+FREE, AS_HUMAN, TEMPLATE, HUMAN, DROP = Decision
+WEEK = timedelta(days=7)
 TEMPLATED = {"outside_window": "template", "template": "HX1", "template_variable": "1"}
 INSIDE_TO_THE_SECOND = timedelta(hours=23, minutes=59, seconds=59)
 OUTSIDE_TO_THE_SECOND = timedelta(hours=24, seconds=1)
@@ -92,6 +94,40 @@ def windowed(way: Road, **options: str) -> Road:
     return way
 
 
+# The last message of the person and the refusal since, as ages -> what a human's own words become, policy "human".
+HUMANS = {
+    "23:59:59 ago": ((INSIDE_TO_THE_SECOND, None, None), FREE),
+    "24:00:01 ago": ((OUTSIDE_TO_THE_SECOND, None, None), AS_HUMAN),
+    "a second before seven days": ((WEEK - timedelta(seconds=1), None, None), AS_HUMAN),
+    "seven days ago": ((WEEK, None, None), HUMAN),
+    "they never wrote": ((None, None, None), HUMAN),
+    "refused since": ((2 * DAY, None, DAY), HUMAN),
+}
+
+
+@pytest.mark.parametrize("case", HUMANS)
+def test_humans_have_seven_days_where_a_provider_grants_them(case: str) -> None:
+    ages, expected = HUMANS[case]
+    assert decide(DAY, silence_of(ages), policy="human", now=NOW, human_window=WEEK) is expected
+
+
+@pytest.mark.parametrize(
+    ("said_by_human", "granted", "channel", "window"),
+    [
+        (True, "true", "instagram", WEEK),
+        (False, "true", "instagram", None),
+        (True, "false", "instagram", None),
+        (True, "", "instagram", None),
+        (True, "true", "whatsapp_cloud", None),
+    ],
+)
+def test_the_longer_window_is_for_a_humans_words_on_an_account_that_has_the_right(
+    said_by_human: bool, granted: str, channel: str, window: timedelta | None
+) -> None:
+    leased, account = LeasedDelivery(said_by_human=said_by_human), ChannelAccount(options={"human_agent": granted})
+    assert windows.human_window_of(leased, account, channel=CHANNELS[channel]) == window
+
+
 async def test_inside_the_window_free_text_goes_out_and_the_decision_is_counted() -> None:
     counted = metrics.sender_window_decisions.labels(channel="pigeon", decision="free_text")
     before = counted._value.get()
@@ -100,6 +136,15 @@ async def test_inside_the_window_free_text_goes_out_and_the_decision_is_counted(
     assert way.happened == ["BEGUN 0/1", "call hello", "SENT 0/1"]
     assert not way.records[0].template
     assert counted._value.get() == before + 1
+
+
+@pytest.mark.parametrize(("age", "as_human"), [(INSIDE_TO_THE_SECOND, False), (OUTSIDE_TO_THE_SECOND, True)])
+async def test_what_a_human_says_later_is_said_as_a_humans(age: timedelta, as_human: bool) -> None:
+    way = windowed(road(ok()), human_agent="true")
+    way.said_by_human = True
+    way.channel.capabilities = Capabilities(receipts=True, reconciles=True, human_window=WEEK)
+    await way.carry(silence=Silence(NOW - age))
+    assert [each.as_human for each in way.channel.seen] == [as_human]
 
 
 async def test_outside_it_a_human_is_asked_for_with_what_was_not_said_and_nobody_is_called() -> None:
