@@ -86,16 +86,17 @@ class Paces:
     def ended(self, delivery: Delivery, attempt: Attempt | None, *, item: AttemptRecord, at: datetime) -> bool:
         """Notes what the end of a call says of its account. True when it counts against the message itself."""
         pace = self.now.get((delivery.tenant_id, delivery.account_id, ""))
-        if pace is None or attempt is None or not item.HasField("pacing"):
+        if pace is None or not item.HasField("pacing"):
             return True
+        began_at = at if attempt is None else attempt.begun_at
         if item.account_sign == ACCOUNT_SIGN_ALIVE or item.outcome == ATTEMPT_OUTCOME_SENT:
-            pace.lives(attempt.begun_at)
+            pace.lives(began_at)
         elif item.account_sign == ACCOUNT_SIGN_THROTTLED:
             hold = timedelta(seconds=seconds(item.hold)) if item.HasField("hold") else None
-            pace.throttled(hold, began_at=attempt.begun_at, now=at)
+            pace.throttled(hold, began_at=began_at, now=at)
         elif item.account_sign == ACCOUNT_SIGN_FAILING:
-            return pace.failed(delivery.id, began_at=attempt.begun_at, now=at)
-        return False
+            return pace.failed(delivery.id, began_at=began_at, now=at)
+        return attempt is None
 
     def next_try(self, delivery: Delivery, *, item: AttemptRecord, due_at: datetime) -> tuple[datetime, str]:
         """When a part that failed is due, and why it waits: with its account, while that is stopped."""
