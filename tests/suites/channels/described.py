@@ -23,6 +23,11 @@ PROVIDERS = {
     "whatsapp": "twilio",
     "whatsapp_cloud": "whatsapp",
 }
+MEDIA_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data",
+}
 NOT_ARGUMENTS = {"self", "kwargs"}
 
 
@@ -49,14 +54,14 @@ def _against(
         said += _broken(schema, _typed(dict(parse_qsl(query, keep_blank_values=True)), schema), where="query")
     elif query:
         said.append(f"no query is described: {query}")
-    kind = next((each for each in ("json", "form") if each in operation), "")
+    kind = next((each for each in MEDIA_TYPES if each in operation), "")
     if body is not None and not kind:
         said.append("no body is described")
     elif body is not None:
-        media_type = {"json": "application/json", "form": "application/x-www-form-urlencoded"}[kind]
+        media_type = MEDIA_TYPES[kind]
         if headers.get("content-type", "").partition(";")[0] != media_type:
             said.append(f"not {media_type}")
-        said += _broken(operation[kind], _typed(body, operation[kind]) if kind == "form" else body, where="body")
+        said += _broken(operation[kind], body if kind == "json" else _typed(body, operation[kind]), where="body")
     return said
 
 
