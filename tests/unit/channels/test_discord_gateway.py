@@ -24,6 +24,7 @@ from channels.listening import (
     Taken,
 )
 from tests.simulated.discord_gateway import ME, me, message
+from tests.suites.channels.described import complaints
 
 DOOR, RESUME_AT = "wss://gateway.discord.example", "wss://resume.discord.example"
 BEAT = 40.0
@@ -56,6 +57,10 @@ class Ear:
             else:
                 self.said.append(json.loads(step.text))
             step = self.steps.send(None)
+        if isinstance(step, Call):
+            body = json.loads(step.body) if step.body else None
+            found = complaints("discord", method=step.method, url=step.url, headers=step.headers, body=body)
+            assert found == []
         return step
 
     def send(self, result: Any = None) -> Step:

@@ -10,6 +10,7 @@ from channels.channel import Answer, Call, Credentials, Unauthorized, Unavailabl
 from channels.listening import Listened, Note, Pause, Step, Steps, Take, Taken
 from channels.telegram_polling import TelegramPolling
 from channels.telegram_updates import ALLOWED_UPDATES
+from tests.suites.channels.described import complaints
 
 TOKEN = "123456:canary"
 
@@ -27,6 +28,10 @@ class Ear:
         while isinstance(step, Note):
             self.notes.append(step)
             step = self.steps.send(None)
+        if isinstance(step, Call):
+            body = json.loads(step.body) if step.body else None
+            found = complaints("telegram", method=step.method, url=step.url, headers=step.headers, body=body)
+            assert found == []
         return step
 
     def send(self, result: Any) -> Step:
