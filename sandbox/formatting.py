@@ -65,7 +65,7 @@ DISCORD = (
     _PRE,
     _CODE,
     _QUOTE,
-    Rule(re.compile(r"(?<!\\)\[([^\]]+)\]\(<?(?P<link>[^)>]+)>?\)"), "link"),
+    Rule(re.compile(r"(?<!\\)\[([^\]]+)\]\(<?(?P<link>(?<=<)[^>]+|(?<!<)[^)>]+)>?\)"), "link"),
     Rule(re.compile(r"(?<!\\)\*\*(.+?)(?<!\\)\*\*"), "bold"),
     Rule(re.compile(r"(?<!\\)~~(.+?)(?<!\\)~~"), "strike"),
     Rule(_inline("_"), "italic"),

@@ -46,6 +46,8 @@ def test_slack_shows_its_marks_and_unescapes(text: str, shown: tuple[Run, ...]) 
         (r"\*\*a\*\* \_b\_", (Run("**a** _b_"),)),
         (r"`\*`", (Run(r"\*", CODE),)),
         ("[here](<https://example.com>)", (Run("here", ("link",), "https://example.com"),)),
+        ("[a](<https://x.test/(b)>) c", (Run("a", ("link",), "https://x.test/(b)"), Run(" c"))),
+        ("[a](https://x.test/b) c", (Run("a", ("link",), "https://x.test/b"), Run(" c"))),
         ("```py\nx = 1\n```", (Run("x = 1", ("pre",)),)),
     ],
 )
