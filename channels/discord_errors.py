@@ -5,9 +5,10 @@ https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
 
 from typing import Any
 
-from channels.channel import Answer, DeliveryError, Unreadable
+from channels import payload
+from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
-from channels.payload import integer, parse_json
+from channels.payload import integer
 
 BY_CODE: dict[int, Failure] = {
     10003: "recipient",  # the channel is gone, or was never ours to see
@@ -96,7 +97,4 @@ def code_of(answer: Answer) -> int:
 
 def content(answer: Answer) -> dict[str, Any]:
     """The JSON object that came back, or an empty one."""
-    try:
-        return parse_json(answer.body)
-    except Unreadable:
-        return {}
+    return payload.content(answer.body)

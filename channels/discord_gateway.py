@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 
 from channels import discord_errors
-from channels.channel import Call, DeliveryError, Unauthorized, Unavailable, Unreadable
+from channels.channel import Call, DeliveryError, Unauthorized, Unavailable
 from channels.discord_hearing import Hearing
 from channels.discord_ids import is_id
 from channels.discord_messages import is_dispatch
@@ -34,7 +34,7 @@ from channels.listening import (
     Take,
     wait_seconds,
 )
-from channels.payload import integer, mapping, parse_json, string
+from channels.payload import content, integer, mapping, parse_json, string
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
@@ -269,9 +269,4 @@ def _say(operation: int, content: object) -> Say:
 
 def _content(heard: Heard | Closed | None) -> dict[str, Any]:
     """What is no JSON says nothing."""
-    if not isinstance(heard, Heard):
-        return {}
-    try:
-        return parse_json(heard.text.encode())
-    except Unreadable:
-        return {}
+    return content(heard.text.encode()) if isinstance(heard, Heard) else {}

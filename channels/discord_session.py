@@ -7,8 +7,7 @@ from typing import Any, Self
 
 import orjson
 
-from channels.channel import Unreadable
-from channels.payload import integer, mapping, parse_json, string
+from channels.payload import content, integer, mapping, string
 
 LONGEST = 500
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
@@ -32,10 +31,7 @@ class Session:
     @classmethod
     def read(cls, cursor: str) -> Self:
         """As it was written; whatever cannot be read is no session."""
-        try:
-            told = parse_json(cursor.encode()) if cursor else {}
-        except Unreadable:
-            told = {}
+        told = content(cursor.encode())
         session = cls(
             string(told.get("id")), string(told.get("url")), integer(told.get("seq")) or 0, str(told.get("me"))
         )

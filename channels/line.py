@@ -33,12 +33,11 @@ from channels.channel import (
     TextLimit,
     Unauthorized,
     Unknown,
-    Unreadable,
     Webhook,
 )
 from channels.failures import Failure, by_status, error, retry_after
 from channels.media import Download, Finding, Gone, Wanted, fixed
-from channels.payload import items, mapping, parse_json, string
+from channels.payload import content, items, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.rates import Rate, Rates
@@ -52,7 +51,14 @@ _RETRY_KEYS = UUID("6f0f3f7c-7f5b-4d7e-9a53-1c2a0f8b6d10")  # under which each p
 _TOKEN = re.compile(r"[!-~]{1,2000}", re.ASCII)
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _ACCEPTED = 409  # with the same key it was taken before: https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
-_MONTHLY = "monthly limit"
+# A status, and a word that the answer must hold.
+_BY_WORDS: tuple[tuple[int, str, Failure], ...] = (
+    (400, "'to'", "recipient"),
+    (403, "", "unauthorized"),
+    (404, "", "unavailable"),
+    (_ACCEPTED, "", "unknown"),  # taken before, and LINE does not say as what
+    (429, "monthly limit", "unauthorized"),  # until the month ends, or somebody pays for more
+)
 # https://developers.line.biz/en/reference/messaging-api/#rate-limits has 2,000 pushes a second for an account; of one
 # chat it says nothing.
 RATES = Rates(account=Rate(500, burst=100), chat=lambda _chat_id: Rate(2, burst=5))
@@ -164,7 +170,7 @@ def _token(credentials: Credentials) -> str:
 
 def _sent(answer: Answer) -> str:
     """The message's id. Of what was taken before with the same key LINE tells it again."""
-    sent = string(mapping(next(iter(items(_content(answer).get("sentMessages"))), None)).get("id"))
+    sent = string(mapping(next(iter(items(content(answer.body).get("sentMessages"))), None)).get("id"))
     if sent and (answer.status == _ACCEPTED or 200 <= answer.status < 300):
         return sent
     raise _failure(answer)
@@ -172,23 +178,8 @@ def _sent(answer: Answer) -> str:
 
 def _failure(answer: Answer) -> DeliveryError:
     """LINE says what is wrong in words; its codes are those of HTTP."""
-    words = string(_content(answer).get("message")).lower()
-    meaning: Failure = by_status(answer.status)
-    if answer.status == 429 and _MONTHLY in words:
-        meaning = "unauthorized"  # until the month ends, or somebody pays for more: sending on is of no use
-    elif answer.status in {403, 404}:
-        meaning = "unauthorized" if answer.status == 403 else "unavailable"
-    elif answer.status == 400 and "'to'" in words:
-        meaning = "recipient"
-    elif answer.status == _ACCEPTED:
-        meaning = "unknown"  # taken before, and LINE does not say as what
-    elif answer.status >= 500:
-        meaning = "unknown"  # LINE says so itself: it may have been delivered
+    words = string(content(answer.body).get("message")).lower()
+    told = next((meaning for status, word, meaning in _BY_WORDS if status == answer.status and word in words), None)
+    # Of a 5xx LINE says itself that the message may have been delivered.
+    meaning = told or ("unknown" if answer.status >= 500 else by_status(answer.status))
     return error(meaning, provider_code=str(answer.status), retry_after=retry_after(answer))
-
-
-def _content(answer: Answer) -> dict[str, Any]:
-    try:
-        return parse_json(answer.body)
-    except Unreadable:
-        return {}

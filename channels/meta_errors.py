@@ -7,9 +7,9 @@ Decided by code and subcode: the HTTP status is 400 for nearly everything, and t
 
 from datetime import timedelta
 
-from channels.channel import Answer, DeliveryError, Unreadable
+from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
-from channels.payload import integer, mapping, parse_json
+from channels.payload import content, integer, mapping
 
 TO_ONE_PERSON = 131056  # too many messages
 
@@ -103,7 +103,4 @@ def failure(answer: Answer) -> DeliveryError:
 
 
 def _stated(answer: Answer) -> dict[str, object]:
-    try:
-        return mapping(parse_json(answer.body).get("error"))
-    except Unreadable:
-        return {}
+    return mapping(content(answer.body).get("error"))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import orjson
 
 from channels import meta_errors
-from channels.channel import Answer, Call, Outgoing, Unauthorized, Unreadable
-from channels.payload import parse_json
+from channels.channel import Answer, Call, Outgoing, Unauthorized
+from channels.payload import content
 
 VERSION = "v23.0"  # of the official description that the calls were checked against; Meta keeps one for two years
 TIMEOUT_SECONDS = 15.0
@@ -56,7 +56,4 @@ def taken(answer: Answer) -> dict[str, object]:
     """What a good answer holds; empty when it cannot be read. Raises the DeliveryError of a bad one."""
     if not 200 <= answer.status < 300:
         raise meta_errors.failure(answer)
-    try:
-        return parse_json(answer.body)
-    except Unreadable:
-        return {}
+    return content(answer.body)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from channels import instagram, meta_errors, whatsapp_cloud
-from channels.channel import Answer, Call, Unauthorized, Unavailable, Unreadable
+from channels.channel import Answer, Call, Unauthorized, Unavailable
 from channels.meta_graph import TIMEOUT_SECONDS, VERSION, taken
-from channels.payload import integer, mapping, parse_json, seconds, string
+from channels.payload import content, integer, mapping, seconds, string
 from channels.setup import NEVER, Asking, Candidate, Known, Refused, Standing
 
 APPS = "https://developers.facebook.com > My Apps > the app"
@@ -108,10 +108,7 @@ class MetaSetup:
 
 def _expiry(answer: Answer) -> datetime | None:
     """None when it is not told: Meta may want another token to ask with, and nothing hangs on it."""
-    try:
-        told = mapping(parse_json(answer.body).get("data"))
-    except Unreadable:
-        return None
+    told = mapping(content(answer.body).get("data"))
     ends = integer(told.get("expires_at"))
     if answer.status == 200 and ends == 0:
         return NEVER

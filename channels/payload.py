@@ -67,6 +67,14 @@ def parse_json(body: bytes) -> dict[str, Any]:
     return value
 
 
+def content(body: bytes) -> dict[str, Any]:
+    """The JSON object, or an empty one where there is none: an answer means something by its status alone."""
+    try:
+        return parse_json(body)
+    except Unreadable:
+        return {}
+
+
 def _parse_lenient(body: bytes) -> Any:
     """A second try for what orjson refuses and providers do send: a lone surrogate, written as an escape."""
     if b"\\u" not in body:

@@ -136,7 +136,7 @@ class Slack:
         body = _message(outgoing, channel=channel, metadata=metadata)
         if _TS.fullmatch(outgoing.draft):
             ask = _asker(outgoing, credentials)
-            if (yield from take_the_place(ask, _done, body=body, ts=outgoing.draft)):
+            if (yield from take_the_place(ask, body=body, ts=outgoing.draft)):
                 return Sent(outgoing.draft)
         answer = yield _posting(outgoing, credentials, body=body, thread_ts=thread_ts)
         return Sent(_ts(answer))
@@ -147,7 +147,7 @@ class Slack:
         channel, thread_ts = _place(outgoing)
         if thread_ts:
             body = {"channel_id": channel, "thread_ts": thread_ts, "status": WRITES}
-            _done((yield _asking(outgoing, credentials, method="assistant.threads.setStatus", body=body)))
+            slack_errors.taken((yield _asking(outgoing, credentials, method="assistant.threads.setStatus", body=body)))
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """The bytes go to a URL that Slack names, and are then shown in the chat."""
@@ -173,7 +173,7 @@ class Slack:
         channel, thread_ts = _place(outgoing)
         thread = Thread(thread_ts, outgoing.reply_to if _TS.fullmatch(outgoing.reply_to) else "")
         ask = _asker(outgoing, credentials)
-        yield from take_back(ask, _done, channel=channel, turn_id=turn_id, ts=outgoing.draft, thread=thread)
+        yield from take_back(ask, channel=channel, turn_id=turn_id, ts=outgoing.draft, thread=thread)
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """A direct message to the app: see tests/golden."""
@@ -261,18 +261,7 @@ def _token(credentials: Credentials) -> str:
 
 def _ts(answer: Answer) -> str:
     """The posted message's id."""
-    ts = string(_done(answer).get("ts"))
+    ts = string(slack_errors.taken(answer).get("ts"))
     if _TS.fullmatch(ts):
         return ts
-    raise slack_errors.failure(answer)
-
-
-def _done(answer: Answer) -> dict[str, object]:
-    """What a good answer holds; 200 alone says nothing. Raises what a bad one means."""
-    try:
-        content = parse_json(answer.body) if 200 <= answer.status < 300 else {}
-    except Unreadable:
-        content = {}
-    if content.get("ok") is True:
-        return content
     raise slack_errors.failure(answer)

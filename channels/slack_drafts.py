@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from channels.channel import Answer, Call, DeliveryError, Rejected, Unavailable, Unknown
 from channels.payload import items, mapping, string
 from channels.presence import DraftManners, Gesture
+from channels.slack_errors import taken
 
 DRAFT = "parley_draft"
 # Tier 3, "50+ per minute" for each method of an app in a workspace: https://docs.slack.dev/apis/web-api/rate-limits/
@@ -19,8 +20,6 @@ LOOKED_THROUGH = 15  # messages; more at once are not given to apps outside of S
 GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found"})
 
 Ask = Callable[[str, Mapping[str, object]], Call]
-# What a good answer holds; raises what a bad one means.
-Read = Callable[[Answer], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def carried(turn_id: str) -> dict[str, object]:
     return {"event_type": DRAFT, "event_payload": {"turn_id": turn_id}}
 
 
-def take_the_place(ask: Ask, read: Read, *, body: Mapping[str, object], ts: str) -> Generator[Call, Answer, bool]:
+def take_the_place(ask: Ask, *, body: Mapping[str, object], ts: str) -> Generator[Call, Answer, bool]:
     """The reply in the place of its draft; to edit again is to edit once. False when the draft cannot become it, and
     has made way for it."""
     call = ask("chat.update", {**body, "ts": ts})
@@ -45,7 +44,7 @@ def take_the_place(ask: Ask, read: Read, *, body: Mapping[str, object], ts: str)
             answer = yield call
         except Unknown:
             answer = yield call
-        read(answer)
+        taken(answer)
     except Rejected:
         with suppress(DeliveryError):
             yield ask("chat.delete", {"channel": body["channel"], "ts": ts})
@@ -55,24 +54,24 @@ def take_the_place(ask: Ask, read: Read, *, body: Mapping[str, object], ts: str)
     return True
 
 
-def take_back(ask: Ask, read: Read, *, channel: str, turn_id: str, ts: str, thread: Thread) -> Gesture:
+def take_back(ask: Ask, *, channel: str, turn_id: str, ts: str, thread: Thread) -> Gesture:
     """Deletes it. One of which nobody heard whether it was posted is looked for by its turn first."""
-    ts = ts or (yield from _find(ask, read, channel=channel, turn_id=turn_id, thread=thread))
+    ts = ts or (yield from _find(ask, channel=channel, turn_id=turn_id, thread=thread))
     if not ts:
         return
     try:
-        read((yield ask("chat.delete", {"channel": channel, "ts": ts})))
+        taken((yield ask("chat.delete", {"channel": channel, "ts": ts})))
     except DeliveryError as error:
         if error.provider_code not in GONE:
             raise
 
 
-def _find(ask: Ask, read: Read, *, channel: str, turn_id: str, thread: Thread) -> Generator[Call, Answer, str]:
+def _find(ask: Ask, *, channel: str, turn_id: str, thread: Thread) -> Generator[Call, Answer, str]:
     """By what it brings along; "" when it is not there. Of a thread the oldest come first: those after the question."""
     where: dict[str, object] = {"channel": channel, "include_all_metadata": "true", "limit": LOOKED_THROUGH}
     if thread.ts:
         where |= {"ts": thread.ts} | ({"oldest": thread.asked_at} if thread.asked_at else {})
-    found = read((yield ask("conversations.replies" if thread.ts else "conversations.history", where)))
+    found = taken((yield ask("conversations.replies" if thread.ts else "conversations.history", where)))
     for message in map(mapping, items(found.get("messages"))):
         brought = mapping(message.get("metadata"))
         if brought.get("event_type") == DRAFT and mapping(brought.get("event_payload")).get("turn_id") == turn_id:

@@ -4,10 +4,11 @@ A refusal comes with HTTP 200 and says why in one word: the body decides, the st
 """
 
 import re
+from typing import Any
 
-from channels.channel import Answer, DeliveryError, Unreadable
+from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
-from channels.payload import parse_json, string
+from channels.payload import content, string
 
 BY_CODE: dict[str, Failure] = {
     "not_authed": "unauthorized",
@@ -63,6 +64,14 @@ def failure(answer: Answer) -> DeliveryError:
     return error(meaning, provider_code=code or str(answer.status), retry_after=retry_after(answer))
 
 
+def taken(answer: Answer) -> dict[str, Any]:
+    """What a good answer holds; 200 alone says nothing. Raises what a bad one means."""
+    told = content(answer.body) if 200 <= answer.status < 300 else {}
+    if told.get("ok") is True:
+        return told
+    raise failure(answer)
+
+
 def _meaning(code: str) -> Failure:
     """A word that we do not know is a refusal all the same: nothing was posted, and repeating changes nothing."""
     return "recipient" if code.startswith(_RESTRICTED) else BY_CODE.get(code, "payload")
@@ -70,9 +79,6 @@ def _meaning(code: str) -> Failure:
 
 def _code(answer: Answer) -> str:
     """Slack's word; "" when there is none. What is not a word could quote our text, and is not kept."""
-    try:
-        content = parse_json(answer.body)
-    except Unreadable:
-        return ""
-    code = string(content.get("error"))
-    return code if content.get("ok") is False and _WORD.fullmatch(code) else ""
+    told = content(answer.body)
+    code = string(told.get("error"))
+    return code if told.get("ok") is False and _WORD.fullmatch(code) else ""

@@ -5,16 +5,15 @@ https://docs.slack.dev/messaging/working-with-files#uploading_files
 
 import re
 from collections.abc import Generator, Mapping
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
 from channels import slack_errors
-from channels.channel import Answer, Call, Flow, Outgoing, Sent, Unauthorized, Unavailable, Unknown, Unreadable
+from channels.channel import Answer, Call, Flow, Outgoing, Sent, Unauthorized, Unavailable, Unknown
 from channels.failures import error
 from channels.media import Download, Finding, Gone, Wanted, is_of
-from channels.payload import mapping, parse_json, string
+from channels.payload import mapping, string
 from channels.slack_text import escaped
 
 HOSTS = ("files.slack.com",)
@@ -50,7 +49,7 @@ def give(outgoing: Outgoing, token: str, *, base_url: str, place: Mapping[str, s
     asked = urlencode({"filename": file.name, "length": len(file.content)}).encode()
     form = {**headers, "content-type": "application/x-www-form-urlencoded"}
     call = Call("POST", f"{base}/files.getUploadURLExternal", form, asked, TIMEOUT_SECONDS)
-    where = _content((yield from _put(call)))
+    where = slack_errors.taken((yield from _put(call)))
     url, file_id = string(where.get("upload_url")), string(where.get("file_id"))
     if not _is_slack_s(url, base) or not _FILE.fullmatch(file_id):
         raise Unavailable(provider_code="no_upload_url")
@@ -61,7 +60,7 @@ def give(outgoing: Outgoing, token: str, *, base_url: str, place: Mapping[str, s
     shown |= {name: value for name, value in place.items() if value}
     shown |= {"initial_comment": escaped(outgoing.text)} if outgoing.text else {}
     body, typed = orjson.dumps(shown), {**headers, "content-type": "application/json; charset=utf-8"}
-    _content((yield Call("POST", f"{base}/files.completeUploadExternal", typed, body, TIMEOUT_SECONDS)))
+    slack_errors.taken((yield Call("POST", f"{base}/files.completeUploadExternal", typed, body, TIMEOUT_SECONDS)))
     return Sent(file_id)  # Slack posts the message by itself, and does not say its ts here
 
 
@@ -81,18 +80,8 @@ def _is_slack_s(url: str, base_url: str) -> bool:
     return named.scheme == "https" and is_of(named.netloc, HOSTS)
 
 
-def _content(answer: Answer) -> dict[str, Any]:
-    try:
-        content = parse_json(answer.body) if 200 <= answer.status < 300 else {}
-    except Unreadable:
-        content = {}
-    if content.get("ok") is not True:
-        raise slack_errors.failure(answer)
-    return content
-
-
 def _url(answer: Answer) -> str:
-    file = mapping(_content(answer).get("file"))
+    file = mapping(slack_errors.taken(answer).get("file"))
     url = string(file.get("url_private_download")) or string(file.get("url_private"))
     if not url:
         raise Gone("no_reference")

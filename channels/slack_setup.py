@@ -3,8 +3,8 @@
 import re
 
 from channels import slack_errors
-from channels.channel import Answer, Call, Unauthorized, Unreadable
-from channels.payload import parse_json, string
+from channels.channel import Answer, Call, Unauthorized
+from channels.payload import string
 from channels.setup import Asking, Candidate, Known, Refused, Standing
 from channels.slack import API_BASE_URL, TIMEOUT_SECONDS
 
@@ -62,12 +62,6 @@ def _call(candidate: Candidate) -> Call:
 
 def _content(answer: Answer) -> dict[str, object]:
     try:
-        content = parse_json(answer.body)
-    except Unreadable:
-        content = {}
-    if 200 <= answer.status < 300 and content.get("ok") is True:
-        return content
-    failure = slack_errors.failure(answer)
-    if isinstance(failure, Unauthorized):
-        raise Refused("Slack refuses this bot_token", fix=TOKEN_PAGE, provider_code=failure.provider_code)
-    raise failure
+        return slack_errors.taken(answer)
+    except Unauthorized as failure:
+        raise Refused("Slack refuses this bot_token", fix=TOKEN_PAGE, provider_code=failure.provider_code) from None

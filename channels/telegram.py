@@ -148,13 +148,8 @@ class Telegram:
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """getFile names the path under which the file is read for an hour."""
-        token, file_id = credentials.get("bot_token", ""), wanted.attachment.provider_file_id
-        if not _TOKEN.fullmatch(token):
-            raise Unauthorized("the bot token is not one")
-        base = (wanted.api_base_url or API_BASE_URL).rstrip("/")
-        headers = {"content-type": "application/json", "accept": "application/json"}
-        body = orjson.dumps({"file_id": file_id})
-        answer = yield Call("POST", f"{base}/bot{token}/getFile", headers, body, TIMEOUT_SECONDS)
+        token, base = _token(credentials), _base(wanted)
+        answer = yield _asking(wanted, token, method="getFile", body={"file_id": wanted.attachment.provider_file_id})
         return Download(f"{base}/file/bot{token}/{_file_path(answer)}", MEDIA_HOSTS)
 
     def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
@@ -218,9 +213,9 @@ def _chat(chat_id: str, thread_id: str | None) -> dict[str, object]:
     return chat | ({"message_thread_id": int(thread_id)} if thread_id else {})
 
 
-def _asking(outgoing: Outgoing, token: str, *, method: str, body: Mapping[str, object]) -> Call:
+def _asking(about: Outgoing | Wanted, token: str, *, method: str, body: Mapping[str, object]) -> Call:
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return Call("POST", f"{_url(outgoing, token)}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
+    return Call("POST", f"{_url(about, token)}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
 def _file_path(answer: Answer) -> str:
@@ -236,8 +231,12 @@ def _file_path(answer: Answer) -> str:
     raise telegram_errors.refusal(answer)
 
 
-def _url(outgoing: Outgoing, token: str) -> str:
-    return f"{(outgoing.api_base_url or API_BASE_URL).rstrip('/')}/bot{token}"
+def _base(about: Outgoing | Wanted) -> str:
+    return (about.api_base_url or API_BASE_URL).rstrip("/")
+
+
+def _url(about: Outgoing | Wanted, token: str) -> str:
+    return f"{_base(about)}/bot{token}"
 
 
 def _message_id(answer: Answer) -> str:

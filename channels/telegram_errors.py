@@ -3,9 +3,10 @@
 A code, and of a 400 only words that say what is wrong.
 """
 
-from channels.channel import Answer, DeliveryError, Unreadable
+from channels import payload
+from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
-from channels.payload import integer, mapping, parse_json, string
+from channels.payload import integer, mapping, string
 
 _BY_CODE: dict[int, Failure] = {
     401: "unauthorized",
@@ -61,7 +62,4 @@ def _failure(code: int, description: str) -> Failure:
 
 def content(answer: Answer) -> dict[str, object]:
     """What it says; empty when it cannot be read."""
-    try:
-        return parse_json(answer.body)
-    except Unreadable:
-        return {}
+    return payload.content(answer.body)

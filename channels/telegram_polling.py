@@ -6,15 +6,15 @@ when it is durable: what was not confirmed comes again, and again counts once.
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
-from channels.channel import Answer, Call, DeliveryError, Throttled, Unauthorized, Unavailable, Unreadable
+from channels.channel import Answer, Call, DeliveryError, Throttled, Unauthorized, Unavailable
 from channels.failures import by_status, error, retry_after
 from channels.listening import Listened, Note, Pause, Steps, Take, wait_seconds
-from channels.payload import integer, items, mapping, parse_json, string
+from channels.payload import content, integer, items, mapping, string
 from channels.telegram import API_BASE_URL, TIMEOUT_SECONDS, is_token
+from channels.telegram_setup import host_of
 from channels.telegram_updates import ALLOWED_UPDATES
 
 WAIT_SECONDS = 25  # Telegram answers at once when there is something, else after these
@@ -67,7 +67,7 @@ def _without_webhook(listened: Listened) -> Steps:
     told = mapping((yield from _asked(listened, "getWebhookInfo", body={})))
     where = string(told.get("url"))
     if where:
-        yield Note("connecting", f"takes away the webhook at {_host(where)}: updates are asked for instead")
+        yield Note("connecting", f"takes away the webhook at {host_of(where)}: updates are asked for instead")
         yield from _asked(listened, "deleteWebhook", body={"drop_pending_updates": False})
 
 
@@ -102,20 +102,17 @@ def _asked(
 
 
 def _result(answer: Answer) -> object:
-    try:
-        content = parse_json(answer.body)
-    except Unreadable:
-        content = {}
-    if content.get("ok") is True:
-        return content.get("result")
-    code, said = integer(content.get("error_code")) or 0, string(content.get("description"))
+    told = content(answer.body)
+    if told.get("ok") is True:
+        return told.get("result")
+    code, said = integer(told.get("error_code")) or 0, string(told.get("description"))
     if code in (401, 404):  # the method exists: it is the token that Telegram does not know
         raise Unauthorized("Telegram does not know this bot_token", provider_code=str(code))
     if code == 409:
         raise Unavailable(_conflict(said), provider_code="409")
     # Without a code it is not Telegram that answers; and nothing that Telegram says to a question is lost for good.
     failure = by_status(code) if code in (429, *range(500, 600)) else "unavailable"
-    stated = mapping(content.get("parameters")).get("retry_after")
+    stated = mapping(told.get("parameters")).get("retry_after")
     raise error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
 
 
@@ -124,10 +121,3 @@ def _conflict(said: str) -> str:
     if "webhook" in said.lower():
         return "somebody has set a webhook for this bot meanwhile; Telegram gives its updates there"
     return "another program asks for the updates of this bot, perhaps another mesh: only one can have them"
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "somewhere"
-    except ValueError:
-        return "somewhere"

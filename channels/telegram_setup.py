@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from channels.channel import Answer, Call, Unreadable
+from channels.channel import Answer, Call
 from channels.failures import by_status, error, retry_after
-from channels.payload import integer, mapping, parse_json, string
+from channels.payload import content, integer, mapping, string
 from channels.setup import Asking, Candidate, Known, Refused, Standing
 from channels.telegram import API_BASE_URL, TIMEOUT_SECONDS
 from channels.telegram_updates import ALLOWED_UPDATES
@@ -88,9 +88,9 @@ def _where(url: str, candidate: Candidate) -> Standing:
         return Standing(False, "none is set: what people write stays at Telegram, for a day")
     if not candidate.public_base_url:
         fix = "set PUBLIC_BASE_URL to what the mesh has"
-        return Standing(False, f"set to {_host(url)}; whether that is here cannot be said", fix)
+        return Standing(False, f"set to {host_of(url)}; whether that is here cannot be said", fix)
     if not candidate.is_here(url):
-        return Standing(False, f"set to another address, at {_host(url)}: it gets what people write, and we do not")
+        return Standing(False, f"set to another address, at {host_of(url)}: it gets what people write, and we do not")
     return Standing(True, f"set to {url}")
 
 
@@ -119,19 +119,16 @@ def _call(candidate: Candidate, method: str, *, body: Mapping[str, object] | Non
 
 
 def _result(answer: Answer) -> object:
-    try:
-        content = parse_json(answer.body)
-    except Unreadable:
-        content = {}
-    if content.get("ok") is True:
-        return content.get("result")
-    code, said = integer(content.get("error_code")), string(content.get("description"))
+    told = content(answer.body)
+    if told.get("ok") is True:
+        return told.get("result")
+    code, said = integer(told.get("error_code")), string(told.get("description"))
     if code in (401, 404):  # the method exists: it is the token that Telegram does not know
         raise Refused("Telegram does not know this bot_token", fix=BOTFATHER, provider_code=str(code))
     if code == 400:
         raise Refused(f"Telegram refuses: {_quoted(said)}", fix=_NOT_REACHED, provider_code="400")
     failure = by_status(code) if code else "unavailable"  # without a code it is not Telegram that answers
-    stated = mapping(content.get("parameters")).get("retry_after")
+    stated = mapping(told.get("parameters")).get("retry_after")
     raise error(failure, provider_code=str(code or answer.status), retry_after=retry_after(answer, stated))
 
 
@@ -139,7 +136,8 @@ def _quoted(said: str) -> str:
     return said[:_QUOTED] or "nothing"
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Of a webhook that somebody set, to be told to a person."""
     try:
         return urlsplit(url).hostname or "somewhere"
     except ValueError:

@@ -34,7 +34,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.media import Download, Finding, Wanted, Way, fixed
-from channels.payload import Form, parse_form, parse_json, string
+from channels.payload import Form, content, parse_form, string
 from channels.phones import e164
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates
@@ -291,10 +291,7 @@ def _with_our_id(outgoing: Outgoing) -> str:
 
 
 def _sid(answer: Answer) -> str:
-    try:
-        sid = string(parse_json(answer.body).get("sid"))
-    except Unreadable:
-        sid = ""
+    sid = string(content(answer.body).get("sid"))
     if not (sid and 200 <= answer.status < 300):
         raise twilio_errors.failure(answer)
     return sid

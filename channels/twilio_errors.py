@@ -3,9 +3,9 @@
 Decided by code: Twilio reserves the right to change texts, and its HTTP status is 400 for nearly everything.
 """
 
-from channels.channel import Answer, DeliveryError, Unreadable
+from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
-from channels.payload import integer, parse_json
+from channels.payload import content, integer
 
 BY_CODE: dict[int, Failure] = {
     20003: "unauthorized",
@@ -67,7 +67,4 @@ def is_window(code: str) -> bool:
 
 
 def _code(answer: Answer) -> int:
-    try:
-        return integer(parse_json(answer.body).get("code")) or 0
-    except Unreadable:
-        return 0
+    return integer(content(answer.body).get("code")) or 0

@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from channels.channel import Answer, Channel, Credentials, DeliveryError, Outgoing, Throttled, Unknown
+from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Throttled, Unknown
 from channels.presence import Drafts as DraftingChannel
 from channels.rendering import render
 from kit import correlation, logs, metrics
 from kit.errors import ParleyError
 from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from sender_service.domain import flows
 from sender_service.domain.parts import Provider
 
 MOST_AT_ONCE, MOST_KNOWN = 256, 4096
@@ -152,7 +153,7 @@ class Drafts:
                 return False
         outgoing = replace(wanted.outgoing, text=parts[0].text, plain=parts[0].plain, draft=drawing.shown_id)
         flow = channel.draft(outgoing, wanted.credentials, turn_id=wanted.signal.turn_id)
-        first, drawing.shown_id = not drawing.shown_id, await self._run(flow) or drawing.shown_id
+        first, drawing.shown_id = not drawing.shown_id, await flows.run(flow, self._ask) or drawing.shown_id
         drawing.shown = parts[0].text
         self._tell(wanted, "shown")
         if first and drawing.shown_id:
@@ -179,27 +180,14 @@ class Drafts:
 
     async def _take_back(self, wanted: Wanted, channel: DraftingChannel, *, draft: str) -> None:
         outgoing = replace(wanted.outgoing, draft=draft)
-        await self._run(channel.retract(outgoing, wanted.credentials, turn_id=wanted.signal.turn_id))
+        await flows.run(channel.retract(outgoing, wanted.credentials, turn_id=wanted.signal.turn_id), self._ask)
         self._tell(wanted, "taken_back")
 
-    async def _run(self, flow: Any) -> str:
-        try:
-            call = next(flow)
-            while True:
-                answer = await self._answer(call)
-                call = flow.send(answer) if isinstance(answer, Answer) else flow.throw(answer)
-        except StopIteration as done:
-            return done.value or ""
-        finally:
-            flow.close()
-
-    async def _answer(self, call: Any) -> Answer | DeliveryError:
+    async def _ask(self, call: Call) -> Answer:
         try:
             return await self._provider(call, CALL_SECONDS)
-        except DeliveryError as failure:
-            return failure
         except TimeoutError:
-            return Unknown("no answer in time", provider_code="timeout")
+            raise Unknown("no answer in time", provider_code="timeout") from None
 
     def _tell(self, wanted: Wanted, outcome: str, *, error: Exception | None = None) -> None:
         channel = wanted.channel.name

@@ -6,7 +6,7 @@ storage says, since no attachment may keep anybody from an answer.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, ParleyError
 from parley.storage.v1 import media_service_pb2 as pb
 from parley.storage.v1.directory_pb2 import AccountSecrets
-from sender_service.domain import sniffing
+from sender_service.domain import flows, sniffing
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.parts import Provider
 
@@ -155,7 +155,7 @@ class Fetcher:
             raise Gone("too_large")
         base_url = self.addresses.api_base_url(channel)
         wanted = Wanted(load.fetch.attachment, account.address, base_url, account.options)
-        download = await _found(channel, wanted, credentials=Credentials(load.secrets.credentials), call=self._call)
+        download = await _found(channel, wanted, credentials=Credentials(load.secrets.credentials), ask=self._ask)
         most = self.bounds.most_bytes
         async with self.reading.read(download, trusted=base_url, most_bytes=most) as chunks:
             return await self._kept(load.fetch, chunks, sha256=download.sha256)
@@ -175,7 +175,7 @@ class Fetcher:
             raise Passing("damaged")
         return replace(end, sha256=digest.digest())
 
-    async def _call(self, call: Call) -> Answer:
+    async def _ask(self, call: Call) -> Answer:
         return await self.provider(call, call.timeout_seconds)
 
     def _tell(self, load: Load, end: End) -> None:
@@ -200,18 +200,10 @@ def _seen(end: End, fetch: pb.LeasedFetch, *, head: bytes) -> End:
     return replace(end, media_type=media_type, excerpt=sniffing.excerpt(head, media_type))
 
 
-async def _found(
-    channel: Keeps, wanted: Wanted, *, credentials: Credentials, call: Callable[[Call], Awaitable[Answer]]
-) -> Download:
+async def _found(channel: Keeps, wanted: Wanted, *, credentials: Credentials, ask: flows.Ask) -> Download:
     """Runs the channel's `fetch`. To ask where a file is changes nothing: whatever was lost may be asked again."""
-    finding = channel.fetch(wanted, credentials)
     try:
-        asked = next(finding)
-        while True:
-            asked = finding.send(await call(asked))
-    except StopIteration as done:
-        download: Download = done.value
-        return download
+        return await flows.run(channel.fetch(wanted, credentials), ask)
     except Throttled as error:
         raise Passing("throttled", retry_after=error.retry_after) from None
     except Unauthorized:
@@ -220,8 +212,6 @@ async def _found(
         raise Gone("not_found") from None
     except DeliveryError:
         raise Passing("unreachable") from None
-    finally:
-        finding.close()
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Flow, Outgoing, Sent
+from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Flow, Outgoing
 from channels.media import Gives
 from kit import logs
-from sender_service.domain import outcomes
+from sender_service.domain import flows, outcomes
 from sender_service.domain.outcomes import Outcome
 
 # Makes the call within so many seconds, or its own if they are fewer. Raises Unavailable only when nothing of it was
 # written, Unknown when it may have been read, TimeoutError when the time that it was given ended it.
 Provider = Callable[[Call, float], Awaitable[Answer]]
-Observed = Callable[[Call], Awaitable[Answer]]
 
 log = logs.get("sender")
 
@@ -30,7 +29,7 @@ async def send(
         return await provider(call, ends_at - time.monotonic())
 
     try:
-        return outcomes.sent(await _run(channel, outgoing, credentials=credentials, provider=observed))
+        return outcomes.sent(await flows.run(_flow(channel, outgoing, credentials=credentials), observed))
     except DeliveryError as error:
         return outcomes.failed(error)
     except TimeoutError:
@@ -40,30 +39,8 @@ async def send(
         return outcomes.unknown("channel_fault") if called else outcomes.rejected("channel_fault")
 
 
-async def _run(channel: Channel, outgoing: Outgoing, *, credentials: Credentials, provider: Observed) -> Sent:
-    flow = _flow(channel, outgoing, credentials=credentials)
-    try:
-        call = next(flow)
-        while True:
-            answer = await _answer(call, provider)
-            # A failed call is told to the channel: it may know how to find out, or another way.
-            call = flow.send(answer) if isinstance(answer, Answer) else flow.throw(answer)
-    except StopIteration as done:
-        taken: Sent = done.value
-        return taken
-    finally:
-        flow.close()
-
-
 def _flow(channel: Channel, outgoing: Outgoing, *, credentials: Credentials) -> Flow:
     """A part that is a file is given; whoever readied it knows that the channel can."""
     if outgoing.file is not None and isinstance(channel, Gives):
         return channel.give(outgoing, credentials)
     return channel.deliver(outgoing, credentials)
-
-
-async def _answer(call: Call, provider: Observed) -> Answer | DeliveryError:
-    try:
-        return await provider(call)
-    except DeliveryError as failure:
-        return failure

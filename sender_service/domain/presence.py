@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from channels.channel import Answer, Channel, Credentials, DeliveryError, Outgoing, Throttled
+from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Throttled
 from channels.presence import Gesture, SignalKind, Signals
 from kit import correlation, logs, metrics
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
@@ -23,6 +23,7 @@ from parley.storage.v1.signal_requests_pb2 import (
     Signal,
     WatchSignalsResponse,
 )
+from sender_service.domain import flows
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.drafts import Drafts, Wanted
 from sender_service.domain.parts import Provider
@@ -128,7 +129,7 @@ class Presence:
         correlation.bind(signal.correlation_id, tenant=signal.tenant_id)
         try:
             async with asyncio.timeout(MOST_SECONDS):
-                await self._carry(gesture)
+                await flows.run(gesture, self._ask)
         except Exception as error:  # channel code is foreign, and nothing depends on this
             rest = _rest(error)
             self._resting[signal.account_id, kind] = self.monotonic() + rest.total_seconds()
@@ -138,16 +139,8 @@ class Presence:
         else:
             metrics.signals.labels(channel=channel, kind=kind, outcome="shown").inc()
 
-    async def _carry(self, gesture: Gesture) -> None:
-        try:
-            call = next(gesture)
-            while True:
-                answer: Answer = await self.provider(call, MOST_SECONDS)
-                call = gesture.send(answer)
-        except StopIteration:
-            return
-        finally:
-            gesture.close()
+    async def _ask(self, call: Call) -> Answer:
+        return await self.provider(call, MOST_SECONDS)
 
 
 def _rest(error: Exception) -> timedelta:
