@@ -38,6 +38,7 @@ from channels.payload import content, integer, mapping, parse_json, string
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
+REACTIONS = 1 << 10 | 1 << 13  # in servers, in direct messages
 LEAVES = 4000  # neither 1000 nor 1001, which end the session
 HELLO_SECONDS = 20.0
 AGAIN_SECONDS = 1.0  # while storage is away
@@ -172,7 +173,7 @@ class _Bot:
     def _identity(self) -> Mapping[str, Any]:
         return {
             "token": self._token,
-            "intents": GUILDS | GUILD_MESSAGES | DIRECT_MESSAGES | self._content,
+            "intents": GUILDS | GUILD_MESSAGES | DIRECT_MESSAGES | REACTIONS | self._content,
             "properties": {"os": "linux", "browser": "parley", "device": "parley"},
         }
 

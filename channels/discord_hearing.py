@@ -11,6 +11,7 @@ import orjson
 
 from channels import discord_errors
 from channels.channel import Call, DeliveryError
+from channels.discord_changes import CREATED, DELETED, PURGED, REACTED, UNREACTED, UPDATED, WRITERS, edited_at, of
 from channels.discord_ids import is_id
 from channels.discord_messages import ASIDE, ME, is_program, mentions
 from channels.listening import Steps
@@ -18,6 +19,7 @@ from channels.payload import integer, items, mapping, string
 
 THREADS = frozenset({10, 11, 12})  # of announcements, public, private
 MOST_KNOWN = 200_000  # channels; a hundred large servers have fewer
+MOST_REMEMBERED = 10_000  # messages
 
 
 class Hearing:
@@ -33,6 +35,7 @@ class Hearing:
         self._channels = frozenset(filter(is_id, map(str.strip, options.get("channels", "").split(","))))
         self._roles: set[str] = set()
         self._is_thread: dict[str, bool] = {}
+        self._writers: dict[str, str] = {}  # by message that was taken in, the oldest first
 
     def begin(self, me: str) -> None:
         """A new session tells everything anew."""
@@ -45,23 +48,54 @@ class Hearing:
         name, content = dispatch.get("t"), mapping(dispatch.get("d"))
         if name == "INTERACTION_CREATE":
             return orjson.dumps(content)
-        if name == "MESSAGE_CREATE":
+        if name == CREATED or (name == UPDATED and edited_at(content)):
             return (yield from self._message(dispatch, content, call=call))
+        if name in (DELETED, PURGED):
+            return self._taken_back(dispatch, content)
+        if name in (REACTED, UNREACTED):
+            return self._reacted(dispatch, content)
         self._learn(str(name), content)
         return None
 
     def _message(self, dispatch: dict[str, Any], said: dict[str, Any], *, call: Callable[[str, str], Call]) -> Steps:
         if is_program(said) or (self._me and string(mapping(said.get("author")).get("id")) == self._me):
             return None
-        aside = False
+        aside, number = False, string(said.get("id"))
         if not said.get("guild_id"):
             wanted = self._direct
         elif mentions(said, self._me, roles=self._roles) or string(said.get("channel_id")) in self._channels:
             wanted = True
         else:
             aside = True
-            wanted = self._all or (self._threads and (yield from self._in_thread(said, call)))
-        return orjson.dumps({**dispatch, ME: self._me, ASIDE: aside}) if wanted else None
+            known = number in self._writers  # it was said to us, and is now said otherwise
+            wanted = known or self._all or (self._threads and (yield from self._in_thread(said, call)))
+        if not wanted:
+            return None
+        self._remember(number, string(mapping(said.get("author")).get("id")))
+        return self._body(dispatch, aside=aside)
+
+    def _taken_back(self, dispatch: dict[str, Any], gone: dict[str, Any]) -> bytes | None:
+        """Of what was taken in here: Discord does not say who wrote it, and our own drafts and replies go, too."""
+        writers = {number: self._writers[number] for number in of(gone) if number in self._writers}
+        return self._body(dispatch, aside=True, **{WRITERS: writers}) if writers else None
+
+    def _reacted(self, dispatch: dict[str, Any], said: dict[str, Any]) -> bytes | None:
+        """To us: in a direct message, or under what we wrote, which is said only of an emoji that is put there."""
+        ours = string(said.get("message_author_id")) == self._me
+        wanted = ours if said.get("guild_id") else self._direct
+        by_program = mapping(mapping(said.get("member")).get("user")).get("bot") is True
+        if not wanted or by_program or not self._me or string(said.get("user_id")) == self._me:
+            return None
+        return self._body(dispatch, aside=True)
+
+    def _body(self, dispatch: dict[str, Any], *, aside: bool, **more: Any) -> bytes:
+        return orjson.dumps({**dispatch, ME: self._me, ASIDE: aside, **more})
+
+    def _remember(self, number: str, writer: str) -> None:
+        if is_id(number) and is_id(writer):
+            self._writers[number] = writer
+        while len(self._writers) > MOST_REMEMBERED:
+            del self._writers[next(iter(self._writers))]
 
     def _in_thread(self, said: dict[str, Any], call: Callable[[str, str], Call]) -> Steps:
         stated, channel = integer(said.get("channel_type")), string(said.get("channel_id"))

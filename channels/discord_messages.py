@@ -4,10 +4,10 @@ It comes over the Gateway as a dispatch, to which the listener has added who we 
 """
 
 import re
-from datetime import datetime
 from typing import Any
 
 from channels.channel import Decoded, HttpAnswer, Unreadable
+from channels.discord_changes import CREATED, READERS, UPDATED, edited_at, mark_edited, moment
 from channels.discord_ids import is_id, said_at
 from channels.discord_interactions import file_of
 from channels.payload import items, mapping, string
@@ -28,14 +28,21 @@ def is_dispatch(body: dict[str, Any]) -> bool:
 
 def read(dispatch: dict[str, Any]) -> Decoded:
     """The message in it; none when nobody says anything."""
-    said, me = mapping(dispatch.get("d")), string(dispatch.get(ME))
-    if dispatch.get("t") != "MESSAGE_CREATE":
+    said, me, kind = mapping(dispatch.get("d")), string(dispatch.get(ME)), string(dispatch.get("t"))
+    aside = dispatch.get(ASIDE) is True
+    if kind in READERS:
+        return Decoded(answer=NOTHING, messages=tuple(READERS[kind](dispatch, aside)))
+    if kind not in (CREATED, UPDATED):
         raise Unreadable("not a message")
     author = mapping(said.get("author"))
     if said.get("type") not in _SAID or is_program(said) or (me and string(author.get("id")) == me):
         return Decoded(answer=NOTHING)
-    message = _message(said, me=me)
-    message.only_if_known = dispatch.get(ASIDE) is True
+    message, edited = _message(said, me=me), edited_at(said) if kind == UPDATED else None
+    message.only_if_known = aside
+    if kind == UPDATED and edited is None:
+        return Decoded(answer=NOTHING)
+    if edited is not None and message.provider_message_id:
+        mark_edited(message, edited)
     return Decoded(answer=NOTHING, messages=(message,) if message.text or message.attachments else ())
 
 
@@ -69,7 +76,7 @@ def _message(said: dict[str, Any], *, me: str) -> chat.ChannelMessage:
     )
     if is_id(number):
         message.provider_at.FromMilliseconds(said_at(number))
-    elif at := _moment(string(said.get("timestamp"))):
+    elif at := moment(string(said.get("timestamp"))):
         message.provider_at.FromDatetime(at)
     return message
 
@@ -112,11 +119,3 @@ def _about(said: dict[str, Any]) -> dict[str, str]:
 def _id(value: Any) -> str:
     text = string(value)
     return text if is_id(text) else ""
-
-
-def _moment(stated: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError:
-        return None
-    return at if at.tzinfo else None

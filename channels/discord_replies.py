@@ -13,6 +13,7 @@ import orjson
 
 from channels import discord_errors
 from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Sent, Unavailable, Unknown
+from channels.discord_changes import message_number
 from channels.discord_ids import is_id
 from channels.discord_interactions import EDIT
 from channels.failures import error
@@ -178,9 +179,10 @@ def _body(outgoing: Outgoing) -> dict[str, Any]:
 def _quoted(outgoing: Outgoing) -> dict[str, Any]:
     """Who is answered, where others read along. An interaction is no message, and cannot be quoted."""
     alone = outgoing.reply_metadata.get("context") == "bot_dm"
-    if outgoing.part or alone or not is_id(outgoing.reply_to):
+    number = message_number(outgoing.reply_to)
+    if outgoing.part or alone or not number:
         return {}
-    return {"message_reference": {"message_id": outgoing.reply_to, "fail_if_not_exists": False}}
+    return {"message_reference": {"message_id": number, "fail_if_not_exists": False}}
 
 
 def _nonce(outgoing: Outgoing) -> str:

@@ -24,8 +24,18 @@ PEOPLE = 30
 def write(world: World, text: str, channel: str, **more: Any) -> str:
     """Somebody writes. Which message that is."""
     number = id_at(utc_now(), f"{channel} {text}")
-    world.run(world.discord.gateway.dispatch("MESSAGE_CREATE", message(number, text, channel=channel, **more)))
+    tell(world, "MESSAGE_CREATE", message(number, text, channel=channel, **more))
     return number
+
+
+def edit(world: World, text: str, channel: str, *, number: str, second: int) -> None:
+    """They change what they wrote."""
+    at = f"2026-11-27T18:00:{second:02}.000000+00:00"
+    tell(world, "MESSAGE_UPDATE", message(number, text, channel=channel, edited_timestamp=at))
+
+
+def tell(world: World, name: str, content: dict[str, Any]) -> None:
+    world.run(world.discord.gateway.dispatch(name, content))
 
 
 def secrets(world: World) -> dict[str, str]:
@@ -41,15 +51,21 @@ async def test_direct_messages_mentions_and_their_threads_are_answered_and_nothi
     async with mesh.storage() as storage, account(storage, "discord", secrets(world)) as bot:
         await held_by(storage, bot.id)
         await until(lambda: world.discord.gateway.is_heard, 60)
-        write(world, "hello", direct)
+        hello = write(world, "hello", direct)
         write(world, "what do you think?", general, guild_id=GUILD, channel_type=0)
         write(world, "who brings cake?", other, **in_thread)
         write(world, f"<@{me()['id']}> when do you open?", thread, mentions=[me()], **in_thread)
         await until(lambda: world.discord.sends.to(direct) and world.discord.sends.to(thread), 60)
         write(world, "and on Sunday?", thread, author="43", **in_thread)
         await until(lambda: len(world.discord.sends.to(thread)) == 2, 60)
+        edit(world, "hello, 1", direct, number=hello, second=1)
+        await until(lambda: len(world.discord.sends.to(direct)) == 2, 60)
+        for _ in range(2):  # the second time Discord has added a preview
+            edit(world, "hello, 2", direct, number=hello, second=2)
+        tell(world, "MESSAGE_DELETE", {"id": hello, "channel_id": direct})
+        await until(lambda: len(world.discord.sends.to(direct)) == 3, 60)
         await storage.rest(60)
-    assert world.discord.sends.texts(direct) == ["re: hello"]
+    assert world.discord.sends.texts(direct) == ["re: hello", "re: hello, 1", "re: hello, 2"]
     assert world.discord.sends.texts(thread) == ["re: when do you open?", "re: and on Sunday?"]
     assert world.discord.sends.to(general) == world.discord.sends.to(other) == []
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from channels.channel import Credentials, Webhook
 from channels.host import Account
 
@@ -52,6 +54,16 @@ def deliveries(channel: str) -> list[tuple[str, Mapping[str, Any]]]:
     """Names and contents of the golden deliveries."""
     folder = GOLDEN / channel / "deliver"
     return [(path.stem, tomllib.loads(path.read_text())) for path in sorted(folder.glob("*.toml"))]
+
+
+def dispatches(channel: str) -> list[tuple[str, list[bytes], list[Mapping[str, Any]]]]:
+    """Names of what a provider said over a connection of ours, one after the other, and the messages in it."""
+    found = []
+    for path in sorted((GOLDEN / channel / "heard").glob("*.json")):
+        stated = tomllib.loads(path.with_suffix(".toml").read_text())
+        said = [orjson.dumps(each) for each in orjson.loads(path.read_bytes())]
+        found.append((path.stem, said, stated.get("messages", [])))
+    return found
 
 
 def _capture(channel: str, path: Path) -> Capture:

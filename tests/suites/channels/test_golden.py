@@ -1,6 +1,7 @@
 """Does each channel read its captured bodies, and speak to its provider, as written beside them?"""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,14 +9,18 @@ import orjson
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Rejected, Sent, Throttled, Unknown
-from channels.host import receive
+from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Rejected, Sent, Throttled, Unknown, Webhook
+from channels.discord_hearing import Hearing
+from channels.host import heard, receive
 from channels.registry import CHANNELS
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
-from tests.suites.channels.golden import Capture, account, captures, deliveries
+from tests.suites.channels.golden import Capture, account, captures, deliveries, dispatches
 
 CAPTURES = [pytest.param(each, id=f"{name}-{each.name}") for name in CHANNELS for each in captures(name)]
 DELIVERIES = [pytest.param(name, each, id=f"{name}-{case}") for name in CHANNELS for case, each in deliveries(name)]
+DISPATCHES = [pytest.param(said, messages, id=name) for name, said, messages in dispatches("discord")]
+RECEIVED_AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
+OUR_BOT = "110000000000000001"
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
@@ -28,8 +33,23 @@ def test_a_captured_body_means_what_is_written_beside_it(capture: Capture) -> No
     if "answer" in capture.expect:
         assert orjson.loads(received.answer.body) == capture.expect["answer"]
     assert received.reason == capture.expect.get("reason", "" if received.verdict.value == "read" else "unreadable")
-    assert [_plain(message, capture) for message in received.messages] == capture.expect.get("messages", [])
-    assert [_plain(receipt, capture) for receipt in received.receipts] == capture.expect.get("receipts", [])
+    assert [_plain(message, capture.channel) for message in received.messages] == capture.expect.get("messages", [])
+    assert [_plain(receipt, capture.channel) for receipt in received.receipts] == capture.expect.get("receipts", [])
+
+
+@pytest.mark.parametrize(("said", "messages"), DISPATCHES)
+def test_what_discord_says_over_its_gateway_means_what_is_written_beside_it(
+    said: list[bytes], messages: list[dict[str, Any]]
+) -> None:
+    hearing, found = Hearing({}, OUR_BOT), []
+    for each in said:
+        body = _offered(hearing, each)
+        if body is not None:
+            webhook = Webhook("POST", "", {}, body, RECEIVED_AT)
+            received = heard(CHANNELS["discord"], webhook, account=account("discord"))
+            assert received.verdict.value == "read"
+            found += [_plain(message, "discord") for message in received.messages]
+    assert found == messages
 
 
 @pytest.mark.parametrize(("channel", "golden"), DELIVERIES)
@@ -65,11 +85,21 @@ def _run(flow: Flow, exchanges: Sequence[Mapping[str, Any]]) -> tuple[list[Call]
     raise AssertionError(f"an unexpected call: {call}")
 
 
-def _plain(message: ChannelMessage | Receipt, capture: Capture) -> dict[str, Any]:
+def _offered(hearing: Hearing, said: bytes) -> bytes | None:
+    """What of it is said to the bot; nothing has to be asked for that."""
+    try:
+        next(hearing.heard(orjson.loads(said), lambda _method, _path: pytest.fail("nothing has to be asked")))
+    except StopIteration as stopped:
+        body: bytes | None = stopped.value
+        return body
+    raise AssertionError("nothing has to be asked")
+
+
+def _plain(message: ChannelMessage | Receipt, channel: str) -> dict[str, Any]:
     """As JSON, without what the host fills for every message alike, which is checked here."""
     plain = MessageToDict(message, preserving_proto_field_name=True)
     if isinstance(message, ChannelMessage):
-        assert plain.pop("channel") == capture.channel
+        assert plain.pop("channel") == channel
         assert plain.pop("account_id") == "golden-account"
         assert plain.pop("received_at") == "2026-11-21T06:00:00Z"
     return plain

@@ -127,7 +127,7 @@ def test_it_asks_where_to_connect_says_who_it_is_and_what_it_wants_to_hear() -> 
     (identity,) = ear.said
     assert identity["op"] == IDENTIFY
     assert identity["d"]["token"] == "canary.token"
-    assert identity["d"]["intents"] == 1 | 1 << 9 | 1 << 12 | 1 << 15
+    assert identity["d"]["intents"] == 1 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 15
     ear.told("READY", {"user": {"id": ME}, "session_id": "s1", "resume_gateway_url": RESUME_AT}, 1)
     assert ear.notes[-1].state == "listening"
 
@@ -189,7 +189,7 @@ def test_without_the_privileged_intent_it_goes_on_with_what_needs_none(ear: Ear)
     ear.send(Closed(4014))
     ear.begins_anew()
     ear.listens()
-    assert ear.said[-1]["d"]["intents"] == 1 | 1 << 9 | 1 << 12
+    assert ear.said[-1]["d"]["intents"] == 1 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13
     assert ear.notes[-1].state == "listening"
     assert "Message Content Intent is off" in ear.notes[-1].reason
     with pytest.raises(Unauthorized):
@@ -360,6 +360,9 @@ def test_a_command_that_comes_this_way_is_answered_within_its_three_seconds(ear:
         '{"op": 0, "t": "GUILD_CREATE", "s": 2, "d": {"roles": [1, {"tags": 2}], "channels": "x", "threads": [null]}}',
         '{"op": 0, "t": "MESSAGE_CREATE", "s": 2, "d": {"guild_id": "1", "mentions": [[]], "mention_roles": [{}]}}',
         '{"op": [], "d": null}',
+        '{"op": 0, "t": "MESSAGE_UPDATE", "s": 2, "d": {"content": "x", "edited_timestamp": "soon"}}',
+        '{"op": 0, "t": "MESSAGE_DELETE_BULK", "s": 2, "d": {"ids": [[], null, "1"], "channel_id": {}}}',
+        '{"op": 0, "t": "MESSAGE_REACTION_ADD", "s": 2, "d": {"guild_id": 1, "member": [], "emoji": 3}}',
     ],
 )
 def test_what_nobody_understands_is_passed_over(ear: Ear, strange: str) -> None:
