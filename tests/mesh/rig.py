@@ -143,13 +143,20 @@ class Mesh:
     @contextlib.contextmanager
     def second_gateway(self) -> Iterator[str]:
         """One more gateway of the same mesh."""
-        self.start("gateway2")
-        try:
+        with self.one_more("gateway"):
             self.wait_ready(self.second_url)
             yield self.second_url
+
+    @contextlib.contextmanager
+    def one_more(self, service: str) -> Iterator[str]:
+        """A second process of a service; its name here."""
+        name = f"{service}2"
+        self.start(name)
+        try:
+            yield name
         finally:
-            self.running["gateway2"].terminate()
-            self._reap("gateway2")
+            self.running[name].terminate()
+            self._reap(name)
 
     def wait_ready(self, base_url: str, within_seconds: float = START_SECONDS) -> None:
         """Waits until every dependency serves and the accounts are there; a process that died meanwhile is shown."""
@@ -264,15 +271,23 @@ class Storage:
     @contextlib.asynccontextmanager
     async def progressive(self) -> AsyncIterator[None]:
         """Replies of every account are shown while they are written, for a while."""
-        await self._set_option("progressive", "on")
+        async with self.option("progressive", "on"):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def option(self, name: str, value: str) -> AsyncIterator[None]:
+        """Every account says so, for a while."""
+        await self._set_option(name, value)
         try:
             yield
         finally:
-            await self._set_option("progressive", "off")
+            await self._set_option(name, "")
 
     async def _set_option(self, name: str, value: str) -> None:
         for account in await self.accounts():
             account.options[name] = value
+            if not value:
+                del account.options[name]
             request_id = f"{name}-{value}-{account.version}-{account.id}"[:64]
             put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
             await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)

@@ -137,7 +137,7 @@ class HttpServer:
     def __init__(self, handler: Handler, port: int = 0) -> None:
         self.port = port
         self.files: dict[str, File] = {}  # by path; whatever else is asked for goes to the handler
-        self._handler = handler
+        self.handler = handler
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
 
@@ -152,7 +152,7 @@ class HttpServer:
 
     def _answer(self, request: Request) -> Reply:
         kept = self.files.get(request.path) if request.method == "GET" else None
-        return kept.shown(request) if kept else self._handler(request)
+        return kept.shown(request) if kept else self.handler(request)
 
     async def refuse(self) -> None:
         """Nobody listens any more, and who is connected is cut."""
