@@ -19,6 +19,7 @@ from channels.outcomes import (
     Unknown,
 )
 from channels.rates import Rates
+from channels.segments import Segmenting
 from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 
 # Passed on, so that a channel imports all of the protocol from one place.
@@ -46,6 +47,7 @@ class TextLimit:
 
     size: int
     unit: TextUnit
+    segments: Segmenting | None = None  # beside it, where each segment of a text message is paid for
 
 
 @dataclass(frozen=True, slots=True)

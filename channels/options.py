@@ -41,6 +41,13 @@ OPTIONS = (
     OptionField("graph_version", "for example v23.0", "The version of the Graph API that is spoken to", META),
     OptionField("messaging_service_sid", "MG…", "Twilio's messaging service to send by, not the number", TWILIO),
     OptionField("validity_seconds", "1 to 36000", "How long Twilio may try; what is older is dropped there", TWILIO),
+    OptionField("max_segments", "1 to 24", "Segments that one part of a reply is of at most. Default: 10", TWILIO[1:]),
+    OptionField(
+        "smart_encoding",
+        "true or false",
+        "Whether print's quotes, dashes and spaces become GSM-7's where that makes a text cost less. Default: true",
+        TWILIO[1:],
+    ),
     OptionField("allowed_origins", "https://…, with commas between", "Sites that may embed the chat", ("webchat",)),
     OptionField(
         "sends_per_second", "a number from 0 on", "How fast it may send at most, where the provider allows more"

@@ -2,6 +2,7 @@
 
 from channels.payload import Form
 from channels.rates import Rate
+from channels.segments import Segmenting
 from channels.twilio_api import TwilioChannel
 from parley.chat.v1.message_pb2 import ChannelMessage
 
@@ -28,6 +29,7 @@ def sms() -> TwilioChannel:
         signals={},
         metadata=METADATA,
         extend=_extend,
+        segments=Segmenting(),
         # A long number: one segment a second. Five minutes' worth may wait at Twilio. A short code takes 100 a second.
         # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
         rate=Rate(1, burst=300),

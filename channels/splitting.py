@@ -5,8 +5,10 @@ Blank line, line, sentence, space, and only then between two characters as a per
 
 import re
 import unicodedata
+from bisect import bisect_left
 
 from channels.channel import TextLimit
+from channels.segments import Segmenting
 from channels.text import clean
 
 _CLOSING = "\"')\\]\u201d\u2019"
@@ -39,14 +41,20 @@ def split(text: str, limit: TextLimit) -> list[str]:
 
 def _reach(text: str, limit: TextLimit) -> int:
     """How many code points from the start fit; at least one, so that every text ends."""
-    if text.isascii():  # one unit a character, whichever is counted
-        return max(1, min(len(text), limit.size))
     head = text[: limit.size]
-    if limit.unit == "utf16":
+    if head.isascii():  # one unit a character, whichever is counted
+        pass
+    elif limit.unit == "utf16":
         head = head.encode("utf-16-le")[: limit.size * 2].decode("utf-16-le", "ignore")
     elif limit.unit == "bytes":
         head = head.encode()[: limit.size].decode("utf-8", "ignore")
-    return max(1, len(head))
+    fits = len(head) if limit.segments is None else _within_segments(head, limit.segments)
+    return max(1, fits)
+
+
+def _within_segments(head: str, segments: Segmenting) -> int:
+    """How much of it one message may hold. More characters are never of fewer segments."""
+    return bisect_left(range(1, len(head) + 1), True, key=lambda length: not segments.holds(head[:length]))
 
 
 def joint(text: str, reach: int) -> int:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from channels import templates, twilio_errors, twilio_media, twilio_signature
+from channels import templates, twilio_errors, twilio_media, twilio_receipts, twilio_signature
 from channels.channel import (
     Answer,
     Call,
@@ -30,7 +30,6 @@ from channels.channel import (
     Sent,
     TextLimit,
     Unauthorized,
-    Unreadable,
     Webhook,
 )
 from channels.media import Download, Finding, Wanted, Way, fixed
@@ -38,6 +37,7 @@ from channels.payload import Form, content, parse_form, string
 from channels.phones import e164
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates
+from channels.segments import Segmenting
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
@@ -45,6 +45,7 @@ MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 LONGEST_KIND = 40
+LONGEST = 1600
 
 # Any text/plain body would be texted to the person; an empty TwiML says nothing.
 TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
@@ -75,20 +76,6 @@ FIELDS = (
     ),
 )
 
-_STATES = {
-    "accepted": chat.DELIVERY_STATE_SENT,  # Twilio took it, which is all that SENT says
-    "scheduled": chat.DELIVERY_STATE_SENT,
-    "queued": chat.DELIVERY_STATE_SENT,
-    "sending": chat.DELIVERY_STATE_SENT,
-    "sent": chat.DELIVERY_STATE_SENT,
-    "partially_delivered": chat.DELIVERY_STATE_SENT,  # some segments only: not delivered, and not failed
-    "delivered": chat.DELIVERY_STATE_DELIVERED,
-    "read": chat.DELIVERY_STATE_READ,
-    "undelivered": chat.DELIVERY_STATE_FAILED,
-    "failed": chat.DELIVERY_STATE_FAILED,
-    "canceled": chat.DELIVERY_STATE_FAILED,
-}
-_OUR_ID = re.compile(r"[?&]mid=([0-9A-Za-z-]{1,64})\.([0-9]{1,3})(?:&|$)", re.ASCII)
 _SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}", re.ASCII)
 
 
@@ -106,13 +93,18 @@ class TwilioChannel:
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
     rate: Rate  # of the sender: Twilio queues what is faster, and drops what waited longer than ValidityPeriod
+    segments: Segmenting | None = None  # where Twilio charges by the segment
 
     provider = "twilio"
-    max_text = TextLimit(size=1600, unit="utf16")
     credential_fields = FIELDS
     unreadable = TWIML
     takes: tuple[Way, ...] = ("url",)
     captioned = frozenset(chat.AttachmentKind.values())
+
+    @property
+    def max_text(self) -> TextLimit:
+        """Of one message. https://help.twilio.com/articles/360033806753"""
+        return TextLimit(LONGEST, "utf16", self.segments)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -129,7 +121,7 @@ class TwilioChannel:
         # The oldest callbacks have no MessageStatus; what came in has a body, be it an empty one.
         status = form.first("MessageStatus") or ("" if "Body" in form else form.first("SmsStatus"))
         if status and status != "received":
-            return self._status(form, webhook.url, state=_STATES.get(status))
+            return self._status(form, webhook.url, status=status)
         if not form.first("From") and not form.first("To"):  # another product of Twilio's
             return Decoded(answer=STATUS_ANSWER, unread=form.first("EventType")[:LONGEST_KIND] or "no message")
         message = self._message(form, webhook)
@@ -208,19 +200,10 @@ class TwilioChannel:
         self.extend(message, form)
         return message
 
-    def _status(self, form: Form, url: str, *, state: chat.DeliveryState | None) -> Decoded:
-        sid = form.first("MessageSid") or form.first("SmsSid")
-        if not sid:
-            raise Unreadable("no MessageSid")
-        if state is None:
+    def _status(self, form: Form, url: str, *, status: str) -> Decoded:
+        receipt = twilio_receipts.receipt(form, url, status=status)
+        if receipt is None:
             return Decoded(answer=STATUS_ANSWER, unread="status")
-        # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.
-        receipt = chat.Receipt(provider_message_id=sid, state=state, provider_code=form.first("ErrorCode"))
-        receipt.window_closed = state == chat.DELIVERY_STATE_FAILED and twilio_errors.is_window(receipt.provider_code)
-        ours = _OUR_ID.search(url)
-        if ours:
-            receipt.delivery_id = ours[1]
-            receipt.part = int(ours[2])
         # A messaging service sends from any number of its pool.
         pooled = form.first("MessagingServiceSid")
         return Decoded(
@@ -233,7 +216,7 @@ class TwilioChannel:
         fields = {"To": self._prefixed(outgoing.chat_id), **self._sender(outgoing), **_content(outgoing)}
         fields["ValidityPeriod"] = _validity(outgoing.options.get("validity_seconds", ""))
         if outgoing.status_url:
-            fields["StatusCallback"] = _with_our_id(outgoing)
+            fields["StatusCallback"] = twilio_receipts.url(outgoing)
         base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
         account = quote(credentials.get("account_sid", ""), safe="")
         return _post(f"{base}/2010-04-01/Accounts/{account}/Messages.json", credentials, fields=fields)
@@ -282,12 +265,6 @@ def _content(outgoing: Outgoing) -> dict[str, str]:
         return {"Body": outgoing.text}
     values = {name: templates.value(text) for name, text in outgoing.template_values.items()}
     return {"ContentSid": outgoing.template} | ({"ContentVariables": orjson.dumps(values).decode()} if values else {})
-
-
-def _with_our_id(outgoing: Outgoing) -> str:
-    """The callback's URL: it names the part even when the answer to this call is lost."""
-    joint = "&" if "?" in outgoing.status_url else "?"
-    return f"{outgoing.status_url}{joint}mid={outgoing.delivery_id}.{outgoing.part}"
 
 
 def _sid(answer: Answer) -> str:

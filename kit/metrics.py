@@ -97,6 +97,7 @@ guard_alerts = _counter("guard_alerts", "Times that a tenant had more than ten v
 # Out: deliveries are replies, attempts are calls to a provider.
 deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")
 attempts = _counter("attempts", "Calls to providers", "channel", "outcome")
+segments = _counter("segments", "Segments of text messages that a provider took, each of which it charges", "channel")
 sender_window_decisions = _counter(
     "sender_window_decisions", "What became of texts on channels with a reply window", "channel", "decision"
 )

@@ -147,6 +147,7 @@ def _bubble(bubble: Bubble) -> dict[str, Any]:
         "at": bubble.at.isoformat(),
         "state": bubble.state,
         "note": bubble.note,
+        "detail": bubble.taken.detail if bubble.taken else "",
         "next": bubble.due[0] if bubble.due and bubble.by_hand else "",
     }
 

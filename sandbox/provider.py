@@ -88,6 +88,7 @@ class Taken:
     reply: Reply
     callback: str = ""  # where receipts are wanted; "" for the channel's own webhook
     runs: tuple[Run, ...] = ()  # how it looks, where it is formatted
+    detail: str = ""  # what the provider counts of it, in words
     edits: bool = False  # it takes the place of the message with its id
     deletes: bool = False  # the message with its id goes
     keep: Callable[[], object] = lambda: None  # called when nothing went wrong before: what is remembered of it then

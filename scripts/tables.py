@@ -86,6 +86,8 @@ def channels(_argument: str) -> str:
         fields = [each.environment for each in needed] + [channel.address_environment]
         needs = ", ".join(f"`{each}`" for each in dict.fromkeys(fields) if each) or "nothing"
         limit = f"{channel.max_text.size:,} {channel.max_text.unit}"
+        if channel.max_text.segments:
+            limit += f", {channel.max_text.segments.most} segments"
         rows.append((f"`{name}`", needs, limit, "yes" if channel.capabilities.receipts else "no"))
     return _table(("channel", "settings", "longest part", "receipts"), rows)
 

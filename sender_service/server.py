@@ -56,4 +56,5 @@ def _capability(channel: Channel) -> pb.ChannelCapability:
         window=None if channel.window is None else span(channel.window),
         templates=channel.capabilities.templates,
         files=isinstance(channel, Gives),
+        max_segments=channel.max_text.segments.most if channel.max_text.segments else 0,
     )

@@ -7,7 +7,7 @@ from itertools import accumulate
 from channels.channel import TextLimit
 from channels.markup.styles import Style
 from channels.markup.tree import Mark, Span, Spans
-from channels.markup.writing import Pen, size, write
+from channels.markup.writing import Pen, write
 from channels.splitting import joint
 
 # WhatsApp takes 45 messages in a row to one person and then one every 6 s; nobody reads more.
@@ -46,11 +46,12 @@ def cut(spans: Spans, style: Style, *, limit: TextLimit) -> Iterator[Spans]:
     start = _begin(strip, 0)
     while start < len(strip.text):
         number += 1
-        end = _end(strip, start, style=style, limit=limit)
+        end = _end(strip, start, pen=Pen(style, limit), most=limit.size)
         if number == MOST_PARTS and _begin(strip, end) < len(strip.text):
             mark = Span(f"\n{style.cut}", (Mark("raw"),))
-            room = TextLimit(limit.size - size(write((mark,), style), limit.unit), limit.unit)
-            yield (*strip.slice(start, _end(strip, start, style=style, limit=room)), mark)
+            pen = Pen(style, limit, behind=write((mark,), style))
+            end = _end(strip, start, pen=pen, most=limit.size)
+            yield (*strip.slice(start, end), mark)
             return
         yield strip.slice(start, start + (len(strip.text[start:end].rstrip()) or end - start))
         start = _begin(strip, end)
@@ -68,29 +69,29 @@ def _begin(strip: Strip, index: int) -> int:
     return rest
 
 
-def _end(strip: Strip, start: int, *, style: Style, limit: TextLimit) -> int:
+def _end(strip: Strip, start: int, *, pen: Pen, most: int) -> int:
     """Behind the last character of the part that begins here."""
-    reach = _reach(strip, start, style=style, limit=limit)
+    reach = _reach(strip, start, pen=pen, most=most)
     if start + reach == len(strip.text):
         return len(strip.text)
     return start + joint(strip.text[start : start + reach + _LOOK_AHEAD], reach)
 
 
-def _reach(strip: Strip, start: int, *, style: Style, limit: TextLimit) -> int:
+def _reach(strip: Strip, start: int, *, pen: Pen, most: int) -> int:
     """How many characters fit; at least one, so that every text ends."""
-    pen, reach = Pen(style, limit.unit), 0
-    for span in strip.slice(start, min(start + limit.size, len(strip.text))):
-        if not pen.write(span, most=limit.size):
-            reach += _fitting(pen, span, most=limit.size)
+    reach = 0
+    for span in strip.slice(start, min(start + most, len(strip.text))):
+        if not pen.fit(span):
+            reach += _fitting(pen, span)
             break
         reach += len(span.text)
     return max(1, reach)
 
 
-def _fitting(pen: Pen, span: Span, *, most: int) -> int:
+def _fitting(pen: Pen, span: Span) -> int:
     """How much of a span fits that does not fit whole. More characters never take less room."""
 
     def too_long(length: int) -> bool:
-        return not pen.has_room(Span(span.text[:length], span.marks), most=most)
+        return not pen.has_room(Span(span.text[:length], span.marks))
 
     return bisect_left(range(1, len(span.text)), True, key=too_long)

@@ -20,48 +20,66 @@ def size(text: str, unit: TextUnit) -> int:
 
 def write(spans: Iterable[Span], style: Style) -> str:
     """The text as the channel wants it."""
-    pen = Pen(style, "characters")
+    pen = Pen(style, TextLimit(0, "characters"))
     for span in spans:
         pen.write(span)
     return pen.text()
 
 
 class Pen:
-    """Writes span after span, and knows how long the text is when it ends here."""
+    """Writes span after span, and knows how long the text is when it ends here, with what is to stand behind it."""
 
-    def __init__(self, style: Style, unit: TextUnit) -> None:
+    def __init__(self, style: Style, limit: TextLimit, *, behind: str = "") -> None:
         self._style = style
-        self._unit = unit
+        self._limit = limit
+        self._behind = behind
         self._written: list[str] = []
-        self._size = 0
+        self._size = size(behind, limit.unit)
         self._open: _Open = []
         self._at_line_start = True
 
-    def write(self, span: Span, *, most: int | None = None) -> bool:
-        """Puts it down; False, and nothing, when with it the text would be longer than `most` and end here."""
+    def write(self, span: Span) -> None:
+        """Puts it down, however long the text is with it."""
         written, open_marks = self._next(span)
-        size_after = self._size + size(written if self._style.counts_markup else span.text, self._unit)
-        if most is not None and size_after + self._closing(open_marks) > most:
+        self._put(written, open_marks, at_line_start=span.text.endswith("\n"))
+
+    def fit(self, span: Span) -> bool:
+        """Puts it down; False, and nothing, when with it the text would be over the limit and end here."""
+        written, open_marks = self._next(span)
+        size_after = self._size_with(span, written)
+        if not self._holds(size_after, written, open_marks=open_marks):
             return False
-        self._written.append(written)
         self._size = size_after
-        self._open = open_marks
-        self._at_line_start = span.text.endswith("\n")
+        self._put(written, open_marks, at_line_start=span.text.endswith("\n"))
         return True
 
-    def has_room(self, span: Span, *, most: int) -> bool:
-        """What write would say; puts nothing down."""
+    def has_room(self, span: Span) -> bool:
+        """What fit would say; puts nothing down."""
         written, open_marks = self._next(span)
-        size_after = self._size + size(written if self._style.counts_markup else span.text, self._unit)
-        return size_after + self._closing(open_marks) <= most
+        return self._holds(self._size_with(span, written), written, open_marks=open_marks)
 
     def text(self) -> str:
         """All of it, with what is open closed."""
         return "".join((*self._written, *(closes for _, closes in reversed(self._open))))
 
-    def _closing(self, open_marks: _Open) -> int:
-        """ASCII in every style, so of the same size in every unit."""
-        return sum([len(closes) for _, closes in open_marks]) if self._style.counts_markup else 0
+    def _put(self, written: str, open_marks: _Open, *, at_line_start: bool) -> None:
+        self._written.append(written)
+        self._open = open_marks
+        self._at_line_start = at_line_start
+
+    def _size_with(self, span: Span, written: str) -> int:
+        return self._size + size(written if self._style.counts_markup else span.text, self._limit.unit)
+
+    def _holds(self, size_after: int, written: str, *, open_marks: _Open) -> bool:
+        """What closes marks is ASCII in every style, so of the same size in every unit."""
+        closing = sum([len(closes) for _, closes in open_marks]) if self._style.counts_markup else 0
+        if size_after + closing > self._limit.size:
+            return False
+        segments = self._limit.segments
+        if segments is None or size_after < segments.always:
+            return True
+        closes = (closes for _, closes in reversed(open_marks))
+        return segments.holds("".join((*self._written, written, *closes, self._behind)))
 
     def _next(self, span: Span) -> tuple[str, _Open]:
         """What is to be written for this span, and what is open after it."""
@@ -84,7 +102,7 @@ class Pen:
         return "".join(pieces), open_marks
 
 
-def plain(spans: Spans, limit: TextLimit) -> str:
+def unformatted(spans: Spans, limit: TextLimit) -> str:
     """The same without any formatting, for a provider that refused it; with the URLs of links when they fit."""
     texts = [text for text, _ in spans]
     left = limit.size - size("".join(texts), limit.unit)

@@ -225,14 +225,15 @@ export class PhoneView {
   }
 
   #refresh(entry, bubble) {
-    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.next, bubble.runs]);
+    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.detail, bubble.next, bubble.runs]);
     if (drawn === entry.drawn) return;
     entry.root.firstChild.replaceWith(paragraph(bubble.runs));
     entry.drawn = drawn;
     const [path, spoken] = STATES[bubble.state];
     entry.root.dataset.state = bubble.state;
     entry.meta.title = spoken;
-    entry.meta.replaceChildren(clock(bubble.at), draw(path, "0 0 16 11"), make("span", "unseen", spoken));
+    const detail = bubble.detail ? [make("span", "detail", bubble.detail)] : [];
+    entry.meta.replaceChildren(...detail, clock(bubble.at), draw(path, "0 0 16 11"), make("span", "unseen", spoken));
     for (const each of entry.root.querySelectorAll(".note, .deed")) each.remove();
     if (bubble.note) entry.root.append(make("p", "note", bubble.note));
     if (bubble.next) entry.root.append(button("deed", `Send receipt: ${bubble.next}`, () => this.act("receipt", { id: bubble.id })));

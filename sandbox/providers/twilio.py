@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from channels import twilio_signature
+from channels import segments, twilio_signature
 from channels.channel import Webhook
 from channels.payload import Form, parse_form
 from sandbox import formatting
@@ -191,13 +191,9 @@ class Twilio:
         wanted = parse_form(ask.query).first("PhoneNumber")
         own = self._account.values["TWILIO_PHONE_NUMBER"]
         url = self._account.webhook_url(SMS)
-        number: dict[str, Any] = {
-            "sid": f"PN{'0' * 32}",
-            "account_sid": self._sid,
-            "phone_number": own,
-            "friendly_name": own,
-        }
-        number |= {"capabilities": {"sms": True, "mms": True, "voice": False}, "sms_url": url, "sms_method": "POST"}
+        number: dict[str, Any] = {"sid": f"PN{'0' * 32}", "account_sid": self._sid, "phone_number": own}
+        number |= {"friendly_name": own, "capabilities": {"sms": True, "mms": True, "voice": False}}
+        number |= {"sms_url": url, "sms_method": "POST"}
         number |= {"date_created": at, "date_updated": at, "sms_application_sid": "", "uri": uri}
         listed = [number] if wanted in ("", own) else []
         page: dict[str, Any] = {"page": 0, "page_size": 50, "start": 0, "end": 0, "uri": uri, "first_page_uri": uri}
@@ -221,6 +217,7 @@ class Twilio:
             reply=Reply(201, dict(message)),
             callback=form.first("StatusCallback"),
             runs=runs,
+            detail=_counted(message) if channel == SMS else "",
         )
 
     def _message(self, form: Form) -> dict[str, Any]:
@@ -242,7 +239,7 @@ class Twilio:
             "from": form.first("From") or pooled,
             "messaging_service_sid": form.first("MessagingServiceSid") or None,
             "num_media": "0",
-            "num_segments": "1",
+            "num_segments": str(segments.cost(form.first("Body")).segments),
             "price": None,
             "price_unit": None,
             "sid": sid,
@@ -259,6 +256,12 @@ def refused(code: int, headers: Mapping[str, str] | None = None) -> Reply:
     status, message = CODES[code]
     more = f"https://www.twilio.com/docs/errors/{code}"
     return Reply(status, {"code": code, "message": message, "more_info": more, "status": status}, headers or {})
+
+
+def _counted(message: Mapping[str, Any]) -> str:
+    """As Twilio's own page of a message puts it."""
+    count, encoding = message["num_segments"], segments.cost(message["body"]).encoding
+    return f"{count} segment{'' if count == '1' else 's'}, {encoding}"
 
 
 def _no_sender(form: Form, _twilio: Twilio) -> bool:

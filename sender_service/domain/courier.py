@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from channels.channel import Channel, Credentials, Outgoing
-from channels.rendering import Part, render
+from channels.rendering import Part, limit_of, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, seconds, span
@@ -111,7 +111,8 @@ class Courier:
         channel = self.channels.get(load.secrets.account.channel)
         if channel is None:
             return await self._refuse(load, outcomes.rejected("channel_unknown"))
-        rendered = [*render(leased.text, channel.markup, limit=channel.max_text), *files.parts(leased, channel)]
+        limit = limit_of(channel, load.secrets.account.options)
+        rendered = [*render(leased.text, channel.markup, limit=limit), *files.parts(leased, channel, limit=limit)]
         if leased.next_part >= len(rendered):  # begun by a release that cut otherwise, and nothing is left by our count
             return await self._refuse(load, outcomes.rejected("parts_changed" if leased.next_part else "text_empty"))
         pacing = self.pacing(channel, load.secrets.account, chat_id=leased.chat_id)
@@ -220,12 +221,16 @@ class Courier:
     def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
         channel, leased = trip.channel.name, trip.load.leased
         metrics.attempts.labels(channel=channel, outcome=outcome.name).inc()
+        segments = 0 if trip.template else trip.parts[trip.part].segments
+        if outcome.sent and segments:
+            metrics.segments.labels(channel=channel).inc(segments)
         log.info(
             "attempt.ended",
             delivery_id=leased.delivery_id,
             channel=channel,
             part=trip.part,
             parts=len(trip.parts),
+            segments=segments,
             attempt=trip.attempts + 1,
             outcome=outcome.name,
             reason=outcome.reason,

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from channels.channel import Channel
+from channels.channel import Channel, TextLimit
 from channels.files import File
 from channels.media import Download, Gives, Gone, Way
 from channels.rendering import Part, render
@@ -26,14 +26,14 @@ LONGEST_CAPTION = 1000  # what every provider takes under a file
 Stored = Callable[[str, str], Awaitable[bytes]]
 
 
-def parts(leased: LeasedDelivery, channel: Channel) -> list[Part]:
+def parts(leased: LeasedDelivery, channel: Channel, *, limit: TextLimit) -> list[Part]:
     """After the text: one part each, and before it what cannot stand under it. Where none are taken, their links."""
-    return [part for each in leased.attachments for part in _parts(each, channel)]
+    return [part for each in leased.attachments for part in _parts(each, channel, limit=limit)]
 
 
-def _parts(attachment: Attachment, channel: Channel) -> list[Part]:
+def _parts(attachment: Attachment, channel: Channel, *, limit: TextLimit) -> list[Part]:
     def said(text: str) -> list[Part]:
-        return render(text, channel.markup, limit=channel.max_text)
+        return render(text, channel.markup, limit=limit)
 
     if not isinstance(channel, Gives):
         return said(" ".join(filter(None, (attachment.caption, attachment.url))))

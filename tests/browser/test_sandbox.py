@@ -70,6 +70,9 @@ async def test_a_customer_types_on_two_phones_and_sees_the_answers(
             await page.get_by_role("button", name="Telegram", exact=True).click()
         await write(page, "Telegram", "Hello!")
         await answered(page, "Telegram", 'echo: you said "Hello!"')
+        if width > 640:
+            await write(page, "SMS", "Thank you 👋 " * 6)
+            await expect(phone(page, "SMS").get_by_text("2 segments, UCS-2")).to_be_visible(timeout=30_000)
         await answered(page, "WhatsApp", 'echo: you said "When do you open tomorrow? I would come by after work."')
         last = phone(page, "WhatsApp").locator(".bubble").last
         await expect(last).to_have_attribute("data-state", "read")

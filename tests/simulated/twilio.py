@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 import aiohttp
 from twilio.request_validator import RequestValidator
 
+from channels.segments import cost
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 ACCOUNT_SID = "AC" + "5" * 32
@@ -166,7 +167,7 @@ class Twilio:
             "direction": "outbound-api",
             "error_code": None,
             "from": send.sender,
-            "num_segments": "1",
+            "num_segments": str(cost(send.text).segments),
             "sid": send.id,
             "status": "queued",
             "to": send.to,

@@ -10,6 +10,7 @@ import pytest
 from channels.channel import Markup, TextLimit
 from channels.registry import CHANNELS
 from channels.rendering import Part, render
+from channels.segments import cost
 from tests.unit.channels import chats
 
 ANSWER = (Path(__file__).parent / "long_answer.md").read_text()
@@ -60,6 +61,8 @@ def test_every_part_is_within_the_limit(road: str) -> None:
     parts = _parts(road)
     assert all(0 < chats.size_in(part.text, markup, limit.unit) <= limit.size for part in parts)
     assert all(len(part.plain) <= limit.size for part in parts)
+    assert all(part.segments == (cost(part.text).segments if limit.segments else 0) for part in parts)
+    assert all(part.segments <= limit.segments.most for part in parts if limit.segments)
     assert parts == render(ANSWER, markup, limit=limit)
 
 

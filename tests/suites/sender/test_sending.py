@@ -229,4 +229,5 @@ async def test_channels_are_listed_with_what_they_can_do(tmp_path: Path) -> None
     assert (listed["whatsapp"].max_text, listed["whatsapp"].receipts) == (1600, True)
     assert (seconds(listed["whatsapp"].window), listed["whatsapp"].templates) == (86_400, True)
     assert not listed["sms"].HasField("window")
+    assert (listed["sms"].max_text, listed["sms"].max_segments, listed["whatsapp"].max_segments) == (1600, 10, 0)
     assert (listed["telegram"].max_text_unit, listed["telegram"].receipts) == ("utf16", False)

@@ -198,6 +198,12 @@ async def test_a_window_that_is_told_in_a_receipt_is_a_failure(sandbox: Sandbox,
     assert (receipt.state, receipt.provider_code) == (chat.DELIVERY_STATE_FAILED, code)
 
 
+@pytest.mark.parametrize(("channel", "told"), [("sms", "2 segments, UCS-2"), ("whatsapp", "")])
+async def test_a_text_message_says_what_it_costs(sandbox: Sandbox, channel: str, told: str) -> None:
+    deliver(sandbox, await spoken(sandbox, channel), "Thank you \U0001f44b " * 6)
+    assert sandbox.switchboard.phones[channel].snapshot()["bubbles"][-1]["detail"] == told
+
+
 @pytest.mark.parametrize("channel", PHONES)
 async def test_the_longest_text_is_taken_and_what_is_longer_is_not(sandbox: Sandbox, channel: str) -> None:
     message, most = await spoken(sandbox, channel), CHANNELS[channel].max_text.size

@@ -11,11 +11,14 @@ from channels.channel import (
     Markup,
     Outgoing,
     Rejected,
+    TextLimit,
     Throttled,
     Unauthorized,
     Unavailable,
     Unknown,
 )
+from channels.segments import Segmenting
+from kit import metrics
 from kit.errors import LeaseLost, StorageUnavailable
 from kit.moments import seconds
 from tests.unit.sender.road import Pigeon, ok, road
@@ -47,6 +50,17 @@ async def test_parts_that_were_sent_before_are_not_sent_again() -> None:
     way = road(ok())
     await way.carry("one two three four five", next_part=2, attempts=1)
     assert way.happened == ["BEGUN 2/3", "call five", "SENT 2/3"]
+
+
+async def test_the_segments_of_a_text_message_are_counted_as_the_account_wants_them() -> None:
+    way = road(ok(), ok())
+    way.channel.max_text = TextLimit(1600, "utf16", Segmenting())
+    way.options = {"max_segments": "1"}
+    counted = metrics.segments.labels(channel="pigeon")
+    before = counted._value.get()
+    await way.carry("x" * 150 + " " + "y" * 150)
+    assert [each.text[0] for each in way.channel.seen] == ["x", "y"]
+    assert counted._value.get() - before == 2
 
 
 async def test_no_call_is_made_when_the_lease_is_lost_at_the_beginning() -> None:
