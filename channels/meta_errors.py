@@ -65,7 +65,7 @@ BY_CODE: dict[int, Failure] = {
     131047: "window",
     131048: "throttled",  # too many people called it spam
     131049: "policy",  # Meta holds it back from this person; repeating within a day does too
-    131050: "policy",  # the person stopped our marketing
+    131050: "policy",  # the person stopped our marketing, and no more than that: answers still reach them
     131051: "payload",
     131052: "payload",
     131053: "payload",

@@ -63,7 +63,19 @@ def is_window(code: str) -> bool:
 
     https://www.twilio.com/docs/api/errors/63016
     """
-    return code.isascii() and code.isdigit() and BY_CODE.get(int(code[:9])) == "window"
+    return _meaning(code) == "window"
+
+
+def is_opt_out(code: str) -> bool:
+    """Whether it says that the person wrote STOP to our number: 21610, where Twilio finds it out after the send.
+
+    https://www.twilio.com/docs/api/errors/21610
+    """
+    return _meaning(code) == "opted_out"
+
+
+def _meaning(code: str) -> Failure | None:
+    return BY_CODE.get(int(code[:9])) if code.isascii() and code.isdigit() else None
 
 
 def _code(answer: Answer) -> int:

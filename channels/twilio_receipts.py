@@ -41,7 +41,9 @@ def receipt(form: Form, at: str, *, status: str) -> chat.Receipt | None:
         return None
     # RawDlrDoneDate is in the carrier's time zone, which it does not name: no time is better than a wrong one.
     told = chat.Receipt(provider_message_id=sid, state=state, provider_code=form.first("ErrorCode"))
-    told.window_closed = state == chat.DELIVERY_STATE_FAILED and twilio_errors.is_window(told.provider_code)
+    if state == chat.DELIVERY_STATE_FAILED:
+        told.window_closed = twilio_errors.is_window(told.provider_code)
+        told.opted_out = twilio_errors.is_opt_out(told.provider_code)
     ours = _OUR_ID.search(at)
     if ours:
         told.delivery_id = ours[1]

@@ -1,15 +1,31 @@
 """Which deliveries go no further, and what follows when it is the provider who says that somebody wants no messages?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from storage_service.domain import changing
 from storage_service.domain.changes import Changes
-from storage_service.domain.rows import Delivery, Lane
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane
 
 # Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
 CALLED_OFF = ("owner_changed", "erased", "opted_out")
+OPEN = ("queued", "sending")
+
+
+class UnsentRows(Protocol):
+    """What is still to be sent in conversations."""
+
+    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
+
+
+async def unsent(
+    rows: UnsentRows, lanes: set[Key], *, deliveries: Mapping[Key, Delivery]
+) -> Mapping[Key, Sequence[Delivery]]:
+    """Of these conversations. A delivery that was read already is that same one."""
+    found = await rows.unsent(sorted(lanes)) if lanes else {}
+    return {lane: [deliveries.get(each.key, each) for each in waiting] for lane, waiting in found.items()}
 
 
 def went_no_further(delivery: Delivery) -> bool:
@@ -26,9 +42,19 @@ def opt_out(lane: Lane, delivery: Delivery, *, unsent: Sequence[Delivery], chang
 
     They are told nothing, since nothing reaches them; what else waits is called off.
     """
-    others = [each for each in unsent if each.id != delivery.id]
+    others = [each for each in unsent if each.id != delivery.id and each.state in OPEN]
     due_at = lane.delivery_due_at
     changing.call_off(lane, others, changes=changes, now=now)
     lane.delivery_due_at = due_at if not others else None
+    changing.set_opting(lane, out=True, changes=changes, now=now)
+    changes.touch(lane, now)
+
+
+def opt_out_late(lane: Lane, attempt: Attempt, *, unsent: Sequence[Delivery], changes: Changes, now: datetime) -> None:
+    """The provider took the call, and says later that the person had opted out there. Unless they wrote since."""
+    wrote_since = lane.last_inbound_at is not None and lane.last_inbound_at > attempt.begun_at
+    if lane.opted_out or wrote_since:
+        return
+    changing.call_off(lane, [each for each in unsent if each.state in OPEN], changes=changes, now=now)
     changing.set_opting(lane, out=True, changes=changes, now=now)
     changes.touch(lane, now)

@@ -237,9 +237,10 @@ class Deliveries:
     def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
         if attempt is None or not self.early:
             return
-        known = self.attempts.get(delivery.key, [])
-        known = known if attempt in known else [*known, attempt]
-        receipts.join_early(self.early, delivery, lane=lane, attempts=known, changes=self.changes, now=self.now)
+        attempts = self.attempts.get(delivery.key, [])
+        attempts = attempts if attempt in attempts else [*attempts, attempt]
+        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, attempts, self.unsent)
+        receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 
     def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:
         """Keeps its place at the head of the lane, unless it was called off meanwhile: then it has ended."""

@@ -13,7 +13,7 @@ from parley.storage.v1.delivery_requests_pb2 import (
     AttemptResult,
     LeasedDelivery,
 )
-from storage_service.domain import leased, receipts
+from storage_service.domain import called_off, leased, receipts
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
@@ -34,7 +34,6 @@ class DeliveryRows(receipts.ReceiptRows, Protocol):
     async def heads(self, keys: Sequence[Key]) -> Mapping[Key, Head]: ...
     async def locked_deliveries(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Delivery]]: ...
     async def early(self, keys: Sequence[Key], provider_ids: Sequence[tuple[str, str, str]]) -> Sequence[Receipt]: ...
-    async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]: ...
     async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]: ...
 
@@ -82,7 +81,8 @@ class DeliveryWork:
         lanes, deliveries = await rows.locked_deliveries(keys)
         moves = await self._moves(rows, deliveries, records=records)
         leaving = {lanes[key].key for _, item in records if item.opted_out and (key := _named(item)) in lanes}
-        moves.unsent = await rows.unsent(sorted(leaving)) if leaving else {}
+        leaving |= {lane.key for lane in lanes.values()} if receipts.may_leave(moves.early) else set()
+        moves.unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
         results = [
             self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)
             for worker_id, item in records

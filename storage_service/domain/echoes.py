@@ -68,6 +68,7 @@ def _receipt(chat: Chat, message: ChannelMessage, *, flying: InFlight | None, id
         state="sent",
         provider_code="",
         window_closed=False,
+        opted_out=False,
         provider_at=moment(message.provider_at) if message.HasField("provider_at") else None,
         matched=False,
         created_at=rows.now,

@@ -4,13 +4,15 @@ A receipt finds its attempt by our delivery id, when the provider carries it bac
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
-from storage_service.domain import reply_windows
+from storage_service.domain import called_off, reply_windows
 from storage_service.domain.changes import Changes
+from storage_service.domain.changing import OPTED_OUT
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.words import DELIVERY_WORD, RANK
 
@@ -21,7 +23,7 @@ TAKEN = {"sent", "delivered", "read"}
 OPEN = {"queued", "sending"}
 
 
-class ReceiptRows(Protocol):
+class ReceiptRows(called_off.UnsentRows, Protocol):
     """What joining receipts needs of a transaction."""
 
     now: datetime
@@ -31,6 +33,16 @@ class ReceiptRows(Protocol):
     async def deliveries(self, keys: Sequence[Key]) -> Mapping[Key, Delivery]: ...
     async def attempts(self, keys: Sequence[Key]) -> Sequence[Attempt]: ...
     async def write(self, changes: Changes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of what receipts may be about. Lanes are locked; `unsent` is of people who opted out."""
+
+    deliveries: Mapping[Key, Delivery]
+    lanes: Mapping[Key, Lane]
+    attempts: Sequence[Attempt]
+    unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
 
 
 def rows_of(
@@ -48,6 +60,7 @@ def rows_of(
             state=DELIVERY_WORD[each.state],
             provider_code=each.provider_code,
             window_closed=each.window_closed,
+            opted_out=each.opted_out,
             provider_at=moment(each.provider_at) if each.HasField("provider_at") else None,
             matched=False,
             created_at=now,
@@ -75,62 +88,63 @@ async def apply(
     changes: Changes,
 ) -> None:
     """Under the locks of the conversations. New receipts are written; known ones are marked when they join now."""
-    keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
-    deliveries = await rows.deliveries(keys) if keys else {}
-    attempts = await rows.attempts(keys) if keys else []
+    known = await read(rows, said, targets=targets, lanes=lanes)
     for receipt in said:
-        receipt.matched = join(receipt, deliveries, lanes=lanes, attempts=attempts, changes=changes, now=rows.now)
+        receipt.matched = join(receipt, known, changes=changes, now=rows.now)
         changes.receipts.append(receipt)
 
 
-def join(
-    receipt: Receipt,
-    deliveries: Mapping[Key, Delivery],
-    *,
-    lanes: Mapping[Key, Lane],
-    attempts: Sequence[Attempt],
-    changes: Changes,
-    now: datetime,
-) -> bool:
+async def read(
+    rows: ReceiptRows, said: Sequence[Receipt], *, targets: Sequence[Target], lanes: Mapping[Key, Lane]
+) -> Known:
+    """What the receipts may be about."""
+    keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
+    deliveries = await rows.deliveries(keys) if keys else {}
+    attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number) if keys else []
+    leaving = {(tenant_id, lane_id) for tenant_id, _, lane_id in targets} if may_leave(said) else set()
+    return Known(deliveries, lanes, attempts, await called_off.unsent(rows, leaving, deliveries=deliveries))
+
+
+def may_leave(said: Iterable[Receipt]) -> bool:
+    """Whether what else waits for a person may have to be called off."""
+    return any(receipt.opted_out and receipt.state == "failed" for receipt in said)
+
+
+def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> bool:
     """Applies the receipt to its attempt and delivery; False when what it is about is not known yet."""
-    attempt = _attempt_of(receipt, attempts)
-    delivery = deliveries.get((receipt.tenant_id, attempt.delivery_id)) if attempt else None
+    attempt = _attempt_of(receipt, known.attempts)
+    delivery = known.deliveries.get((receipt.tenant_id, attempt.delivery_id)) if attempt else None
     if attempt is None or delivery is None or attempt.outcome not in {"sent", "unknown"}:
         # Of what was refused for its window, or on the spot, there is nothing more to know.
         return attempt is not None and attempt.outcome == "rejected"
-    own = [each for each in attempts if each.delivery_id == delivery.id and each.tenant_id == delivery.tenant_id]
-    moved = False
+    own = [each for each in known.attempts if (each.tenant_id, each.delivery_id) == delivery.key]
+    moved, rose = False, _rises(attempt.receipt, receipt.state)
     if attempt.outcome == "unknown" and not attempt.receipt:
         changes.proven.add((delivery.tenant_id, delivery.account_id))
-    if _rises(attempt.receipt, receipt.state):
+    if rose:
         attempt.receipt = receipt.state
         attempt.provider_code = receipt.provider_code or attempt.provider_code
         attempt.provider_message_id = attempt.provider_message_id or receipt.provider_message_id
         changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
-        lane = lanes.get((delivery.tenant_id, delivery.conversation_id))
+        lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id))
         if receipt.window_closed and receipt.state == "failed" and lane is not None:
             moved = _refused(attempt, delivery, lane=lane, own=own, changes=changes, now=now)
+        if receipt.opted_out and receipt.state == "failed" and lane is not None:
+            unsent = known.unsent.get(lane.key, ())
+            called_off.opt_out_late(lane, attempt, unsent=unsent, changes=changes, now=now)
     if settle(delivery, own, now=now) or moved:
         changes.deliveries[delivery.id] = delivery
+    if rose and receipt.opted_out and delivery.state == "failed":
+        delivery.reason = OPTED_OUT
     return True
 
 
-def join_early(
-    early: Sequence[Receipt],
-    delivery: Delivery,
-    *,
-    lane: Lane,
-    attempts: Sequence[Attempt],
-    changes: Changes,
-    now: datetime,
-) -> None:
+def join_early(early: Sequence[Receipt], known: Known, *, changes: Changes, now: datetime) -> None:
     """Those that came before their attempt's end was recorded."""
     for receipt in early:
         if receipt.matched:
             continue
-        receipt.matched = join(
-            receipt, {delivery.key: delivery}, lanes={lane.key: lane}, attempts=attempts, changes=changes, now=now
-        )
+        receipt.matched = join(receipt, known, changes=changes, now=now)
         if receipt.matched:
             changes.matched.append(receipt)
 

@@ -274,6 +274,7 @@ class Receipt:
     state: str
     provider_code: str
     window_closed: bool
+    opted_out: bool
     provider_at: datetime | None
     matched: bool
     created_at: datetime

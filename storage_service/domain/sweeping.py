@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage_service.domain import receipts, summary_work
+from storage_service.domain import called_off, receipts, summary_work
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
@@ -88,6 +88,8 @@ class Sweeper:
         policies = await rows.policies(sorted({(d.tenant_id, d.account_id) for d in deliveries.values()}))
         early = await rows.early(keys, [])
         moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations)
+        leaving = {lane.key for lane in lanes.values()} if receipts.may_leave(early) else set()
+        moves.unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
         for key, delivery in deliveries.items():
             if delivery.expires_at is not None and delivery.expires_at <= rows.now:
                 moves.expire(lanes[key], delivery)
@@ -105,14 +107,10 @@ class Sweeper:
         if not targets:
             return 0
         lanes = await rows.lanes(sorted({(tenant_id, chat) for tenant_id, _, chat in targets}))
-        keys = sorted({(tenant_id, delivery_id) for tenant_id, delivery_id, _ in targets})
-        deliveries = await rows.deliveries(keys)
-        attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number)
+        known = await receipts.read(rows, waiting, targets=targets, lanes=lanes)
         changes = Changes()
         for receipt in waiting:
-            receipt.matched = receipts.join(
-                receipt, deliveries, lanes=lanes, attempts=attempts, changes=changes, now=rows.now
-            )
+            receipt.matched = receipts.join(receipt, known, changes=changes, now=rows.now)
             if receipt.matched:
                 changes.matched.append(receipt)
         await rows.write(changes)

@@ -218,6 +218,7 @@ class Receipt(SQLModel, table=True):
     state: str = columns.text()
     provider_code: str = columns.text()
     window_closed: bool = Field(default=False, sa_type=Boolean, sa_column_kwargs={"server_default": sql("false")})
+    opted_out: bool = Field(default=False, sa_type=Boolean, sa_column_kwargs={"server_default": sql("false")})
     provider_at: datetime | None = columns.moment(default=None, nullable=True)
     matched: bool = Field(default=False, sa_type=Boolean, sa_column_kwargs={"server_default": sql("false")})
     created_at: datetime = columns.moment()

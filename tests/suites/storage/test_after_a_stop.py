@@ -132,3 +132,85 @@ async def test_who_wrote_while_the_refused_call_was_made_may_have_come_back(stor
     await refused_for_good(store, delivery)
     assert (await owner(store))[0] == "agent"
     assert [(state, reason) for state, reason, _ in await rows(store)] == [("failed", "opted_out")]
+
+
+async def found_out_late(store: Store, delivery: LeasedDelivery, provider_id: str, part: int = 0) -> None:
+    """As Twilio says it in a status callback: MessageStatus=failed, ErrorCode=21610."""
+    await store.receive(
+        "FAILED",
+        delivery_id=delivery.delivery_id,
+        part=part,
+        provider_message_id=provider_id,
+        provider_code="21610",
+        opted_out=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["after the send", "before the send returned", "the answer was lost", "the sender died", "as it was recorded"],
+)
+async def test_whom_a_callback_calls_opted_out_has_opted_out(store: Store, world: World, when: str) -> None:
+    await said(store, "one")
+    await said(store, "two")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN")
+    if when in {"after the send", "as it was recorded"}:
+        await store.record(delivery, "SENT", provider_message_id="SM1")
+    if when == "as it was recorded":
+        await store.execute("UPDATE attempts SET outcome = 'begun'")
+    await found_out_late(store, delivery, "SM1")
+    if when == "before the send returned":
+        await store.record(delivery, "SENT", provider_message_id="SM1")
+    elif when == "the answer was lost":
+        await store.record(delivery, "UNKNOWN", reason="timeout")
+    elif when == "the sender died":
+        store.clock.pass_seconds(31)
+        await store.sweep("expired_deliveries")
+    elif when == "as it was recorded":
+        await store.execute("UPDATE attempts SET outcome = 'sent'")
+        await store.sweep("unmatched_receipts")
+    assert {(state, reason) for state, reason, _ in await rows(store)} == {("failed", "opted_out")}
+    assert await store.lease_deliveries() == []
+    assert ((await owner(store))[0], await queue(world)) == ("none", [])
+    assert await store.fetch("SELECT open_deliveries, delivery_due_at FROM conversations") == [(0, None)]
+    await store.hear("are you there?")
+    assert await store.lease() == []
+    await store.hear("START")
+    (turn,) = await store.lease()
+    await store.commit(turn, "Welcome back.", change=ConversationChange(opted_out=False))
+    for state in ("SENT", "FAILED"):
+        await store.receive(state, delivery_id=delivery.delivery_id, provider_message_id="SM1")
+    await found_out_late(store, delivery, "SM1")
+    assert (await sent(store, "SM2")).text == "Welcome back.", "what is said again takes nobody back"
+    assert (await owner(store))[0] == "agent"
+
+
+async def test_the_next_part_of_what_a_callback_refuses_is_the_last_call(store: Store) -> None:
+    await said(store, "long")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=3)
+    await store.record(delivery, "SENT", part=0, parts=3, provider_message_id="SM0", begin_next=True)
+    await found_out_late(store, delivery, "SM0")
+    assert (await owner(store))[0] == "none"
+    done = await store.record(delivery, "SENT", part=1, parts=3, provider_message_id="SM1", begin_next=True)
+    assert done.error.reason == ERROR_REASON_OWNER_CHANGED
+    assert ([(state, reason) for state, reason, _ in await rows(store)], await store.lease_deliveries()) == (
+        [("failed", "opted_out")],
+        [],
+    )
+
+
+async def test_who_wrote_since_the_refused_send_or_was_reached_by_it_has_not_opted_out(store: Store) -> None:
+    await said(store, "one")
+    first = await sent(store, "SM1")
+    store.clock.pass_seconds(1)
+    await store.hear("START")
+    await found_out_late(store, first, "SM1")
+    assert (await owner(store))[0] == "agent"
+    await said(store, "two")
+    second = await sent(store, "SM2")
+    await store.receive("DELIVERED", provider_message_id="SM2")
+    await found_out_late(store, second, "SM2")
+    assert (await owner(store))[0] == "agent"
+    assert [(state, reason) for state, reason, _ in await rows(store)] == [("failed", "opted_out"), ("delivered", "")]

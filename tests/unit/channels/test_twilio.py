@@ -13,8 +13,9 @@ from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from channels import templates
+from channels import templates, twilio_receipts
 from channels.channel import Answer, BadSignature, Credentials, Imitation, Outgoing, Webhook
+from channels.payload import Form
 from channels.registry import CHANNELS
 from channels.twilio_api import TwilioChannel
 from channels.twilio_errors import BY_CODE, failure, is_window
@@ -187,6 +188,17 @@ def test_the_value_of_a_templates_variable_is_one_line_that_twilio_takes(text: s
 @pytest.mark.parametrize(("code", "closed"), [("63016", True), ("63003", False), ("", False), ("٦٣", False)])
 def test_only_the_code_of_the_window_says_that_it_is_closed(code: str, closed: bool) -> None:
     assert is_window(code) is closed
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "out"),
+    [("failed", "21610", True), ("undelivered", "21610", True), ("sent", "21610", False), ("failed", "30003", False)],
+)
+def test_a_status_callback_says_that_the_person_has_opted_out(status: str, code: str, out: bool) -> None:
+    form = Form({"MessageSid": ["SM1"], "ErrorCode": [code]})
+    told = twilio_receipts.receipt(form, "https://p.example/s?mid=d-1.2", status=status)
+    assert told is not None
+    assert (told.opted_out, told.delivery_id, told.part) == (out, "d-1", 2)
 
 
 def test_whatsapp_has_a_window_and_text_messages_have_none() -> None:
