@@ -10,6 +10,18 @@ from parley.chat.v1.message_pb2 import AttachmentKind
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}", re.ASCII)
 _NAMELESS = "file"
 LONGEST_NAME = 200
+# What a file without a name ends in: a phone opens none that ends in nothing.
+_ENDINGS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "audio/ogg": ".ogg",
+    "audio/mpeg": ".mp3",
+    "video/mp4": ".mp4",
+    "application/pdf": ".pdf",
+    "text/plain": ".txt",
+}
 
 
 EVERY_KIND = frozenset(AttachmentKind.values())
@@ -34,7 +46,8 @@ class File:
     def name(self) -> str:
         """A name that is no path, holds no control characters, and is not empty."""
         last = re.split(r"[/\\]", self.file_name)[-1].strip(". ")
-        return "".join(each for each in last if each.isprintable())[:LONGEST_NAME] or _NAMELESS
+        named = "".join(each for each in last if each.isprintable())[:LONGEST_NAME]
+        return named or _NAMELESS + _ENDINGS.get(self.media_type.partition(";")[0], "")
 
 
 def multipart(fields: Mapping[str, str], file: File, *, field: str) -> tuple[str, bytes]:

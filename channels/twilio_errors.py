@@ -25,6 +25,8 @@ BY_CODE: dict[int, Failure] = {
     21614: "recipient",
     21617: "payload",
     21619: "payload",  # an empty body
+    21620: "payload",  # a file's URL is none
+    21623: "payload",  # more than ten files
     21655: "payload",  # the template is not one of this account's: one template's trouble, texts still go out
     21656: "payload",  # a template's variables do not fit it
     21658: "payload",  # a template's variable is too long

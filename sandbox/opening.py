@@ -13,6 +13,7 @@ from kit.moments import utc_now
 from sandbox.bell import Bell
 from sandbox.gateway import Gateway
 from sandbox.provider import Account
+from sandbox.reading import Reader
 from sandbox.registry import STAND_INS
 from sandbox.server import Front
 from sandbox.switchboard import Switchboard, World
@@ -36,10 +37,15 @@ def base_urls(port: int) -> dict[str, str]:
 async def opened(port: int, values: Mapping[str, str], *, gateway_url: str, public_url: str = "") -> AsyncIterator[int]:
     """Serves until the block ends; gives the port."""
     account, bell = Account(values, utc_now, _draw, (public_url or gateway_url).rstrip("/")), Bell()
-    async with Gateway(gateway_url, public_url=public_url) as gateway:
+    async with (
+        Gateway(gateway_url, public_url=public_url) as gateway,
+        Reader(gateway_url, public_url=public_url) as reader,
+    ):
         world = World(
             post=gateway.post,
             webhook_url=gateway.webhook_url,
+            base_url=lambda name: f"http://{HOST}:{runner.addresses[0][1]}/{name}",
+            read=reader.read,
             now=utc_now,
             pause=asyncio.sleep,
             new_id=new_id,

@@ -17,6 +17,8 @@ PATHS = {
     "/phone.css": "phone.css",
     "/sandbox.js": "sandbox.js",
     "/phone.js": "phone.js",
+    "/files.js": "files.js",
+    "/parts.js": "parts.js",
     "/favicon.svg": "favicon.svg",
 }
 HEADERS = {

@@ -15,6 +15,17 @@ from sandbox.provider import Handset, Person, Sign, Taken
 
 MOST_BUBBLES = 200
 MOST_EVENTS = 100
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})  # shown in the bubble
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A file on the phone; its bytes are read under its id."""
+
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
 
 
 @dataclass(slots=True)
@@ -31,6 +42,7 @@ class Bubble:
     webhook: Webhook | None = None  # what the provider posts, of theirs
     due: tuple[str, ...] = ()  # receipts that have not been sent yet
     by_hand: bool = False  # they are sent when the person says so
+    file: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,15 @@ def _bubble(bubble: Bubble) -> dict[str, Any]:
         "note": bubble.note,
         "detail": bubble.taken.detail if bubble.taken else "",
         "next": bubble.due[0] if bubble.due and bubble.by_hand else "",
+        "file": _file(bubble.file),
     }
+
+
+def _file(shown: Shown | None) -> dict[str, Any] | None:
+    if shown is None:
+        return None
+    is_picture = shown.media_type in PICTURES
+    return {"id": shown.id, "name": shown.name, "size": shown.size_bytes, "picture": is_picture}
 
 
 def _dressed(runs: tuple[Run, ...]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from channels.channel import Channel, Credentials, Imitation, Webhook
 from channels.registry import CHANNELS
+from sandbox.files import EVERY_KIND, Attached, File, Kind, Shelf
 from sandbox.formatting import Run
 
 Draw = Callable[[int], str]  # so many hexadecimal digits, made at random
@@ -35,6 +36,7 @@ class Handset:
     skin: Skin
     receipts: tuple[str, ...] = ()  # what the provider reports of a send, in this order
     faults: tuple[str, ...] = ()  # those that only this channel knows, beside the ones that all have
+    captioned: frozenset[Kind] = EVERY_KIND  # of a person's files those under which words can stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Ask:
     headers: Mapping[str, str]  # names in lower case
     body: bytes
     query: str = ""
+    base_url: str = ""  # of this API, as it was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,14 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the provider answers: JSON."""
+    """What the provider answers: JSON, or a file."""
 
     status: int
     content: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     sign: Sign | None = None
+    file: File | None = None  # in the place of content
+    channel: str = ""  # whose phone it is about; "" for all of the provider's
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,16 @@ class Taken:
     detail: str = ""  # what the provider counts of it, in words
     edits: bool = False  # it takes the place of the message with its id
     deletes: bool = False  # the message with its id goes
+    attached: Attached | None = None
     keep: Callable[[], object] = lambda: None  # called when nothing went wrong before: what is remembered of it then
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A file that the provider reads before it answers."""
+
+    url: str
+    then: "Callable[[File | None], Reply | Taken]"  # None: it could not be read
 
 
 class Provider(Protocol):
@@ -111,7 +125,7 @@ class Provider(Protocol):
     def label(self, ask: Ask, /) -> str:
         """What a request is called on the timeline: no part of it that can be a secret."""
 
-    def answer(self, ask: Ask, /) -> Reply | Taken:
+    def answer(self, ask: Ask, /) -> Reply | Taken | Reading:
         """What the API says: a message that it takes, or whatever else it answers, refusals included."""
 
     def refuse(self, fault: str, seconds: int) -> Reply:
@@ -132,6 +146,8 @@ class Words:
     person: Person
     url: str
     now: datetime
+    file: File | None = None  # what they send along; the text, if any, stands under it
+    base_url: str = ""  # of the provider's API, as Parley calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,7 @@ class Account:
     now: Callable[[], datetime]
     draw: Draw
     public_url: str = ""  # of the gateway: where webhooks go until a program says otherwise
+    shelf: Shelf = field(default_factory=Shelf)  # the files that providers keep
 
     def webhook_url(self, channel: str) -> str:
         """What stands at the provider from the beginning; "" when nobody said where the gateway is."""

@@ -4,22 +4,27 @@ Only by a name of this machine: another site's page must not get in by a DNS nam
 """
 
 import asyncio
+import binascii
 import contextlib
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 from aiohttp import web
 
 from sandbox import faults, pages
+from sandbox.about import about
 from sandbox.bell import Bell
+from sandbox.files import MOST_BYTES, File, file_of
+from sandbox.phone import PICTURES
 from sandbox.provider import Ask
-from sandbox.switchboard import Outcome, Switchboard, about
+from sandbox.switchboard import Outcome, Switchboard
 
 HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-MOST_BYTES = 256 * 1024
+MOST_BODY_BYTES = 2 * MOST_BYTES  # a file in base64, or one larger than a provider takes
 MOST_CHARACTERS = 4096
 BEAT_SECONDS = 15.0
 
@@ -37,8 +42,9 @@ class Front:
 
     def application(self) -> web.Application:
         """All routes."""
-        app = web.Application(middlewares=[only_from_here], client_max_size=MOST_BYTES)
+        app = web.Application(middlewares=[only_from_here], client_max_size=MOST_BODY_BYTES)
         app.router.add_routes([*pages.routes(), web.get("/state", self._state), web.get("/events", self._events)])
+        app.router.add_get("/files/{id}", self._file)
         deeds = {
             "say": self._say,
             "again": self._again,
@@ -74,6 +80,18 @@ class Front:
                 await stream.write(b"data: " + orjson.dumps(self.switchboard.state()) + b"\n\n")
         return stream
 
+    async def _file(self, request: web.Request) -> web.Response:
+        """A file on a phone. Only pictures are shown in the page's place: all others are a stranger's, and saved."""
+        file = self.switchboard.shelf.get(request.match_info["id"])
+        if not file:
+            return _refused(404, "there is no such file any more")
+        shown = file.bare_type in PICTURES
+        how = {"content-type": file.bare_type if shown else "application/octet-stream"}
+        how["content-disposition"] = (
+            f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(file.name, safe='')}"
+        )
+        return web.Response(body=file.content, headers={**pages.HEADERS, **how})
+
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """A provider's API."""
         provider = self.switchboard.providers.get(request.match_info["provider"])
@@ -85,8 +103,9 @@ class Front:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
             query=request.query_string,
+            base_url=f"http://{request.host}/{provider.name}",
         )
-        return _answered(request, self.switchboard.call(provider, ask))
+        return _answered(request, await self.switchboard.answer(provider, ask))
 
     def _asked(self, deed: Deed) -> Handler:
         """What the page does, on one phone. JSON only: another site's form cannot send it unasked."""
@@ -107,10 +126,13 @@ class Front:
         return handle
 
     async def _say(self, channel: str, asked: dict[str, Any]) -> bool:
-        text = asked.get("text")
-        if not isinstance(text, str) or not text.strip() or len(text) > MOST_CHARACTERS:
+        text, sent = asked.get("text", ""), asked.get("file")
+        file = None if sent is None else _given(sent)
+        if not isinstance(text, str) or len(text) > MOST_CHARACTERS or (sent is not None and not file):
             return False
-        self.switchboard.say(channel, text)
+        if not text.strip() and not file:
+            return False
+        self.switchboard.say(channel, text if text.strip() else "", file=file)
         return True
 
     async def _again(self, channel: str, asked: dict[str, Any]) -> bool:
@@ -152,6 +174,20 @@ def _name(url: str) -> str:
         return ""
 
 
+def _given(sent: object) -> File | None:
+    """A file as it stands in JSON: its name, its type unless the name tells it, and its bytes in base64."""
+    if not isinstance(sent, dict):
+        return None
+    name, stated, content = sent.get("name"), sent.get("type", ""), sent.get("content")
+    if not (isinstance(name, str) and name and isinstance(stated, str) and isinstance(content, str)):
+        return None
+    try:
+        found = b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return file_of(name, stated, content=found) if 0 < len(found) <= MOST_BYTES else None
+
+
 def _answered(request: web.Request, outcome: Outcome) -> web.StreamResponse:
     if outcome is None:
         if request.transport:
@@ -159,8 +195,12 @@ def _answered(request: web.Request, outcome: Outcome) -> web.StreamResponse:
         return web.Response()
     return web.Response(
         status=outcome.status,
-        body=orjson.dumps(outcome.content),
-        headers={**outcome.headers, "content-type": "application/json"},
+        body=outcome.file.content if outcome.file else orjson.dumps(outcome.content),
+        headers={
+            **outcome.headers,
+            "content-type": outcome.file.media_type if outcome.file else "application/json",
+            "x-content-type-options": "nosniff",
+        },
     )
 
 

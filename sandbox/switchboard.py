@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from channels.channel import Webhook
-from sandbox import faults
+from sandbox.files import WRONG, File, Shelf
 from sandbox.gateway import Posted
-from sandbox.phone import Bubble, Event, Phone
-from sandbox.provider import Ask, Provider, Reply, Taken, Words
+from sandbox.phone import Bubble, Event, Phone, Shown
+from sandbox.provider import Ask, Provider, Reading, Reply, Taken, Words
 
 RECEIPT_SECONDS = 0.6  # from one receipt to the next
 
@@ -25,6 +25,8 @@ class World:
 
     post: Callable[[Webhook], Awaitable[Posted]]
     webhook_url: Callable[[str], str]
+    base_url: Callable[[str], str]  # of a provider's API
+    read: Callable[[str], Awaitable[File | None]]  # a file that a provider was given the URL of
     now: Callable[[], datetime]
     pause: Callable[[float], Awaitable[None]]
     new_id: Callable[[], str]
@@ -43,6 +45,7 @@ class Switchboard:
         }
         self._in_order = {channel: asyncio.Lock() for channel in self.phones}
         self._running: set[asyncio.Task[None]] = set()
+        self.shelf = Shelf()  # files on the phones
         self._inbound = {"duplicate": self._twice, "reorder": self._hold, "delay": self._late}
         self._outbound = {
             "throttled": self._throttle,
@@ -59,16 +62,32 @@ class Switchboard:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def say(self, channel: str, text: str) -> str:
-        """Types it on the phone; the webhook follows by itself. Returns the message's id."""
-        phone, now = self.phones[channel], self._world.now()
-        words = Words(text, phone.person, self._world.webhook_url(channel), now)
-        webhook = self._of_channel[channel].say(channel, words)
+    def say(self, channel: str, text: str, *, file: File | None = None) -> str:
+        """Types it on the phone; the webhook follows by itself. Returns the message's id.
+
+        Where no words can stand under a file, they are a message of their own after it.
+        """
+        if file and text and file.kind not in self.phones[channel].handset.captioned:
+            self._say(channel, "", file=file)
+            file = None
+        return self._say(channel, text, file=file)
+
+    def _say(self, channel: str, text: str, *, file: File | None) -> str:
+        phone, provider, now = self.phones[channel], self._of_channel[channel], self._world.now()
+        base_url = self._world.base_url(provider.name)
+        words = Words(text, phone.person, self._world.webhook_url(channel), now, file=file, base_url=base_url)
+        webhook = provider.say(channel, words)
         bubble = Bubble(self._world.new_id(), mine=True, text=text, at=now, state="posting", webhook=webhook)
+        bubble.file = self._held(file)
         phone.bubbles.append(bubble)
         self._start(self._inbound.get(phone.fault, self._once)(phone, bubble))
         self._world.changed()
         return bubble.id
+
+    def _held(self, file: File | None) -> Shown | None:
+        if file is None:
+            return None
+        return Shown(self.shelf.put(self._world.new_id(), file), file.name, file.bare_type, len(file.content))
 
     def again(self, channel: str, bubble_id: str) -> bool:
         """Posts what was refused once more, as providers do. False when there is nothing to repeat."""
@@ -108,9 +127,16 @@ class Switchboard:
         phone.hand_over(self._of_channel[channel].person(phone.number + 1), phone.number + 1)
         self._world.changed()
 
-    def call(self, provider: Provider, ask: Ask) -> Outcome:
+    async def answer(self, provider: Provider, ask: Ask) -> Outcome:
         """Answers Parley's request at a provider's API."""
-        answered, what = provider.answer(ask), provider.label(ask)
+        answered = provider.answer(ask)
+        if isinstance(answered, Reading):
+            answered = answered.then(await self._world.read(answered.url))
+        return self.call(provider, ask, answered=answered)
+
+    def call(self, provider: Provider, ask: Ask, *, answered: Reply | Taken) -> Outcome:
+        """What becomes of an answer on its way: it is shown, or goes wrong."""
+        what = provider.label(ask)
         if isinstance(answered, Reply) and answered.sign:
             phone = self.phones[answered.sign.channel]
             phone.see(answered.sign, self._world.now())
@@ -118,7 +144,8 @@ class Switchboard:
             return answered
         if isinstance(answered, Reply):
             for handset in provider.handsets:
-                self._note_call(self.phones[handset.channel], what, outcome=answered)
+                if answered.channel in ("", handset.channel):
+                    self._note_call(self.phones[handset.channel], what, outcome=answered)
             return answered
         phone = self.phones[answered.channel]
         outcome = self._outbound.get(phone.fault, self._show)(phone, answered)
@@ -172,9 +199,26 @@ class Switchboard:
     def _followed(self, phone: Phone, bubble: Bubble) -> Outcome:
         """The send's answer, and the receipts after it."""
         assert bubble.taken
-        if not bubble.by_hand:
-            self._start(self._report_all(phone, bubble))
+        self._start(self._follow(phone, bubble))
         return bubble.taken.reply
+
+    async def _follow(self, phone: Phone, bubble: Bubble) -> None:
+        await self._read(bubble)
+        if not bubble.by_hand:
+            await self._report_all(phone, bubble)
+
+    async def _read(self, bubble: Bubble) -> None:
+        """What the provider reads by itself after it took the send. A receipt tells when it cannot."""
+        attached = bubble.taken and bubble.taken.attached
+        if not attached or not attached.url or bubble.state == "failed":
+            return
+        file = await self._world.read(attached.url)
+        wrong = attached.judge(file)
+        if wrong:
+            bubble.state, bubble.note, bubble.due = "failed", WRONG[wrong], bubble.due and (wrong,)
+        else:
+            bubble.file = self._held(file)
+        self._world.changed()
 
     def _throttle(self, phone: Phone, taken: Taken) -> Outcome:
         left, early = phone.wait(self._world.now())
@@ -187,7 +231,9 @@ class Switchboard:
 
     def _lose(self, phone: Phone, taken: Taken) -> Outcome:
         """Its receipts wait for the person: the first one tells Parley what became of the send."""
-        self._appear(phone, taken, note="Taken, and the answer was lost.").by_hand = True
+        bubble = self._appear(phone, taken, note="Taken, and the answer was lost.")
+        bubble.by_hand = True
+        self._start(self._read(bubble))
         return None
 
     def _close_window(self, phone: Phone, taken: Taken) -> Outcome:
@@ -201,6 +247,7 @@ class Switchboard:
         known = phone.find(taken.id) if taken.edits else None
         bubble = known or Bubble(taken.id, mine=False, text="", at=self._world.now(), state="taken")
         bubble.text, bubble.taken, bubble.note = taken.text, taken, note
+        bubble.file = self._held(taken.attached.file if taken.attached else None)
         bubble.due = () if taken.edits else phone.handset.receipts
         bubble.by_hand = not phone.automatic
         taken.keep()
@@ -247,32 +294,6 @@ class Switchboard:
     def state(self) -> list[dict[str, Any]]:
         """Every phone as it is now."""
         return [phone.snapshot() for phone in self.phones.values()]
-
-
-def about(switchboard: Switchboard) -> list[dict[str, Any]]:
-    """What never changes: each phone's name, colours, and what can go wrong with it."""
-    return [_about(phone) for phone in switchboard.phones.values()]
-
-
-def _about(phone: Phone) -> dict[str, Any]:
-    skin = phone.handset.skin
-    return {
-        "channel": phone.handset.channel,
-        "title": phone.handset.title,
-        "receipts": bool(phone.handset.receipts),
-        "skin": {
-            "bar": skin.bar,
-            "mine": skin.mine,
-            "mine-dark": skin.mine_dark,
-            "wall": skin.wall,
-            "wall-dark": skin.wall_dark,
-        },
-        "faults": [
-            {"name": name, "title": fault.title, "hint": fault.hint, "seconds": fault.seconds}
-            for name in faults.offered(phone.handset.faults)
-            for fault in (faults.FAULTS[name],)
-        ],
-    }
 
 
 def _said(posted: Posted) -> str:

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
+
+from kit.ids import new_id
+from parley.chat.v1.message_pb2 import Attachment
+from parley.sender.v1.sender_service_pb2 import SendRequest
+from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
+from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest, ListMessagesRequest
+from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from tests.running import Mesh, running_mesh
 from tests.simulated.wire import free_port
 
@@ -46,6 +54,21 @@ class Sandbox:
     def events(self, channel: str) -> list[tuple[str, str]]:
         """What happened, and how it ended."""
         return [(each["what"], each["status"]) for each in self.phone(channel)["events"]]
+
+    async def send_back(self, person: str, *, caption: str) -> None:
+        """As an operator's program does it: the file that the person sent goes back to them."""
+        token = (Path(self.mesh.environment["DATA_DIR"]) / "mesh.token").read_text().strip()
+        called: dict[str, Any] = {"metadata": (("authorization", f"Bearer {token}"),), "timeout": 10}
+        async with grpc.aio.insecure_channel(self.mesh.storage_address) as storage:
+            stub = ConversationServiceStub(storage)
+            known = await stub.ListConversations(ListConversationsRequest(tenant_id="default"), **called)
+            (chat_with,) = [each.id for each in known.conversations if each.chat_id == person]
+            asked = ListMessagesRequest(tenant_id="default", conversation_id=chat_with)
+            came = (await stub.ListMessages(asked, **called)).messages[0].attachments[0]
+        file = Attachment(kind=came.kind, media_id=came.media_id, caption=caption)
+        request = SendRequest(tenant_id="default", request_id=new_id(), conversation_id=chat_with, attachments=[file])
+        async with grpc.aio.insecure_channel(self.mesh.environment["SENDER_ADDRESS"]) as sender:
+            await SenderServiceStub(sender).Send(request, **called)
 
     def deliveries(self, state: str) -> list[str]:
         """What an operator is shown."""

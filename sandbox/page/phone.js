@@ -1,4 +1,7 @@
-// What does one phone look like, and what can be done on it? Text is always text: nothing here is read as markup.
+// What does one phone look like, and what can be done on it?
+
+import { Picker, attachment } from "./files.js";
+import { button, draw, make } from "./parts.js";
 
 const TICK = "M1 6l3.5 3.5L11 2";
 const TICKS = "M1 6l3.5 3.5L11 2M7 8l1.500 1.500L15 2";
@@ -18,30 +21,6 @@ const STATES = {
   failed: [CROSS, "not delivered"],
 };
 const WAYS = { in: ["→", "posted at Parley: "], out: ["←", "called by Parley: "] };
-
-function make(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function draw(path, box) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  svg.setAttribute("viewBox", box);
-  svg.setAttribute("aria-hidden", "true");
-  line.setAttribute("d", path);
-  svg.append(line);
-  return svg;
-}
-
-function button(className, words, onClick) {
-  const made = make("button", className, words);
-  made.type = "button";
-  made.addEventListener("click", onClick);
-  return made;
-}
 
 /** Characters with their looks. Where a link leads is told and not followed: this is a picture of a phone. */
 function dressed(run) {
@@ -109,7 +88,10 @@ export class PhoneView {
     this.chat.tabIndex = 0;
     this.chat.setAttribute("aria-label", `Conversation on ${this.about.title}`);
     const bar = make("header", "bar", make("div", "top", this.time, battery), party);
-    return make("div", "phone", make("div", "screen", bar, this.chat, this.#form()));
+    const form = this.#form();
+    const phone = make("div", "phone", make("div", "screen", bar, this.chat, this.picker.waiting, form));
+    this.picker.listen(phone, this.text);
+    return phone;
   }
 
   #form() {
@@ -120,7 +102,8 @@ export class PhoneView {
     const send = make("button", "", draw("M4 12l16-8-6 16-3-6z", "0 0 24 24"));
     send.type = "submit";
     send.setAttribute("aria-label", `Send on ${this.about.title}`);
-    const form = make("form", "write", this.text, send);
+    this.picker = new Picker(this.about.title);
+    const form = make("form", "write", this.picker.button, this.picker.input, this.text, send);
     form.addEventListener("submit", (event) => this.#say(event));
     this.text.addEventListener("input", () => this.#fit());
     this.text.addEventListener("keydown", (event) => {
@@ -169,10 +152,14 @@ export class PhoneView {
   async #say(event) {
     event.preventDefault();
     const text = this.text.value;
-    if (!text.trim()) return;
+    const chosen = this.picker.chosen;
+    if (!text.trim() && !chosen) return;
     this.text.value = "";
     this.#fit();
-    if (!(await this.act("say", { text })) && !this.text.value) this.text.value = text;
+    const file = await this.picker.take();
+    if (await this.act("say", file ? { text, file } : { text })) return;
+    if (!this.text.value) this.text.value = text;
+    this.picker.choose(chosen);
   }
 
   #fit() {
@@ -225,10 +212,11 @@ export class PhoneView {
   }
 
   #refresh(entry, bubble) {
-    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.detail, bubble.next, bubble.runs]);
+    const drawn = JSON.stringify([bubble.state, bubble.note, bubble.detail, bubble.next, bubble.runs, bubble.file]);
     if (drawn === entry.drawn) return;
-    entry.root.firstChild.replaceWith(paragraph(bubble.runs));
+    entry.root.querySelector(".words").replaceWith(paragraph(bubble.runs));
     entry.drawn = drawn;
+    if (bubble.file && entry.file !== bubble.file.id) this.#attach(entry, bubble.file);
     const [path, spoken] = STATES[bubble.state];
     entry.root.dataset.state = bubble.state;
     entry.meta.title = spoken;
@@ -239,6 +227,15 @@ export class PhoneView {
     if (bubble.next) entry.root.append(button("deed", `Send receipt: ${bubble.next}`, () => this.act("receipt", { id: bubble.id })));
     if (bubble.state === "refused") entry.root.append(button("deed", "Post again", () => this.act("again", { id: bubble.id })));
     this.chat.scrollTop = this.chat.scrollHeight;
+  }
+
+  /** Above the words. What is below has to be seen again when the picture is there. */
+  #attach(entry, file) {
+    entry.file = file.id;
+    entry.root.querySelector(".picture, .file")?.remove();
+    const made = attachment(file);
+    made.querySelector("img")?.addEventListener("load", () => { this.chat.scrollTop = this.chat.scrollHeight; });
+    entry.root.prepend(made);
   }
 
   #renderWishes(state) {

@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from channels.channel import Unreadable, Webhook
+from channels.discord import SIGNATURE, TIMESTAMP
 from channels.discord_ids import id_at
 from channels.payload import parse_json, string
 from sandbox import formatting
+from sandbox.files import Attached, File
 from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import discord_media
 
 LONGEST_TEXT, LONGEST_NONCE = 2000, 25
 THINKING = 1 << 7
@@ -57,6 +61,7 @@ class Discord:
         self._people: dict[str, str] = {}  # channel, or interaction's token -> person
         self._originals: dict[str, Message] = {}  # by interaction's token
         self._nonces: dict[tuple[str, str], Message] = {}
+        self._media = discord_media.Media(account)
 
     def person(self, number: int) -> Person:
         """By number."""
@@ -70,11 +75,15 @@ class Discord:
             return f"{ask.method} typing"
         if ask.path == APPLICATION:
             return f"{ask.method} application"
+        if ask.path.startswith("/attachments/"):
+            return f"{ask.method} a file"
         found = _WEBHOOK.fullmatch(ask.path)
         return f"{ask.method} {'@original' if found and found['original'] else 'follow-up' if found else 'other'}"
 
     def answer(self, ask: Ask) -> Reply | Taken:
         """Into a channel with the bot's token, or by an interaction, whose token is all the proof that it needs."""
+        if of_file := self._media.read(ask):
+            return of_file
         if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
             return refused(403, 40333, message="internal network error")
         channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
@@ -105,6 +114,9 @@ class Discord:
         if self._endpoint or self._account.public_url:
             webhook = replace(webhook, url=self._endpoint)
         interaction = parse_json(webhook.body)
+        if words.file:
+            self._media.add(interaction, words.file, base_url=words.base_url)
+            webhook = self._signed(webhook, interaction)
         token = string(interaction.get("token"))
         self._people |= dict.fromkeys((token, string(interaction.get("channel_id"))), words.person.id)
         self._originals[token] = {"id": string(interaction.get("id")), "content": "", "flags": THINKING, "type": 20}
@@ -114,6 +126,12 @@ class Discord:
         """Discord has none."""
         del url
         return None
+
+    def _signed(self, webhook: Webhook, interaction: Mapping[str, Any]) -> Webhook:
+        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self._account.values["DISCORD_TEST_PRIVATE_KEY"]))
+        body, stated = orjson.dumps(interaction), webhook.headers[TIMESTAMP]
+        signature = key.sign(stated.encode() + body).hex()
+        return replace(webhook, body=body, headers={**webhook.headers, SIGNATURE: signature})
 
     def _refusal(self, ask: Ask, channel: str) -> Reply | None:
         if not self._is_ours(ask):
@@ -149,15 +167,17 @@ class Discord:
         refusal = self._refusal(ask, channel)
         if refusal:
             return refusal
-        body = parse_json(ask.body)
+        body, file = discord_media.asked(ask)
         nonce = string(body.get("nonce"))
         known = self._nonces.get((channel, nonce))
         if known and body.get("enforce_nonce") is True:
             return Reply(200, known)
         message = self._new(body)
-        return _wrong(body) or self._taken(
-            channel, message, keep=lambda: self._nonces.update({(channel, nonce): message})
-        )
+        if wrong := _wrong(body, file):
+            return wrong
+        if file:
+            message["attachments"] = [self._media.described(file, channel, base_url=ask.base_url)]
+        return self._taken(channel, message, file=file, keep=lambda: self._nonces.update({(channel, nonce): message}))
 
     def _by_interaction(self, ask: Ask, webhook: "re.Match[str]") -> Reply | Taken:
         token = webhook["token"]
@@ -169,7 +189,7 @@ class Discord:
         if ask.method != ("PATCH" if webhook["original"] else "POST"):
             return refused(405, 0, message="405: Method Not Allowed")
         body = parse_json(ask.body)
-        wrong = _wrong(body)
+        wrong = _wrong(body, None)
         if wrong or not webhook["original"]:
             return wrong or self._taken(token, self._new(body), keep=lambda: None)
         if original["content"] == body["content"]:
@@ -177,10 +197,12 @@ class Discord:
         edited = original | {"content": body["content"], "flags": 0}
         return self._taken(token, edited, keep=lambda: self._originals.update({token: edited}))
 
-    def _taken(self, where: str, message: Message, *, keep: Any) -> Taken:
-        reply, runs = Reply(200, message), formatting.discord(message["content"])
-        text = formatting.plain(runs)
-        return Taken("discord", self._people[where], message["id"], text, reply, runs=runs, keep=keep)
+    def _taken(self, where: str, message: Message, *, keep: Any, file: File | None = None) -> Taken:
+        reply, runs = Reply(200, message), formatting.discord(message["content"] or "")
+        text, attached = formatting.plain(runs), Attached(file) if file else None
+        return Taken(
+            "discord", self._people[where], message["id"], text, reply, runs=runs, attached=attached, keep=keep
+        )
 
     def _new(self, body: Message) -> Message:
         number = id_at(self._account.now(), self._account.draw(16))
@@ -192,9 +214,11 @@ def refused(status: int, code: int, *, message: str) -> Reply:
     return Reply(status, {"message": message, "code": code})
 
 
-def _wrong(body: Message) -> Reply | None:
-    content = body.get("content")
-    if not isinstance(content, str) or not content.strip():
+def _wrong(body: Message, file: File | None) -> Reply | None:
+    content = body.get("content", "")
+    if file and len(file.content) > discord_media.LARGEST:
+        return refused(413, 40005, message="Request entity too large")
+    if not isinstance(content, str) or not (content.strip() or file):
         return refused(400, 50006, message="Cannot send an empty message")
     if len(content) > LONGEST_TEXT or len(string(body.get("nonce"))) > LONGEST_NONCE:
         return refused(400, 50035, message="Invalid Form Body")

@@ -38,10 +38,10 @@ class Door:
         """What a send asks for, or why it is not heard; what was looked up, where nothing is sent."""
         path = _PATH.fullmatch(ask.path)
         if looked_up := _NODE.fullmatch(ask.path) if ask.method == "GET" else None:
-            return self._refusal(ask) or self._shown(ask, looked_up["node"])
+            return self.refusal(ask) or self._shown(ask, looked_up["node"])
         if not path or ask.method != "POST":
             return refused(400, 2500, message="Unknown path components")
-        if refusal := self._refusal(ask):
+        if refusal := self.refusal(ask):
             return refusal
         if path["account"] != self.account_id:
             return refused(400, 100, message="Unsupported post request. Object with ID does not exist", subcode=33)
@@ -50,7 +50,7 @@ class Door:
         except Unreadable:
             return refused(400, 100, message="The body is not valid JSON")
 
-    def _refusal(self, ask: Ask) -> Reply | None:
+    def refusal(self, ask: Ask) -> Reply | None:
         """Why the caller is not believed."""
         token = ask.headers.get("authorization", "").encode("latin-1", "replace")
         if not hmac.compare_digest(token, f"Bearer {self.access_token}".encode()):

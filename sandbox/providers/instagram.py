@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.channel import Webhook
-from channels.payload import mapping, string
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
-from sandbox.providers import graph
+from channels.payload import mapping, parse_json, string
+from sandbox.files import UNREAD, Attached, File
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reading, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import graph, graph_media
 
 LONGEST_BYTES = 1000
 FIRST_PERSON = 6_543_210_000_000_001
@@ -42,6 +43,7 @@ class Instagram:
             skin=Skin(bar="#7a3fb0", mine="#eadcfb", mine_dark="#5b2a86", wall="#ffffff", wall_dark="#0c0c0f"),
             receipts=("sent", "read"),
             faults=("closed",),
+            captioned=frozenset(),
         ),
     )
 
@@ -52,6 +54,8 @@ class Instagram:
         self._door = graph.Door(
             self._id, account.values["INSTAGRAM_ACCESS_TOKEN"], account.values["META_APP_SECRET"], about
         )
+        self._media = graph_media.Media(account, self._door)
+        self._sent: dict[str, Mapping[str, Any]] = {}  # what files were sent, for their echoes
         self._people: set[str] = set()
 
     def person(self, number: int) -> Person:
@@ -60,10 +64,12 @@ class Instagram:
 
     def label(self, ask: Ask) -> str:
         """The edge, without the account."""
-        return graph.label(ask)
+        return graph_media.label(ask) or graph.label(ask)
 
-    def answer(self, ask: Ask) -> Reply | Taken:
-        """POST messages."""
+    def answer(self, ask: Ask) -> Reply | Taken | Reading:
+        """POST messages, and people's files. What is linked to is read before the answer."""
+        if about_files := self._media.answer(ask):
+            return about_files
         asked = self._door.asked(ask)
         if isinstance(asked, Reply):
             return asked
@@ -73,10 +79,30 @@ class Instagram:
             return graph.refused(400, 100, message="No matching user found", subcode=2534014)
         if "sender_action" in asked:
             return _see(string(asked["sender_action"]), to=to)
+        attachment = mapping(mapping(asked.get("message")).get("attachment"))
+        if attachment:
+            return self._reading(attachment, to=to, has_text=bool(text))
         if not text.strip() or len(text.encode()) > LONGEST_BYTES:
             return graph.refused(400, 100, message="Length of param message[text] must be between 1 and 1000")
         id_ = f"mid.{self._account.draw(40)}"
         return Taken("instagram", to, id_, text, Reply(200, {"recipient_id": to, "message_id": id_}))
+
+    def _reading(self, attachment: Mapping[str, Any], *, to: str, has_text: bool) -> Reply | Reading:
+        kind, url = string(attachment.get("type")), string(mapping(attachment.get("payload")).get("url"))
+        if has_text or kind not in graph_media.INSTAGRAM or not url.startswith(("http://", "https://")):
+            return graph.refused(400, 100, message="Invalid parameter")
+        return Reading(url, lambda file: self._give(attachment, kind, to=to, file=file))
+
+    def _give(self, attachment: Mapping[str, Any], kind: str, *, to: str, file: File | None) -> Reply | Taken:
+        wrong = graph_media.wrong(file, kind, takes=graph_media.INSTAGRAM)
+        if wrong:
+            subcode = 2018008 if wrong == UNREAD else 2018047
+            told = "Failed to fetch the file from the url" if wrong == UNREAD else "Upload attachment failure."
+            return graph.refused(400, 100, message=told, subcode=subcode)
+        id_ = f"mid.{self._account.draw(40)}"
+        self._sent[id_] = attachment
+        reply = Reply(200, {"recipient_id": to, "message_id": id_})
+        return Taken("instagram", to, id_, "", reply, attached=Attached(file))
 
     def refuse(self, fault: str, seconds: int) -> Reply:
         """By code and subcode."""
@@ -86,7 +112,14 @@ class Instagram:
     def say(self, channel: str, words: Words) -> Webhook:
         """As described by Meta."""
         self._people.add(words.person.id)
-        return imitated(channel, words, account=self._account, message_id=f"mid.{self._account.draw(40)}")
+        webhook = imitated(channel, words, account=self._account, message_id=f"mid.{self._account.draw(40)}")
+        if not words.file:
+            return webhook
+        body, url = parse_json(webhook.body), self._media.linked(words.file, words.base_url)
+        message = body["entry"][0]["messaging"][0]["message"]
+        message.pop("text")
+        message["attachments"] = [{"type": words.file.kind, "payload": {"url": url}}]
+        return graph.signed(webhook.url, body, account=self._account)
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """The echo of what was sent, or that it was seen."""
@@ -94,7 +127,9 @@ class Instagram:
         ours, theirs = {"id": self._id}, {"id": taken.to}
         event: dict[str, Any] = {"sender": theirs, "recipient": ours, "timestamp": at, "read": {"mid": taken.id}}
         if state == "sent":
-            said = {"mid": taken.id, "text": taken.text, "is_echo": True}
+            sent = self._sent.get(taken.id)
+            said: dict[str, Any] = {"mid": taken.id, "is_echo": True}
+            said |= {"attachments": [sent]} if sent else {"text": taken.text}
             event = {"sender": ours, "recipient": theirs, "timestamp": at, "message": said}
         entry = [{"time": at, "id": self._id, "messaging": [event]}]
         return graph.signed(url, {"object": "instagram", "entry": entry}, account=self._account)

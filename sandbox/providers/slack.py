@@ -15,7 +15,9 @@ from channels import slack_signature
 from channels.channel import Unreadable, Webhook
 from channels.payload import mapping, parse_form, parse_json, string
 from sandbox import formatting
+from sandbox.files import Attached, File
 from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import slack_media
 
 LONGEST_TEXT = 40_000  # what is longer is cut
 APP_ID, BOT_ID, TEAM_ID = "A0IMITATED", "B0SANDBOX", "T0SANDBOX"
@@ -48,6 +50,7 @@ class Slack:
         self._metadata: dict[str, Any] = {}  # by ts
         self._posts = 0
         self._standing: dict[str, dict[str, Any]] = {}  # by ts: what was posted and not deleted
+        self._media = slack_media.Media(account, TEAM_ID)
         self._methods: dict[str, Callable[[Mapping[str, Any]], Reply | Taken]] = {
             "/chat.postMessage": self._post,
             "/chat.update": self._update,
@@ -55,6 +58,7 @@ class Slack:
             "/conversations.history": self._history,
             "/conversations.replies": self._history,
             "/assistant.threads.setStatus": self._set_status,
+            "/files.completeUploadExternal": self._share,
         }
 
     def person(self, number: int) -> Person:
@@ -63,24 +67,30 @@ class Slack:
 
     def label(self, ask: Ask) -> str:
         """The method, which holds no secret."""
+        if ask.path.startswith(("/upload/", "/files-pri/")):
+            return f"{ask.method} a file"
         return ask.path.removeprefix("/")[:40]
 
     def answer(self, ask: Ask) -> Reply | Taken:
         """A refusal is 200 and says why in one word."""
         stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        is_ours = hmac.compare_digest(stated, f"Bearer {self._token}".encode())
+        if of_file := self._media.read(ask, is_ours=is_ours) or self._media.put(ask):
+            return of_file
         if not stated:
             return refused("not_authed")
-        if not hmac.compare_digest(stated, f"Bearer {self._token}".encode()):
+        if not is_ours:
             return refused("invalid_auth")
         if ask.path == "/auth.test":
             return Reply(
                 200, {"ok": True, "team": "Sandbox", "team_id": TEAM_ID, "user_id": "U0PARLEY", "bot_id": BOT_ID}
             )
         method = self._methods.get(ask.path)
-        if not method:
-            return refused("unknown_method")
+        tells = {"/files.getUploadURLExternal": self._media.place, "/files.info": self._media.info}.get(ask.path)
         try:
-            return method(_asked(ask))
+            if tells:
+                return _told(tells(ask, _asked(ask)))
+            return method(_asked(ask)) if method else refused("unknown_method")
         except Unreadable:
             return refused("invalid_json")
 
@@ -93,7 +103,8 @@ class Slack:
     def say(self, channel: str, words: Words) -> Webhook:
         """A direct message to the app."""
         self._people[f"D{words.person.id[1:]}"] = words.person.id
-        return imitated(channel, words, account=self._account, message_id=self._account.draw(16))
+        webhook = imitated(channel, words, account=self._account, message_id=self._account.draw(16))
+        return self._with(words.file, webhook, base_url=words.base_url) if words.file else webhook
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """`message_metadata_posted`, for an app that subscribes to it; None where the post had no metadata."""
@@ -117,9 +128,33 @@ class Slack:
             "event_id": f"Ev{self._account.draw(8)}",
             "event": event,
         }
-        body = orjson.dumps(told | {"event_time": at})
-        proof = slack_signature.sign(body, secret=self._account.values["SLACK_SIGNING_SECRET"], at=at)
-        return Webhook("POST", url, {"content-type": "application/json", **proof}, body, self._account.now())
+        return self._signed(url, told | {"event_time": at})
+
+    def _signed(self, url: str, told: Mapping[str, Any]) -> Webhook:
+        body, now = orjson.dumps(told), self._account.now()
+        proof = slack_signature.sign(body, secret=self._account.values["SLACK_SIGNING_SECRET"], at=int(now.timestamp()))
+        return Webhook("POST", url, {"content-type": "application/json", **proof}, body, now)
+
+    def _with(self, file: File, webhook: Webhook, *, base_url: str) -> Webhook:
+        """The event of a person who shares a file."""
+        told = parse_json(webhook.body)
+        told["event"] |= {"subtype": "file_share", "files": [self._media.said(file, base_url=base_url)]}
+        return self._signed(webhook.url, told)
+
+    def _share(self, asked: Mapping[str, Any]) -> Reply | Taken:
+        """Slack posts the message by itself, with the words above the file."""
+        files, person = self._media.shared(asked), self._people.get(string(asked.get("channel_id")))
+        if isinstance(files, str) or not person:
+            return refused(files if isinstance(files, str) else "channel_not_found")
+        text, ts = string(asked.get("initial_comment"))[:LONGEST_TEXT], self._next()
+        self._metadata[ts] = {}
+        reply = Reply(200, {"ok": True, "files": [{"id": each, "title": title} for each, title in files.items()]})
+        runs, attached = formatting.slack(text), Attached(self._media.get(next(iter(files))))
+        return Taken("slack", person, ts, formatting.plain(runs), reply, runs=runs, attached=attached)
+
+    def _next(self) -> str:
+        self._posts += 1
+        return f"{int(self._account.now().timestamp())}.{self._posts % 1_000_000:06d}"
 
     def _update(self, asked: Mapping[str, Any]) -> Reply | Taken:
         """In the place where it stands."""
@@ -173,8 +208,7 @@ class Slack:
             return refused("invalid_arguments")
         if metadata and set(metadata) != {"event_type", "event_payload"}:
             return refused("invalid_metadata_format")
-        self._posts += 1
-        ts = f"{int(self._account.now().timestamp())}.{self._posts % 1_000_000:06d}"
+        ts = self._next()
         self._metadata[ts] = metadata
         thread = string(asked.get("thread_ts"))
         self._standing[ts] = {"channel": asked["channel"], "text": text, "metadata": metadata, "thread_ts": thread}
@@ -189,11 +223,17 @@ def refused(word: str, status: int = 200, *, headers: Mapping[str, str] | None =
     return Reply(status, {"ok": False, "error": word}, headers or {})
 
 
+def _told(found: dict[str, Any] | str) -> Reply:
+    """What a method says, or the word of what is wrong."""
+    return refused(found) if isinstance(found, str) else Reply(200, found)
+
+
 def _asked(ask: Ask) -> dict[str, Any]:
     """JSON, or a form in which objects are JSON, or the query of what only reads."""
+    asked = {name: values[0] for name, values in parse_form(ask.query.encode()).items()}
     if ask.method == "GET":
-        return {name: values[0] for name, values in parse_form(ask.query.encode()).items()}
+        return asked
     if ask.headers.get("content-type", "").startswith("application/json"):
-        return parse_json(ask.body)
-    form = {name: values[0] for name, values in parse_form(ask.body).items()}
+        return asked | parse_json(ask.body)
+    form = asked | {name: values[0] for name, values in parse_form(ask.body).items()}
     return {name: parse_json(value.encode()) if name == "metadata" else value for name, value in form.items()}

@@ -14,7 +14,11 @@ from channels.payload import integer, mapping, parse_form, parse_json
 from channels.telegram import HEADER
 from channels.telegram_updates import ALLOWED_UPDATES
 from sandbox import formatting
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.files import Attached, File
+from sandbox.forms import filled, is_form
+from sandbox.provider import Account, Ask, Draw, Handset, Person, Reading, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import telegram_media
+from sandbox.providers.telegram_media import refused
 
 LONGEST_TEXT = 4096  # UTF-16 units
 FIRST_PERSON = 4_711_001
@@ -49,7 +53,8 @@ class Telegram:
         # Above all that an earlier sandbox gave out: a number is said once in a chat, or it is a repetition.
         self._number = int(account.now().timestamp())
         self._chats: set[int] = set()
-        self._methods: dict[str, Callable[[Parameters], Reply | Taken]] = {
+        self._media = telegram_media.Media(account)
+        self._methods: dict[str, Callable[[Parameters], Reply | Taken | Reading]] = {
             "getme": lambda _: _done(self._bot()),
             "sendmessage": self._send,
             "sendchataction": self._act,
@@ -57,6 +62,7 @@ class Telegram:
             "setwebhook": self._set_webhook,
             "deletewebhook": lambda _: self._set_webhook({}),
             "getwebhookinfo": lambda _: _done(self._webhook()),
+            "getfile": self._get_file,
         }
         self._hook: Parameters = {
             "url": account.webhook_url("telegram"),
@@ -71,20 +77,23 @@ class Telegram:
     def label(self, ask: Ask) -> str:
         """The method, without the token before it."""
         path = _PATH.fullmatch(ask.path)
-        return path["method"][:40] if path else "something else"
+        return path["method"][:40] if path else "a file" if ask.path.startswith("/file/") else "something else"
 
-    def answer(self, ask: Ask) -> Reply | Taken:
+    def answer(self, ask: Ask) -> Reply | Taken | Reading:
         """Names of methods are not case sensitive; parameters come as JSON, as a form, or in the query."""
+        if read := self._media.read(ask, self._token):
+            return read
         path = _PATH.fullmatch(ask.path)
         if not path or not _TOKEN.fullmatch(path["token"]):
             return refused(404, "Not Found")
         if not hmac.compare_digest(path["token"], self._token):
             return refused(401, "Unauthorized")
-        method = self._methods.get(path["method"].lower())
-        if not method:
-            return refused(404, "Not Found")
+        name = path["method"].lower()
+        method = self._methods.get(name)
         try:
-            return method(_parameters(ask))
+            if field := telegram_media.field_of(name):
+                return self._send_file(_parameters(ask), field)
+            return method(_parameters(ask)) if method else refused(404, "Not Found")
         except Unreadable:
             return refused(400, "Bad Request: can't parse JSON object")
 
@@ -98,6 +107,7 @@ class Telegram:
         """An update. The bot may write to this chat from now on."""
         self._chats.add(int(words.person.id))
         webhook = imitated(channel, words, account=self._account, message_id=str(self._next()))
+        webhook = replace(webhook, body=self._with(words.file, webhook.body)) if words.file else webhook
         if not self._hook.get("url") and not self._account.public_url:
             return webhook
         secret = {HEADER: str(self._hook.get("secret_token", ""))}
@@ -151,15 +161,56 @@ class Telegram:
         refusal = self._refusal(asked) or _unsendable(asked, text)
         if refusal:
             return refusal
-        chat, number = int(str(asked["chat_id"])), self._next()
-        result = {
+        chat, number = str(asked["chat_id"]), self._next()
+        result = self._message(chat, number) | {"text": text}
+        return Taken("telegram", chat, str(number), text, _done(result), runs=runs)
+
+    def _with(self, file: File, body: bytes) -> bytes:
+        """The update with a file, under which the words stand."""
+        update = parse_json(body)
+        text = update["message"].pop("text")
+        update["message"] |= self._media.said(file) | ({"caption": text} if text else {})
+        return orjson.dumps(update)
+
+    def _get_file(self, asked: Parameters) -> Reply:
+        found = self._media.got(asked)
+        if isinstance(found, Reply):
+            return found
+        told = {"file_id": found.id, "file_unique_id": found.id[-16:], "file_size": len(found.file.content)}
+        return _done(told | {"file_path": found.path})
+
+    def _send_file(self, asked: Parameters, field: str) -> Reply | Taken | Reading:
+        """Its bytes stand in the form; or its id does, or a URL, which Telegram reads by itself."""
+        given = asked.get(field)
+        if isinstance(given, str) and given.startswith(("http://", "https://")):
+            return Reading(given, lambda file: self._give(asked, field, file=file))
+        if not given:
+            return refused(400, f"Bad Request: there is no {field} in the request")
+        if isinstance(given, File):
+            return self._give(asked, field, file=given)
+        known = self._media.got({"file_id": given})
+        return known if isinstance(known, Reply) else self._give(asked, field, file=known.file)
+
+    def _give(self, asked: Parameters, field: str, *, file: File | None) -> Reply | Taken:
+        if file is None:
+            return refused(400, "Bad Request: failed to get HTTP URL content")
+        caption = str(asked.get("caption", ""))
+        if len(caption.encode("utf-16-le", "surrogatepass")) // 2 > telegram_media.LONGEST_CAPTION:
+            return refused(400, "Bad Request: message caption is too long")
+        if refusal := self._refusal(asked) or telegram_media.wrong(field, file):
+            return refusal
+        chat, number = str(asked["chat_id"]), self._next()
+        result = self._message(chat, number) | self._media.described(field, file)
+        result |= {"caption": caption} if caption else {}
+        return Taken("telegram", chat, str(number), caption, _done(result), attached=Attached(file))
+
+    def _message(self, chat: str, number: int) -> dict[str, Any]:
+        return {
             "message_id": number,
             "from": self._bot(),
-            "chat": {"id": chat, "first_name": "Ann", "type": "private"},
+            "chat": {"id": int(chat), "first_name": "Ann", "type": "private"},
             "date": int(self._account.now().timestamp()),
-            "text": text,
         }
-        return Taken("telegram", str(chat), str(number), text, _done(result), runs=runs)
 
     def _refusal(self, asked: Parameters) -> Reply | None:
         """What is wrong with the chat."""
@@ -176,11 +227,6 @@ class Telegram:
     def _bot(self) -> dict[str, Any]:
         number = int(self._token.partition(":")[0])
         return {"id": number, "is_bot": True, "first_name": "Parley", "username": "parley_sandbox_bot"}
-
-
-def refused(code: int, description: str, **more: Any) -> Reply:
-    """Telegram's own shape of an error."""
-    return Reply(code, {"ok": False, "error_code": code, "description": description, **more})
 
 
 def _list(stated: object) -> list[Any]:
@@ -221,6 +267,9 @@ def _parameters(ask: Ask) -> Parameters:
     asked: dict[str, Any] = {name: values[0] for name, values in parse_form(ask.query).items()}
     if ask.headers.get("content-type", "").startswith("application/json"):
         return asked | parse_json(ask.body)
+    if is_form(ask):
+        form = filled(ask)
+        return asked | form.fields | form.files
     for name, values in parse_form(ask.body).items():
         asked[name] = parse_json(values[0].encode()) if values[0].startswith("{") and name != "text" else values[0]
     return asked

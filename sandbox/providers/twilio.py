@@ -6,20 +6,20 @@ https://www.twilio.com/docs/messaging/api/message-resource and https://www.twili
 import base64
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from channels import segments, twilio_signature
 from channels.channel import Webhook
 from channels.payload import Form, parse_form
 from sandbox import formatting
 from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import twilio_checks, twilio_media
+from sandbox.providers.twilio_checks import PREFIX
 
-LONGEST_BODY = 1600
 WHATSAPP, SMS = "whatsapp", "sms"
-PREFIX = "whatsapp:"
 
 # What our word for a receipt is at Twilio: MessageStatus and ErrorCode.
 STATUSES = {
@@ -44,6 +44,8 @@ CODES = {
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit."),
     21619: (400, "A text message body or media urls must be specified."),
+    21620: (400, "Invalid media URL(s)"),
+    21623: (400, "Number of media files exceeds allowed limit"),
     21910: (400, "Invalid From and To pair. From and To should be of the same channel"),
     63007: (400, "Twilio could not find a Channel with the specified From address"),
 }
@@ -53,10 +55,6 @@ TYPING = "/v2/Indicators/Typing.json"
 _PATH = re.compile(
     r"/2010-04-01/Accounts/(?P<account>[^/.]+)(?P<rest>/Messages|/IncomingPhoneNumbers)?(?:/(?P<sid>[^/.]+))?\.json"
 )
-_ADDRESS = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
-_SERVICE = re.compile(r"MG[0-9a-f]{32}")
-
-Check = Callable[[Form, "Twilio"], bool]  # True when it is wrong
 
 
 def made_up(draw: Draw) -> Mapping[str, str]:
@@ -80,6 +78,7 @@ class Twilio:
             skin=Skin(bar="#075e54", mine="#d9fdd3", mine_dark="#005c4b", wall="#efeae2", wall_dark="#0b141a"),
             receipts=("sent", "delivered", "read"),
             faults=("window",),
+            captioned=frozenset({"image", "video", "file"}),
         ),
         Handset(
             channel=SMS,
@@ -96,6 +95,7 @@ class Twilio:
         self._token = account.values["TWILIO_AUTH_TOKEN"]
         self._messages: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, str] = {}  # what people wrote on WhatsApp -> who
+        self._media = twilio_media.Media(account)
         self.numbers = {
             PREFIX + account.values["TWILIO_WHATSAPP_NUMBER"].removeprefix(PREFIX),
             account.values["TWILIO_PHONE_NUMBER"],
@@ -109,29 +109,35 @@ class Twilio:
         """The resource, without the account."""
         if ask.path == TYPING:
             return f"{ask.method} Typing.json"
+        if "/Media/" in ask.path or ask.path.startswith("/store/"):
+            return f"{ask.method} Media"
         path = _PATH.fullmatch(ask.path)
         return (
             f"{ask.method} {(path['rest'] or '/Account').strip('/')}.json" if path else f"{ask.method} something else"
         )
 
     def answer(self, ask: Ask) -> Reply | Taken:
-        """POST Messages.json, or GET of one message."""
-        path = _PATH.fullmatch(ask.path)
-        if not path and ask.path != TYPING:
+        """POST Messages.json, GET of one message, of a person's file, of the account and its numbers."""
+        if stored := self._media.stored(ask):
+            return stored
+        path, media_of = _PATH.fullmatch(ask.path), self._media.account_of(ask)
+        if not path and not media_of and ask.path != TYPING:
             return refused(20404)
-        expected = base64.b64encode(f"{self._sid}:{self._token}".encode())
-        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
-        known = path["account"] == self._sid if path else True
-        if not known or not hmac.compare_digest(stated, b"Basic " + expected):
+        if not self._is_ours(ask, media_of or (path["account"] if path else self._sid)):
             return refused(20003)
         if not path:
-            return self._see(ask)
+            return (self._media.shown(ask) or refused(20404)) if media_of else self._see(ask)
         if path["rest"] != "/Messages":
             return self._looked_up(ask, path["rest"] or "")
         if path["sid"]:
             found = self._messages.get(path["sid"]) if ask.method == "GET" else None
             return Reply(200, found) if found else refused(20404)
         return self._send(ask) if ask.method == "POST" else refused(20004)
+
+    def _is_ours(self, ask: Ask, account: str) -> bool:
+        expected = b"Basic " + base64.b64encode(f"{self._sid}:{self._token}".encode())
+        stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
+        return account == self._sid and hmac.compare_digest(stated, expected)
 
     def _see(self, ask: Ask) -> Reply:
         """Of WhatsApp: the message was read, and is being answered."""
@@ -146,16 +152,27 @@ class Twilio:
         return refused(FAULTS[fault], {"retry-after": str(seconds)} if fault == "throttled" else {})
 
     def say(self, channel: str, words: Words) -> Webhook:
-        """As captured."""
-        sid = f"SM{self._account.draw(32)}"
+        """As captured. What has a file is signed anew."""
+        sid = f"{'MM' if words.file else 'SM'}{self._account.draw(32)}"
         if channel == WHATSAPP:
             self._heard[sid] = words.person.id
-        return imitated(channel, words, account=self._account, message_id=sid)
+        webhook = imitated(channel, words, account=self._account, message_id=sid)
+        if not words.file:
+            return webhook
+        fields = {name: values[0] for name, values in parse_form(webhook.body).items()}
+        fields |= self._media.said(channel, words.file, sid=sid, base_url=words.base_url, text=words.text)
+        return self._signed(webhook.url, fields)
+
+    def _signed(self, url: str, fields: Mapping[str, str]) -> Webhook:
+        form = Form({name: [value] for name, value in fields.items()})
+        signature = twilio_signature.sign(url, form, token=self._token)
+        headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
+        return Webhook("POST", url, headers, urlencode(fields).encode(), self._account.now())
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """A status callback, where one was asked for: `url` is not where Twilio posts them."""
         del url
-        status, code = STATUSES[state]
+        status, code = twilio_media.STATUSES.get((taken.channel, state)) or STATUSES[state]
         message = self._messages[taken.id]
         message.update(status=status, error_code=int(code) if code else None)
         if not taken.callback:
@@ -173,11 +190,7 @@ class Twilio:
             **({"ErrorCode": code} if code else {}),
             **({"MessagingServiceSid": message["messaging_service_sid"]} if message["messaging_service_sid"] else {}),
         }
-        signature = twilio_signature.sign(
-            taken.callback, Form({name: [value] for name, value in fields.items()}), token=self._token
-        )
-        headers = {"content-type": twilio_signature.FORM_TYPE, twilio_signature.HEADER: signature}
-        return Webhook("POST", taken.callback, headers, urlencode(fields).encode(), self._account.now())
+        return self._signed(taken.callback, fields)
 
     def _looked_up(self, ask: Ask, rest: str) -> Reply:
         """The account, or its numbers with their webhooks. A WhatsApp sender is none of them, as at Twilio."""
@@ -203,7 +216,7 @@ class Twilio:
         if not ask.headers.get("content-type", "").startswith(twilio_signature.FORM_TYPE):
             return refused(20001)
         form = parse_form(ask.body)
-        wrong = next((code for code, check in CHECKS if check(form, self)), 0)
+        wrong = twilio_checks.wrong(form, self.numbers)
         if wrong:
             return refused(wrong)
         message = self._message(form)
@@ -216,13 +229,14 @@ class Twilio:
             text=formatting.plain(runs),
             reply=Reply(201, dict(message)),
             callback=form.first("StatusCallback"),
-            runs=runs,
-            detail=_counted(message) if channel == SMS else "",
+            runs=runs if message["body"] else (),
+            detail=_counted(message) if channel == SMS and message["num_media"] == "0" else "",
+            attached=twilio_media.attached(form, channel),
         )
 
     def _message(self, form: Form) -> dict[str, Any]:
         """The resource. Nobody learns its sid before it is taken."""
-        sid, to = f"SM{self._account.draw(32)}", form.first("To")
+        sid, to = f"{'MM' if form.first('MediaUrl') else 'SM'}{self._account.draw(32)}", form.first("To")
         pooled = next(each for each in self.numbers if each.startswith(PREFIX) == to.startswith(PREFIX))
         now = format_datetime(self._account.now())
         uri = f"/2010-04-01/Accounts/{self._sid}/Messages/{sid}"
@@ -238,7 +252,7 @@ class Twilio:
             "error_message": None,
             "from": form.first("From") or pooled,
             "messaging_service_sid": form.first("MessagingServiceSid") or None,
-            "num_media": "0",
+            "num_media": str(len(form.get("MediaUrl", []))),
             "num_segments": str(segments.cost(form.first("Body")).segments),
             "price": None,
             "price_unit": None,
@@ -262,38 +276,3 @@ def _counted(message: Mapping[str, Any]) -> str:
     """As Twilio's own page of a message puts it."""
     count, encoding = message["num_segments"], segments.cost(message["body"]).encoding
     return f"{count} segment{'' if count == '1' else 's'}, {encoding}"
-
-
-def _no_sender(form: Form, _twilio: Twilio) -> bool:
-    return not form.first("From") and not _SERVICE.fullmatch(form.first("MessagingServiceSid"))
-
-
-def _strange(form: Form, twilio: Twilio) -> bool:
-    return bool(form.first("From")) and form.first("From") not in twilio.numbers
-
-
-def _too_long(form: Form, _twilio: Twilio) -> bool:
-    return len(form.first("Body").encode("utf-16-le")) // 2 > LONGEST_BODY
-
-
-def _no_url(form: Form, _twilio: Twilio) -> bool:
-    stated = urlsplit(form.first("StatusCallback"))
-    return bool(form.first("StatusCallback")) and (stated.scheme not in {"http", "https"} or not stated.netloc)
-
-
-# The first that applies is what Twilio says.
-CHECKS: tuple[tuple[int, Check], ...] = (
-    (21604, lambda form, _: not form.first("To")),
-    (21211, lambda form, _: not _ADDRESS.fullmatch(form.first("To"))),
-    (21603, _no_sender),
-    (63007, lambda form, twilio: _strange(form, twilio) and form.first("From").startswith(PREFIX)),
-    (21606, _strange),
-    (21910, lambda form, _: bool(form.first("From")) and _kind(form.first("From")) != _kind(form.first("To"))),
-    (21619, lambda form, _: not form.first("Body")),
-    (21617, _too_long),
-    (21609, _no_url),
-)
-
-
-def _kind(address: str) -> bool:
-    return address.startswith(PREFIX)

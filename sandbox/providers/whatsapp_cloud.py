@@ -5,13 +5,15 @@ https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from channels.channel import Webhook
-from channels.payload import mapping, string
+from channels.payload import mapping, parse_json, string
 from sandbox import formatting
+from sandbox.files import TOO_LARGE, UNREAD, WRONG_TYPE, Attached, File
 from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
-from sandbox.providers import graph
+from sandbox.providers import graph, graph_media
 
 LONGEST_TEXT = 4096
 # What our word for a status is at Meta, and its error: (status, code, title).
@@ -20,6 +22,7 @@ STATUSES = {
     "delivered": ("delivered", 0, ""),
     "read": ("read", 0, ""),
     "refused": ("failed", 131047, "Re-engagement message"),
+    **dict.fromkeys((UNREAD, TOO_LARGE, WRONG_TYPE), ("failed", 131053, "Media upload error")),
 }
 _PERSON = re.compile(r"\+?[0-9]{5,20}|[A-Z]{2}\.[A-Za-z0-9.]{1,140}")
 
@@ -44,6 +47,7 @@ class WhatsAppCloud:
             skin=Skin(bar="#00705f", mine="#d9fdd3", mine_dark="#005c4b", wall="#efeae2", wall_dark="#0b141a"),
             receipts=("sent", "delivered", "read"),
             faults=("window",),
+            captioned=frozenset({"image", "video", "file"}),
         ),
     )
 
@@ -56,6 +60,7 @@ class WhatsAppCloud:
             account.values["META_APP_SECRET"],
             {"verified_name": "Sandbox", "display_phone_number": "+1 500 000 0000"},
         )
+        self._media = graph_media.Media(account, self._door)
         self._heard: dict[str, str] = {}  # what people wrote -> who
         self._marks: dict[str, str] = {}  # message -> what the sender wants to find it by
 
@@ -65,18 +70,22 @@ class WhatsAppCloud:
 
     def label(self, ask: Ask) -> str:
         """The edge, without the account."""
-        return graph.label(ask)
+        return graph_media.label(ask) or graph.label(ask)
 
     def answer(self, ask: Ask) -> Reply | Taken:
-        """POST messages."""
+        """POST messages, and files there and back."""
+        if about_files := self._media.answer(ask):
+            return about_files
         asked = self._door.asked(ask)
         if isinstance(asked, Reply):
             return asked
         if "status" in asked:
             return self._see(asked)
-        text = string(mapping(asked.get("text")).get("body"))
+        kind = string(asked.get("type")) or "text"
+        said = mapping(asked.get(kind))
+        text = string(said.get("body" if kind == "text" else "caption"))
         to = string(asked.get("to")) or string(asked.get("recipient"))
-        wrong = _wrong(asked, text, to=to)
+        wrong = _wrong(asked, text, to=to) or (self._wrong_file(said) if kind != "text" else None)
         if wrong:
             return wrong
         id_ = f"wamid.{self._account.draw(40)}"
@@ -85,7 +94,32 @@ class WhatsAppCloud:
         content = {"messaging_product": "whatsapp", "contacts": contacts, "messages": [{"id": id_}]}
         runs = formatting.whatsapp(text)
         shown = formatting.plain(runs)
-        return Taken("whatsapp_cloud", to.removeprefix("+"), id_, shown, Reply(200, content), runs=runs)
+        attached = self._attached(kind, said)
+        runs = runs if text else ()
+        return Taken(
+            "whatsapp_cloud", to.removeprefix("+"), id_, shown, Reply(200, content), runs=runs, attached=attached
+        )
+
+    def _wrong_file(self, said: Mapping[str, Any]) -> Reply | None:
+        number, link = string(said.get("id")), string(said.get("link"))
+        if bool(number) == bool(link):
+            return graph.refused(400, 100, message="Either id or link must be provided.")
+        known = self._media.get(number) if number else link.startswith(("http://", "https://"))
+        return None if known else graph.refused(400, 131009, message="Parameter value is not valid")
+
+    def _attached(self, kind: str, said: Mapping[str, Any]) -> Attached | None:
+        """What was put there before is looked at no sooner than what is linked to."""
+        if kind == "text":
+            return None
+        name = string(said.get("filename"))
+        file = self._media.get(string(said.get("id")))
+
+        def judge(found: File | None) -> str:
+            return graph_media.wrong(found, kind, takes=graph_media.WHATSAPP)
+
+        if file is None:
+            return Attached(url=string(said.get("link")), judge=judge)
+        return Attached(replace(file, name=name or file.name))
 
     def _see(self, asked: Mapping[str, Any]) -> Reply:
         """Their message was read, and perhaps answered soon."""
@@ -106,7 +140,19 @@ class WhatsAppCloud:
         """As described by Meta."""
         id_ = f"wamid.{self._account.draw(40)}"
         self._heard[id_] = words.person.id
-        return imitated(channel, words, account=self._account, message_id=id_)
+        webhook = imitated(channel, words, account=self._account, message_id=id_)
+        if not words.file:
+            return webhook
+        body = parse_json(webhook.body)
+        (message,) = body["entry"][0]["changes"][0]["value"]["messages"]
+        message.pop("text")
+        kind = "document" if words.file.kind == "file" else words.file.kind
+        file = {"id": self._media.keep(words.file), **graph_media.described(words.file)}
+        file |= {"caption": words.text} if words.text else {}
+        file |= {"filename": words.file.name} if kind == "document" else {}
+        file |= {"voice": words.file.is_voice} if kind == "audio" else {}
+        message |= {"type": kind, kind: file}
+        return graph.signed(webhook.url, body, account=self._account)
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """A status, with the sender's own mark."""
@@ -127,12 +173,19 @@ class WhatsAppCloud:
 
 def _wrong(asked: Mapping[str, Any], text: str, *, to: str) -> Reply | None:
     """The first that is wrong."""
+    kind = asked.get("type", "text")
     checks = (
         (asked.get("messaging_product") != "whatsapp", 100, "The parameter messaging_product is required."),
         (not to, 100, "The parameter to is required."),
         (not _PERSON.fullmatch(to), 131009, "Parameter value is not valid"),
-        (asked.get("type", "text") != "text", 131051, "Message type is not currently supported"),
-        (not text.strip(), 100, "The parameter text['body'] is required."),
+        (kind != "text" and kind not in graph_media.WHATSAPP, 131051, "Message type is not currently supported"),
+        (kind == "text" and not text.strip(), 100, "The parameter text['body'] is required."),
         (len(text) > LONGEST_TEXT, 100, "Param text['body'] must be at most 4096 characters long."),
+        (
+            kind != "text" and len(text) > graph_media.LONGEST_CAPTION,
+            100,
+            "Param caption must be at most 1024 characters long.",
+        ),
+        (kind in ("audio", "sticker") and bool(text), 100, f'Unexpected key "caption" on param "{kind}".'),
     )
     return next((graph.refused(400, code, message=message) for wrong, code, message in checks if wrong), None)

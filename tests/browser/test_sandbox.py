@@ -1,17 +1,21 @@
 """Does the page of the sandbox show what a customer would see, on a desktop and on a phone?"""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.browser.test_page import shoot
 from tests.mesh.world import World
 from tests.sandboxed import Sandbox, sandboxed
 
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 SIZES = [("desktop", 1280, False), ("dark", 1280, True), ("phone", 390, False), ("phone-dark", 390, True)]
 
 
@@ -167,6 +171,54 @@ async def test_a_reply_is_seen_while_it_is_written(browser: Browser, tmp_path: P
                     answer = phone(page, title).locator(".bubble:not(.mine) .words")
                     await expect(answer).to_have_text(text.replace("**", ""), timeout=20_000)
                 await expect(phone(page, "Telegram").locator(".drafted")).to_be_hidden()
+
+
+async def test_a_picture_goes_out_on_one_phone_and_comes_back(
+    browser: Browser, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with visiting(browser, sandbox) as page:
+        picture = tmp_path / "chair.png"
+        picture.write_bytes(PNG)
+        await page.get_by_label("File on WhatsApp", exact=True).set_input_files(picture)
+        await expect(phone(page, "WhatsApp").get_by_text("chair.png")).to_be_visible()
+        await write(page, "WhatsApp", "Is it this one?")
+        await seen(phone(page, "WhatsApp").locator(".bubble.mine img"))
+        await answered(page, "WhatsApp", f'echo: you said "Is it this one?\n[image, image/png, {len(PNG)} bytes]"')
+        person = await asyncio.to_thread(sandbox.phone, "whatsapp")
+        await sandbox.send_back(person["person"], caption="This one, yes")
+        await answered(page, "WhatsApp", "This one, yes")
+        await seen(phone(page, "WhatsApp").locator(".bubble:not(.mine) img"))
+        await shoot(page, "sandbox-desktop-files")
+
+
+async def seen(picture: Locator) -> None:
+    """Drawn, and not only there."""
+    await expect(picture).to_be_visible(timeout=20_000)
+    await expect(picture).to_have_js_property("naturalWidth", 1, timeout=20_000)
+
+
+async def test_a_file_is_dropped_taken_away_and_chosen_by_keyboard_alone(browser: Browser, sandbox: Sandbox) -> None:
+    async with visiting(browser, sandbox) as page:
+        given = await page.evaluate_handle(
+            "() => { const t = new DataTransfer(); t.items.add(new File(['the bill'], 'bill.txt')); return t; }"
+        )
+        column = phone(page, "Telegram")
+        await column.locator(".phone").dispatch_event("drop", {"dataTransfer": given})
+        remove = column.get_by_role("button", name="Do not send bill.txt")
+        await expect(remove).to_be_visible()
+        await remove.focus()
+        await page.keyboard.press("Enter")
+        await expect(remove).to_be_hidden()
+        attach = column.get_by_role("button", name="Attach a file on Telegram")
+        await expect(attach).to_be_focused()
+        async with page.expect_file_chooser() as chooser:
+            await page.keyboard.press("Enter")
+        bill = FilePayload(name="bill.txt", mimeType="text/plain", buffer=b"the bill")
+        await (await chooser.value).set_files(bill)
+        await page.get_by_label("Message on Telegram", exact=True).press("Enter")
+        chip = column.locator(".bubble.mine .file")
+        await expect(chip).to_contain_text("bill.txt8 B")
+        await expect(column.locator(".bubble:not(.mine) .words").last).to_contain_text("the bill", timeout=20_000)
 
 
 async def test_what_is_written_is_shown_and_never_run(browser: Browser, sandbox: Sandbox) -> None:

@@ -99,7 +99,7 @@ def _called(sandbox: Sandbox, call: Call, provider: str) -> Answer | None:
     url = urlsplit(call.url)
     headers = {name.lower(): value for name, value in call.headers.items()}
     ask = Ask(call.method, url.path.removeprefix(f"/{provider}"), headers, call.body, url.query)
-    reply = sandbox.switchboard.call(sandbox.switchboard.providers[provider], ask)
+    reply = sandbox.call(provider, ask)
     return Answer(reply.status, reply.headers, orjson.dumps(reply.content)) if reply else None
 
 

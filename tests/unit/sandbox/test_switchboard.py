@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from sandbox import faults
+from sandbox.about import about
 from sandbox.phone import Bubble
 from sandbox.provider import Ask, Reply
-from sandbox.switchboard import RECEIPT_SECONDS, Outcome, about
+from sandbox.switchboard import RECEIPT_SECONDS, Outcome
 from tests.unit.sandbox.world import Sandbox
 
 CALLBACK = "http://gateway.test/webhook/whatsapp/k/status?mid=d-1.0"
@@ -31,7 +32,7 @@ def send(sandbox: Sandbox, text: str = "the answer", *, callback: str = CALLBACK
         "content-type": "application/x-www-form-urlencoded",
     }
     ask = Ask("POST", f"/2010-04-01/Accounts/{sid}/Messages.json", headers, urlencode(form).encode())
-    return sandbox.switchboard.call(sandbox.switchboard.providers["twilio"], ask)
+    return sandbox.call("twilio", ask)
 
 
 def status(outcome: Outcome) -> int:
@@ -189,10 +190,9 @@ async def test_no_secret_is_on_the_page(sandbox: Sandbox) -> None:
     for channel in sandbox.switchboard.phones:
         sandbox.switchboard.say(channel, "hello")
     send(sandbox)
-    telegram = sandbox.switchboard.providers["telegram"]
     for token in (sandbox.values["TELEGRAM_BOT_TOKEN"], "123:a-real-token-by-mistake"):
-        sandbox.switchboard.call(telegram, Ask("POST", f"/bot{token}/sendMessage", {}, b""))
-        sandbox.switchboard.call(telegram, Ask("POST", f"/bot{token}", {}, b""))
+        sandbox.call("telegram", Ask("POST", f"/bot{token}/sendMessage", {}, b""))
+        sandbox.call("telegram", Ask("POST", f"/bot{token}", {}, b""))
     await sandbox.settle()
     shown = orjson.dumps([sandbox.switchboard.state(), about(sandbox.switchboard)]).decode()
     secrets = [value for name, value in sandbox.values.items() if not name.endswith("_NUMBER")]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from channels.channel import Webhook
+from sandbox.files import File
 from sandbox.gateway import Posted
-from sandbox.provider import Account
+from sandbox.provider import Account, Ask, Reading
 from sandbox.registry import STAND_INS
-from sandbox.switchboard import Switchboard, World
+from sandbox.switchboard import Outcome, Switchboard, World
 
 START = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
@@ -21,6 +22,7 @@ class Sandbox:
 
     posts: list[Webhook] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)  # by the URL that a provider reads
     status: int = 200
     at: datetime = START
     values: dict[str, str] = field(default_factory=dict)
@@ -34,12 +36,24 @@ class Sandbox:
         world = World(
             post=self.post,
             webhook_url=lambda channel: f"http://gateway.test/webhook/{channel}",
+            base_url=lambda provider: f"http://sandbox.test/{provider}",
+            read=self.read,
             now=lambda: self.at,
             pause=self.pause,
             new_id=lambda: f"id-{next(ids)}",
             changed=lambda: None,
         )
         self.switchboard = Switchboard([each.build(account) for each in STAND_INS], world)
+
+    def call(self, name: str, ask: Ask) -> Outcome:
+        """A request of Parley's at a provider that reads no file before it answers."""
+        provider = self.switchboard.providers[name]
+        answered = provider.answer(ask)
+        assert not isinstance(answered, Reading)
+        return self.switchboard.call(provider, ask, answered=answered)
+
+    async def read(self, url: str) -> File | None:
+        return self.files.get(url)
 
     async def post(self, webhook: Webhook) -> Posted:
         self.posts.append(webhook)
