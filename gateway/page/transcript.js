@@ -7,6 +7,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric"
 const STATES = { sending: "Sending…", sent: "Sent", failed: "Not sent" };
 const SPEAKERS = { contact: "You", agent: "Assistant", operator: "Support" };
 const NEAR_PX = 120;
+const ABOVE_PX = 12; // of an entry that is read from its beginning
 
 export class Transcript {
   constructor({ log, scroll, newest, welcome }) {
@@ -25,14 +26,20 @@ export class Transcript {
     this.fill(entry, message);
     if (!known || this.moves(entry, message)) this.place(entry, message);
     this.welcome.hidden = true;
-    if (near || !this.settled) this.follow(true);
+    const read = message.role === "contact" || known || this.watched;
+    this.watched = false;
+    if (near && this.settled && !read) this.begin(entry);
+    else if (near || !this.settled) this.follow(true);
     else if (!known && message.role !== "contact") this.newest.hidden = false;
   }
 
   /** What is being written stands at the end, until it is a message or nothing. It is read out when it is whole. */
   draft({ text, blocks }) {
     const near = this.isNear();
-    if (!text) return this.drafted?.remove();
+    if (!text) {
+      this.watched = Boolean(this.drafted?.isConnected);
+      return this.drafted?.remove();
+    }
     this.drafted ??= this.drafting();
     this.drafted.lastChild.replaceChildren(...nodes({ text, blocks }));
     if (!this.drafted.isConnected) this.log.after(this.drafted);
@@ -59,6 +66,15 @@ export class Transcript {
     if (!forced && !this.isNear()) return;
     this.newest.hidden = true;
     requestAnimationFrame(() => { this.scroll.scrollTop = this.scroll.scrollHeight; });
+  }
+
+  /** Scrolls to an entry that nobody has read yet: to its end, but never past its beginning. */
+  begin(entry) {
+    this.newest.hidden = true;
+    requestAnimationFrame(() => {
+      const above = entry.getBoundingClientRect().top - this.scroll.getBoundingClientRect().top;
+      this.scroll.scrollTop = Math.min(this.scroll.scrollHeight, this.scroll.scrollTop + above - ABOVE_PX);
+    });
   }
 
   isNear() {
