@@ -10,6 +10,7 @@ from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Outcome
 from gateway.domain.signs import Signs
 from kit import errors, logs, metrics
+from parley.chat.v1.message_pb2 import DeliveryState
 
 UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
 REFUSALS_A_MINUTE = 5  # per channel and reason
@@ -60,6 +61,9 @@ class Reports:
 
     def _stored(self, outcome: Outcome) -> None:
         account = outcome.account
+        for receipt in outcome.received.receipts:
+            state = DeliveryState.Name(receipt.state).removeprefix("DELIVERY_STATE_").lower()
+            metrics.receipts.labels(channel=account.channel, state=state).inc()
         for stored in outcome.stored:
             result = "duplicate" if stored.duplicate else "passed_over" if stored.passed_over else "accepted"
             metrics.messages_accepted.labels(channel=account.channel, result=result).inc()

@@ -67,7 +67,6 @@ listener_troubles = _counter("listener_troubles", "Times that a provider was not
 
 # Turns: every accepted message ends in one of the outcomes.
 turns = _counter("turns", "Turns ended, by outcome and reason", "outcome", "reason")
-turns_open = _gauge("turns_open", "Turns not ended yet, waiting or running", "state")
 queue_depth = _gauge("queue_depth", "Items waiting in a queue", "queue")
 accounts_full = _gauge("accounts_full", "Accounts with so much to send that nothing more is taken for them")
 accounts_stopped = _gauge("accounts_stopped", "Accounts that send nothing now: throttled, or failing", "why")
@@ -112,3 +111,6 @@ rpc_server_seconds = _seconds("rpc_server_seconds", "Calls served, by method and
 rpc_client_seconds = _seconds("rpc_client_seconds", "Calls made, by method and status code", "method", "code")
 frame_size = _sizes("frame_size", "Items per frame", "frames")
 commit_group_size = _sizes("commit_group_size", "Items per transaction", "kind")
+database_seen = _gauge(
+    "database_seen_timestamp_seconds", "When storage last read its database, as it does every second"
+)

@@ -25,7 +25,7 @@ SERVICES = ("gateway", "storage_service", "agent_service", "llm_service", "sende
 # A name in the process environment is taken for ours when it starts like this, or is almost one of ours. In .env
 # every name is ours, except those that docker compose reads there.
 PREFIXES = ("PARLEY_", "MESH_")
-_COMPOSE = ("COMPOSE_", "POSTGRES_", "DOCKER_")
+_COMPOSE = ("COMPOSE_", "POSTGRES_", "GRAFANA_", "DOCKER_")
 _ALMOST = 0.92
 
 # Kubernetes puts PARLEY_SERVICE_HOST and PARLEY_PORT_80_TCP there for a service that is called parley.

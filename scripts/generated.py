@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts import tables
+from scripts import alerts, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/*.md", "*/README.md")
@@ -20,6 +20,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "reasons": tables.reasons,
     "channels": tables.channels,
     "metrics": tables.metrics,
+    "alerts": alerts.table,
     "targets": tables.targets,
     "models_file": tables.models_file,
     "models_example": tables.models_example,

@@ -33,7 +33,7 @@ def settings(_argument: str) -> str:
     """Every setting, by who reads it."""
     parts = []
     for owner, rows in _settings_by_owner():
-        body = _table(("name", "default", "what"), ((f"`{r.name}`", _code(r.default), r.description) for r in rows))
+        body = drawn(("name", "default", "what"), ((f"`{r.name}`", _code(r.default), r.description) for r in rows))
         parts.append(f"### {owner.capitalize()}\n\n{body}")
     return "\n".join(parts)
 
@@ -64,7 +64,7 @@ def rpcs(noun: str) -> str:
         for comment, name, stream, options in RPC.findall(text):
             scope = next(iter(re.findall(r'scope: "([^"]+)"', options)), "")
             rows.append((f"`{service}.{name}`", _first_sentence(comment, name, stream), f"`{scope}`"))
-    return _table(("rpc", "what", "scope"), rows)
+    return drawn(("rpc", "what", "scope"), rows)
 
 
 def reasons(_argument: str) -> str:
@@ -75,7 +75,7 @@ def reasons(_argument: str) -> str:
         for comment, name, number in REASON.findall(text)
         if number != "0"
     ]
-    return _table(("reason", "when", "status"), rows)
+    return drawn(("reason", "when", "status"), rows)
 
 
 def channels(_argument: str) -> str:
@@ -89,7 +89,7 @@ def channels(_argument: str) -> str:
         if channel.max_text.segments:
             limit += f", {channel.max_text.segments.most} segments"
         rows.append((f"`{name}`", needs, limit, "yes" if channel.capabilities.receipts else "no"))
-    return _table(("channel", "settings", "longest part", "receipts"), rows)
+    return drawn(("channel", "settings", "longest part", "receipts"), rows)
 
 
 def metrics(_argument: str) -> str:
@@ -100,7 +100,7 @@ def metrics(_argument: str) -> str:
             labels = ", ".join(f"`{label}`" for label in each._labelnames)
             ending = "_total" if isinstance(each, Counter) else ""
             rows += [(f"`{family.name}{ending}`", labels, family.documentation) for family in each.describe()]
-    return _table(("metric", "labels", "what"), rows)
+    return drawn(("metric", "labels", "what"), rows)
 
 
 def models_file(_argument: str) -> str:
@@ -108,7 +108,7 @@ def models_file(_argument: str) -> str:
     parts = []
     for where, table in (("At the top", Catalogue), ("`[backends.NAME]`", Server), ("`[models.NAME]`", Entry)):
         fields = ((f"`{name}`", _default(field), field.description or "") for name, field in table.model_fields.items())
-        parts.append(f"{where}:\n\n{_table(('key', 'default', 'what'), fields)}")
+        parts.append(f"{where}:\n\n{drawn(('key', 'default', 'what'), fields)}")
     return "\n".join(parts)
 
 
@@ -170,7 +170,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def drawn(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

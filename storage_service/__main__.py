@@ -186,6 +186,9 @@ def _keyring(settings: Settings) -> Keyring:
         keys = read_keys(listed, settings.data_dir, random_bytes=secrets.token_bytes)
     except BadKeys as wrong:
         raise SettingsError(f"SECRET_KEYS: {wrong}") from None
+    except OSError as error:
+        kept = f"it is not set, and no key can be kept in {settings.data_dir}"
+        raise SettingsError(f"SECRET_KEYS: {kept}: {type(error).__name__}") from None
     return Keyring(keys, random_bytes=secrets.token_bytes)
 
 

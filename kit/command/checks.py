@@ -44,7 +44,7 @@ async def everything(**overrides: Any) -> list[Finding]:
         found += await _accounts(settings["storage"])
     else:
         found.append(look("mesh", "not running on this machine", fix=START))
-    return [*found, *_channels(settings["gateway"])]
+    return [*found, *_channels(settings["gateway"]), _watching(settings["storage"])]
 
 
 def _settings(**overrides: Any) -> tuple[dict[str, Any], list[Finding]]:
@@ -119,6 +119,14 @@ async def _gateway(settings: Any) -> Finding:
             "gateway", f"answers at {base} and is not ready: {said}", fix="mend what is named above, then wait 5 s"
         )
     return ok("gateway", f"ready at {base}")
+
+
+def _watching(settings: Any) -> Finding:
+    """Nobody must watch a laptop, so it is no fault not to."""
+    own = (
+        f"port {settings.metrics_port} of every service" if settings.metrics_port else "METRICS_PORT opens the others'"
+    )
+    return ok("metrics", f"/metrics at the gateway, {own}; alerts to watch with: deploy/prometheus/rules.yaml")
 
 
 async def _accounts(settings: Any) -> list[Finding]:

@@ -51,6 +51,7 @@ class Pressure:
 
     def note(self, depths: Depths, now: datetime) -> None:
         self.depths = depths
+        metrics.database_seen.set(now.timestamp())
         metrics.queue_depth.labels(queue="turns").set(depths.turns)
         metrics.queue_depth.labels(queue="deliveries").set(depths.deliveries)
         metrics.queue_oldest_seconds.labels(queue="turns").set(_age(depths.oldest_turn_at, now))

@@ -56,6 +56,7 @@ def test_doctor_finds_every_service_and_that_an_echo_answers(mesh: Mesh) -> None
     assert found["model"]["level"] == "look"
     assert "Ollama" in found["model"]["fix"]
     assert found["database"]["level"] == "ok"
+    assert "deploy/prometheus/rules.yaml" in found["metrics"]["found"]
 
 
 def test_a_second_mesh_on_the_same_port_is_told_so_in_one_line(mesh: Mesh) -> None:

@@ -85,6 +85,7 @@ async def test_an_outage_a_storm_of_429_and_lost_answers_are_heard_by_their_own_
         storm.lasts = False
         await storage.rest(PATIENCE_SECONDS)
         await _found_out(storage)
+        await _told(mesh.base_url, 'parley_receipts_total{channel="whatsapp",state="delivered"}')
     assert all("attempt.ended" in mesh.log(sender) for sender in ("sender", second))
     twilio, slack, telegram = world.twilio.sends, world.slack.sends, world.telegram.sends
     once = ["re: hello"]
@@ -105,15 +106,15 @@ async def _stopped(mesh: Mesh, storm: Storm, *, first: str, poor: str) -> None:
         await talk.say("slack", "hello", poor)
     await until(lambda: storm.busy and len(storm.down) >= TO_STOP, PATIENCE_SECONDS)
     for why in ("throttled", "failing"):
-        await _told(mesh, f'parley_accounts_stopped{{why="{why}"}} 1.0')
+        await _told(f"http://127.0.0.1:{mesh.metrics['storage']}", f'parley_accounts_stopped{{why="{why}"}} 1.0')
 
 
-async def _told(mesh: Mesh, metric: str) -> None:
-    url = f"http://127.0.0.1:{mesh.metrics['storage']}/metrics"
+async def _told(base_url: str, metric: str) -> None:
+    """Waits until Prometheus would hear it there."""
     async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as session:
         while True:
-            async with session.get(url) as answer:
-                if metric in (await answer.text()).splitlines():
+            async with session.get(f"{base_url}/metrics") as answer:
+                if any(line.startswith(metric) for line in (await answer.text()).splitlines()):
                     return
             await asyncio.sleep(0.05)
 

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+from prometheus_client import REGISTRY
+
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.pressure import Pressure
 from tests.suites.storage.hot import TENANT, Store
@@ -42,3 +44,6 @@ async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> N
             await asyncio.sleep(0.02)
     stopping.set()
     await keeping
+    assert REGISTRY.get_sample_value("parley_database_seen_timestamp_seconds"), (
+        "and it has said that the database is there"
+    )

@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from kit.lifetime import Lifetime
+from kit.settings import SettingsError
 from storage_service.__main__ import serve
 from storage_service.backends.tables import ChannelAccount
 from storage_service.settings import Settings
@@ -79,3 +80,11 @@ async def test_a_secret_whose_key_is_lost_keeps_neither_the_others_nor_the_servi
     async with running(world.url, tmp_path, f"{NEW},{OLD}") as lifetime:
         await until_sealed_by(world, "k0", "k2")
         assert lifetime.is_ready("storage")
+
+
+async def test_a_storage_that_can_keep_no_key_says_which_setting_is_missing(tmp_path: Path) -> None:
+    """Else each pod would seal credentials with a key that is gone with it."""
+    (tmp_path / "secret.key").mkdir()
+    settings = Settings(data_dir=tmp_path, storage_address="127.0.0.1:0", mesh_token=MESH_TOKEN)
+    with pytest.raises(SettingsError, match="SECRET_KEYS: it is not set, and no key can be kept"):
+        await serve(settings, Lifetime())
