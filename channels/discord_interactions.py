@@ -12,7 +12,7 @@ import orjson
 
 from channels.channel import Decoded, HttpAnswer, Imitation, Unreadable
 from channels.discord_ids import id_at, id_of, is_id, said_at
-from channels.payload import count, integer, items, mapping, string
+from channels.payload import count, identifier, integer, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 1, 2, 3, 4, 5
@@ -21,6 +21,7 @@ TALKING = ("ask", "chat", "talk")
 # How a reply is given, for the sender: it takes the place of "thinking …", or it is a message of its own.
 EDIT, FOLLOW_UP = "edit", "followup"
 
+LONGEST_KIND = 40
 LONGEST_TOKEN = 1000  # what metadata has room for; Discord's have some 200 characters
 SUB_COMMAND, SUB_COMMAND_GROUP, ATTACHMENT = 1, 2, 11  # types of options
 USER_COMMAND, MESSAGE_COMMAND = 2, 3  # types of commands; the rest is written with a slash
@@ -58,7 +59,8 @@ def read(interaction: dict[str, Any]) -> Decoded:
     if kind is None:
         raise Unreadable("no type")
     if kind not in _READERS:
-        return Decoded(answer=_ANSWERS.get(kind, NOTHING))
+        unread = "" if kind in _ANSWERS else f"type_{kind}"[:LONGEST_KIND]
+        return Decoded(answer=_ANSWERS.get(kind, NOTHING), unread=unread)
     name, reader, reply = _READERS[kind]
     said = reader(mapping(interaction.get("data")), interaction)
     if not said.text and not said.attachments:
@@ -243,7 +245,7 @@ def file_of(stated: dict[str, Any]) -> chat.Attachment:
 
 
 def _id(value: Any) -> str:
-    text = string(value)
+    text = identifier(value)
     return text if is_id(text) else ""
 
 

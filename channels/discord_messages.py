@@ -10,7 +10,7 @@ from channels.channel import Decoded, HttpAnswer, Unreadable
 from channels.discord_changes import CREATED, READERS, UPDATED, edited_at, mark_edited, moment
 from channels.discord_ids import is_id, said_at
 from channels.discord_interactions import file_of
-from channels.payload import items, mapping, string
+from channels.payload import identifier, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 ME, ASIDE = "me", "aside"  # what the listener adds
@@ -62,7 +62,7 @@ def mentions(said: dict[str, Any], me: str, *, roles: set[str]) -> bool:
 
 def _message(said: dict[str, Any], *, me: str) -> chat.ChannelMessage:
     author, member = mapping(said.get("author")), mapping(said.get("member"))
-    number = string(said.get("id"))
+    number = _id(said.get("id"))
     message = chat.ChannelMessage(
         channel="discord",
         chat_id=_id(said.get("channel_id")),
@@ -70,21 +70,32 @@ def _message(said: dict[str, Any], *, me: str) -> chat.ChannelMessage:
         sender_name=string(member.get("nick")) or string(author.get("global_name")) or string(author.get("username")),
         text=_text(said, me=me),
         attachments=[*_files(said)],
-        provider_message_id=_id(number),
+        provider_message_id=number,
         reply_to_provider_message_id=_id(mapping(said.get("message_reference")).get("message_id")),
         metadata=_about(said),
     )
-    if is_id(number):
+    if number:
         message.provider_at.FromMilliseconds(said_at(number))
     elif at := moment(string(said.get("timestamp"))):
         message.provider_at.FromDatetime(at)
     return message
 
 
+def _forwarded(said: dict[str, Any]) -> dict[str, Any]:
+    """The message that is passed on: all there is to one has no text, and no files, of its own."""
+    return mapping(mapping(next(iter(items(said.get("message_snapshots"))), None)).get("message"))
+
+
+def _asked(said: dict[str, Any]) -> str:
+    """A poll has no text: its question, and a line for each answer."""
+    poll = mapping(said.get("poll"))
+    answers = [mapping(each).get("poll_media") for each in items(poll.get("answers"))]
+    return "\n".join(filter(None, (string(mapping(each).get("text")) for each in (poll.get("question"), *answers))))
+
+
 def _text(said: dict[str, Any], *, me: str) -> str:
     """Without the mention that only calls us; a mention and nothing else stays."""
-    forwarded = mapping(mapping(next(iter(items(said.get("message_snapshots"))), None)).get("message"))
-    content = string(said.get("content")) or string(forwarded.get("content"))
+    content = string(said.get("content")) or string(_forwarded(said).get("content")) or _asked(said)
     names = {string(mapping(each).get("id")): _shown(mapping(each)) for each in items(said.get("mentions"))}
     called = re.sub(rf"^\s*<@!?{re.escape(me)}>[\s:,]*", "", content) if me else content
     text = _MENTION.sub(lambda found: f"@{names.get(found[1]) or found[1]}", called or content)
@@ -97,8 +108,9 @@ def _shown(user: dict[str, Any]) -> str:
 
 
 def _files(said: dict[str, Any]) -> list[chat.Attachment]:
-    files = [file_of(each) for each in items(said.get("attachments")) if isinstance(each, dict)]
-    stickers = [mapping(each) for each in items(said.get("sticker_items"))]
+    parts = (said, _forwarded(said))
+    files = [file_of(each) for part in parts for each in items(part.get("attachments")) if isinstance(each, dict)]
+    stickers = [mapping(each) for part in parts for each in items(part.get("sticker_items"))]
     return files + [
         chat.Attachment(kind=_STICKER, provider_file_id=_id(each.get("id")), caption=string(each.get("name")))
         for each in stickers
@@ -117,5 +129,5 @@ def _about(said: dict[str, Any]) -> dict[str, str]:
 
 
 def _id(value: Any) -> str:
-    text = string(value)
+    text = identifier(value)
     return text if is_id(text) else ""

@@ -8,7 +8,7 @@ from functools import partial
 
 from channels.channel import Imitation, Unreadable
 from channels.meta_webhook import Batch, Item, date, moment
-from channels.payload import integer, items, mapping, string
+from channels.payload import identifier, integer, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 OBJECT = "instagram"
@@ -43,7 +43,7 @@ def read(body: Item) -> Batch:
     """Every event of every entry, those of other apps' threads too, which nobody here answers."""
     batch = Batch()
     for entry in map(mapping, items(body.get("entry"))):
-        address = string(entry.get("id"))
+        address = identifier(entry.get("id"))
         changes = [each for each in map(mapping, items(entry.get("changes"))) if not _is_aside(each, batch)]
         for event in (*items(entry.get("messaging")), *(each.get("value") for each in changes)):
             batch.take(address, event, read=partial(_event, address=address, batch=batch))
@@ -95,13 +95,14 @@ def _aside(event: Item, address: str) -> Said:
 
 def _is_ours(event: Item, address: str) -> bool:
     echo = mapping(event.get("message")).get("is_echo") is True
-    return echo or string(mapping(event.get("sender")).get("id")) == address
+    return echo or identifier(mapping(event.get("sender")).get("id")) == address
 
 
 def _begun(event: Item, address: str, *, id_: str, kind: str) -> chat.ChannelMessage:
     """A message with its chat: the person's, whoever of the two wrote. No id of Instagram's is a phone number."""
     ours = _is_ours(event, address)
-    person = string(mapping(event.get("recipient" if ours else "sender")).get("id"))
+    both = [identifier(mapping(event.get(name)).get("id")) for name in ("sender", "recipient")]
+    person = next((each for each in (reversed(both) if ours else both) if each != address), address)
     message = chat.ChannelMessage(
         channel="instagram",
         chat_id=person,
@@ -116,12 +117,12 @@ def _begun(event: Item, address: str, *, id_: str, kind: str) -> chat.ChannelMes
 
 def _message(event: Item, address: str) -> Said:
     said = mapping(event.get("message"))
-    mid = string(said.get("mid"))
+    mid = identifier(said.get("mid"))
     if said.get("is_deleted") is True:
         return _deleted(event, address)
     message = _begun(event, address, id_=mid, kind="text")
     message.text = string(said.get("text"))
-    for attachment in map(mapping, items(said.get("attachments"))):
+    for attachment in _each_once(items(said.get("attachments"))):
         _attach(message, attachment)
     _add_context(message, said)
     if said.get("is_unsupported") is True or not (message.text or message.attachments):
@@ -129,9 +130,17 @@ def _message(event: Item, address: str) -> Said:
     return message
 
 
+def _each_once(stated: list[object]) -> list[Item]:
+    """A post that is shared comes under its old name and under its new one:
+    https://developers.facebook.com/docs/instagram-platform/webhooks/new"""
+    attachments = [mapping(each) for each in stated]
+    posts = any(each.get("type") == "ig_post" for each in attachments)
+    return [each for each in attachments if not posts or each.get("type") != "share"]
+
+
 def _deleted(event: Item, address: str) -> Said:
     """It has the id of the message that was taken back, so that it would be a copy of it."""
-    mid = string(mapping(event.get("message")).get("mid"))
+    mid = identifier(mapping(event.get("message")).get("mid"))
     if _is_ours(event, address):
         return None
     message = _begun(event, address, id_=f"{_must(mid)}:deleted", kind="deleted")
@@ -155,7 +164,7 @@ def _attach(message: chat.ChannelMessage, attachment: Item) -> None:
 
 def _add_context(message: chat.ChannelMessage, said: Item) -> None:
     reply, referral = mapping(said.get("reply_to")), mapping(said.get("referral"))
-    message.reply_to_provider_message_id = string(reply.get("mid"))
+    message.reply_to_provider_message_id = identifier(reply.get("mid"))
     app_id = said.get("app_id")
     stated = {
         "story_id": string(mapping(reply.get("story")).get("id")),
@@ -169,7 +178,7 @@ def _add_context(message: chat.ChannelMessage, said: Item) -> None:
 def _edit(event: Item, address: str) -> Said:
     """What now stands in the place of an earlier message, as on Telegram. The first edition is the message itself."""
     edit = mapping(event.get("message_edit"))
-    mid, text, edition = string(edit.get("mid")), string(edit.get("text")), _count(edit.get("num_edit"))
+    mid, text, edition = identifier(edit.get("mid")), string(edit.get("text")), _count(edit.get("num_edit"))
     if not text or edition == "0":
         return None
     message = _begun(event, address, id_=f"{_must(mid)}:edited:{edition}", kind="edit")
@@ -181,17 +190,17 @@ def _edit(event: Item, address: str) -> Said:
 def _postback(event: Item, address: str) -> Said:
     """A pressed button or ice breaker: its title is what the person says."""
     pressed = mapping(event.get("postback"))
-    mid = string(pressed.get("mid")) or f"postback:{_must(_time(event))}"
+    mid = identifier(pressed.get("mid")) or f"postback:{_must(_time(event))}"
     message = _begun(event, address, id_=mid, kind="postback")
     message.text = string(pressed.get("title")) or string(pressed.get("payload"))
-    message.metadata["postback"] = string(pressed.get("payload"))
+    message.metadata.update({"postback": string(pressed.get("payload")), **_referred(mapping(pressed.get("referral")))})
     return message
 
 
 def _reaction(event: Item, address: str) -> Said:
     """An emoji under a message, or taken away again. It has no id of its own."""
     reaction = mapping(event.get("reaction"))
-    mid, action = string(reaction.get("mid")), string(reaction.get("action"))
+    mid, action = identifier(reaction.get("mid")), string(reaction.get("action"))
     if _is_ours(event, address):
         return None
     message = _begun(event, address, id_=f"{_must(mid)}:{action}:{_must(_time(event))}", kind="reaction")
@@ -223,7 +232,7 @@ def _referred(referral: Item) -> dict[str, str]:
 def _seen(event: Item, address: str) -> Said:
     if _is_ours(event, address):
         return None  # one of us read what the person wrote
-    mid = string(mapping(event.get("read")).get("mid"))
+    mid = identifier(mapping(event.get("read")).get("mid"))
     receipt = chat.Receipt(provider_message_id=_must(mid), state=chat.DELIVERY_STATE_READ)
     date(receipt, event.get("timestamp"))
     return receipt

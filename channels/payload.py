@@ -104,6 +104,12 @@ def string(value: Any) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
+def identifier(value: Any) -> str:
+    """An id as text: providers write ids of digits as numbers, too. "" when it is none, or 0."""
+    number = integer(value)
+    return string(value) if number is None else str(number or "")
+
+
 def integer(value: Any) -> int | None:
     """The whole number, or None. True is not 1."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -49,7 +49,7 @@ NOTHING = HttpAnswer(200, "application/json", b"{}")
 MEDIA_HOSTS = ("api.telegram.org",)
 _FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
-_CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::([0-9]{1,19}))?", re.ASCII)
+_CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::(d?[0-9]{1,19}))?", re.ASCII)
 
 # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 GROUP, PERSON = Rate(1 / 4, burst=4), Rate(1, burst=3)  # 20 a minute in a group; one a second to a person, short bursts
@@ -136,6 +136,8 @@ class Telegram:
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One sendChatAction, whose word for it is the same."""
         token, place = _token(credentials), _place(outgoing)
+        if (place[1] or "").startswith(telegram_updates.DIRECT):
+            return  # nothing can be shown to one person of those who write to a channel
         _done((yield _asking(outgoing, token, method="sendChatAction", body={**_chat(*place), "action": kind})))
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
@@ -210,7 +212,7 @@ def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None
 
 def _chat(chat_id: str, thread_id: str | None) -> dict[str, object]:
     chat: dict[str, object] = {"chat_id": chat_id if chat_id.startswith("@") else int(chat_id)}
-    return chat | ({"message_thread_id": int(thread_id)} if thread_id else {})
+    return chat | {name: int(number) for name, number in telegram_files.topic(thread_id).items()}
 
 
 def _asking(about: Outgoing | Wanted, token: str, *, method: str, body: Mapping[str, object]) -> Call:

@@ -6,7 +6,7 @@ https://core.telegram.org/bots/api#sending-files
 from channels.channel import Call, Outgoing
 from channels.failures import error
 from channels.files import EVERY_KIND, multipart
-from channels.telegram_updates import message_number
+from channels.telegram_updates import DIRECT, message_number
 from parley.chat.v1 import message_pb2 as chat
 
 UPLOAD_SECONDS = 30.0
@@ -33,10 +33,17 @@ def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = 
     fields = {"chat_id": chat_id}
     if outgoing.text:
         fields["caption"] = outgoing.text
-    if thread_id:
-        fields["message_thread_id"] = thread_id
+    fields |= topic(thread_id)
     if outgoing.part == 0 and chat_id.startswith("-") and (quoted := message_number(outgoing.reply_to)):
         fields["reply_parameters"] = f'{{"message_id":{quoted},"allow_sending_without_reply":true}}'
     content_type, body = multipart(fields, file, field=field)
     headers = {"content-type": content_type, "accept": "application/json"}
     return Call("POST", f"{url}/{method}", headers, body, UPLOAD_SECONDS)
+
+
+def topic(thread_id: str | None) -> dict[str, str]:
+    """Where in the chat, as every method of sending takes it."""
+    if not thread_id:
+        return {}
+    name = "direct_messages_topic_id" if thread_id.startswith(DIRECT) else "message_thread_id"
+    return {name: thread_id.removeprefix(DIRECT)}

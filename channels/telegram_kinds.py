@@ -14,7 +14,7 @@ _ABOUT_IT = frozenset(
         *("guest_bot_caller_user", "guest_bot_caller_chat", "edit_date", "has_protected_content", "is_from_offline"),
         *("is_paid_post", "media_group_id", "author_signature", "paid_star_count", "entities", "link_preview_options"),
         *("suggested_post_info", "effect_id", "caption_entities", "show_caption_above_media", "has_media_spoiler"),
-        "reply_markup",
+        *("reply_markup", "receiver_user", "ephemeral_message_id"),
         # As old versions of the API called what stands above.
         *("forward_from", "forward_from_chat", "forward_from_message_id", "forward_signature", "forward_sender_name"),
         "forward_date",
@@ -37,6 +37,7 @@ _SERVICE = frozenset(
         *("suggested_post_paid", "suggested_post_refunded", "video_chat_scheduled", "video_chat_started"),
         *("video_chat_ended", "video_chat_participants_invited", "voice_chat_started", "voice_chat_ended"),
         *("successful_payment", "refunded_payment"),
+        *("community_chat_added", "community_chat_joined", "community_chat_removed"),
     }
 )
 

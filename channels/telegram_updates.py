@@ -6,8 +6,9 @@ https://core.telegram.org/bots/api#update
 from hashlib import sha256
 from typing import Any
 
+from channels import telegram_rich
 from channels.channel import Imitation
-from channels.payload import count, integer, items, mapping, seconds, string
+from channels.payload import count, identifier, integer, items, mapping, seconds, string
 from channels.telegram_kinds import unknown_content
 from parley.chat.v1 import message_pb2 as chat
 
@@ -21,8 +22,13 @@ _ASIDE = frozenset(
     }
 )
 
+_NAMED = frozenset({"from", "sender_chat"})
+DIRECT = "d"  # before the number of a topic of a channel's direct messages
+# An animation is a document, and a live photo a photo, for the sake of older programs.
+_GIVEN_AS_BOTH = {"document": "animation", "live_photo": "photo"}
 _FILES = {
     "document": chat.ATTACHMENT_KIND_FILE,
+    "live_photo": chat.ATTACHMENT_KIND_VIDEO,
     "voice": chat.ATTACHMENT_KIND_AUDIO,
     "audio": chat.ATTACHMENT_KIND_AUDIO,
     "video": chat.ATTACHMENT_KIND_VIDEO,
@@ -34,20 +40,18 @@ _FILES = {
 
 def read(update: dict[str, Any]) -> chat.ChannelMessage | None:
     """The message in it; None when it holds none for us."""
-    if "message" in update:
+    if update.get("message"):
         return _message(mapping(update["message"]))
-    if "edited_message" in update:
+    if update.get("edited_message"):
         return _edited(update)
-    if "callback_query" in update:
+    if update.get("callback_query"):
         return _pressed(mapping(update["callback_query"]))
-    if "message_reaction" in update:
-        return _reacted(update)
-    return None
+    return _reacted(update) if update.get("message_reaction") else None
 
 
 def unread(update: dict[str, Any]) -> str:
     """The kind of an update that nobody here reads; "" of those that are read, and of those that are not for us."""
-    kind = next((each for each in update if each != "update_id"), "")
+    kind = next((each for each, value in update.items() if each != "update_id" and value is not None), "")
     if kind == "callback_query" and "message" not in mapping(update[kind]):
         return kind  # a button in a chat that we are not in
     return "" if kind in ALLOWED_UPDATES or kind in _ASIDE else string(kind)[:40] or "nothing"
@@ -74,20 +78,25 @@ def imitate(imitation: Imitation) -> dict[str, Any]:
     }
 
 
-def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
+def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
+    said = {name: value for name, value in stated.items() if value is not None}
     sender = _sender(said)
     if sender is None or said.get("is_automatic_forward") is True:
         return None
     text = string(said.get("text")) or string(said.get("caption")) or _spoken_otherwise(said)
     attachments = _attachments(said)
-    done, unknown = _done(said), unknown_content(said)
+    done, unknown = _done(said), unknown_content(said) if _NAMED & said.keys() else ""
     if not (text or attachments or done or unknown):
         return None  # a service message: somebody joined, a title changed …
+    answers = "direct_messages_topic" in said and "sender_chat" in said  # the channel, a person who wrote to it
+    if answers:
+        sender = mapping(mapping(said["direct_messages_topic"]).get("user")) or sender
     message = chat.ChannelMessage(
         channel="telegram",
         chat_id=_chat_id(said),
         sender_id=_id(sender),
         sender_name=_name(sender),
+        from_team=answers,
         text=text,
         attachments=attachments,
         provider_message_id=_id({"id": said.get("message_id")}),
@@ -96,9 +105,7 @@ def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
     )
     if unknown and not (text or attachments):
         message.metadata["unsupported"] = unknown[:100]
-    replied_to = integer(mapping(said.get("reply_to_message")).get("message_id"))
-    if replied_to:
-        message.reply_to_provider_message_id = str(replied_to)
+    message.reply_to_provider_message_id = _id({"id": mapping(said.get("reply_to_message")).get("message_id")})
     written = seconds(said.get("date"))
     if written:
         message.provider_at.seconds = written
@@ -108,7 +115,7 @@ def _message(said: dict[str, Any]) -> chat.ChannelMessage | None:
 def _edited(update: dict[str, Any]) -> chat.ChannelMessage | None:
     """An edit is a message of its own: it has the number of the one that it changes, so the update's is added."""
     said = mapping(update["edited_message"])
-    if "location" in said:
+    if said.get("location"):
         return None  # a live location, moving: an edit every few seconds
     message = _message(said)
     if message is not None and message.provider_message_id:
@@ -139,10 +146,11 @@ def _pressed(query: dict[str, Any]) -> chat.ChannelMessage | None:
 
 
 def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
-    """An emoji under a message, or none any more. In a forum nothing says which topic that is."""
+    """An emoji under a message, or none any more. Where there are topics nothing says in which that is."""
     reaction = mapping(update["message_reaction"])
     sender, where = mapping(reaction.get("user")) or mapping(reaction.get("actor_chat")), mapping(reaction.get("chat"))
-    if not sender or sender.get("is_bot") is True or where.get("is_forum") is True:
+    topics = where.get("is_forum") is True or where.get("is_direct_messages") is True
+    if not sender or sender.get("is_bot") is True or topics:
         return None
     shown = (string(mapping(each).get("emoji")) for each in items(reaction.get("new_reaction")))
     message = chat.ChannelMessage(
@@ -162,24 +170,29 @@ def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
 
 
 def _sender(said: dict[str, Any]) -> dict[str, Any] | None:
-    """Who wrote; None when a bot did. `sender_chat` stands for an anonymous admin, whose `from` is a fake bot."""
+    """Who wrote; None when a bot did. `sender_chat` stands for an anonymous admin, whose `from` is a fake bot. Where
+    nobody is named the chat stands for whoever it was."""
     in_the_name_of = mapping(said.get("sender_chat"))
     if in_the_name_of:
         return in_the_name_of
-    sender = mapping(said.get("from"))
+    sender = mapping(said.get("from")) or mapping(said.get("chat"))
     return None if not sender or sender.get("is_bot") is True else sender
 
 
 def _chat_id(said: dict[str, Any]) -> str:
-    """The chat, and in a forum the topic: each topic is a conversation. Other threads are only replies."""
+    """The chat, and in a forum the topic: each topic is a conversation. Other threads are only replies. In the direct
+    messages of a channel each person has a topic, which is numbered otherwise."""
     chat_id = _id(mapping(said.get("chat")))
+    person = integer(mapping(said.get("direct_messages_topic")).get("topic_id"))
+    if chat_id and person:
+        return f"{chat_id}:{DIRECT}{person}"
     thread = integer(said.get("message_thread_id"))
     return f"{chat_id}:{thread}" if chat_id and thread and said.get("is_topic_message") is True else chat_id
 
 
 def _id(holder: dict[str, Any]) -> str:
-    number = integer(holder.get("id"))
-    return str(number) if number else ""
+    number = identifier(holder.get("id"))
+    return number if number.isascii() and number.removeprefix("-").isdigit() else ""
 
 
 def _name(sender: dict[str, Any]) -> str:
@@ -208,6 +221,7 @@ def _spoken_otherwise(said: dict[str, Any]) -> str:
         _lines(checklist.get("title"), checklist.get("tasks")),
         string(mapping(said.get("web_app_data")).get("data")),  # what a page behind a button sends in the person's name
         string(mapping(said.get("game")).get("title")),
+        telegram_rich.text(mapping(said.get("rich_message"))),
     )
     return next((each for each in words if each), "")
 
@@ -237,14 +251,16 @@ def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
     if photos:
         found.append(_file(photos[-1], chat.ATTACHMENT_KIND_IMAGE))  # sizes rise: the last is the original
     for name, kind in _FILES.items():
-        if name in said and not (name == "document" and "animation" in said):  # an animation is given as both
+        if name in said and _GIVEN_AS_BOTH.get(name) not in said:
             found.append(_file(mapping(said[name]), kind))
     if "location" in said:
         found.append(_place(said))
     people = [said.get("contact"), *items(mapping(said.get("users_shared")).get("users"))]
     found += [_card(person) for person in map(mapping, people) if person]
     for paid in map(mapping, items(mapping(said.get("paid_media")).get("paid_media"))):
-        found += _attachments({name: paid[name] for name in ("photo", "video") if name in paid})
+        found += _attachments({name: paid[name] for name in ("photo", "video", "live_photo") if paid.get(name)})
+    for part in telegram_rich.files(mapping(said.get("rich_message"))):
+        found += _attachments(part)
     return found
 
 

@@ -125,7 +125,7 @@ class TwilioChannel:
         if not form.first("From") and not form.first("To"):  # another product of Twilio's
             return Decoded(answer=STATUS_ANSWER, unread=form.first("EventType")[:LONGEST_KIND] or "no message")
         message = self._message(form, webhook)
-        return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")))
+        return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")) or None)
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Twilio checks no URL."""
@@ -204,12 +204,12 @@ class TwilioChannel:
         receipt = twilio_receipts.receipt(form, url, status=status)
         if receipt is None:
             return Decoded(answer=STATUS_ANSWER, unread="status")
-        # A messaging service sends from any number of its pool.
+        # A messaging service sends from any number of its pool. Who sent may also be left out.
         pooled = form.first("MessagingServiceSid")
         return Decoded(
             answer=STATUS_ANSWER,
             receipts=(receipt,),
-            addressed_to=None if pooled else self._bare(form.first("From")),
+            addressed_to=None if pooled else self._bare(form.first("From")) or None,
         )
 
     def _call(self, outgoing: Outgoing, credentials: Credentials) -> Call:

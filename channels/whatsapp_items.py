@@ -6,7 +6,7 @@ https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 from collections.abc import Callable
 
 from channels.meta_webhook import Item
-from channels.payload import items, mapping, string
+from channels.payload import identifier, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 Read = Callable[[chat.ChannelMessage, Item], None]
@@ -14,6 +14,7 @@ Read = Callable[[chat.ChannelMessage, Item], None]
 _MEDIA = {
     "image": chat.ATTACHMENT_KIND_IMAGE,
     "audio": chat.ATTACHMENT_KIND_AUDIO,
+    "voice": chat.ATTACHMENT_KIND_AUDIO,  # as voice notes were called before the Cloud API
     "video": chat.ATTACHMENT_KIND_VIDEO,
     "document": chat.ATTACHMENT_KIND_FILE,
     "sticker": chat.ATTACHMENT_KIND_STICKER,
@@ -44,7 +45,7 @@ def _media(message: chat.ChannelMessage, file: Item, *, kind: chat.AttachmentKin
     note(message, voice=file.get("voice") is True)
     message.attachments.add(
         kind=kind,
-        provider_file_id=string(file.get("id")),
+        provider_file_id=identifier(file.get("id")),
         media_type=string(file.get("mime_type")),
         file_name=string(file.get("filename")),
     )
@@ -128,7 +129,7 @@ def _reaction(message: chat.ChannelMessage, said: Item) -> None:
     reaction = mapping(said.get("reaction"))
     message.no_turn = True
     message.text = string(reaction.get("emoji"))
-    message.reply_to_provider_message_id = string(reaction.get("message_id"))
+    message.reply_to_provider_message_id = identifier(reaction.get("message_id"))
 
 
 def _revoke(message: chat.ChannelMessage, said: Item) -> None:

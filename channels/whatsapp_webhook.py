@@ -10,7 +10,7 @@ from functools import partial
 from channels import meta_errors
 from channels.channel import Imitation
 from channels.meta_webhook import Batch, Item, date
-from channels.payload import integer, items, mapping, string
+from channels.payload import identifier, integer, items, mapping, string
 from channels.phones import e164
 from channels.whatsapp_items import fill, note
 from parley.chat.v1 import message_pb2 as chat
@@ -75,7 +75,7 @@ def imitate(imitation: Imitation) -> Item:
 
 
 def _take(batch: Batch, value: Item) -> None:
-    address = string(mapping(value.get("metadata")).get("phone_number_id"))
+    address = identifier(mapping(value.get("metadata")).get("phone_number_id"))
     people = {key: each for each in map(mapping, items(value.get("contacts"))) for key in _names(each)}
     for said in items(value.get("messages")):
         batch.take(address, said, read=partial(_message, people=people))
@@ -87,16 +87,16 @@ def _take(batch: Batch, value: Item) -> None:
 
 def _names(contact: Item) -> list[str]:
     """A number, unless the person hides it, and an id that only our business knows them by."""
-    return [name for name in (string(contact.get("wa_id")), string(contact.get("user_id"))) if name]
+    return [name for name in (identifier(contact.get("wa_id")), string(contact.get("user_id"))) if name]
 
 
 def _message(said: Item, *, people: People) -> chat.ChannelMessage:
-    number, user_id = string(said.get("from")), string(said.get("from_user_id"))
+    number, user_id = identifier(said.get("from")), string(said.get("from_user_id"))
     sender = number or user_id or string(mapping(said.get("system")).get("previous_user_id")) or _alone(people)
     person = people.get(number) or people.get(user_id) or people.get(sender) or {}
-    message = _begun(said, chat_id=string(said.get("group_id")) or sender, person_id=sender)
+    message = _begun(said, chat_id=identifier(said.get("group_id")) or sender, person_id=sender)
     message.sender_name = string(mapping(person.get("profile")).get("name"))
-    message.sender_phone = e164(number or string(person.get("wa_id")))
+    message.sender_phone = e164(number or identifier(person.get("wa_id")))
     note(message, user_id=user_id or person.get("user_id"), username=mapping(person.get("profile")).get("username"))
     _add_context(message, mapping(said.get("context")))
     referral = mapping(said.get("referral"))
@@ -114,7 +114,7 @@ def _echo(said: Item) -> chat.ChannelMessage | None:
     """What a human of the business wrote in the WhatsApp Business app; the chat is the person's that they wrote to."""
     if string(said.get("type")) in _UNSAID:
         return None
-    number, user_id = string(said.get("to")), string(said.get("to_user_id"))
+    number, user_id = identifier(said.get("to")), string(said.get("to_user_id"))
     message = _begun(said, chat_id=number or user_id, person_id=number or user_id)
     message.sender_phone = e164(number)
     message.from_team = True
@@ -128,14 +128,14 @@ def _begun(said: Item, *, chat_id: str, person_id: str) -> chat.ChannelMessage:
         channel="whatsapp_cloud",
         chat_id=chat_id,
         sender_id=person_id,
-        provider_message_id=string(said.get("id")),
+        provider_message_id=identifier(said.get("id")),
     )
     date(message, said.get("timestamp"))
     return message
 
 
 def _add_context(message: chat.ChannelMessage, context: Item) -> None:
-    message.reply_to_provider_message_id = string(context.get("id"))
+    message.reply_to_provider_message_id = identifier(context.get("id"))
     product = mapping(context.get("referred_product"))
     note(
         message,
@@ -148,11 +148,11 @@ def _add_context(message: chat.ChannelMessage, context: Item) -> None:
 
 
 def _receipt(status: Item) -> chat.Receipt | None:
-    """A state that WhatsApp may add says nothing to us."""
+    """A state that WhatsApp may add says nothing to us, nor does that of a payment, which has the message's id."""
     state = _STATES.get(string(status.get("status")))
-    if state is None:
+    if state is None or string(status.get("type")) not in {"", "message"}:
         return None
-    receipt = chat.Receipt(provider_message_id=string(status.get("id")), state=state)
+    receipt = chat.Receipt(provider_message_id=identifier(status.get("id")), state=state)
     ours = OUR_ID.fullmatch(string(status.get("biz_opaque_callback_data")))
     if ours:
         receipt.delivery_id, receipt.part = ours[1], int(ours[2])

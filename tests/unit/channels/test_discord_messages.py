@@ -59,6 +59,15 @@ def test_files_stickers_and_what_is_passed_on_are_read() -> None:
     assert said.attachments[1].caption == "wave"
     (passed_on,) = read(message(NUMBER, "", channel="7", message_snapshots=[{"message": {"content": "look"}}]))
     assert passed_on.text == "look"
+    (picture,) = read(message(NUMBER, "", channel="7", message_snapshots=[{"message": {"attachments": [file]}}]))
+    assert [each.file_name for each in picture.attachments] == ["a.png"]
+
+
+def test_a_poll_is_its_question_and_its_answers() -> None:
+    media = [{"text": "cake"}, {"text": "pie", "emoji": {"name": "🥧"}}]
+    poll = {"question": {"text": "What else?"}, "answers": [{"answer_id": 1, "poll_media": each} for each in media]}
+    (said,) = read(message(NUMBER, "", channel="7", poll=poll))
+    assert said.text == "What else?\ncake\npie"
 
 
 def test_what_was_not_said_to_us_counts_only_where_we_take_part() -> None:
