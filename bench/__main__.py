@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import agent, database, growth, machine, models, rendering, run, sending
+from bench import agent, database, growth, machine, models, outages, rendering, run, sending
 from bench.systems import Baseline, ParleyMesh
 from tests import postgres
 
@@ -125,6 +125,7 @@ def main() -> None:
             rendering.show(console, quick=given.quick)
         if given.only in ("", "sending"):
             sending.show(console, quick=given.quick)
+            outages.show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -16,25 +16,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grpc import aio
 from rich.console import Console
 from rich.table import Table
 
 from bench import instant
 from bench.cost import of_process
-from bench.outgoing import queue
+from bench.outgoing import TOKEN, accounts, queue
 from bench.systems import Processes, free_port
-from kit.ids import new_id
-from parley.storage.v1 import directory_service_pb2, directory_service_pb2_grpc
-from parley.storage.v1.directory_pb2 import ChannelAccount
 
 ROUNDS, QUICK_ROUNDS = 5, 3
 SENDS, QUICK_SENDS = 4000, 1500
 STUCK = 1000
-TENANT, TOKEN = "default", "bench-mesh-token-bench-mesh-token"
 LONGEST_SECONDS = 120.0
-# Every limit is asked, and none is ever met.
-AMPLE = {"sends_per_second": "1000000", "sends_burst": "100000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +106,9 @@ async def _round(folder: Path, kind: Kind, *, sends: int) -> Figure:
     children, environment = Processes(), _environment(folder, port, silent.sockets[0].getsockname()[1], kind=kind)
     try:
         children.spawn("storage", [sys.executable, "-m", "storage_service"], environment, folder)
-        accounts = await _accounts(environment["STORAGE_ADDRESS"])
-        await queue(environment["DATABASE_URL"], accounts["telegram"], "telegram", number=kind.stuck)
-        await queue(environment["DATABASE_URL"], accounts["whatsapp"], "whatsapp", number=sends)
+        made = await accounts(environment["STORAGE_ADDRESS"], "whatsapp", "telegram")
+        await queue(environment["DATABASE_URL"], made["telegram"], "telegram", number=kind.stuck)
+        await queue(environment["DATABASE_URL"], made["whatsapp"], "whatsapp", number=sends)
         children.spawn("sender", [sys.executable, "-m", "sender_service"], environment, folder)
         async with asyncio.timeout(LONGEST_SECONDS):
             while not seen.times:
@@ -151,23 +144,3 @@ def _environment(folder: Path, port: int, silent: int, *, kind: Kind) -> dict[st
         "MESH_TOKEN": TOKEN,
         "SENDER_DRAIN_SECONDS": "0",
     }
-
-
-async def _accounts(address: str) -> dict[str, str]:
-    """An account that sends, and one that is stuck; their ids by channel."""
-    known = {
-        "whatsapp": ("whatsapp:+14155238886", {"account_sid": "AC" + "0" * 32, "auth_token": "0" * 32}),
-        "telegram": ("bot", {"bot_token": "1:bench", "webhook_secret": "bench-webhook-secret"}),
-    }
-    made: dict[str, str] = {}
-    metadata = (("authorization", f"Bearer {TOKEN}"),)
-    async with aio.insecure_channel(address) as wire:
-        directory = directory_service_pb2_grpc.DirectoryServiceStub(wire)
-        for channel, (own, credentials) in known.items():
-            account = ChannelAccount(tenant_id=TENANT, channel=channel, address=own, options=AMPLE)
-            put = directory_service_pb2.PutChannelAccountRequest(
-                tenant_id=TENANT, request_id=new_id(), account=account, credentials=credentials
-            )
-            answer = await directory.PutChannelAccount(put, metadata=metadata, timeout=30, wait_for_ready=True)
-            made[channel] = answer.account.id
-    return made
