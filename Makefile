@@ -22,7 +22,7 @@ up: setup ## Run the whole mesh; then open http://localhost:8080
 
 test: setup ## Run every test, real Postgres, a browser and Node included
 	@$(BIN)/python scripts/test_tools.py
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto
 
 check: setup ## Lint, format, types, contract, generated files, house rules
 	@$(BIN)/python scripts/check.py

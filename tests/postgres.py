@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+
+from tests.simulated.wire import free_port
 
 MEMORY = Path("/dev/shm")
 DEBIAN = Path("/usr/lib/postgresql")
@@ -101,7 +102,7 @@ class Cluster(Server):
     """A server of our own. `fsync=True` keeps its word through a power cut, which tests do not need and benches do."""
 
     def __init__(self, *, fsync: bool = False, options: Mapping[str, str] | None = None) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         super().__init__(f"postgresql://parley@127.0.0.1:{self.port}/postgres")
         self.folder = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
         self._data = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=None if fsync else _memory()))
@@ -276,13 +277,6 @@ def _version(folder: Path) -> float:
         return float(folder.parent.name)
     except ValueError:
         return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.simulated.wire import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
@@ -92,7 +93,7 @@ class Mesh:
 @contextmanager
 def running_mesh(folder: Path, *options: str, **settings: str) -> Iterator[Mesh]:
     """Runs `parley up` until the block ends, then asks it to drain, which it must do in time; or the test killed it."""
-    ports = free_ports(len(SERVICES) + 1)
+    ports = [free_port() for _ in range(len(SERVICES) + 1)]
     addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in zip(SERVICES, ports[1:], strict=True)}
     environment = bare_environment(folder) | addresses | {"HTTP_PORT": str(ports[0])} | settings
     command = [sys.executable, "-m", "kit.command", "up", *options]
@@ -120,15 +121,3 @@ def bare_environment(folder: Path) -> dict[str, str]:
         "DATA_DIR": str(folder / "data"),
         "DEFAULT_MODEL": "echo",
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now, each another one."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

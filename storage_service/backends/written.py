@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
@@ -54,15 +55,21 @@ class Written:
         return attrgetter(*self.changing, *self.key)
 
     def kind(self, column: str) -> type:
-        hint = get_type_hints(self.row)[column]
+        hint = _hints(self.row)[column]
         options = [option for option in get_args(hint) if option is not type(None)]
         kind: type = options[0] if options else hint
         return kind
 
 
+@cache
+def _hints(row: type) -> dict[str, Any]:
+    """Annotations are words until they are looked up, which takes longer than the rest of opening a database."""
+    return get_type_hints(row)
+
+
 def times_of(row: type, names: Sequence[str]) -> tuple[int, ...]:
     """Where times stand among these columns, for the dialect that has no type for them."""
-    hints = get_type_hints(row)
+    hints = _hints(row)
     return tuple(i for i, name in enumerate(names) if datetime in (hints[name], *get_args(hints[name])))
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.command.model_servers import Registry, serving
-from tests.running import Mesh, free_ports, running_mesh
+from tests.running import Mesh, running_mesh
 from tests.simulated.ollama import Ollama
+from tests.simulated.wire import free_port
 
 MODELS = """
 default = "chat"
@@ -80,7 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     well, ill, registry = Ollama(), Ollama(mode="500"), Registry()
     with serving(well, ill, registry):
         urls = {"well": well.base_url, "ill": ill.base_url, "registry": registry.base_url}
-        (folder / "models.toml").write_text(MODELS.format(**urls, nobody=free_ports(1)[0]))
+        (folder / "models.toml").write_text(MODELS.format(**urls, nobody=free_port()))
         with running_mesh(folder, DEFAULT_MODEL="", LLM_RECHECK_SECONDS="0.2") as mesh:
             yield World(mesh, registry)
 
@@ -214,7 +215,7 @@ def test_a_wrong_file_is_found_by_doctor_while_the_mesh_goes_on(world: World) ->
 
 def test_a_mesh_with_a_wrong_file_does_not_start_and_says_why_in_one_line(tmp_path: Path, world: World) -> None:
     (tmp_path / "models.toml").write_text('[backends.here]\nkind = "echo"\nqueu = 1\n')
-    ports = free_ports(5)
+    ports = [free_port() for _ in range(5)]
     names = ("STORAGE_ADDRESS", "AGENT_ADDRESS", "LLM_ADDRESS", "SENDER_ADDRESS")
     addresses = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=False)}
     settings = {"DATA_DIR": str(tmp_path / "data"), "HTTP_PORT": str(ports[-1]), **addresses}

@@ -8,6 +8,7 @@ import contextlib
 import email
 import email.policy
 import json
+import os
 import random
 import socket
 import time
@@ -43,7 +44,9 @@ class Reply:
 
 
 TURNS_TO_CONNECT = 5
-PORTS = range(12_000, 32_000)
+# Every process of a run has ports of its own.
+_LANES, _LANE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+PORTS = range(12_000, 32_000)[int(_LANE.removeprefix("gw")) % _LANES :: _LANES]
 _given: set[int] = set()
 
 Handler = Callable[[Request], Reply]

@@ -22,7 +22,7 @@ class Bot(discord.Client):
 
     def __init__(self) -> None:
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
-        super().__init__(intents=intents)
+        super().__init__(intents=intents, guild_ready_timeout=0.05)
         self.heard: list[tuple[str, str]] = []
         self.resumed = 0
 
@@ -48,7 +48,7 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Discord]:
 async def bot(provider: Discord) -> AsyncIterator[Bot]:
     made = Bot()
     running = asyncio.create_task(made.start(provider.bot_token))
-    await _until(made.is_ready, running)
+    await _until(lambda: made.is_ready() and all(not each.unavailable for each in made.guilds), running)
     yield made
     await made.close()
     await asyncio.gather(running, return_exceptions=True)

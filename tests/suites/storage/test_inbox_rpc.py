@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +33,7 @@ from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from storage_service.__main__ import serve
 from storage_service.settings import Settings
 from tests.postgres import Server
+from tests.simulated.wire import free_port
 from tests.suites.storage.hot import DATABASES
 
 TOKEN = "mesh-token-of-the-tests"
@@ -99,12 +99,6 @@ class Mesh:
 def a_lease(worker: str, wait_seconds: float, lease_seconds: float = 30) -> turns.LeaseTurnsRequest:
     wait, lease = span(timedelta(seconds=wait_seconds)), span(timedelta(seconds=lease_seconds))
     return turns.LeaseTurnsRequest(worker_id=worker, max_turns=10, wait=wait, lease=lease)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(params=DATABASES)
