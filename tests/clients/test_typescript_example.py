@@ -102,10 +102,11 @@ def test_interrupting_ends_the_work_at_the_model_server(example: Example) -> Non
 
 def test_a_paused_model_says_when_to_come_again_and_is_right(example: Example) -> None:
     example.model_server_is("500")
-    told = [example.ends("hello") for _ in range(4)]
+    told = [example.ends("hello") for _ in range(3)]
     assert {done.returncode for done in told} == {1}
     assert "UNAVAILABLE MODEL_UNAVAILABLE: " in told[0].stderr
-    paused = told[-1].stderr
+    # More than once, since a slow machine takes longer to ask than the pause is.
+    paused = next(text for text in (example.ends("hello").stderr for _ in range(10)) if "MODEL_PAUSED" in text)
     assert "UNAVAILABLE MODEL_PAUSED: The model failed three times in a row" in paused
     after = re.search(r"Come again in (\d\.\d) s, at \d", paused)
     assert after, paused

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def readable(channel: str) -> list[Capture]:
 
 def account(channel: str) -> Account:
     """The account that they were signed for."""
-    stated = tomllib.loads((GOLDEN / channel / "account.toml").read_text())
+    stated = _of_the_account(channel)
     return Account(
         id="golden-account", address=stated["address"], credentials=Credentials(stated.get("credentials", {}))
     )
@@ -47,7 +48,7 @@ def account(channel: str) -> Account:
 
 def sender(channel: str) -> str:
     """A person who writes on the channel."""
-    return str(tomllib.loads((GOLDEN / channel / "account.toml").read_text())["sender"])
+    return str(_of_the_account(channel)["sender"])
 
 
 def deliveries(channel: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -66,7 +67,14 @@ def dispatches(channel: str) -> list[tuple[str, list[bytes], list[Mapping[str, A
     return found
 
 
+@cache
+def _of_the_account(channel: str) -> Mapping[str, Any]:
+    return tomllib.loads((GOLDEN / channel / "account.toml").read_text())
+
+
+@cache
 def _capture(channel: str, path: Path) -> Capture:
+    """Read once: a test of a thousand posts asks for them as often."""
     stated = tomllib.loads(path.with_suffix(".toml").read_text())
     request = stated["request"]
     webhook = Webhook(
