@@ -48,4 +48,8 @@ def _letters(data: bytes) -> str:
 
 
 def _bytes(letters: str) -> bytes:
-    return base64.b64decode(letters + "=" * (-len(letters) % 4), altchars=b"-_", validate=True)
+    """ValueError for letters that we would not have written: the last one may hold bits that stand for nothing."""
+    data = base64.b64decode(letters + "=" * (-len(letters) % 4), altchars=b"-_", validate=True)
+    if _letters(data) != letters:
+        raise ValueError("not as it was written")
+    return data
