@@ -1,10 +1,9 @@
 """Which rows does hot work write, and which of their columns ever change? The plain writes of both dialects follow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cache
-from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from storage_service.domain import hand_offs, media, pace, rows, summaries
@@ -45,20 +44,6 @@ class Written:
             when = f" WHERE {self.table}.{self.anew_when}" if self.anew_when else ""
             return f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {values}{when}"
         return f" ON CONFLICT ({self.again}) DO NOTHING" if self.again else ""
-
-    @property
-    def new(self) -> Callable[[Any], tuple[Any, ...]]:
-        return attrgetter(*self.inserted)
-
-    @property
-    def changed(self) -> Callable[[Any], tuple[Any, ...]]:
-        return attrgetter(*self.changing, *self.key)
-
-    def kind(self, column: str) -> type:
-        hint = _hints(self.row)[column]
-        options = [option for option in get_args(hint) if option is not type(None)]
-        kind: type = options[0] if options else hint
-        return kind
 
 
 @cache

@@ -33,9 +33,9 @@ class PostgresDatabase:
         clock: Callable[[], datetime] | None = None,
         work_seconds: float = WORK_SECONDS,
     ) -> None:
-        self._links = {kind: Link(dsn, work_seconds) for kind in KINDS}
+        self._links = {kind: Link(dsn, work_seconds, met=self._meet) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
-        self._writes = Writes(self._statements)
+        self._writes: Writes  # As the tables were when the last connection was made.
         self._replica_id = replica_id
         self._committed = committed
         self._given_clock = clock
@@ -85,6 +85,13 @@ class PostgresDatabase:
         there, self._others = await self._links["sweep"].use(alive)
         self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
         await self._links["sweep"].use(self._learn)
+
+    async def _meet(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile."""
+        shapes: dict[str, list[str]] = {}
+        for table, column in await connection.fetch(self._statements["shapes"]):
+            shapes.setdefault(table, []).append(column)
+        self._writes = Writes(self._statements, shapes)
 
     async def _learn(self, connection: "asyncpg.Connection[Any]") -> None:
         """Has the planner look again at tables that grew. Plans are made once, some of them while a table was empty,

@@ -48,9 +48,17 @@ LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 class Link:
     """One connection, for one piece of work at a time."""
 
-    def __init__(self, dsn: str, work_seconds: float = WORK_SECONDS) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        work_seconds: float = WORK_SECONDS,
+        *,
+        met: Callable[["asyncpg.Connection[Any]"], Awaitable[None]],
+    ) -> None:
+        """`met` is told of each connection before it is used."""
         self._dsn = dsn
         self._work_seconds = work_seconds
+        self._met = met
         self._connection: asyncpg.Connection[Any] | None = None
         self._lock = asyncio.Lock()
         self._not_before = 0.0
@@ -106,6 +114,7 @@ class Link:
                 max_cached_statement_lifetime=0,
             )
             self._uses = 0
+            await self._met(self._connection)
         return self._connection
 
     def _lose(self, error: Exception) -> None:

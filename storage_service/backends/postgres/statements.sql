@@ -1,4 +1,4 @@
--- Hot statements on Postgres. Each takes a whole group as arrays and costs one round trip.
+-- Hot statements on Postgres. Each takes a whole group as arrays and costs one round trip; plain writes are in writes.py.
 -- Locks: conversations first, in the order of their ids. What hangs on a locked row is locked with it, or read by a
 -- later statement, because the statement that locks still sees what it does not lock as it was before it waited.
 
@@ -403,6 +403,11 @@ JOIN channel_accounts a ON a.tenant_id = g.tenant_id AND a.id = g.account_id;
 
 -- stopped: how many accounts send nothing now
 SELECT count(*) FILTER (WHERE held_until > $1), count(*) FILTER (WHERE ill_until > $1) FROM paces WHERE recipient = '';
+
+-- shapes: the columns of every table, in the order in which values of its type hold them
+SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY c.relname, a.attnum;
 
 -- alive: this replica is here; what was not seen for a while is forgotten. How many others are there?
 WITH me AS (INSERT INTO replicas (id, seen_at) VALUES ($1, clock_timestamp())

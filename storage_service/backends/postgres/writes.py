@@ -1,8 +1,12 @@
-"""How is everything that a transaction changed written to Postgres? In one statement, rows as arrays of columns."""
+"""How is everything that a transaction changed written to Postgres? In one statement, whole rows at a time.
+
+A row travels as a value of its table's own type: half as dear on both sides as an array for each column.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from storage_service.backends.statements import Statements
@@ -12,6 +16,8 @@ from storage_service.domain.changes import Changes
 Run = Callable[..., Awaitable[Any]]
 Rows = Collection[Any]
 Values = Callable[[Any], Sequence[Any]]
+# The columns of each table, in the order in which the server keeps them.
+Shapes = Mapping[str, Sequence[str]]
 
 _MARK = re.compile(r"\$(\d+)")
 _TABLE = {f"new_{each.table}": each.table for each in ALL} | {name: each.table for name, each in UPDATED.items()}
@@ -24,27 +30,26 @@ _NAMED = (
     *("keep_model_conversations", "sum_up", "begin_anew", "keep_choices", "leave_queue", "attach"),
 )
 
-TYPES = {str: "text", int: "bigint", float: "float8", bool: "boolean", bytes: "bytea", datetime: "timestamptz"}
-
 
 class Writes:
     """The prepared texts of every write."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, shapes: Shapes) -> None:
         self._texts = {f"new_{each.table}": _insert(each) for each in ALL}
         self._texts |= {name: _update(each) for name, each in UPDATED.items()}
         self._texts |= {name: statements[name] for name in _NAMED}
-        self._values: dict[str, Values] = {f"new_{each.table}": each.new for each in ALL}
-        self._values |= {name: each.changed for name, each in UPDATED.items()}
+        self._values = {f"new_{each.table}": _placed(each.inserted, shapes[each.table]) for each in ALL}
+        self._values |= {name: _placed(_set(each), shapes[each.table]) for name, each in UPDATED.items()}
         self._together: dict[tuple[str, ...], str] = {}
 
     async def write(self, run: Run, changes: Changes, *, now: datetime) -> None:
         """All tables in one statement. Nothing is sent for a table that nothing happened to."""
         for together in _in_turn(_changed(changes, now)):
-            names, values = [], []
+            names: list[str] = []
+            values: list[Sequence[Any]] = []
             for name, rows in together:
                 names.append(name)
-                values += columns(map(self._values[name], rows) if name in self._values else rows)
+                values += [list(map(self._values[name], rows))] if name in self._values else columns(rows)
             await run(self._text(tuple(names)), *values)
 
     def _text(self, names: tuple[str, ...]) -> str:
@@ -131,17 +136,26 @@ def _besides(some: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Any]:
 
 def _insert(written: Written) -> str:
     names = ", ".join(written.inserted)
-    source = f"unnest({_arrays(written, written.inserted)})"
-    return f"INSERT INTO {written.table} ({names}) SELECT * FROM {source}{written.conflict}"  # noqa: S608 - all names are ours
+    values = ", ".join(f"k.{column}" for column in written.inserted)
+    return f"INSERT INTO {written.table} ({names}) SELECT {values} FROM {_rows_of(written)}{written.conflict}"  # noqa: S608 - all names are ours
 
 
 def _update(written: Written) -> str:
-    given = (*written.changing, *written.key)
     values = ", ".join(f"{column} = k.{column}" for column in written.changing)
     key = " AND ".join(f"r.{column} = k.{column}" for column in written.key)
-    source = f"unnest({_arrays(written, given)}) AS k ({', '.join(given)})"
-    return f"UPDATE {written.table} AS r SET {values} FROM {source} WHERE {key}"  # noqa: S608 - all names are ours
+    return f"UPDATE {written.table} AS r SET {values} FROM {_rows_of(written)} WHERE {key}"  # noqa: S608 - all names are ours
 
 
-def _arrays(written: Written, names: Sequence[str]) -> str:
-    return ", ".join(f"${i}::{TYPES[written.kind(name)]}[]" for i, name in enumerate(names, start=1))
+def _rows_of(written: Written) -> str:
+    return f"unnest($1::{written.table}[]) AS k"
+
+
+def _set(written: Written) -> tuple[str, ...]:
+    return (*written.changing, *written.key)
+
+
+def _placed(names: Sequence[str], shape: Sequence[str]) -> Values:
+    """A row as the table's own type wants it: what is given at its place, and nothing at all others."""
+    given = attrgetter(*names)
+    places = itemgetter(*(names.index(column) if column in names else len(names) for column in shape))
+    return lambda row: places((*given(row), None))

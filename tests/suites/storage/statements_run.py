@@ -9,6 +9,7 @@ from storage_service.backends.postgres.writes import Writes as PostgresWrites
 from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.writes import Writes as SqliteWrites
 from storage_service.backends.statements import Statements
+from storage_service.backends.written import ALL
 from storage_service.domain.changes import Changes
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import START, fresh
@@ -21,7 +22,8 @@ async def on_postgres(changes: Changes) -> list[str]:
     async def run(statement: str, *_: Any) -> None:
         ran.append(statement)
 
-    await PostgresWrites(_statements_of(postgres)).write(run, changes, now=START)
+    shapes = {each.table: each.columns for each in ALL}
+    await PostgresWrites(_statements_of(postgres), shapes).write(run, changes, now=START)
     return ran
 
 

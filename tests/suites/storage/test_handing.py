@@ -100,6 +100,7 @@ async def test_between_two_asks_of_a_worker_its_turns_are_kept_for_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rooms, "KEPT_SECONDS", 60.0)  # a busy machine is no worker that is gone
+    monkeypatch.setattr(lessor, "FIRST_POLL_SECONDS", 60.0)  # nor is it time to look for older work
     async with running(store) as inbox:
         call = await waits(inbox)
         await inbox.accept([submission(1)])
