@@ -69,7 +69,8 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         named = (each.addressed_to for each in parts if not _addressed(each, account, prefix=prefix))
         elsewhere = tuple(dict.fromkeys(filter(None, named)))
         if not ours:
-            return replace(_refused(403, "account"), elsewhere=elsewhere)
+            stranger = replace(_refused(403, "account"), elsewhere=elsewhere)
+            return replace(stranger, answer=decoded.answer) if channel.capabilities.one_url else stranger
         received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
         if account.options.get(UNADDRESSED) == "all":
             for message in received.messages:

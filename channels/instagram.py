@@ -79,6 +79,7 @@ class Instagram:
         receipts=True,
         reconciles=True,
         rates=Rates(account=Rate(80, burst=20)),
+        one_url=True,
         largest_webhook=meta_webhook.LARGEST_BODY,
         human_window=timedelta(days=7),
     )

@@ -88,7 +88,7 @@ class Slack:
         "Keep an answer under 4,000 characters."
     )
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
-    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES)
+    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES, one_url=True)
     window = None
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus/: for two minutes, or until the app posts
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})

@@ -72,6 +72,7 @@ class WhatsAppCloud:
         templates=True,
         rates=RATES,
         repeats=True,
+        one_url=True,
         largest_webhook=meta_webhook.LARGEST_BODY,
     )
     # https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows

@@ -63,7 +63,7 @@ async def test_nothing_is_taken_in_for_who_cannot_verify_it_or_is_another_tenant
     secrets = {**SECRETS, "app_secret": app_secret}
     world.peer.add_account(CHANNEL, SECOND, credentials=secrets, key="second", tenant_id=tenant_id)
     answer = await world.post(batch(world, SECOND))
-    assert (answer.status_code, answer.json()) == (403, {"error": "refused"})
+    assert (answer.status_code, answer.json()) == (200, {})  # or Meta takes the URL from all
     assert stored(world) == {}
 
 
