@@ -38,7 +38,7 @@ def carrying(*takes: Way, answers: int = 3) -> Road:
 async def test_a_file_follows_the_text_as_a_part_of_its_own() -> None:
     way = carrying()
     await way.carry("hello", attachments=[LINK])
-    assert way.happened == ["BEGUN 0/2", "call hello", "SENT 0/2+", "call file file", "SENT 1/2"]
+    assert way.happened == ["BEGUN 0/2", "call hello", "SENT 0/2+", "call file file.png", "SENT 1/2"]
     given = way.channel.seen[1]
     assert given.file is not None
     assert (given.file.url, given.file.content, given.text, given.part) == ("https://x.test/1.png", b"", "a chair", 1)
@@ -58,7 +58,7 @@ async def test_words_that_cannot_stand_under_a_file_go_before_it() -> None:
     way = carrying()
     way.stored["m1"] = PNG
     await way.carry("", attachments=[Attachment(kind=STORED.kind, media_id="m1", caption="read this")])
-    assert way.happened == ["BEGUN 0/2", "call read this", "SENT 0/2+", "read m1", "call file file", "SENT 1/2"]
+    assert way.happened == ["BEGUN 0/2", "call read this", "SENT 0/2+", "read m1", "call file file.png", "SENT 1/2"]
 
 
 async def test_where_no_files_are_taken_their_links_are_said() -> None:
