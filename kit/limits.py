@@ -1,9 +1,8 @@
 """Is every field of a message within what the contract allows? Compiled once per type."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from operator import attrgetter, le
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -18,7 +17,14 @@ Check = Callable[[Message, Found], None]
 _TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 _LIMITS: Any = options_pb2.limits
 _DURATION = "google.protobuf.Duration"
-_WORTH_GROUPING = 3  # texts of one message; fewer are asked one by one in the time that grouping takes
+_NO_END = 1 << 62
+
+
+class _Step(NamedTuple):
+    """What checks one field, and the expression that is true of every message in which it could find something."""
+
+    check: Check
+    suspicion: str
 
 
 def validator(descriptor: Descriptor) -> Callable[[Message], None] | None:
@@ -41,49 +47,53 @@ def _compiled(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> Ch
     if descriptor.full_name.startswith("google.") or descriptor.full_name in above:
         return None  # A type inside itself is not followed; the contract has none.
     inside = above | {descriptor.full_name}
-    plain = [field for field in descriptor.fields if _is_plain_text(field)]
-    if len(plain) < _WORTH_GROUPING:
-        plain = []
-    others = [field for field in descriptor.fields if field not in plain]
-    checks = [check for field in others for check in _checks(field, inside)]
-    if plain:
-        checks.insert(0, _all_within(plain))
-    if not checks:
+    steps = [step for field in descriptor.fields for step in _steps(field, inside)]
+    if not steps:
         return None
-    if len(checks) == 1:
-        return checks[0]
-
-    def check_all(message: Message, found: Found) -> None:
-        for check in checks:
-            check(message, found)
-
-    return check_all
+    return steps[0].check if len(steps) == 1 else _in_line(steps)
 
 
-def _checks(field: FieldDescriptor, inside: frozenset[str]) -> list[Check]:
+def _in_line(steps: Sequence[_Step]) -> Check:
+    """One function that asks of each field what can be asked in a breath, and calls a check only where that is not
+    enough: nearly every field is fine, and calling a function for each costs more than all the rest."""
+    body = [f"    if {step.suspicion}: check_{number}(message, found)" for number, step in enumerate(steps)]
+    source = "\n".join(["def check_all(message, found):", *body])
+    made: dict[str, Any] = {f"check_{number}": step.check for number, step in enumerate(steps)}
+    exec(source, made)  # noqa: S102  # of names and numbers that our own contract declares
+    check: Check = made["check_all"]
+    return check
+
+
+def _steps(field: FieldDescriptor, inside: frozenset[str]) -> list[_Step]:
     options = field.GetOptions()
     limits = options.Extensions[_LIMITS] if options.HasExtension(_LIMITS) else None
     nested = None if field.message_type is None or _is_map(field) else _compiled(field.message_type, inside)
+    value = f"message.{field.name}"
     if field.is_repeated:
         if limits is None and nested is None:
             return []
-        return [_repeated(field, limits or options_pb2.Limits(), nested=nested)]
-    checks = [] if limits is None else _own(field, limits)
-    return checks if nested is None else [*checks, _one(field.name, nested)]
+        check = _repeated(field, limits or options_pb2.Limits(), nested=nested)
+        return [_Step(check, "True" if limits is not None and limits.required else value)]
+    steps = [] if limits is None else _own(field, limits)
+    if nested is not None:
+        steps.append(_Step(_one(field.name, nested), f'message.HasField("{field.name}")'))
+    return steps
 
 
-def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
+def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[_Step]:
+    value = f"message.{field.name}"
     if field.message_type is not None:
-        checks = [_present(field.name)] if limits.required else []
+        steps = [_Step(_present(field.name), "True")] if limits.required else []
         is_bounded = field.message_type.full_name == _DURATION and limits.HasField("max_seconds")
-        return [*checks, _span(field.name, limits.max_seconds)] if is_bounded else checks
+        return [*steps, _Step(_span(field.name, limits.max_seconds), "True")] if is_bounded else steps
     if field.type in _TEXTS:
-        return [_length(field, least=int(limits.required), most=limits.max_length)]
-    return _number(field, limits)
+        least, most = int(limits.required), limits.max_length or _NO_END
+        return [_Step(_length(field, least=least, most=most), f"not {least} <= len({value}) <= {most}")]
+    return [_number(field, limits)]
 
 
 def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Check | None) -> Check:
-    name, required, most = field.name, limits.required, limits.max_items or 1 << 62
+    name, required, most = field.name, limits.required, limits.max_items or _NO_END
     longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
     each = None if nested is None else _each(name, nested)
 
@@ -104,32 +114,12 @@ def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Che
     return check
 
 
-def _all_within(fields: list[FieldDescriptor]) -> Check:
-    """Most limits are lengths of plain strings: asked in one go, and one by one only when one is off."""
-    limits = [(field, field.GetOptions().Extensions[_LIMITS]) for field in fields]
-    each = [_length(field, least=int(limit.required), most=limit.max_length) for field, limit in limits]
-    # Those that are required come first, and for a single one attrgetter gives no tuple: so the first also comes last.
-    ordered = sorted(limits, key=lambda field_and_limit: not field_and_limit[1].required)
-    texts = attrgetter(*(field.name for field, _ in ordered), ordered[0][0].name)
-    mosts = [limit.max_length or 1 << 62 for _, limit in ordered]
-    needed = sum(limit.required for _, limit in limits)
-
-    def check(message: Message, found: Found) -> None:
-        values = texts(message)
-        if all(map(le, map(len, values), mosts)) and all(values[:needed]):
-            return
-        for one in each:
-            one(message, found)
-
-    return check
-
-
 def _length(field: FieldDescriptor, *, least: int, most: int) -> Check:
-    name, optional, limit = field.name, field.has_presence, most or 1 << 62
+    name, optional = field.name, field.has_presence
 
     def check(message: Message, found: Found) -> None:
         size = len(getattr(message, name))
-        if size > limit:
+        if size > most:
             found.append((name, f"is longer than {most}"))
         elif size < least and not (optional and field.containing_oneof and not message.HasField(name)):
             found.append((name, "is required"))
@@ -137,10 +127,13 @@ def _length(field: FieldDescriptor, *, least: int, most: int) -> Check:
     return check
 
 
-def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
+def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> _Step:
     name, optional, required = field.name, field.has_presence, limits.required
     low = limits.minimum if limits.HasField("minimum") else None
     high = limits.maximum if limits.HasField("maximum") else None
+    wrongs = ["not {0}"] if required else []
+    wrongs += [] if low is None else [f"{{0}} < {low!r}"]
+    wrongs += [] if high is None else [f"not {{0}} <= {high!r}"]
 
     def check(message: Message, found: Found) -> None:
         value = getattr(message, name)
@@ -153,7 +146,7 @@ def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> list[Check]:
         elif high is not None and not value <= high:
             found.append((name, f"is more than {high}"))
 
-    return [check]
+    return _Step(check, " or ".join(wrongs).format(f"message.{name}") or "False")
 
 
 def _present(name: str) -> Check:
@@ -194,15 +187,10 @@ def _each(name: str, nested: Check) -> Callable[[Iterable[Message], Found], None
             if inside:
                 found.extend((f"{name}[{index}].{path}", wrong) for path, wrong in inside)
                 inside.clear()
-            if len(found) >= MOST_VIOLATIONS:
-                return
+                if len(found) >= MOST_VIOLATIONS:
+                    return
 
     return check
-
-
-def _is_plain_text(field: FieldDescriptor) -> bool:
-    limited = field.GetOptions().HasExtension(_LIMITS)
-    return limited and field.type in _TEXTS and not field.is_repeated and not field.has_presence
 
 
 def _is_map(field: FieldDescriptor) -> bool:
