@@ -76,6 +76,8 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
             for message in received.messages:
                 message.only_if_known = False
         unread = " ".join(each.unread for each in parts if each.unread)
+        if not (elsewhere or unread):
+            return received
         return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")

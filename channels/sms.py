@@ -3,7 +3,7 @@
 from channels.payload import Form
 from channels.rates import Rate
 from channels.segments import Segmenting
-from channels.twilio_api import TwilioChannel
+from channels.twilio_api import TwilioChannel, able
 from parley.chat.v1.message_pb2 import ChannelMessage
 
 METADATA = {
@@ -32,7 +32,7 @@ def sms() -> TwilioChannel:
         segments=Segmenting(),
         # A long number: one segment a second. Five minutes' worth may wait at Twilio. A short code takes 100 a second.
         # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
-        rate=Rate(1, burst=300),
+        capabilities=able(Rate(1, burst=300)),
     )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from channels import templates, twilio_errors, twilio_media, twilio_receipts, twilio_signature
+from channels import forms, templates, twilio_errors, twilio_media, twilio_receipts, twilio_signature
 from channels.channel import (
     Answer,
     Call,
@@ -79,6 +79,12 @@ FIELDS = (
 _SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}", re.ASCII)
 
 
+def able(rate: Rate) -> Capabilities:
+    """The callback's URL carries our id, and a webhook that is refused is not brought again. The rate is the sender's:
+    Twilio queues what is faster, and drops what waited longer than ValidityPeriod."""
+    return Capabilities(receipts=True, reconciles=True, templates=True, rates=Rates(account=rate))
+
+
 @dataclass(frozen=True, slots=True)
 class TwilioChannel:
     """A channel of Twilio's. `prefix` stands before its addresses; `extend` adds what only this one says."""
@@ -92,7 +98,7 @@ class TwilioChannel:
     signals: Mapping[SignalKind, float]
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
-    rate: Rate  # of the sender: Twilio queues what is faster, and drops what waited longer than ValidityPeriod
+    capabilities: Capabilities
     segments: Segmenting | None = None  # where Twilio charges by the segment
 
     provider = "twilio"
@@ -105,11 +111,6 @@ class TwilioChannel:
     def max_text(self) -> TextLimit:
         """Of one message. https://help.twilio.com/articles/360033806753"""
         return TextLimit(LONGEST, "utf16", self.segments)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The callback's URL carries our id. A webhook that is refused is not brought again."""
-        return Capabilities(receipts=True, reconciles=True, templates=True, rates=Rates(account=self.rate))
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """Twilio signs no time: freshness is the dedupe's business."""
@@ -192,8 +193,10 @@ class TwilioChannel:
             text=form.first("Body"),
             provider_message_id=form.first("MessageSid") or form.first("SmsSid"),
             attachments=twilio_media.attachments(form),
-            metadata={ours: form.first(theirs) for theirs, ours in self.metadata.items() if theirs in form},
         )
+        for theirs, ours in self.metadata.items():
+            if theirs in form:
+                message.metadata[ours] = form.first(theirs)
         retry_token = webhook.headers.get("i-twilio-idempotency-token")
         if retry_token:
             message.metadata["idempotency_token"] = retry_token
@@ -240,7 +243,7 @@ def _post(url: str, credentials: Credentials, *, fields: Mapping[str, str]) -> C
         "content-type": twilio_signature.FORM_TYPE,
         "accept": "application/json",
     }
-    return Call("POST", url, headers, urlencode(fields).encode(), TIMEOUT_SECONDS)
+    return Call("POST", url, headers, forms.written(fields), TIMEOUT_SECONDS)
 
 
 def _basic(credentials: Credentials) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from channels.payload import Form
 from channels.rates import Rate
-from channels.twilio_api import TwilioChannel
+from channels.twilio_api import TwilioChannel, able
 from parley.chat.v1 import message_pb2 as chat
 
 METADATA = {
@@ -47,7 +47,7 @@ def whatsapp() -> TwilioChannel:
         # Twilio takes 2,000 a second of an account, and lets them wait for the sender's own 80. What waits there longer
         # than ten minutes (ValidityPeriod) is lost: an account of such a size sets its sends_per_second.
         # https://www.twilio.com/docs/api/errors/63017
-        rate=Rate(1800, burst=200),
+        capabilities=able(Rate(1800, burst=200)),
     )
 
 

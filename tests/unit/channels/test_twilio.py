@@ -13,7 +13,7 @@ from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from channels import templates, twilio_receipts
+from channels import forms, templates, twilio_receipts
 from channels.channel import Answer, BadSignature, Credentials, Imitation, Outgoing, Webhook
 from channels.payload import Form
 from channels.registry import CHANNELS
@@ -203,3 +203,9 @@ def test_a_status_callback_says_that_the_person_has_opted_out(status: str, code:
 
 def test_whatsapp_has_a_window_and_text_messages_have_none() -> None:
     assert (CHANNELS["whatsapp"].window, CHANNELS["sms"].window) == (timedelta(hours=24), None)
+
+
+@pytest.mark.parametrize("said", ["re: 1 + 1 = 2 & more", "100 % ~*()!'", "é €\n😀 \x00", ""])
+def test_a_form_is_written_as_everybody_writes_it(said: str) -> None:
+    fields = {"To": "whatsapp:+15550000001", "Body": said}
+    assert forms.written(fields) == urlencode(fields).encode()
