@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from http import HTTPStatus
 
 import aiohttp
 import httpx
@@ -124,7 +123,7 @@ class Wire:
             )
         except LOST as error:
             raise ModelUnavailable("The model server cannot be reached.") from error
-        if response.status != HTTPStatus.OK:
+        if response.status != 200:
             raise refused(response.status, response.headers, said=await _said(response))
         return response
 

@@ -18,7 +18,7 @@ from llm_service.domain.backend import Answer, Model, Pieces
 from llm_service.domain.choice import Choice
 from llm_service.domain.repairing import asked_again, unfenced
 from llm_service.domain.served import Route
-from llm_service.domain.tokens import Estimate, teaches
+from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import prompt_pb2
 
 Reply = TypeVar("Reply")
@@ -157,9 +157,10 @@ class Calls:
         if cost := cost_micros(model, answer):
             metrics.llm_cost_micros.labels(model=label).inc(cost)
         # A server that holds the conversation counts what we did not send.
-        if read and record.attempts == 1 and not prompt.model_conversation and teaches(prompt):
+        if read and record.attempts == 1 and not prompt.model_conversation:
             wrong = self._estimate.learn(prompt, label, tokens=read)
-            metrics.llm_estimate_error.labels(model=label).observe(wrong)
+            if wrong is not None:
+                metrics.llm_estimate_error.labels(model=label).observe(wrong)
         self._log.info("llm.answered", model=model.name, output_tokens=written, **_fields(record))
 
 

@@ -44,14 +44,18 @@ class Estimate:
         """Tokens that the model will read; at least one for each message."""
         return max(len(prompt.messages), round(characters(prompt) / self.ratio(model)))
 
-    def learn(self, prompt: prompt_pb2.Prompt, model: str, *, tokens: int) -> float:
-        """Corrects the ratio by what the model counted. Gives the error that the estimate had, as a share of it.
+    def learn(self, prompt: prompt_pb2.Prompt, model: str, *, tokens: int) -> float | None:
+        """Corrects the ratio by what the model counted. Gives the error that the estimate had, as a share of it; None
+        for a prompt that is mostly tools: servers count tools and schemas in ways of their own, or not at all.
 
         Of the prompt the text alone counts: whether a server counts tools nobody knows, and tokens that are believed
         longer than they are would let a prompt grow over the window.
         """
-        length = said(prompt)
-        wrong = abs(self.count(prompt, model) - tokens) / tokens
+        texts, called = _said(prompt)
+        length, offered = texts + called, _offered(prompt)
+        if called + offered > texts:
+            return None
+        wrong = abs(max(len(prompt.messages), round((length + offered) / self.ratio(model))) - tokens) / tokens
         seen = self._models.setdefault(model, _Seen())
         seen.characters = seen.characters * _FADING + length
         seen.tokens = seen.tokens * _FADING + tokens
@@ -67,12 +71,6 @@ def characters(prompt: prompt_pb2.Prompt) -> int:
 def said(prompt: prompt_pb2.Prompt) -> int:
     """The characters of what was said, and of what was called."""
     return sum(_said(prompt))
-
-
-def teaches(prompt: prompt_pb2.Prompt) -> bool:
-    """Whether its count says something of text: servers count tools and schemas in ways of their own, or not at all."""
-    texts, called = _said(prompt)
-    return called + _offered(prompt) <= texts
 
 
 def _said(prompt: prompt_pb2.Prompt) -> tuple[int, int]:
