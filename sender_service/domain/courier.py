@@ -32,7 +32,8 @@ Settle = Callable[[LeasedDelivery], Awaitable[str]]
 USABLE = 0.7  # of a lease: the rest is for the record of the end, and for clocks that do not agree
 LAST_WORD_SECONDS = 2.0  # for the record of a call that was cut off when the process stops
 UNSAID = (Decision.HUMAN, Decision.DROP)
-NO_CALL = (pb.ATTEMPT_OUTCOME_BEGUN, pb.ATTEMPT_OUTCOME_RELEASED)
+BEGUN, RELEASED = Outcome(pb.ATTEMPT_OUTCOME_BEGUN), Outcome(pb.ATTEMPT_OUTCOME_RELEASED)
+NO_CALL = (BEGUN.kind, RELEASED.kind)
 
 log = logs.get("sender")
 
@@ -118,7 +119,7 @@ class Courier:
         pacing = self.pacing(channel, load.secrets.account, chat_id=leased.chat_id)
         trip = Trip(load, channel, rendered, leased.next_part, leased.attempts, pacing, draft)
         if stopping.is_set():
-            await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_RELEASED))
+            await self._write(trip, RELEASED)
             return None
         # Asked anew with each lease: while it waited for a retry the window may have closed, or opened again.
         decision = windows.decided(leased, load.secrets.account, channel=channel, now=self.clocks.wall())
@@ -128,7 +129,7 @@ class Courier:
         if decision is Decision.TEMPLATE:
             trip.template = load.secrets.account.options["template"]
             trip.parts[trip.part :] = [_as_one(trip.parts[trip.part :])]
-        begins = await self._write(trip, Outcome(pb.ATTEMPT_OUTCOME_BEGUN))
+        begins = await self._write(trip, BEGUN)
         while begins and await self._attempt(trip):
             trip.part, trip.attempts = trip.part + 1, 0
         return None
@@ -136,8 +137,10 @@ class Courier:
     async def _attempt(self, trip: Trip) -> bool:
         """One call for the part that has begun, and the record of its end. True when the next part has begun."""
         try:
-            waited = self.clocks.wall() - moment(trip.load.leased.created_at)
-            outcome = self.retries.settle(await self._call(trip), trip.attempts, waited=waited)
+            outcome = await self._call(trip)
+            if outcome.kind == pb.ATTEMPT_OUTCOME_RETRY:
+                waited = self.clocks.wall() - moment(trip.load.leased.created_at)
+                outcome = self.retries.settle(outcome, trip.attempts, waited=waited)
         except asyncio.CancelledError:
             await self._write(trip, outcomes.unknown("stopped"), within_seconds=LAST_WORD_SECONDS)
             raise
