@@ -107,7 +107,7 @@ def guess(text: str, detector: Detector) -> Guess:
     own = QUOTED.sub(" ", own) if MAY_BE_QUOTED.search(own) else own
     words = _without_names(own)
     written = WORD.findall(words)
-    if all(plain(word) in EVERYWHERE for word in written) or _is_name(written):
+    if all(_plain_word(word) in EVERYWHERE for word in written) or _is_name(written):
         return UNKNOWN
     found = detector.detect(words)
     if found.confidence < AT_ALL:
@@ -122,6 +122,10 @@ def plain(text: str) -> str:
         parts = unicodedata.normalize("NFKD", bare)
         bare = "".join(filterfalse(unicodedata.combining, parts)).replace("\u2019", "'")
     return STRETCHED.sub(r"\1", bare)
+
+
+# People say the same words again and again, and each is asked about more than once.
+_plain_word = lru_cache(MOST_REMEMBERED)(plain)
 
 
 class Builtin:
@@ -184,7 +188,7 @@ def _is_name(written: list[str]) -> bool:
     """A few words, each with a capital and none of them known, are somebody's name, or a product's."""
     if len(written) > NAME_WORDS:
         return False
-    known = any(plain(word) in HOLDERS for word in written)
+    known = any(_plain_word(word) in HOLDERS for word in written)
     return not known and all(word[0].isupper() and not word[1:].isupper() for word in written)
 
 
