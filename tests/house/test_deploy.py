@@ -67,11 +67,16 @@ def test_a_service_on_kubernetes_is_found_where_it_listens(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_service_on_kubernetes_has_time_to_end_what_it_began(name: str) -> None:
     deployment, *_ = _objects(f"{name}.yaml")
-    drains = [each if isinstance(each, float | int) else float(_default(name, each)) for each in DRAINS[name]]
     hook = _container(name).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
     before = float(hook[1]) or float(_settings()["MESH_DRAIN_DELAY_SECONDS"])
     assert before >= 5
-    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > before + sum(drains)
+    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > before + _drain_seconds(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_container_of_compose_has_time_to_end_what_it_began(name: str) -> None:
+    before = float(_default(name, "MESH_DRAIN_DELAY_SECONDS"))
+    assert float(_compose()["services"][name]["stop_grace_period"].rstrip("s")) > before + _drain_seconds(name)
 
 
 def test_every_pod_is_looked_at_where_it_answers_and_may_do_nothing_else() -> None:
@@ -147,6 +152,11 @@ def _listens_on(name: str) -> int:
     """What its own Deployment says, else what is so off the shelf."""
     told = {each["name"]: each["value"] for each in _container(name)["env"]}
     return int(told[f"{name.upper()}_ADDRESS"].rpartition(":")[2] if name != "gateway" else _default(name, "HTTP_PORT"))
+
+
+def _drain_seconds(name: str) -> float:
+    """Off the shelf, when each part takes as long as it may."""
+    return sum(float(_default(name, each)) if isinstance(each, str) else each for each in DRAINS[name])
 
 
 def _known(*names: str) -> set[str]:

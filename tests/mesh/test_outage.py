@@ -94,6 +94,8 @@ async def test_an_outage_a_storm_of_429_and_lost_answers_are_heard_by_their_own_
     assert len(storm.flaky) == FLAKY, "a call whose answer was lost is not made again"
     assert {who: slack.texts(_direct(who)) for who in [*down, poor]} == dict.fromkeys([*down, poor], once)
     assert {who: telegram.texts(who) for who in well} == dict.fromkeys(well, once)
+    calls = [*storm.busy, *storm.down, *storm.flaky]
+    assert len(calls) <= 1.1 * sum(each.mode in ("ok", "lost") for each in calls)
     assert _too_early(storm.busy) == []
     _one_part_after_the_other([each for each in storm.busy if each.to == first])
     _ever_longer_pauses(storm.down, poor=_direct(poor))
