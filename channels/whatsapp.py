@@ -2,16 +2,20 @@
 
 from datetime import timedelta
 
+from channels import whatsapp_forms
 from channels.payload import Form
 from channels.rates import Rate
 from channels.twilio_api import TwilioChannel, able
 from parley.chat.v1 import message_pb2 as chat
 
+# https://www.twilio.com/docs/voice/whatsapp-business-calling
+CALL_REQUEST = "VOICE_CALL_REQUEST"
 METADATA = {
     "MessageType": "message_type",
     "WaId": "wa_id",  # absent for people who hide their number
     "ExternalUserId": "external_user_id",
     "ButtonPayload": "button_payload",
+    "InteractiveData": "form_answers",
     "ListId": "list_id",
     "ListTitle": "list_title",
     "Forwarded": "forwarded",
@@ -56,6 +60,10 @@ def _extend(message: chat.ChannelMessage, form: Form) -> None:
     message.reply_to_provider_message_id = form.first("OriginalRepliedMessageSid")
     if not message.text:  # a pressed button may come without a body
         message.text = form.first("ButtonText") or form.first("ListTitle")
+    message.text = message.text or whatsapp_forms.answers(form.first("InteractiveData"))
+    if message.text == CALL_REQUEST and form.first("MessageType") == "interactive":
+        message.no_turn, message.text = True, ""  # whether we may call is no question
+        message.metadata["call_permission"] = form.first("ButtonPayload").lower()
     if "Latitude" in form and "Longitude" in form:
         message.attachments.append(_location(form))
     if form.first("MessageType") == "sticker":

@@ -5,6 +5,7 @@ https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 
 from collections.abc import Callable
 
+from channels import whatsapp_forms
 from channels.meta_webhook import Item
 from channels.payload import identifier, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
@@ -81,7 +82,8 @@ def _interactive(message: chat.ChannelMessage, said: Item) -> None:
     chosen = mapping(said.get("interactive"))
     kind = string(chosen.get("type"))
     reply = mapping(chosen.get(kind))
-    message.text = string(reply.get("title")) or string(reply.get("body")) or string(reply.get("name"))
+    filled = whatsapp_forms.answers(string(reply.get("response_json")))
+    message.text = string(reply.get("title")) or filled or string(reply.get("body")) or string(reply.get("name"))
     message.no_turn = kind == "call_permission_reply"  # whether we may call is no question
     note(
         message,
