@@ -1,6 +1,8 @@
 """Who waits for a change? A bell that everybody hears who waits, and that nobody misses who was busy."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 
 
 class Bell:
@@ -21,3 +23,11 @@ class Bell:
         if self.rings == heard:
             await self._next.wait()
         return self.rings
+
+    async def until(self, is_so: Callable[[], bool], seconds: float) -> None:
+        """Until something is so, and at most so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                heard = self.rings
+                while not is_so():
+                    heard = await self.after(heard)

@@ -21,6 +21,11 @@ class Posted:
     problem: str = ""
 
     @property
+    def said(self) -> str:
+        """In a word, for the timeline."""
+        return self.problem or str(self.status)
+
+    @property
     def good(self) -> bool:
         """Whether it need not be repeated."""
         return 200 <= self.status < 300

@@ -16,7 +16,9 @@ from sandbox.provider import Account
 from sandbox.reading import Reader
 from sandbox.registry import STAND_INS
 from sandbox.server import Front
-from sandbox.switchboard import Switchboard, World
+from sandbox.sockets import Sockets
+from sandbox.switchboard import Switchboard
+from sandbox.world import World
 
 HOST = "127.0.0.1"
 DRAIN_SECONDS = 1.0
@@ -50,8 +52,10 @@ async def opened(port: int, values: Mapping[str, str], *, gateway_url: str, publ
             pause=asyncio.sleep,
             new_id=new_id,
             changed=bell.ring,
+            wait=lambda later: bell.until(later.is_ready, later.seconds),
         )
-        front = Front(Switchboard([each.build(account) for each in STAND_INS], world), bell)
+        switchboard = Switchboard([each.build(account) for each in STAND_INS], world)
+        front = Front(switchboard, bell, Sockets(lambda: _heard(switchboard, bell)))
         runner = web.AppRunner(front.application(), access_log=None, shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, HOST, port)
@@ -61,6 +65,11 @@ async def opened(port: int, values: Mapping[str, str], *, gateway_url: str, publ
         finally:
             await front.close()
             await runner.cleanup()
+
+
+def _heard(switchboard: Switchboard, bell: Bell) -> None:
+    switchboard.look()
+    bell.ring()
 
 
 def _draw(digits: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from channels.channel import Webhook
 from sandbox import faults
 from sandbox.formatting import Run
-from sandbox.provider import Handset, Person, Sign, Taken
+from sandbox.provider import Handset, Kept, Person, Sign, Taken
 
 MOST_BUBBLES = 200
 MOST_EVENTS = 100
@@ -40,6 +40,7 @@ class Bubble:
     note: str = ""
     taken: Taken | None = None  # what the provider took, of ours
     webhook: Webhook | None = None  # what the provider posts, of theirs
+    kept: Kept | None = None  # what it tells to whoever listens, in place of posting
     due: tuple[str, ...] = ()  # receipts that have not been sent yet
     by_hand: bool = False  # they are sent when the person says so
     file: Shown | None = None
@@ -79,6 +80,13 @@ class Phone:
     def find(self, bubble_id: str) -> Bubble | None:
         """The message with that id."""
         return next((each for each in self.bubbles if each.id == bubble_id), None)
+
+    def heard(self) -> list[str]:
+        """In what ways the messages travelled that were told to whoever listens, and have been heard just now."""
+        found = [each for each in self.bubbles if each.kept and each.state == "posting" and each.kept.is_heard()]
+        for bubble in found:
+            bubble.state = "heard"
+        return [each.kept.way for each in found if each.kept]
 
     def shows(self, taken: Taken) -> bool:
         """Whether a send is for the person who holds this phone now."""
@@ -133,11 +141,12 @@ class Phone:
         self.events.clear()
         self.held.clear()
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, way: str = "") -> dict[str, Any]:
         """For the page."""
         return {
             "channel": self.handset.channel,
             "person": self.person.id,
+            "way": way,
             "fault": self.fault,
             "seconds": self.seconds,
             "automatic": self.automatic,

@@ -6,7 +6,7 @@ Nothing here does I/O: the server reads requests and the switchboard posts webho
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from channels.channel import Channel, Credentials, Imitation, Webhook
 from channels.registry import CHANNELS
@@ -83,6 +83,33 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that waits for something to tell, and at most so many seconds."""
+
+    seconds: float
+    is_ready: Callable[[], bool]
+    answer: Callable[[], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a person typed, where the provider calls nobody: it is told to whoever listens, and in what way."""
+
+    way: str  # as it stands on the timeline
+    tell: Callable[[], None]  # called once, or once for each copy
+    is_heard: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A WebSocket, as a stand-in sees it: what is said is written when there is time."""
+
+    url: str
+    say: Callable[[str], None]
+    close: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A message that the provider takes, and what it answers when nothing goes wrong on the way."""
 
@@ -125,17 +152,55 @@ class Provider(Protocol):
     def label(self, ask: Ask, /) -> str:
         """What a request is called on the timeline: no part of it that can be a secret."""
 
-    def answer(self, ask: Ask, /) -> Reply | Taken | Reading:
+    def answer(self, ask: Ask, /) -> Reply | Taken | Reading | Later:
         """What the API says: a message that it takes, or whatever else it answers, refusals included."""
 
     def refuse(self, fault: str, seconds: int) -> Reply:
         """How it fails: `throttled` (with Retry-After), `broken` (nothing was taken), or a fault of its own."""
 
-    def say(self, channel: str, words: "Words") -> Webhook:
-        """The webhook for what a person typed, correctly signed. The person is known to the provider from then on."""
+    def say(self, channel: str, words: "Words") -> Webhook | Kept:
+        """The webhook for what a person typed, correctly signed, unless somebody listens for it. The person is known to
+        the provider from then on.
+        """
 
     def receipt(self, taken: Taken, state: str, *, url: str) -> Webhook | None:
         """The signed word of what became of a send; None when the provider has none or nobody asked."""
+
+
+@runtime_checkable
+class Listenable(Protocol):
+    """A provider that may be listened to: it need not post."""
+
+    def way(self, channel: str, /) -> str:
+        """How what is typed on that phone travels now, in a few words."""
+
+
+def way_of(provider: Provider, channel: str) -> str:
+    """The same of any provider."""
+    return provider.way(channel) if isinstance(provider, Listenable) else "by webhook"
+
+
+@runtime_checkable
+class Socket(Protocol):
+    """A provider's side of WebSockets. Whatever `opened` returns names the connection from then on."""
+
+    def opened(self, line: Line, query: Mapping[str, str], /) -> Any:
+        """Somebody connected."""
+
+    def heard(self, connection: Any, text: str, /) -> None:
+        """They said something."""
+
+    def gone(self, connection: Any, code: int | None, /) -> None:
+        """They are not there any more; with this code, if they said goodbye."""
+
+
+@runtime_checkable
+class Socketed(Protocol):
+    """A provider that is listened to over a WebSocket, at whatever path below its API its clients are told."""
+
+    @property
+    def socket(self) -> Socket:
+        """Its side."""
 
 
 @dataclass(frozen=True, slots=True)

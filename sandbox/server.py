@@ -20,8 +20,10 @@ from sandbox.about import about
 from sandbox.bell import Bell
 from sandbox.files import MOST_BYTES, File, file_of
 from sandbox.phone import PICTURES
-from sandbox.provider import Ask
-from sandbox.switchboard import Outcome, Switchboard
+from sandbox.provider import Ask, Socketed
+from sandbox.sockets import Sockets
+from sandbox.switchboard import Switchboard
+from sandbox.world import Outcome
 
 HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MOST_BODY_BYTES = 2 * MOST_BYTES  # a file in base64, or one larger than a provider takes
@@ -38,6 +40,7 @@ class Front:
 
     switchboard: Switchboard
     bell: Bell
+    sockets: Sockets
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def application(self) -> web.Application:
@@ -63,6 +66,7 @@ class Front:
         """Ends the streams of open pages, which would wait for ever."""
         self.closing.set()
         self.bell.ring()
+        await self.sockets.close()
         await self.switchboard.close()
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -97,6 +101,9 @@ class Front:
         provider = self.switchboard.providers.get(request.match_info["provider"])
         if not provider:
             return _refused(404, "there is no stand-in of that name")
+        if isinstance(provider, Socketed) and request.headers.get("upgrade", "").lower() == "websocket":
+            url = f"ws://{request.host}{urlsplit(request.path_qs).path}"
+            return await self.sockets.serve(request, provider.socket, url=url)
         ask = Ask(
             method=request.method,
             path=urlsplit(request.path_qs).path.removeprefix(f"/{provider.name}"),

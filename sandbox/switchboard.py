@@ -3,34 +3,16 @@ as it was wished.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from channels.channel import Webhook
 from sandbox.files import WRONG, File, Shelf
 from sandbox.gateway import Posted
 from sandbox.phone import Bubble, Event, Phone, Shown
-from sandbox.provider import Ask, Provider, Reading, Reply, Taken, Words
+from sandbox.provider import Ask, Kept, Later, Provider, Reading, Reply, Taken, Words, way_of
+from sandbox.world import Outcome, World
 
 RECEIPT_SECONDS = 0.6  # from one receipt to the next
-
-Outcome = Reply | None  # None: the connection is cut
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the switchboard needs of the world outside."""
-
-    post: Callable[[Webhook], Awaitable[Posted]]
-    webhook_url: Callable[[str], str]
-    base_url: Callable[[str], str]  # of a provider's API
-    read: Callable[[str], Awaitable[File | None]]  # a file that a provider was given the URL of
-    now: Callable[[], datetime]
-    pause: Callable[[float], Awaitable[None]]
-    new_id: Callable[[], str]
-    changed: Callable[[], None]  # told after everything that a person could see
 
 
 class Switchboard:
@@ -76,8 +58,9 @@ class Switchboard:
         phone, provider, now = self.phones[channel], self._of_channel[channel], self._world.now()
         base_url = self._world.base_url(provider.name)
         words = Words(text, phone.person, self._world.webhook_url(channel), now, file=file, base_url=base_url)
-        webhook = provider.say(channel, words)
-        bubble = Bubble(self._world.new_id(), mine=True, text=text, at=now, state="posting", webhook=webhook)
+        said = provider.say(channel, words)
+        bubble = Bubble(self._world.new_id(), mine=True, text=text, at=now, state="posting")
+        bubble.kept, bubble.webhook = (said, None) if isinstance(said, Kept) else (None, said)
         bubble.file = self._held(file)
         phone.bubbles.append(bubble)
         self._start(self._inbound.get(phone.fault, self._once)(phone, bubble))
@@ -132,6 +115,8 @@ class Switchboard:
         answered = provider.answer(ask)
         if isinstance(answered, Reading):
             answered = answered.then(await self._world.read(answered.url))
+        if isinstance(answered, Later):
+            return await self._wait(provider, ask, later=answered)
         return self.call(provider, ask, answered=answered)
 
     def call(self, provider: Provider, ask: Ask, *, answered: Reply | Taken) -> Outcome:
@@ -151,6 +136,21 @@ class Switchboard:
         outcome = self._outbound.get(phone.fault, self._show)(phone, answered)
         self._note_call(phone, what, outcome=outcome)
         return outcome
+
+    async def _wait(self, provider: Provider, ask: Ask, *, later: Later) -> Reply:
+        """The answer, when there is one. That there was nothing to tell is not told."""
+        self.look()
+        await self._world.wait(later)
+        reply = later.answer()
+        for handset in provider.handsets if reply.status >= 400 else ():
+            self._note_call(self.phones[handset.channel], provider.label(ask), outcome=reply)
+        return reply
+
+    def look(self) -> None:
+        """Which of what was kept has been heard meanwhile?"""
+        for phone in self.phones.values():
+            for way in phone.heard():
+                self._note(phone, Event(self._world.now(), "in", "message", way, good=True))
 
     async def _once(self, phone: Phone, bubble: Bubble) -> None:
         async with self._in_order[phone.handset.channel]:
@@ -178,13 +178,17 @@ class Switchboard:
         await self._once(phone, bubble)
 
     async def _post(self, phone: Phone, bubble: Bubble) -> None:
-        assert bubble.webhook
         bubble.state, bubble.note = "posting", ""
+        if bubble.kept:
+            bubble.kept.tell()
+            self.look()
         self._world.changed()
+        if not bubble.webhook:
+            return
         posted = await self._world.post(bubble.webhook)
         heard = bubble.state if bubble.state == "read" else "heard"
         bubble.state = heard if posted.good else "refused"
-        bubble.note = "" if posted.good else _said(posted)
+        bubble.note = "" if posted.good else posted.said
         self._note_post(phone, "message", posted=posted)
 
     def _show(self, phone: Phone, taken: Taken) -> Outcome:
@@ -274,7 +278,7 @@ class Switchboard:
         self._note_post(phone, f"receipt {state}", posted=await self._world.post(webhook))
 
     def _note_post(self, phone: Phone, what: str, *, posted: Posted) -> None:
-        event = Event(self._world.now(), "in", what, _said(posted), good=posted.good, took_ms=posted.took_ms)
+        event = Event(self._world.now(), "in", what, posted.said, good=posted.good, took_ms=posted.took_ms)
         self._note(phone, event)
 
     def _note_call(self, phone: Phone, what: str, *, outcome: Outcome) -> None:
@@ -293,8 +297,4 @@ class Switchboard:
 
     def state(self) -> list[dict[str, Any]]:
         """Every phone as it is now."""
-        return [phone.snapshot() for phone in self.phones.values()]
-
-
-def _said(posted: Posted) -> str:
-    return posted.problem or str(posted.status)
+        return [phone.snapshot(way_of(self._of_channel[name], name)) for name, phone in self.phones.items()]

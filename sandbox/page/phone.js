@@ -59,6 +59,7 @@ export class PhoneView {
 
   render(state) {
     this.person.textContent = `You are ${state.person}`;
+    this.way.textContent = `What you write travels ${state.way}.`;
     this.#renderBubbles(state.bubbles);
     this.#renderDraft(state.draft, state.draft_until);
     this.#renderWriting(state.writes_until);
@@ -134,7 +135,8 @@ export class PhoneView {
     this.wishes = make("div", "wishes", make("div", "pair", wish, this.howLong), this.told, this.#manners());
     this.events = make("ol", "events");
     this.nothing = make("p", "nothing", "Webhooks and calls will be listed here.");
-    const happened = make("div", "happened", make("h3", "", "What happened"), this.nothing, this.events);
+    this.way = make("p", "travels", "");
+    const happened = make("div", "happened", make("h3", "", "What happened"), this.way, this.nothing, this.events);
     return make("div", "panel", this.wishes, happened);
   }
 

@@ -2,6 +2,7 @@
 
 https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages
 https://docs.discord.com/developers/resources/message#create-message
+Whoever listens at its Gateway hears ordinary messages; where nobody does, what is typed is a command.
 """
 
 import hmac
@@ -15,18 +16,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from channels.channel import Unreadable, Webhook
 from channels.discord import SIGNATURE, TIMESTAMP
-from channels.discord_ids import id_at
+from channels.discord_ids import id_at, id_of
 from channels.payload import parse_json, string
 from sandbox import formatting
 from sandbox.files import Attached, File
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reply, Sign, Skin, Taken, Words, imitated
-from sandbox.providers import discord_media
+from sandbox.provider import Account, Ask, Draw, Handset, Kept, Person, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.providers import discord_application, discord_media
+from sandbox.providers.discord_application import ME, Application
+from sandbox.providers.discord_gateway import Gateway, message
 
 LONGEST_TEXT, LONGEST_NONCE = 2000, 25
 THINKING = 1 << 7
 FIRST_PERSON = 990_000_000_000_000_001
 
-APPLICATION, APPLICATION_ID = "/applications/@me", "1140000000000000001"
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages")
 _TYPING = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]{1,19})/(?P<token>[^/]+)(?P<original>/messages/@original)?")
@@ -57,11 +59,12 @@ class Discord:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._token = account.values["DISCORD_BOT_TOKEN"]
-        self._endpoint = account.webhook_url("discord")
         self._people: dict[str, str] = {}  # channel, or interaction's token -> person
         self._originals: dict[str, Message] = {}  # by interaction's token
         self._nonces: dict[tuple[str, str], Message] = {}
         self._media = discord_media.Media(account)
+        self.socket = Gateway(self._token, ME, lambda: account.now().timestamp())
+        self._application = Application(account, self.socket)
 
     def person(self, number: int) -> Person:
         """By number."""
@@ -73,8 +76,8 @@ class Discord:
             return f"{ask.method} message"
         if _TYPING.fullmatch(ask.path):
             return f"{ask.method} typing"
-        if ask.path == APPLICATION:
-            return f"{ask.method} application"
+        if ask.path in discord_application.KINDS:
+            return f"{ask.method} {discord_application.KINDS[ask.path]}"
         if ask.path.startswith("/attachments/"):
             return f"{ask.method} a file"
         found = _WEBHOOK.fullmatch(ask.path)
@@ -87,10 +90,10 @@ class Discord:
         if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
             return refused(403, 40333, message="internal network error")
         channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
-        if ask.path == APPLICATION:
-            return self._application(ask)
         typing = _TYPING.fullmatch(ask.path)
         try:
+            if ask.path in discord_application.KINDS:
+                return self._application.answer(ask) if self._is_ours(ask) else UNAUTHORIZED
             if typing and ask.method == "POST":
                 return self._see(ask, typing["channel"])
             if channel and ask.method == "POST":
@@ -108,11 +111,19 @@ class Discord:
             return Reply(429, content, {"retry-after": str(seconds)})
         return refused(500, 0, message="500: Internal Server Error")
 
-    def say(self, channel: str, words: Words) -> Webhook:
-        """A /chat in a direct message. Its interaction, and its channel, can be answered from now on."""
+    def way(self, _channel: str) -> str:
+        """A bot that listens hears what people write; commands come to its endpoint."""
+        if self.socket.is_awaited:
+            return "over the Gateway" if self.socket.is_heard else "over the Gateway, once it is resumed"
+        return "by webhook, as the command /chat"
+
+    def say(self, channel: str, words: Words) -> Webhook | Kept:
+        """A direct message, or a /chat in one. Its interaction, and its channel, can be answered from now on."""
+        if self.socket.is_awaited:
+            return self._written(words)
         webhook = imitated(channel, words, account=self._account, message_id=self._account.draw(16))
-        if self._endpoint or self._account.public_url:
-            webhook = replace(webhook, url=self._endpoint)
+        if self._application.endpoint or self._account.public_url:
+            webhook = replace(webhook, url=self._application.endpoint)
         interaction = parse_json(webhook.body)
         if words.file:
             self._media.add(interaction, words.file, base_url=words.base_url)
@@ -121,6 +132,26 @@ class Discord:
         self._people |= dict.fromkeys((token, string(interaction.get("channel_id"))), words.person.id)
         self._originals[token] = {"id": string(interaction.get("id")), "content": "", "flags": THINKING, "type": 20}
         return webhook
+
+    def _written(self, words: Words) -> Kept:
+        """Told to every session, and heard when one is connected that it was told to."""
+        channel = id_of(f"dm:{words.person.id}")
+        self._people[channel] = words.person.id
+        file = [self._media.described(words.file, channel, base_url=words.base_url)] if words.file else []
+        said = message(
+            id_at(words.now, self._account.draw(16)),
+            words.text,
+            channel=channel,
+            author=words.person.id,
+            channel_type=1,
+            timestamp=words.now.isoformat(),
+            attachments=file,
+        )
+        return Kept(
+            "told over the Gateway",
+            lambda: self.socket.dispatch("MESSAGE_CREATE", said),
+            lambda: self.socket.is_told(said),
+        )
 
     def receipt(self, _taken: Taken, _state: str, *, url: str) -> Webhook | None:
         """Discord has none."""
@@ -135,24 +166,8 @@ class Discord:
 
     def _refusal(self, ask: Ask, channel: str) -> Reply | None:
         if not self._is_ours(ask):
-            return refused(401, 0, message="401: Unauthorized")
+            return UNAUTHORIZED
         return None if channel in self._people else refused(404, 10003, message="Unknown Channel")
-
-    def _application(self, ask: Ask) -> Reply:
-        """Shown, and told where interactions go. The real one tries the URL out before it takes it."""
-        if not self._is_ours(ask):
-            return refused(401, 0, message="401: Unauthorized")
-        if ask.method not in ("GET", "PATCH"):
-            return refused(405, 0, message="405: Method Not Allowed")
-        try:
-            asked = parse_json(ask.body) if ask.method == "PATCH" else {}
-        except Unreadable:
-            return refused(400, 50109, message="The request body contains invalid JSON.")
-        if "interactions_endpoint_url" in asked:
-            self._endpoint = string(asked["interactions_endpoint_url"])
-        told = {"id": APPLICATION_ID, "name": "Sandbox", "description": "", "bot_public": True}
-        told |= {"verify_key": self._account.values["DISCORD_PUBLIC_KEY"], "bot_require_code_grant": False}
-        return Reply(200, told | {"interactions_endpoint_url": self._endpoint or None, "flags": 0})
 
     def _is_ours(self, ask: Ask) -> bool:
         stated = ask.headers.get("authorization", "").encode("latin-1", "replace")
@@ -172,12 +187,17 @@ class Discord:
         known = self._nonces.get((channel, nonce))
         if known and body.get("enforce_nonce") is True:
             return Reply(200, known)
-        message = self._new(body)
         if wrong := _wrong(body, file):
             return wrong
+        sent = self._new(body, channel)
         if file:
-            message["attachments"] = [self._media.described(file, channel, base_url=ask.base_url)]
-        return self._taken(channel, message, file=file, keep=lambda: self._nonces.update({(channel, nonce): message}))
+            sent["attachments"] = [self._media.described(file, channel, base_url=ask.base_url)]
+
+        def keep() -> None:
+            self._nonces[channel, nonce] = sent
+            self.socket.dispatch("MESSAGE_CREATE", sent)  # a bot hears itself, too
+
+        return self._taken(channel, sent, file=file, keep=keep)
 
     def _by_interaction(self, ask: Ask, webhook: "re.Match[str]") -> Reply | Taken:
         token = webhook["token"]
@@ -191,7 +211,7 @@ class Discord:
         body = parse_json(ask.body)
         wrong = _wrong(body, None)
         if wrong or not webhook["original"]:
-            return wrong or self._taken(token, self._new(body), keep=lambda: None)
+            return wrong or self._taken(token, self._new(body, token), keep=lambda: None)
         if original["content"] == body["content"]:
             return Reply(200, original)  # to say the same again changes nothing
         edited = original | {"content": body["content"], "flags": 0}
@@ -204,14 +224,18 @@ class Discord:
             "discord", self._people[where], message["id"], text, reply, runs=runs, attached=attached, keep=keep
         )
 
-    def _new(self, body: Message) -> Message:
-        number = id_at(self._account.now(), self._account.draw(16))
-        return {"id": number, "content": body.get("content"), "flags": body.get("flags", 0), "type": 0}
+    def _new(self, body: Message, where: str) -> Message:
+        now = self._account.now()
+        sent = message(id_at(now, self._account.draw(16)), string(body.get("content")), channel=where)
+        return sent | {"author": ME, "flags": body.get("flags", 0), "timestamp": now.isoformat()}
 
 
 def refused(status: int, code: int, *, message: str) -> Reply:
     """Discord's own shape of an error."""
     return Reply(status, {"message": message, "code": code})
+
+
+UNAUTHORIZED = refused(401, 0, message="401: Unauthorized")
 
 
 def _wrong(body: Message, file: File | None) -> Reply | None:

@@ -16,9 +16,25 @@ from channels.telegram_updates import ALLOWED_UPDATES
 from sandbox import formatting
 from sandbox.files import Attached, File
 from sandbox.forms import filled, is_form
-from sandbox.provider import Account, Ask, Draw, Handset, Person, Reading, Reply, Sign, Skin, Taken, Words, imitated
+from sandbox.provider import (
+    Account,
+    Ask,
+    Draw,
+    Handset,
+    Kept,
+    Later,
+    Person,
+    Reading,
+    Reply,
+    Sign,
+    Skin,
+    Taken,
+    Words,
+    imitated,
+)
 from sandbox.providers import telegram_media
 from sandbox.providers.telegram_media import refused
+from sandbox.providers.telegram_updates import Updates, done
 
 LONGEST_TEXT = 4096  # UTF-16 units
 FIRST_PERSON = 4_711_001
@@ -54,21 +70,24 @@ class Telegram:
         self._number = int(account.now().timestamp())
         self._chats: set[int] = set()
         self._media = telegram_media.Media(account)
-        self._methods: dict[str, Callable[[Parameters], Reply | Taken | Reading]] = {
-            "getme": lambda _: _done(self._bot()),
+        self._updates = Updates()
+        self._methods: dict[str, Callable[[Parameters], Reply | Taken | Reading | Later]] = {
+            "getme": lambda _: done(self._bot()),
             "sendmessage": self._send,
             "sendchataction": self._act,
             "sendmessagedraft": self._draft,
             "setwebhook": self._set_webhook,
-            "deletewebhook": lambda _: self._set_webhook({}),
-            "getwebhookinfo": lambda _: _done(self._webhook()),
+            "deletewebhook": lambda asked: self._set_webhook({**asked, "url": ""}),
+            "getwebhookinfo": lambda _: done(self._webhook()),
             "getfile": self._get_file,
+            "getupdates": self._updates.ask,
         }
-        self._hook: Parameters = {
+        hook = {
             "url": account.webhook_url("telegram"),
             "secret_token": account.values["TELEGRAM_WEBHOOK_SECRET"],
             "allowed_updates": ALLOWED_UPDATES,
         }
+        self._updates.set_webhook(hook)
 
     def person(self, number: int) -> Person:
         """By number; that is all a bot sees."""
@@ -79,7 +98,7 @@ class Telegram:
         path = _PATH.fullmatch(ask.path)
         return path["method"][:40] if path else "a file" if ask.path.startswith("/file/") else "something else"
 
-    def answer(self, ask: Ask) -> Reply | Taken | Reading:
+    def answer(self, ask: Ask) -> Reply | Taken | Reading | Later:
         """Names of methods are not case sensitive; parameters come as JSON, as a form, or in the query."""
         if read := self._media.read(ask, self._token):
             return read
@@ -103,15 +122,27 @@ class Telegram:
             return refused(429, f"Too Many Requests: retry after {seconds}", parameters={"retry_after": seconds})
         return refused(500, "Internal Server Error")
 
-    def say(self, channel: str, words: Words) -> Webhook:
-        """An update. The bot may write to this chat from now on."""
+    def way(self, _channel: str) -> str:
+        """As the bot has it: with a webhook, or without."""
+        return "by getUpdates (long polling)" if self._is_listened_to else "by webhook"
+
+    def say(self, channel: str, words: Words) -> Webhook | Kept:
+        """An update, for the webhook or for whoever asks. The bot may write to this chat from now on."""
         self._chats.add(int(words.person.id))
         webhook = imitated(channel, words, account=self._account, message_id=str(self._next()))
         webhook = replace(webhook, body=self._with(words.file, webhook.body)) if words.file else webhook
-        if not self._hook.get("url") and not self._account.public_url:
+        if self._is_listened_to:
+            return self._updates.kept(parse_json(webhook.body))
+        hook = self._updates.webhook
+        if not hook:
             return webhook
-        secret = {HEADER: str(self._hook.get("secret_token", ""))}
-        return replace(webhook, url=str(self._hook.get("url", "")), headers={**webhook.headers, **secret})
+        headers = {**webhook.headers, HEADER: str(hook.get("secret_token", ""))}
+        return replace(webhook, url=str(hook.get("url", "")), headers=headers)
+
+    @property
+    def _is_listened_to(self) -> bool:
+        """Without a webhook; where nobody said at the start where that is, once somebody asks."""
+        return not self._updates.webhook and bool(self._account.public_url or self._updates.asked)
 
     def receipt(self, _taken: Taken, _state: str, *, url: str) -> Webhook | None:
         """Telegram has none."""
@@ -123,12 +154,13 @@ class Telegram:
         url = str(asked.get("url", ""))
         if url and urlsplit(url).scheme not in ("http", "https"):
             return refused(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known")
-        self._hook = asked if url else {}
-        return _done(True)
+        self._updates.set_webhook({**asked, "url": url})
+        return done(True)
 
     def _webhook(self) -> dict[str, Any]:
-        allowed = _list(self._hook.get("allowed_updates"))
-        told = {"url": self._hook.get("url", ""), "has_custom_certificate": False, "pending_update_count": 0}
+        hook, waiting = self._updates.webhook, len(self._updates.waiting)
+        allowed = list(self._updates.allowed)
+        told = {"url": hook.get("url", ""), "has_custom_certificate": False, "pending_update_count": waiting}
         return told | ({"allowed_updates": allowed} if allowed else {})
 
     def _act(self, asked: Parameters) -> Reply:
@@ -136,7 +168,7 @@ class Telegram:
         if asked.get("action") != "typing":
             return self._refusal(asked) or refused(400, "Bad Request: wrong parameter action in request")
         sign = Sign("telegram", str(asked.get("chat_id", "")), writes_seconds=5)
-        return self._refusal(asked) or replace(_done(True), sign=sign)
+        return self._refusal(asked) or replace(done(True), sign=sign)
 
     def _draft(self, asked: Parameters) -> Reply:
         """For thirty seconds at most, and in private chats; an empty one is a placeholder."""
@@ -150,7 +182,7 @@ class Telegram:
         refusal = self._refusal(asked) or (_unsendable(asked, text) if text else None)
         shown = runs if text else (formatting.Run("Thinking..."),)
         sign = Sign("telegram", str(asked.get("chat_id", "")), draft=shown, draft_seconds=30)
-        return refusal or replace(_done(True), sign=sign)
+        return refusal or replace(done(True), sign=sign)
 
     def _send(self, asked: Parameters) -> Reply | Taken:
         try:
@@ -163,7 +195,7 @@ class Telegram:
             return refusal
         chat, number = str(asked["chat_id"]), self._next()
         result = self._message(chat, number) | {"text": text}
-        return Taken("telegram", chat, str(number), text, _done(result), runs=runs)
+        return Taken("telegram", chat, str(number), text, done(result), runs=runs)
 
     def _with(self, file: File, body: bytes) -> bytes:
         """The update with a file, under which the words stand."""
@@ -177,7 +209,7 @@ class Telegram:
         if isinstance(found, Reply):
             return found
         told = {"file_id": found.id, "file_unique_id": found.id[-16:], "file_size": len(found.file.content)}
-        return _done(told | {"file_path": found.path})
+        return done(told | {"file_path": found.path})
 
     def _send_file(self, asked: Parameters, field: str) -> Reply | Taken | Reading:
         """Its bytes stand in the form; or its id does, or a URL, which Telegram reads by itself."""
@@ -202,7 +234,7 @@ class Telegram:
         chat, number = str(asked["chat_id"]), self._next()
         result = self._message(chat, number) | self._media.described(field, file)
         result |= {"caption": caption} if caption else {}
-        return Taken("telegram", chat, str(number), caption, _done(result), attached=Attached(file))
+        return Taken("telegram", chat, str(number), caption, done(result), attached=Attached(file))
 
     def _message(self, chat: str, number: int) -> dict[str, Any]:
         return {
@@ -227,20 +259,6 @@ class Telegram:
     def _bot(self) -> dict[str, Any]:
         number = int(self._token.partition(":")[0])
         return {"id": number, "is_bot": True, "first_name": "Parley", "username": "parley_sandbox_bot"}
-
-
-def _list(stated: object) -> list[Any]:
-    """In JSON it is one, in a form it is written as one."""
-    if isinstance(stated, str):
-        try:
-            return list(orjson.loads(stated)) if stated.startswith("[") else []
-        except orjson.JSONDecodeError:
-            return []
-    return list(stated) if isinstance(stated, list | tuple) else []
-
-
-def _done(result: Any) -> Reply:
-    return Reply(200, {"ok": True, "result": result})
 
 
 def _read(asked: Parameters) -> tuple[formatting.Run, ...]:

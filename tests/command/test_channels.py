@@ -247,7 +247,7 @@ def test_a_bot_without_a_public_address_is_listened_to_and_that_is_said(world: W
     said = laptop.ran("add", "telegram", "--address", "@parley_bot")
     assert "asks Telegram for updates (long polling)" in said
     assert "PUBLIC_BASE_URL is not set" in said
-    world.mesh.wait_until(lambda: bool(world.telegram.asked), seconds=60)
+    world.mesh.wait_until(lambda: bool(world.telegram.updates.asked), seconds=60)
     assert world.telegram.webhook == {}
     world.telegram.write("hello from the couch", chat_id=4711, number=900_001)
     world.mesh.wait_until(lambda: any("the couch" in each.text for each in world.telegram.sends.all), seconds=60)

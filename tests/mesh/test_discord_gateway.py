@@ -35,7 +35,8 @@ def edit(world: World, text: str, channel: str, *, number: str, second: int) -> 
 
 
 def tell(world: World, name: str, content: dict[str, Any]) -> None:
-    world.run(world.discord.gateway.dispatch(name, content))
+    gateway = world.discord.gateway
+    world.run(gateway.do(lambda: gateway.dispatch(name, content)))
 
 
 def secrets(world: World) -> dict[str, str]:
@@ -77,7 +78,7 @@ async def test_a_command_that_comes_over_the_connection_is_answered_in_its_place
         await until(lambda: world.discord.gateway.is_heard, 60)
         name = f"command {next(CHANNELS)}"
         interaction = imitate(Imitation("hello", "42", "", "", name, utc_now()))
-        world.run(world.discord.gateway.dispatch("INTERACTION_CREATE", interaction))
+        tell(world, "INTERACTION_CREATE", interaction)
         await until(lambda: world.discord.sends.to(interaction["token"]), 60)
         await until(lambda: (interaction["id"], {"type": 5}) in world.discord.callbacks, 60)
     assert world.discord.sends.texts(interaction["token"]) == ["re: hello"]

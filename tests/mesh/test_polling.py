@@ -29,7 +29,7 @@ async def test_what_telegram_keeps_is_asked_for_answered_once_and_confirmed(mesh
         await held_by(storage, bot.id)
         chats = [write(world, "hello") for _ in range(3)]
         await until(lambda: all(world.telegram.sends.texts(chat) for chat in chats), 60)
-        await until(lambda: {int(chat) for chat in chats} <= set(world.telegram.confirmed), 60)
+        await until(lambda: {int(chat) for chat in chats} <= set(world.telegram.updates.confirmed), 60)
         await storage.rest(60)
         listened = 'parley_listeners{channel="telegram",state="listening"} 1.0'
         await until(lambda: listened in httpx.get(f"{mesh.base_url}/metrics", timeout=30, trust_env=False).text, 60)

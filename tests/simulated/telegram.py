@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox.provider import Later
+from sandbox.providers.telegram_updates import Updates
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, form_of, mode_of, now
 
 BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
@@ -40,12 +42,9 @@ class Telegram:
     bot_token: str = BOT_TOKEN
     paths: dict[str, str] = field(default_factory=dict)  # of files, by their ids
     taken: dict[str, bytes] = field(default_factory=dict)  # the last file that was sent, by chat
-    webhook: dict[str, Any] = field(default_factory=dict)  # what setWebhook was given; empty when none is set
+    updates: Updates = field(default_factory=Updates)  # as the sandbox keeps them
     waiting: int = 0  # updates that the webhook did not take
     last_error: str = ""
-    updates: list[dict[str, Any]] = field(default_factory=list)  # that nobody has confirmed; none where it is a webhook
-    confirmed: list[int] = field(default_factory=list)
-    asked: list[dict[str, Any]] = field(default_factory=list)  # each getUpdates
     requests: int = 0
     refused: int = 0
     signals: list[tuple[str, str]] = field(default_factory=list)  # chat, action
@@ -57,6 +56,15 @@ class Telegram:
     def __post_init__(self) -> None:
         self.sends = Sends(self.log)
         self.server = HttpServer(self._answer, self.port)
+
+    @property
+    def webhook(self) -> dict[str, Any]:
+        """What setWebhook was given; empty when none is set."""
+        return self.updates.webhook
+
+    @webhook.setter
+    def webhook(self, given: dict[str, Any]) -> None:
+        self.updates.webhook = given
 
     async def start(self) -> None:
         await self.server.listen()
@@ -135,7 +143,7 @@ class Telegram:
             return self._refused(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", asked["secret_token"]):
             return self._refused(400, "Bad Request: secret token contains unallowed characters")
-        self.webhook = asked
+        self.updates.set_webhook(asked)
         return answer(200, {"ok": True, "result": True, "description": "Webhook was set"})
 
     def _get_webhook_info(self, _asked: dict[str, Any]) -> Reply:
@@ -151,7 +159,7 @@ class Telegram:
         return answer(200, {"ok": True, "result": told})
 
     def _delete_webhook(self, _asked: dict[str, Any]) -> Reply:
-        self.webhook = {}
+        self.updates.set_webhook({})
         return answer(200, {"ok": True, "result": True, "description": "Webhook was deleted"})
 
     def write(self, text: str, *, chat_id: int, number: int) -> None:
@@ -159,22 +167,17 @@ class Telegram:
         person = {"id": chat_id, "is_bot": False, "first_name": "Ann"}
         message = {"message_id": number, "date": int(now()), "from": person, "text": text}
         message["chat"] = {"id": chat_id, "type": "private", "first_name": "Ann"}
-        self.updates.append({"update_id": number, "message": message})
+        self.updates.add({"update_id": number, "message": message})
 
     def _get_updates(self, asked: dict[str, Any]) -> Reply:
-        """What is confirmed is gone; where nothing is there it waits, here for a moment only."""
-        self.asked.append(asked)
-        if self.webhook:
-            said = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-            return self._refused(409, f"Conflict: {said}")
+        """As the sandbox answers it; where nothing is there it waits, here for a moment only."""
         if self.mode == "conflict":
             said = "terminated by other getUpdates request; make sure that only one bot instance is running"
             return self._refused(409, f"Conflict: {said}")
-        offset = asked.get("offset", 0)
-        self.confirmed += [each["update_id"] for each in self.updates if each["update_id"] < offset]
-        self.updates = [each for each in self.updates if each["update_id"] >= offset]
-        waits = 0.0 if self.updates else min(asked.get("timeout", 0), LONGEST_POLL_SECONDS)
-        return answer(200, {"ok": True, "result": self.updates[:100]}, after_seconds=waits)
+        found = self.updates.ask(asked)
+        waits = min(found.seconds, LONGEST_POLL_SECONDS) if isinstance(found, Later) and not found.is_ready() else 0.0
+        reply = found.answer() if isinstance(found, Later) else found
+        return answer(reply.status, reply.content, after_seconds=waits)
 
     def _send_message(self, asked: dict[str, Any], word: str, number: float) -> Reply:
         if word in _REFUSALS:

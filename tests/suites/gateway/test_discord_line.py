@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -57,11 +57,11 @@ class Stage:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def write(self, count: int = 3) -> None:
+    def write(self, count: int = 3) -> None:
         for _ in range(count):
             self.written += 1
             said = message(str(9000 + self.written), str(self.written), channel="7")
-            await self.discord.gateway.dispatch("MESSAGE_CREATE", said)
+            self.discord.gateway.dispatch("MESSAGE_CREATE", said)
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -89,17 +89,17 @@ async def test_what_is_written_while_the_connection_breaks_is_heard_when_it_is_r
     gateway = stage.discord.gateway
     async with stage.running(stage.line()):
         await stage.until(lambda: gateway.is_heard)
-        await stage.write()
-        ends: dict[str, Callable[[], Awaitable[None]]] = {
-            "drop": gateway.drop,
+        stage.write()
+        ends: dict[str, Callable[[], None]] = {
+            "drop": gateway.sockets.drop,
             "close": lambda: gateway.close(4000),
             "reconnect": gateway.ask_to_reconnect,
             "invalid": lambda: gateway.invalidate(resumable=True),
         }
-        await ends[breaks]()
-        await stage.write()
+        ends[breaks]()
+        stage.write()
         await stage.until(lambda: gateway.resumed and gateway.is_heard)
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()
     assert len(gateway.identified) == 1
 
@@ -110,11 +110,11 @@ async def test_a_connection_that_answers_no_sign_of_life_is_left_and_resumed(sta
     async with stage.running(stage.line()):
         await stage.until(lambda: bool(gateway.resumed))
         gateway.acknowledges = True
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()
         await stage.until(lambda: gateway.closed[0] == 4000)
         beats = len(gateway.beats)
-        await gateway.ask_for_a_beat()
+        gateway.ask_for_a_beat()
         await stage.until(lambda: len(gateway.beats) > beats)
 
 
@@ -122,11 +122,11 @@ async def test_a_session_that_is_lost_is_begun_anew_and_heard_again(stage: Stage
     gateway = stage.discord.gateway
     async with stage.running(stage.line()):
         await stage.until(lambda: gateway.is_heard)
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()
-        await gateway.invalidate()
+        gateway.invalidate()
         await stage.until(lambda: len(gateway.identified) == 2 and gateway.is_heard)
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()
 
 
@@ -137,13 +137,13 @@ async def test_the_next_process_resumes_the_session_of_one_that_was_killed_or_ha
     gateway, first = stage.discord.gateway, stage.line()
     async with stage.running(first):
         await stage.until(lambda: gateway.is_heard)
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()
         await stage.until(lambda: json.loads(first.note.cursor)["seq"] >= 4)
         cursor = first.note.cursor
         if killed:
-            await gateway.drop()
-    await stage.write()
+            gateway.sockets.drop()
+    stage.write()
     async with stage.running(stage.line(cursor=cursor)):
         await stage.until_all_is_heard()
     assert len(gateway.identified) == 1
@@ -155,7 +155,7 @@ async def test_while_storage_is_away_the_connection_stays_and_nothing_is_lost(st
     async with stage.running(stage.line()):
         await stage.until(lambda: gateway.is_heard)
         stage.away = True
-        await stage.write(20)
+        stage.write(20)
         beats = len(gateway.beats)
         await stage.until(lambda: len(gateway.beats) > beats + 3)
         assert not gateway.resumed
@@ -171,5 +171,5 @@ async def test_a_wrong_token_is_refused_and_a_missing_intent_is_done_without(sta
     line = stage.line()
     async with stage.running(line):
         await stage.until(lambda: "Intent is off" in line.note.reason and stage.discord.gateway.is_heard)
-        await stage.write()
+        stage.write()
         await stage.until_all_is_heard()

@@ -39,6 +39,19 @@ class World:
         found: dict[str, Any] = next(each for each in phones if each["channel"] == channel)
         return found
 
+    async def way(self, channel: str) -> str:
+        """How what is typed there travels."""
+        return str((await self.phone(channel))["way"])
+
+    async def bubbles(self, channel: str, count: int) -> list[dict[str, Any]]:
+        """What stands on a phone, once it is so much and all that was typed has been heard."""
+        async with asyncio.timeout(60):
+            while True:
+                found: list[dict[str, Any]] = (await self.phone(channel))["bubbles"]
+                if len(found) >= count and "posting" not in {each["state"] for each in found}:
+                    return found
+                await asyncio.sleep(0.02)
+
     async def last(self, channel: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The newest message on a phone, once it is so."""
         async with asyncio.timeout(30):

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from channels.channel import Answer, Call, Unavailable, Unknown
+from channels.channel import Answer, Call, Unavailable, Unknown, Webhook
 from channels.registry import CHANNELS
 from kit.errors import from_item
 from kit.ids import new_id
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord, AttemptResult
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
-from sandbox.provider import Account, Ask, Provider, Reading, Reply, Taken, Words
+from sandbox.provider import Account, Ask, Later, Provider, Reading, Reply, Taken, Words
 from sandbox.registry import STAND_INS
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier, Load
@@ -129,7 +129,9 @@ class Virtual:
         for number in people:
             person = line.provider.person(number)
             words = Words(f"hello from {number}", person, f"{GATEWAY}/webhook/{channel}", self.now)
-            decoded = CHANNELS[channel].decode(line.provider.say(channel, words))
+            webhook = line.provider.say(channel, words)
+            assert isinstance(webhook, Webhook), "nobody listens here"
+            decoded = CHANNELS[channel].decode(webhook)
             submissions.append(a_submission(*decoded.messages, account_id=f"on-{channel}"))
             who.append(person.id)
         await self.store.submit(*submissions)
@@ -222,7 +224,7 @@ class Virtual:
         said = provider.answer(ask)
         if isinstance(said, Reply):
             return said
-        assert not isinstance(said, Reading)  # no files are sent here
+        assert not isinstance(said, Reading | Later)  # no files are sent here, and nobody listens
         line = self.lines[said.channel]
         trouble = line.weather(self.now, said)
         taken = trouble is None or isinstance(trouble, Unknown)

@@ -10,7 +10,8 @@ from sandbox import faults
 from sandbox.about import about
 from sandbox.phone import Bubble
 from sandbox.provider import Ask, Reply
-from sandbox.switchboard import RECEIPT_SECONDS, Outcome
+from sandbox.switchboard import RECEIPT_SECONDS
+from sandbox.world import Outcome
 from tests.unit.sandbox.world import Sandbox
 
 CALLBACK = "http://gateway.test/webhook/whatsapp/k/status?mid=d-1.0"

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from channels.channel import Webhook
 from sandbox.files import File
 from sandbox.gateway import Posted
-from sandbox.provider import Account, Ask, Reading
+from sandbox.provider import Account, Ask, Later, Reading
 from sandbox.registry import STAND_INS
-from sandbox.switchboard import Outcome, Switchboard, World
+from sandbox.switchboard import Switchboard
+from sandbox.world import Outcome, World
 
 START = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ class Sandbox:
         """A request of Parley's at a provider that reads no file before it answers."""
         provider = self.switchboard.providers[name]
         answered = provider.answer(ask)
-        assert not isinstance(answered, Reading)
+        assert not isinstance(answered, Reading | Later)
         return self.switchboard.call(provider, ask, answered=answered)
 
     async def read(self, url: str) -> File | None:

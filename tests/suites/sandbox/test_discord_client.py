@@ -1,4 +1,4 @@
-"""Does the simulated Gateway speak as Discord's does? Asked by discord.py, which real bots connect with."""
+"""Does the sandbox's Gateway speak as Discord's does? Asked by discord.py, which real bots connect with."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +12,7 @@ from discord.http import Route
 
 from tests.simulated.discord import Discord
 from tests.simulated.discord_gateway import message
+from tests.suites.sandbox.conftest import World
 
 PATIENCE_SECONDS = 60
 CHANNEL, GUILD = "8", "500"
@@ -20,14 +21,18 @@ CHANNEL, GUILD = "8", "500"
 class Bot(discord.Client):
     """A bot that remembers what it heard, and how it is connected."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: str = "") -> None:
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
         super().__init__(intents=intents, guild_ready_timeout=0.05)
         self.heard: list[tuple[str, str]] = []
         self.resumed = 0
+        self.answers = answers
 
     async def on_message(self, said: discord.Message) -> None:
-        self.heard.append((str(said.author), said.content))
+        if said.author != self.user:
+            self.heard.append((str(said.author), said.content))
+            if self.answers:
+                await said.channel.send(self.answers)
 
     async def on_resumed(self) -> None:
         self.resumed += 1
@@ -58,7 +63,7 @@ async def test_discord_pys_bot_begins_a_session_and_hears_what_is_written(provid
     assert bot.user is not None
     assert (bot.user.name, [each.name for each in bot.guilds]) == ("parley", ["Shop"])
     said = message("9001", "hello", channel=CHANNEL, guild_id=GUILD, member={"roles": [], "nick": None})
-    await provider.gateway.dispatch("MESSAGE_CREATE", said)
+    provider.gateway.dispatch("MESSAGE_CREATE", said)
     await _until(lambda: bot.heard)
     assert bot.heard == [("ann", "hello")]
 
@@ -66,8 +71,8 @@ async def test_discord_pys_bot_begins_a_session_and_hears_what_is_written(provid
 @pytest.mark.parametrize("breaks", ["reconnect", "close"])
 async def test_it_resumes_its_session_and_is_told_what_it_missed(provider: Discord, bot: Bot, breaks: str) -> None:
     gateway = provider.gateway
-    await (gateway.ask_to_reconnect() if breaks == "reconnect" else gateway.close(4000))
-    await gateway.dispatch("MESSAGE_CREATE", message("9001", "missed", channel=CHANNEL, guild_id=GUILD))
+    (gateway.ask_to_reconnect if breaks == "reconnect" else lambda: gateway.close(4000))()
+    gateway.dispatch("MESSAGE_CREATE", message("9001", "missed", channel=CHANNEL, guild_id=GUILD))
     await _until(lambda: bot.heard and bot.resumed)
     assert [text for _, text in bot.heard] == ["missed"]
     assert len(gateway.identified) == 1
@@ -83,6 +88,26 @@ async def test_it_knows_that_a_token_or_an_intent_is_refused(provider: Discord) 
     with pytest.raises(discord.PrivilegedIntentsRequired):
         await unwanted.start(provider.bot_token)
     await unwanted.close()
+
+
+async def test_what_is_typed_on_the_phone_is_heard_and_answered_by_discord_pys_bot(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Route, "BASE", f"{world.url}/discord")
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(f"{world.url}/discord/gateway"))
+    assert await world.way("discord") == "by webhook, as the command /chat"
+    bot = Bot(answers="and hello to you")
+    running = asyncio.create_task(bot.start(world.values["DISCORD_BOT_TOKEN"]))
+    await _until(bot.is_ready, running)
+    assert await world.way("discord") == "over the Gateway"
+    assert await world.do("discord", "say", text="hello **there**") == 200
+    await _until(lambda: bot.heard, running)
+    assert bot.heard == [("ann", "hello **there**")]
+    theirs, ours = await world.bubbles("discord", 2)
+    assert (theirs["state"], ours["text"]) == ("heard", "and hello to you")
+    assert world.posted == []
+    await bot.close()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def _guild() -> dict[str, Any]:
