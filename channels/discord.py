@@ -12,7 +12,7 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from channels import discord_interactions, discord_messages, discord_replies
+from channels import discord_drafts, discord_interactions, discord_messages, discord_replies
 from channels.channel import (
     BadSignature,
     Capabilities,
@@ -24,6 +24,7 @@ from channels.channel import (
     Imitation,
     Markup,
     Outgoing,
+    Sent,
     Stale,
     TextLimit,
     Unauthorized,
@@ -34,7 +35,7 @@ from channels.failures import error
 from channels.files import EVERY_KIND
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import parse_json
-from channels.presence import Gesture, SignalKind
+from channels.presence import DraftManners, Drawing, Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.rates import Rate, Rates, each
 
@@ -124,8 +125,11 @@ class Discord:
         return None
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
-        """By the interaction that is answered, else into the channel."""
-        return (yield from discord_replies.deliver(outgoing, _proven(outgoing, credentials)))
+        """In the place of its draft, by the interaction that is answered, else into the channel."""
+        token = _proven(outgoing, credentials)
+        if is_id(outgoing.draft) and (yield from discord_drafts.take_the_place(outgoing, token)):
+            return Sent(outgoing.draft)
+        return (yield from discord_replies.deliver(outgoing, token))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One POST for the channel. What answers an interaction says "thinking …" by itself."""
@@ -139,6 +143,19 @@ class Discord:
     def fetch(self, wanted: Wanted, _credentials: Credentials) -> Finding:
         """The interaction's own URL, which is signed and ends after a day."""
         return fixed(Download(wanted.attachment.url, MEDIA_HOSTS))
+
+    def draft_manners(self, outgoing: Outgoing) -> DraftManners | None:
+        """A message that is edited, where an ordinary one is answered."""
+        return discord_drafts.manners(outgoing)
+
+    def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
+        """Posted once, and edited from then on."""
+        return (yield from discord_drafts.draw(outgoing, _proven(outgoing, credentials), turn_id=turn_id))
+
+    def retract(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Gesture:
+        """Deleted."""
+        del turn_id  # the question is enough to find it by
+        yield from discord_drafts.take_back(outgoing, _proven(outgoing, credentials))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """Only whoever has the private key can sign, which for an application of Discord's is Discord alone."""

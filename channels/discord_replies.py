@@ -55,7 +55,7 @@ def signal(outgoing: Outgoing, bot_token: str) -> Gesture:
     if _webhook(outgoing):
         return
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
-    answer = yield _call("POST", f"{base}/channels/{outgoing.chat_id}/typing", bot_token=bot_token)
+    answer = yield call_of("POST", f"{base}/channels/{outgoing.chat_id}/typing", bot_token=bot_token)
     if not 200 <= answer.status < 300:
         raise discord_errors.failure(answer)
 
@@ -67,7 +67,7 @@ def _by_interaction(outgoing: Outgoing, webhook: str) -> Flow:
         if sent:
             return sent
     # No nonce is taken here, so an answer that is lost stays unknown.
-    answer = yield _call("POST", webhook, body=_body(outgoing))
+    answer = yield call_of("POST", webhook, body=body_of(outgoing))
     return Sent(string(_taken(answer)["id"]))
 
 
@@ -77,14 +77,14 @@ def _edit(outgoing: Outgoing, original: str) -> Generator[Call, Answer, Sent | N
     Where "thinking" were not to be told by its flag, the follow-up that comes then takes its place all the same.
     """
     try:
-        looked = yield _call("GET", original)
+        looked = yield call_of("GET", original)
         if looked.status == 404 and discord_errors.code_of(looked) == 10008:  # somebody deleted it
             return None
         shown = _taken(looked)
     except Unknown as lost:
         raise Unavailable(provider_code=lost.provider_code) from None  # to look is not to send
     if (integer(shown.get("flags")) or 0) & LOADING:
-        answer = yield from _surely(_call("PATCH", original, body=_body(outgoing)))
+        answer = yield from surely(call_of("PATCH", original, body=body_of(outgoing)))
         return Sent(string(_taken(answer)["id"]))
     is_ours = string(shown.get("content")).strip() == outgoing.text.strip()
     return Sent(string(shown["id"])) if is_ours else None
@@ -92,14 +92,13 @@ def _edit(outgoing: Outgoing, original: str) -> Generator[Call, Answer, Sent | N
 
 def _by_channel(outgoing: Outgoing, bot_token: str) -> Flow:
     """With a nonce: the same one within a few minutes is the same message."""
-    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
-    url = f"{base}/channels/{outgoing.chat_id}/messages"
-    body = _body(outgoing) | {"nonce": _nonce(outgoing), "enforce_nonce": True}
-    quoted = _quoted(outgoing)
-    answer = yield from _surely(_call("POST", url, body=body | quoted, bot_token=bot_token))
+    url = messages_url(outgoing)
+    body = body_of(outgoing) | {"nonce": _nonce(outgoing), "enforce_nonce": True}
+    quoted = quoted_by(outgoing)
+    answer = yield from surely(call_of("POST", url, body=body | quoted, bot_token=bot_token))
     if quoted and discord_errors.code_of(answer) == MAY_NOT_QUOTE:
-        answer = yield from _surely(_call("POST", url, body=body, bot_token=bot_token))
-    if not _is_message(answer):
+        answer = yield from surely(call_of("POST", url, body=body, bot_token=bot_token))
+    if not is_message(answer):
         raise discord_errors.failure(answer)
     return Sent(string(discord_errors.content(answer)["id"]))
 
@@ -112,20 +111,24 @@ def give(outgoing: Outgoing, bot_token: str) -> Flow:
     """
     if outgoing.file is None:
         raise error("payload", provider_code="no_file")
-    base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     named = {"attachments": [{"id": 0, "filename": outgoing.file.name}]}
-    said = _body(outgoing) | named | {"nonce": _nonce(outgoing), "enforce_nonce": True}
+    said = body_of(outgoing) | named | {"nonce": _nonce(outgoing), "enforce_nonce": True}
     content_type, body = multipart({"payload_json": orjson.dumps(said).decode()}, outgoing.file, field="files[0]")
     headers = {"user-agent": USER_AGENT, "accept": "application/json", "content-type": content_type}
     headers["authorization"] = f"Bot {bot_token}"
-    url = f"{base}/channels/{outgoing.chat_id}/messages"
-    answer = yield from _surely(Call("POST", url, headers, body, UPLOAD_SECONDS))
-    if not _is_message(answer):
+    url = messages_url(outgoing)
+    answer = yield from surely(Call("POST", url, headers, body, UPLOAD_SECONDS))
+    if not is_message(answer):
         raise discord_errors.failure(answer)
     return Sent(string(discord_errors.content(answer)["id"]))
 
 
-def _surely(call: Call) -> Asking:
+def messages_url(outgoing: Outgoing) -> str:
+    """Of the channel."""
+    return f"{(outgoing.api_base_url or API_BASE_URL).rstrip('/')}/channels/{outgoing.chat_id}/messages"
+
+
+def surely(call: Call) -> Asking:
     """The answer to a call that does no more when it is made twice. Was the first lost, only a message is certain."""
     lost: DeliveryError
     try:
@@ -139,22 +142,23 @@ def _surely(call: Call) -> Asking:
         again = yield call
     except DeliveryError:
         raise lost from None
-    if _is_message(again):
+    if is_message(again):
         return again
     raise lost
 
 
 def _is_lost(answer: Answer) -> bool:
-    return answer.status in LOST or (200 <= answer.status < 300 and not _is_message(answer))
+    return answer.status in LOST or (200 <= answer.status < 300 and not is_message(answer))
 
 
-def _is_message(answer: Answer) -> bool:
+def is_message(answer: Answer) -> bool:
+    """Whether it is one that was taken."""
     return 200 <= answer.status < 300 and is_id(string(discord_errors.content(answer).get("id")))
 
 
 def _taken(answer: Answer) -> dict[str, Any]:
     """The message that an interaction's webhook gave. Raises _Lapsed, or what else was wrong."""
-    if _is_message(answer):
+    if is_message(answer):
         return discord_errors.content(answer)
     if discord_errors.has_lapsed(answer):
         raise _Lapsed
@@ -171,12 +175,12 @@ def _webhook(outgoing: Outgoing) -> str:
     return f"{base}/webhooks/{application}/{quote(token, safe='')}"
 
 
-def _body(outgoing: Outgoing) -> dict[str, Any]:
+def body_of(outgoing: Outgoing) -> dict[str, Any]:
     """Nothing that a model writes can call anybody."""
     return {"content": outgoing.text, "allowed_mentions": {"parse": []}, "flags": SUPPRESS_EMBEDS}
 
 
-def _quoted(outgoing: Outgoing) -> dict[str, Any]:
+def quoted_by(outgoing: Outgoing) -> dict[str, Any]:
     """Who is answered, where others read along. An interaction is no message, and cannot be quoted."""
     alone = outgoing.reply_metadata.get("context") == "bot_dm"
     number = message_number(outgoing.reply_to)
@@ -189,8 +193,8 @@ def _nonce(outgoing: Outgoing) -> str:
     return sha256(f"{outgoing.delivery_id}.{outgoing.part}".encode()).hexdigest()[:LONGEST_NONCE]
 
 
-def _call(method: str, url: str, *, body: dict[str, Any] | None = None, bot_token: str = "") -> Call:
-    """An interaction's URL is all the proof that it needs: the bot's token is shown to channels only."""
+def call_of(method: str, url: str, *, body: dict[str, Any] | None = None, bot_token: str = "") -> Call:
+    """One call. An interaction's URL is all the proof that it needs: the bot's token is shown to channels only."""
     headers = {"user-agent": USER_AGENT, "accept": "application/json"}
     if bot_token:
         headers["authorization"] = f"Bot {bot_token}"

@@ -70,7 +70,13 @@ OPTIONS = (
         "progressive",
         "on or off",
         "Whether a reply is shown while it is written (the default: off)",
-        ("webchat", "telegram", "slack"),
+        ("webchat", "telegram", "slack", "discord"),
+    ),
+    OptionField(
+        "progressive_in_groups",
+        "on or off",
+        "With progressive=on: in groups, too, where half a reply may stay behind when a process dies. Default: off",
+        LISTENED[:1],
     ),
     OptionField(
         "silent_after_hours",

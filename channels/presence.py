@@ -35,6 +35,7 @@ class DraftManners:
     chat_seconds: float  # from one to the next in one chat, at least
     account_seconds: float  # from one to the next of an account, in all of its chats together, at least
     stay: bool  # a draft is a message, which becomes the reply or must be taken back; else it fades by itself
+    counted: bool = False  # each counts among the messages that the provider allows in a chat: replies go first
 
 
 Drawing = Generator[Call, Answer, str]
@@ -44,14 +45,13 @@ Drawing = Generator[Call, Answer, str]
 class Drafts(Protocol):
     """A channel that can show a reply while it is being written."""
 
-    @property
-    def draft_manners(self) -> DraftManners:
-        """How often, and whether they stay."""
+    def draft_manners(self, outgoing: Outgoing, /) -> DraftManners | None:
+        """How often in the chat that `outgoing` names, and whether they stay. None where it shows none."""
 
     def draft(self, outgoing: Outgoing, credentials: Credentials, /, *, turn_id: str) -> Drawing:
         """How is a reply shown as far as it goes, in the place of the draft `outgoing.draft`, if there is one?
 
-        Returns the provider's id of it, "" where it has none or the chat shows none. Raises a DeliveryError.
+        Returns the provider's id of it, "" where it has none. Raises a DeliveryError.
         """
 
     def retract(self, outgoing: Outgoing, credentials: Credentials, /, *, turn_id: str) -> Gesture:

@@ -34,7 +34,7 @@ from channels.failures import error
 from channels.files import EVERY_KIND
 from channels.media import Finding, Wanted, Way
 from channels.payload import mapping, parse_form, parse_json, string
-from channels.presence import Drawing, Gesture, SignalKind
+from channels.presence import DraftManners, Drawing, Gesture, SignalKind
 from channels.rates import Rate, Rates, each
 from channels.slack_drafts import MANNERS, Ask, Thread, carried, take_back, take_the_place
 
@@ -94,7 +94,6 @@ class Slack:
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})
     takes: tuple[Way, ...] = ("bytes",)
     captioned = EVERY_KIND
-    draft_manners = MANNERS
     unreadable = NOTHING  # one that is refused comes three times more, and too many end the subscription
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -158,6 +157,10 @@ class Slack:
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """The event's own URL, with the token; files.info knows it where the event holds only an id."""
         return slack_media.find(wanted, credentials.get("bot_token", ""), base_url=API_BASE_URL)
+
+    def draft_manners(self, _outgoing: Outgoing) -> DraftManners:
+        """The same everywhere."""
+        return MANNERS
 
     def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
         """Posted once, and edited from then on."""

@@ -7,12 +7,11 @@ error and no repr here ever holds a URL.
 import hmac
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from types import MappingProxyType
 
 import orjson
 
-from channels import telegram_errors, telegram_files, telegram_updates
+from channels import telegram_drafts, telegram_errors, telegram_files, telegram_updates
 from channels.channel import (
     Answer,
     BadSignature,
@@ -95,8 +94,6 @@ class Telegram:
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})
     takes: tuple[Way, ...] = ("bytes",)
     captioned = telegram_files.CAPTIONED
-    # About one message a second in a chat, and thirty a second in all: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits
-    draft_manners = DraftManners(chat_seconds=1.0, account_seconds=0.05, stay=False)
     unreadable = NOTHING  # a failing head blocks its chat's queue for a day
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
@@ -124,6 +121,10 @@ class Telegram:
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
         token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
+        if telegram_drafts.is_message(outgoing.draft):
+            ask, chat = _asker(outgoing, token), _chat(chat_id, thread_id)
+            if (yield from telegram_drafts.take_the_place(ask, outgoing, chat=chat)):
+                return Sent(outgoing.draft)
         answer = yield _call(outgoing, token, chat_id=chat_id, thread_id=thread_id)
         moved_to = telegram_errors.migrated(answer)
         if moved_to:
@@ -154,20 +155,27 @@ class Telegram:
         answer = yield _asking(wanted, token, method="getFile", body={"file_id": wanted.attachment.provider_file_id})
         return Download(f"{base}/file/bot{token}/{_file_path(answer)}", MEDIA_HOSTS)
 
+    def draft_manners(self, outgoing: Outgoing) -> DraftManners | None:
+        """Previews that fade in private chats; messages in groups, where the account wants them."""
+        return telegram_drafts.manners(outgoing)
+
     def draft(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Drawing:
-        """A preview that fades after 30 seconds, in private chats: https://core.telegram.org/bots/api#sendmessagedraft"""
+        """In a group posted once, and edited from then on."""
         token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
-        if not chat_id.isdigit():  # a group's is negative, a channel's begins with @
-            return ""
-        number = int.from_bytes(sha256(turn_id.encode()).digest()[:4], "big") >> 1 or 1
-        body = {**_chat(chat_id, thread_id), "draft_id": number, "text": outgoing.text, "parse_mode": "HTML"}
+        if not chat_id.isdigit():
+            return (yield from _draw(outgoing, token, chat_id=chat_id, thread_id=thread_id))
+        named = {**_chat(chat_id, thread_id), "draft_id": telegram_drafts.number_of(turn_id)}
+        body = {**named, "text": outgoing.text, "parse_mode": "HTML"}
         _done((yield _asking(outgoing, token, method="sendMessageDraft", body=body)))
         return ""
 
-    def retract(self, _outgoing: Outgoing, _credentials: Credentials, *, turn_id: str) -> Gesture:
-        """It fades by itself."""
+    def retract(self, outgoing: Outgoing, credentials: Credentials, *, turn_id: str) -> Gesture:
+        """Deleted, where it does not fade by itself."""
         del turn_id
-        yield from ()
+        token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
+        if not chat_id.isdigit():
+            ask = _asker(outgoing, token)
+            yield from telegram_drafts.take_back(ask, outgoing, chat=_chat(chat_id, thread_id))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As captured: see tests/golden."""
@@ -210,9 +218,22 @@ def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None
     return _asking(outgoing, token, method="sendMessage", body=body)
 
 
+def _draw(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None) -> Drawing:
+    if not outgoing.draft:
+        return _message_id((yield _call(outgoing, token, chat_id=chat_id, thread_id=thread_id)))
+    answer = yield telegram_drafts.edit(_asker(outgoing, token), outgoing, chat=_chat(chat_id, thread_id))
+    if not telegram_drafts.edited(answer):
+        raise telegram_errors.refusal(answer)
+    return outgoing.draft
+
+
 def _chat(chat_id: str, thread_id: str | None) -> dict[str, object]:
     chat: dict[str, object] = {"chat_id": chat_id if chat_id.startswith("@") else int(chat_id)}
     return chat | {name: int(number) for name, number in telegram_files.topic(thread_id).items()}
+
+
+def _asker(outgoing: Outgoing, token: str) -> telegram_drafts.Ask:
+    return lambda method, body: _asking(outgoing, token, method=method, body=body)
 
 
 def _asking(about: Outgoing | Wanted, token: str, *, method: str, body: Mapping[str, object]) -> Call:

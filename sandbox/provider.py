@@ -75,7 +75,7 @@ class Reply:
     """What the provider answers: JSON, or a file."""
 
     status: int
-    content: Mapping[str, Any]
+    content: Any  # an object, and now and then a list
     headers: Mapping[str, str] = field(default_factory=dict)
     sign: Sign | None = None
     file: File | None = None  # in the place of content

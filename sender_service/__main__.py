@@ -18,7 +18,7 @@ from kit.serving import Server
 from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
 from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
-from parley.storage.v1.signal_requests_pb2 import DraftRecord
+from parley.storage.v1.signal_requests_pb2 import DraftRecord, DraftResult
 from sender_service.backends.downloads import Downloads
 from sender_service.backends.media import Media
 from sender_service.backends.outbox import Outbox
@@ -31,7 +31,7 @@ from sender_service.domain.drafts import Drafts
 from sender_service.domain.fetches import Fetches
 from sender_service.domain.fetching import Bounds, Fetcher
 from sender_service.domain.files import Files
-from sender_service.domain.pacing import pacing
+from sender_service.domain.pacing import Pacing, pacing
 from sender_service.domain.presence import MOST_AT_ONCE, Presence
 from sender_service.domain.retries import Retries
 from sender_service.server import SenderServicer
@@ -90,12 +90,16 @@ def _addresses(settings: Settings) -> Addresses:
     return Addresses(settings.public_base_url, settings.api_base_urls())
 
 
+def _pacing(settings: Settings) -> Pacing:
+    return pacing(settings.sender_tenant_per_second, paced=settings.sender_paced)
+
+
 def _presence(settings: Settings, beside: Provider, *, stub: "OutboxServiceAsyncStub", worker_id: str) -> Presence:
-    def record(draft: DraftRecord) -> Awaitable[bool]:
+    def record(draft: DraftRecord) -> Awaitable[DraftResult]:
         return record_draft(stub, worker_id, record=draft)
 
     drafts = Drafts(beside.call, record, monotonic=time.monotonic)
-    return Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic, drafts)
+    return Presence(CHANNELS, beside.call, _addresses(settings), time.monotonic, drafts, _pacing(settings))
 
 
 def _deliveries(
@@ -108,7 +112,7 @@ def _deliveries(
         retries=Retries(
             settings.sender_max_attempts, timedelta(seconds=settings.sender_give_up_seconds), random.random
         ),
-        pacing=pacing(settings.sender_tenant_per_second, paced=settings.sender_paced),
+        pacing=_pacing(settings),
         addresses=_addresses(settings),
         clocks=Clocks(utc_now, time.monotonic),
         files=files,

@@ -30,6 +30,7 @@ THINKING = 1 << 7
 FIRST_PERSON = 990_000_000_000_000_001
 
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages")
+_MESSAGE = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/messages/(?P<number>[0-9]{1,19})")
 _TYPING = re.compile(r"/channels/(?P<channel>[0-9]{1,19})/typing")
 _WEBHOOK = re.compile(r"/webhooks/(?P<application>[0-9]{1,19})/(?P<token>[^/]+)(?P<original>/messages/@original)?")
 
@@ -65,6 +66,7 @@ class Discord:
         self._media = discord_media.Media(account)
         self.socket = Gateway(self._token, ME, lambda: account.now().timestamp())
         self._application = Application(account, self.socket)
+        self._ours: dict[tuple[str, str], Message] = {}  # by channel and id, as they stand there
 
     def person(self, number: int) -> Person:
         """By number."""
@@ -72,7 +74,7 @@ class Discord:
 
     def label(self, ask: Ask) -> str:
         """Without the interaction's token."""
-        if _CHANNEL.fullmatch(ask.path):
+        if _CHANNEL.fullmatch(ask.path) or _MESSAGE.fullmatch(ask.path):
             return f"{ask.method} message"
         if _TYPING.fullmatch(ask.path):
             return f"{ask.method} typing"
@@ -90,14 +92,17 @@ class Discord:
         if not ask.headers.get("user-agent", "").startswith("DiscordBot ("):
             return refused(403, 40333, message="internal network error")
         channel, webhook = _CHANNEL.fullmatch(ask.path), _WEBHOOK.fullmatch(ask.path)
+        ours = _MESSAGE.fullmatch(ask.path)
         typing = _TYPING.fullmatch(ask.path)
         try:
             if ask.path in discord_application.KINDS:
                 return self._application.answer(ask) if self._is_ours(ask) else UNAUTHORIZED
             if typing and ask.method == "POST":
                 return self._see(ask, typing["channel"])
-            if channel and ask.method == "POST":
+            if channel and ask.method in ("POST", "GET"):
                 return self._in_channel(ask, channel["channel"])
+            if ours and ask.method in ("PATCH", "DELETE"):
+                return self._change(ask, ours["channel"], number=ours["number"])
             if webhook:
                 return self._by_interaction(ask, webhook)
         except Unreadable:
@@ -182,6 +187,9 @@ class Discord:
         refusal = self._refusal(ask, channel)
         if refusal:
             return refusal
+        if ask.method == "GET":
+            here = [sent for (where, _), sent in self._ours.items() if where == channel]
+            return Reply(200, here[::-1])
         body, file = discord_media.asked(ask)
         nonce = string(body.get("nonce"))
         known = self._nonces.get((channel, nonce))
@@ -194,10 +202,31 @@ class Discord:
             sent["attachments"] = [self._media.described(file, channel, base_url=ask.base_url)]
 
         def keep() -> None:
-            self._nonces[channel, nonce] = sent
+            self._nonces[channel, nonce] = self._ours[channel, sent["id"]] = sent
             self.socket.dispatch("MESSAGE_CREATE", sent)  # a bot hears itself, too
 
         return self._taken(channel, sent, file=file, keep=keep)
+
+    def _change(self, ask: Ask, channel: str, *, number: str) -> Reply | Taken:
+        """One of ours says something else, or goes. The real one answers a deletion with 204."""
+        refusal, known = self._refusal(ask, channel), self._ours.get((channel, number))
+        if refusal or known is None:
+            return refusal or refused(404, 10008, message="Unknown Message")
+        if ask.method == "DELETE":
+
+            def forget() -> None:
+                del self._ours[channel, number]
+                self.socket.dispatch("MESSAGE_DELETE", {"id": number, "channel_id": channel})
+
+            return replace(self._taken(channel, known, keep=forget), reply=Reply(200, {}), deletes=True)
+        body = parse_json(ask.body)
+        changed = known | {"content": body.get("content"), "edited_timestamp": self._account.now().isoformat()}
+
+        def keep() -> None:
+            self._ours[channel, number] = changed
+            self.socket.dispatch("MESSAGE_UPDATE", changed)
+
+        return _wrong(body, None) or replace(self._taken(channel, changed, keep=keep), edits=True)
 
     def _by_interaction(self, ask: Ask, webhook: "re.Match[str]") -> Reply | Taken:
         token = webhook["token"]
@@ -227,6 +256,7 @@ class Discord:
     def _new(self, body: Message, where: str) -> Message:
         now = self._account.now()
         sent = message(id_at(now, self._account.draw(16)), string(body.get("content")), channel=where)
+        sent |= {"message_reference": body.get("message_reference")}
         return sent | {"author": ME, "flags": body.get("flags", 0), "timestamp": now.isoformat()}
 
 

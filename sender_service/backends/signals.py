@@ -54,14 +54,14 @@ async def listen(
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-async def record_draft(stub: "OutboxServiceAsyncStub", worker_id: str, *, record: pb.DraftRecord) -> bool:
-    """Writes down what became of a draft; whether it was granted. Raises ParleyError."""
+async def record_draft(stub: "OutboxServiceAsyncStub", worker_id: str, *, record: pb.DraftRecord) -> pb.DraftResult:
+    """Writes down what becomes of a draft. Raises ParleyError."""
     request = pb.RecordDraftsRequest(worker_id=worker_id, drafts=[record])
     try:
         response = await stub.RecordDrafts(request, timeout=RECORD_SECONDS)
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error) from None
-    return response.results[0].granted
+    return response.results[0]
 
 
 def _shown(channels: Mapping[str, Channel]) -> list[pb.SignalledChannel]:

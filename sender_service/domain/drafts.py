@@ -7,16 +7,20 @@ process knows that no edit of it is under way. Otherwise the reply goes out by i
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Throttled, Unknown
+from channels.presence import DraftManners
 from channels.presence import Drafts as DraftingChannel
 from channels.rendering import render
 from kit import correlation, logs, metrics
 from kit.errors import ParleyError
+from kit.moments import seconds
 from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.pacing_pb2 import Pacing
 from sender_service.domain import flows
 from sender_service.domain.parts import Provider
 
@@ -28,8 +32,8 @@ SETTLES_SECONDS = 2.0
 USED_SECONDS = 20.0
 THROTTLED_SECONDS = 5.0
 
-# Writes a record of a draft; whether it was granted. Raises ParleyError.
-Record = Callable[[pb.DraftRecord], Awaitable[bool]]
+# Writes a record of a draft. Raises ParleyError.
+Record = Callable[[pb.DraftRecord], Awaitable[pb.DraftResult]]
 
 log = logs.get("sender")
 
@@ -42,6 +46,7 @@ class Wanted:
     outgoing: Outgoing
     channel: Channel
     credentials: Credentials
+    pacing: Pacing | None = None  # of what is sent in its chat
 
 
 @dataclass(slots=True)
@@ -49,12 +54,14 @@ class _Drawing:
     """The drafts of one turn."""
 
     wanted: Wanted
+    manners: DraftManners
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     granted: bool = False
     shown: str = ""  # the text that stands there
     shown_id: str = ""
+    early_until: float = -math.inf  # what the provider allows in the chat is used: nothing is drawn before this
     used_at: float = -math.inf
 
 
@@ -75,11 +82,13 @@ class Drafts:
         turn_id, channel = wanted.signal.turn_id, wanted.channel
         if turn_id in self._settled or not isinstance(channel, DraftingChannel):
             return
-        drawing = self._drawings.get(turn_id)
+        drawing, manners = self._drawings.get(turn_id), channel.draft_manners(wanted.outgoing)
+        if manners is None:
+            return
         if drawing is None:
             if sum(each.task is not None and not each.task.done() for each in self._drawings.values()) >= MOST_AT_ONCE:
                 return
-            drawing = self._drawings[turn_id] = _Drawing(wanted)
+            drawing = self._drawings[turn_id] = _Drawing(wanted, manners)
             drawing.task = asyncio.create_task(self._draw(drawing, channel))
             _forget_the_oldest(self._drawings)
         drawing.wanted = wanted
@@ -119,27 +128,28 @@ class Drafts:
 
     async def _draw(self, drawing: _Drawing, channel: DraftingChannel) -> None:
         correlation.bind(drawing.wanted.signal.correlation_id, tenant=drawing.wanted.signal.tenant_id)
-        manners, drawn_at = channel.draft_manners, -math.inf
+        manners, drawn_at = drawing.manners, -math.inf
         while True:
             await drawing.fresh.wait()
             drawing.fresh.clear()
             account, now = drawing.wanted.signal.account_id, self._monotonic()
-            at = max(now, drawn_at + manners.chat_seconds, self._free_at.get(account, now))
+            at = max(now, drawn_at + manners.chat_seconds, drawing.early_until, self._free_at.get(account, now))
             self._free_at[account] = at + manners.account_seconds
             if await _closes(drawing, at - now):
-                return
+                return None
             drawn_at = self._monotonic()
             try:
                 if not await self._once(drawing, channel):
-                    return
+                    return None
             except Throttled as error:
                 wait = error.retry_after.total_seconds() if error.retry_after else THROTTLED_SECONDS
                 self._free_at[account] = self._monotonic() + wait
                 self._tell(drawing.wanted, "failed", error=error)
+                await self._unbegun(drawing, error)
             except Exception as error:  # channel code is foreign, and no reply depends on this
                 self._tell(drawing.wanted, "failed", error=error)
                 if not (drawing.shown_id and isinstance(error, Unknown)):  # an edit that was lost is made anew
-                    return
+                    return await self._unbegun(drawing, error)
 
     async def _once(self, drawing: _Drawing, channel: DraftingChannel) -> bool:
         """One draft, of the newest text. False when nothing more of this turn may be shown from here."""
@@ -147,22 +157,39 @@ class Drafts:
         parts = render(wanted.signal.text, wanted.channel.markup, limit=wanted.channel.max_text)
         if not parts or parts[0].text == drawing.shown:
             return True
-        if channel.draft_manners.stay and not drawing.granted:
-            drawing.granted = await self._record(_record(wanted, pb.DRAFT_STATE_BEGUN))
-            if not drawing.granted:
+        if drawing.manners.stay and not (drawing.granted and not drawing.manners.counted):
+            result = await self._record(_begun(wanted, counted=drawing.manners.counted))
+            if not result.granted:
                 return False
+            if result.HasField("wait"):
+                drawing.early_until = self._monotonic() + seconds(result.wait)
+                drawing.fresh.set()  # what is wanted then is drawn then
+                return True
+            drawing.granted = True
         outgoing = replace(wanted.outgoing, text=parts[0].text, plain=parts[0].plain, draft=drawing.shown_id)
         flow = channel.draft(outgoing, wanted.credentials, turn_id=wanted.signal.turn_id)
         first, drawing.shown_id = not drawing.shown_id, await flows.run(flow, self._ask) or drawing.shown_id
         drawing.shown = parts[0].text
         self._tell(wanted, "shown")
         if first and drawing.shown_id:
-            stays = await self._record(_record(wanted, pb.DRAFT_STATE_SHOWN, provider_message_id=drawing.shown_id))
-            if not stays:
+            shown = _record(wanted, pb.DRAFT_STATE_SHOWN, provider_message_id=drawing.shown_id)
+            if not (await self._record(shown)).granted:
                 await self._take_back(wanted, channel, draft=drawing.shown_id)
                 drawing.shown_id = ""
-            return stays
+                return False
         return True
+
+    async def _unbegun(self, drawing: _Drawing, error: Exception) -> None:
+        """What was refused before anything stood there stands nowhere, and nobody has to look for it."""
+        if (
+            drawing.granted
+            and not drawing.shown_id
+            and isinstance(error, DeliveryError)
+            and not isinstance(error, Unknown)
+        ):
+            drawing.granted = False
+            with suppress(ParleyError):  # then storage has it looked for
+                await self._record(_record(drawing.wanted, pb.DRAFT_STATE_GONE))
 
     async def _retract(self, wanted: Wanted, channel: DraftingChannel) -> None:
         drawing = self._drawings.get(wanted.signal.turn_id)
@@ -218,6 +245,13 @@ async def _end(drawing: _Drawing, within_seconds: float) -> None:
     if not drawing.task.done():
         drawing.task.cancel()
         drawing.shown_id = ""
+
+
+def _begun(wanted: Wanted, *, counted: bool) -> pb.DraftRecord:
+    record = _record(wanted, pb.DRAFT_STATE_BEGUN)
+    if counted and wanted.pacing is not None:
+        record.pacing.CopyFrom(wanted.pacing)
+    return record
 
 
 def _record(wanted: Wanted, state: pb.DraftState, *, provider_message_id: str = "") -> pb.DraftRecord:

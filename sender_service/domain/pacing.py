@@ -35,6 +35,12 @@ def pacing(tenant_per_second: float, *, paced: bool = True) -> Pacing:
     return of
 
 
+def unpaced(_channel: Channel, _account: ChannelAccount, /, *, chat_id: str) -> pb.Pacing | None:
+    """Where nothing is counted."""
+    del chat_id
+    return None
+
+
 @lru_cache(maxsize=4096)
 def _said(tenant: Rate | None, account: Rate | None, *, chat: Rate | None, recipient: str) -> pb.Pacing:
     """Few differ, and they are only read."""

@@ -26,6 +26,7 @@ from parley.storage.v1.signal_requests_pb2 import (
 from sender_service.domain import flows
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.drafts import Drafts, Wanted
+from sender_service.domain.pacing import Pacing, unpaced
 from sender_service.domain.parts import Provider
 
 MOST_AT_ONCE = 64
@@ -50,6 +51,7 @@ class Presence:
     addresses: Addresses
     monotonic: Callable[[], float]
     drafts: Drafts
+    pacing: Pacing = unpaced
     _tasks: dict[asyncio.Task[None], str] = field(default_factory=dict)  # by conversation
     _resting: dict[tuple[str, SignalKind], float] = field(default_factory=dict)
     _replied: dict[str, None] = field(default_factory=dict)  # turns, the oldest first
@@ -95,7 +97,8 @@ class Presence:
         if signal.kind == SIGNAL_KIND_RETRACT:
             self.drafts.retract(Wanted(signal, outgoing, channel, credentials))
         elif signal.kind == SIGNAL_KIND_DRAFT and secrets.account.state == ACCOUNT_STATE_ACTIVE:
-            self.drafts.draw(Wanted(signal, outgoing, channel, credentials))
+            pace = self.pacing(channel, secrets.account, chat_id=signal.chat_id)
+            self.drafts.draw(Wanted(signal, outgoing, channel, credentials, pace))
         elif kind is not None and isinstance(channel, Signals) and self._may(signal, secrets, kind=kind):
             gesture = channel.signal(outgoing, credentials, kind=kind)
             self._start(signal, self._run(gesture, signal, channel=channel.name, kind=kind))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from sqlmodel import col, select
 
 from kit import logs
+from kit.moments import span
 from parley.storage.v1 import signal_requests_pb2 as pb
-from storage_service.backends import running
+from storage_service.backends import draft_pacing, running
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Attempt, Conversation, Delivery, Draft, Turn
@@ -38,7 +39,7 @@ class DraftBook:
                     found[tenant_id, shown.signal.turn_id] = shown
         return found
 
-    async def record(self, worker_id: str, records: Sequence[pb.DraftRecord]) -> list[bool]:
+    async def record(self, worker_id: str, records: Sequence[pb.DraftRecord]) -> list[pb.DraftResult]:
         """What became of drafts; each granted or refused, as the contract says."""
         return [await self._sessions.write(Who(each.tenant_id, worker_id), _Record(each)) for each in records]
 
@@ -59,39 +60,55 @@ class _Record:
 
     item: pb.DraftRecord
 
-    async def __call__(self, rows: Rows) -> bool:
+    async def __call__(self, rows: Rows) -> pb.DraftResult:
         known = await rows.first(rows.select(Draft).where(col(Draft.turn_id) == self.item.turn_id), lock=True)
         if self.item.state == pb.DRAFT_STATE_BEGUN:
-            return known.worker_id == rows.who.actor if known else await self._begin(rows)
+            return await self._begun(rows, known)
         if known is None:
-            return self.item.state == pb.DRAFT_STATE_GONE
+            return pb.DraftResult(granted=self.item.state == pb.DRAFT_STATE_GONE)
         if self.item.state == pb.DRAFT_STATE_GONE:
             await rows.change(rows.delete(Draft).where(col(Draft.turn_id) == self.item.turn_id))
-            return True
+            return pb.DraftResult(granted=True)
         known.state, known.provider_message_id = "shown", self.item.provider_message_id
         await rows.flush()
-        return True
+        return pb.DraftResult(granted=True)
 
-    async def _begin(self, rows: Rows) -> bool:
+    async def _begun(self, rows: Rows, known: Draft | None) -> pb.DraftResult:
         """Under the conversation's lock, as the turn's end and a take-over are: one of the two comes first."""
+        if known is not None and known.worker_id != rows.who.actor:
+            return pb.DraftResult(granted=False)
+        paced = self.item.HasField("pacing")
+        lane = await self._opened(rows) if known is None else None
+        if known is not None and paced:
+            lane = await rows.named(Conversation, known.conversation_id, lock=True)
+        if lane is None:
+            return pb.DraftResult(granted=known is not None)
+        wait = await draft_pacing.wait(rows, lane, pacing=self.item.pacing) if paced else None
+        if wait is not None:
+            return pb.DraftResult(granted=True, wait=span(wait))
+        if known is None:
+            await rows.add(self._draft(rows, lane))
+        return pb.DraftResult(granted=True)
+
+    async def _opened(self, rows: Rows) -> Conversation | None:
+        """The conversation of a turn that may be shown; None of any other."""
         turn = await rows.first(rows.select(Turn).where(col(Turn.id) == self.item.turn_id))
         if turn is None:
-            return False
+            return None
         lane = await rows.named(Conversation, turn.conversation_id, lock=True)
         turn = await rows.named(Turn, self.item.turn_id, lock=True)
-        if turn.state != "running" or lane.owner != "agent" or lane.open_deliveries:
-            return False
-        draft = Draft(
+        return lane if turn.state == "running" and lane.owner == "agent" and not lane.open_deliveries else None
+
+    def _draft(self, rows: Rows, lane: Conversation) -> Draft:
+        return Draft(
             tenant_id=rows.tenant_id,
-            turn_id=turn.id,
+            turn_id=self.item.turn_id,
             conversation_id=lane.id,
             worker_id=rows.who.actor,
             owner_epoch=lane.owner_epoch,
             due_at=rows.now,
             created_at=rows.now,
         )
-        await rows.add(draft)
-        return True
 
 
 @dataclass(slots=True)

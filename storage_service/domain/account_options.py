@@ -9,25 +9,20 @@ MOST_HOURS = 8760  # a year
 OUTSIDE_WINDOW = ("human", "template", "drop")
 SIGNALS = ("on", "typing", "off")
 NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
-PROGRESSIVE = ("on", "off")
+SWITCH, SWITCHES = ("on", "off"), ("progressive", "progressive_in_groups")
 
 
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     """Field and reason. What is not known here is the channel's business."""
     outside, template = options.get("outside_window", ""), options.get("template", "")
     listens, unaddressed = options.get("listen", ""), options.get("unaddressed", "")
-    progressive = options.get("progressive", "")
     checks = [
         ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
         ("template", "is required where outside_window is template", outside == "template" and not template),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
         ("unaddressed", f"is none of {', '.join(UNADDRESSED)}", unaddressed not in ("", *UNADDRESSED)),
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
-        (
-            "progressive",
-            f"is none of {', '.join(PROGRESSIVE)}",
-            progressive not in ("", *PROGRESSIVE),
-        ),
+        *((name, f"is none of {', '.join(SWITCH)}", options.get(name, "") not in ("", *SWITCH)) for name in SWITCHES),
         ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
     most = options.get("max_queued", "")

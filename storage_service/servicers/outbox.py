@@ -70,8 +70,8 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
     async def RecordDrafts(
         self, request: signals_pb.RecordDraftsRequest, _context: Any
     ) -> signals_pb.RecordDraftsResponse:
-        granted = await self._drafts.record(request.worker_id, request.drafts)
-        return signals_pb.RecordDraftsResponse(results=[signals_pb.DraftResult(granted=each) for each in granted])
+        results = await self._drafts.record(request.worker_id, request.drafts)
+        return signals_pb.RecordDraftsResponse(results=results)
 
     async def RecordReceipts(self, request: pb.RecordReceiptsRequest, _context: Any) -> pb.RecordReceiptsResponse:
         results = await self._outbox.receipts(request.accounts)

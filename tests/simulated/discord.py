@@ -22,6 +22,7 @@ PUBLIC_KEY = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"
 LONGEST_TEXT = 2000
 THINKING = 1 << 7
 _CHANNEL = re.compile(r"/channels/(?P<channel>[0-9]+)/messages")
+_MESSAGE = re.compile(r"/channels/(?P<channel>[0-9]+)/messages/(?P<number>[0-9]+)")
 _LOOKED_AT = re.compile(r"/channels/(?P<channel>[0-9]+)")
 _CALLBACK = re.compile(r"/interactions/(?P<id>[0-9]+)/[^/]+/callback")
 _TYPING = re.compile(r"/channels/(?P<channel>[0-9]+)/typing")
@@ -54,6 +55,9 @@ class Discord:
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
     originals: dict[str, Message] = field(default_factory=dict)  # by interaction's token
+    standing: dict[str, dict[str, Message]] = field(default_factory=dict)  # by channel and id, as they stand there now
+    edits: list[tuple[str, str]] = field(default_factory=list)  # channel, text
+    editable: bool = True
     _by_nonce: dict[tuple[str, str], Message] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,11 +98,36 @@ class Discord:
                 return self._refuse(401, 0, "401: Unauthorized")
             self.signals.append(typing["channel"])
             return Reply(204)
+        if message := _MESSAGE.fullmatch(request.path):
+            return self._of_message(request, message["channel"], message["number"])
         if channel := _CHANNEL.fullmatch(request.path):
             return self._in_channel(request, channel["channel"])
         if webhook := _WEBHOOK.fullmatch(request.path):
             return self._by_interaction(request, webhook)
         return self._refuse(404, 0, "404: Not Found")
+
+    def shown(self, channel: str) -> list[str]:
+        """What people see of us."""
+        return [each["content"] for each in self.standing.get(channel, {}).values()]
+
+    def _of_message(self, request: Request, channel: str, number: str) -> Reply:
+        """Edited, or deleted."""
+        if request.headers.get("authorization") != f"Bot {self.bot_token}":
+            return self._refuse(401, 0, "401: Unauthorized")
+        known = self.standing.get(channel, {}).get(number)
+        if known is None:
+            return self._refuse(404, 10008, "Unknown Message")
+        if request.method == "DELETE":
+            del self.standing[channel][number]
+            return Reply(204)
+        if not self.editable:
+            return answer(429, {"message": "You are being rate limited.", "retry_after": 30.0, "global": False})
+        body = json.loads(request.body)
+        if wrong := self._wrong(body):
+            return wrong
+        self.edits.append((channel, body["content"]))
+        known["content"] = body["content"]
+        return self._given(known)
 
     def _known(self, request: Request) -> Reply | None:
         """What a bot may look up about itself, where it is heard, and channels."""
@@ -137,6 +166,8 @@ class Discord:
             return self._refuse(401, 0, "401: Unauthorized")
         if word in _REFUSALS:
             return self._refuse(*_REFUSALS[word])
+        if request.method == "GET":
+            return answer(200, list(self.standing.get(channel, {}).values())[::-1])
         body = json.loads(request.body)
         known = self._by_nonce.get((channel, str(body.get("nonce"))))
         if known and body.get("enforce_nonce") is True:
@@ -145,6 +176,7 @@ class Discord:
             return wrong
         message = self._new(body, to=channel)
         self._by_nonce[channel, str(body.get("nonce"))] = message
+        self.standing.setdefault(channel, {})[message["id"]] = message
         return self._given(message)
 
     def _by_interaction(self, request: Request, webhook: "re.Match[str]") -> Reply:
@@ -168,7 +200,8 @@ class Discord:
     def _new(self, body: dict[str, Any], *, to: str) -> Message:
         number = str(990000000000000000 + len(self.sends.all))
         self.sends.add(Send(now(), to, "bot", body["content"], number))
-        return {"id": number, "content": body["content"], "flags": body.get("flags", 0), "type": 0}
+        known = {"id": number, "content": body["content"], "flags": body.get("flags", 0), "type": 0}
+        return known | {"author": {"id": ME, "bot": True}, "message_reference": body.get("message_reference")}
 
     def _given(self, message: Message) -> Reply:
         """The answer to what is new."""

@@ -50,6 +50,8 @@ class Telegram:
     signals: list[tuple[str, str]] = field(default_factory=list)  # chat, action
     drafts: list[tuple[str, int, str]] = field(default_factory=list)  # chat, number, text
     shows: bool = True  # whether it takes signals
+    standing: dict[str, dict[int, str]] = field(default_factory=dict)  # by chat, texts by number as they stand there
+    edits: list[tuple[str, str]] = field(default_factory=list)  # chat, text
     sends: Sends = field(init=False)
     server: HttpServer = field(init=False)
 
@@ -99,6 +101,8 @@ class Telegram:
             "getWebhookInfo": self._get_webhook_info,
             "deleteWebhook": self._delete_webhook,
             "getUpdates": self._get_updates,
+            "editMessageText": self._edit,
+            "deleteMessage": self._delete,
         }
         return known[path["method"]](asked) if path["method"] in known else self._refused(404, "Not Found")
 
@@ -138,6 +142,25 @@ class Telegram:
         self.drafts.append((str(asked["chat_id"]), asked["draft_id"], asked["text"]))
         return answer(200, {"ok": True, "result": True})
 
+    def shown(self, chat: str) -> list[str]:
+        """What people see of us."""
+        return list(self.standing.get(chat, {}).values())
+
+    def _edit(self, asked: dict[str, Any]) -> Reply:
+        chat = self.standing.get(str(asked["chat_id"]), {})
+        if asked["message_id"] not in chat:
+            return self._refused(400, "Bad Request: message to edit not found")
+        if chat[asked["message_id"]] == asked["text"]:
+            return self._refused(400, "Bad Request: message is not modified: the same text")
+        self.edits.append((str(asked["chat_id"]), asked["text"]))
+        chat[asked["message_id"]] = asked["text"]
+        return answer(200, {"ok": True, "result": {"message_id": asked["message_id"], "text": asked["text"]}})
+
+    def _delete(self, asked: dict[str, Any]) -> Reply:
+        if self.standing.get(str(asked["chat_id"]), {}).pop(asked["message_id"], None) is None:
+            return self._refused(400, "Bad Request: message to delete not found")
+        return answer(200, {"ok": True, "result": True})
+
     def _set_webhook(self, asked: dict[str, Any]) -> Reply:
         if not asked["url"].startswith("https://"):
             return self._refused(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
@@ -163,10 +186,11 @@ class Telegram:
         return answer(200, {"ok": True, "result": True, "description": "Webhook was deleted"})
 
     def write(self, text: str, *, chat_id: int, number: int) -> None:
-        """Somebody writes to the bot, which has no webhook."""
-        person = {"id": chat_id, "is_bot": False, "first_name": "Ann"}
+        """Somebody writes to the bot, which has no webhook; in a group, where the chat's number is below zero."""
+        person = {"id": abs(chat_id), "is_bot": False, "first_name": "Ann"}
         message = {"message_id": number, "date": int(now()), "from": person, "text": text}
-        message["chat"] = {"id": chat_id, "type": "private", "first_name": "Ann"}
+        private = {"id": chat_id, "type": "private", "first_name": "Ann"}
+        message["chat"] = private if chat_id > 0 else {"id": chat_id, "type": "supergroup", "title": "Shop"}
         self.updates.add({"update_id": number, "message": message})
 
     def _get_updates(self, asked: dict[str, Any]) -> Reply:
@@ -195,6 +219,7 @@ class Telegram:
             return self._refused(400, "Bad Request: message is too long")
         number_of_message = len(self.sends.all) + 1
         self.sends.add(Send(now(), str(asked["chat_id"]), "bot", text, str(number_of_message)))
+        self.standing.setdefault(str(asked["chat_id"]), {})[number_of_message] = text
         if word == "lost":
             return Reply(0, hangs_up=True)
         chat = {"id": asked["chat_id"], "type": "private"}

@@ -1,5 +1,6 @@
 """Does every call that a channel can make keep to its provider's official description?"""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from tests.suites.channels.golden import account, deliveries, sender
 
 DESCRIBED = sorted({*PROVIDERS, "slack"})
 GOLDEN = [pytest.param(name, each, id=f"{name}-{case}") for name in DESCRIBED for case, each in deliveries(name)]
+DRAFTED = {"slack": "1795240800.000200", "discord": "880000000000000001"}
 FILES = {
     "telegram": Attachment(provider_file_id="AgACAgIAAxkBAAMq"),
     "whatsapp_cloud": Attachment(provider_file_id="1003380000000001"),
@@ -74,16 +76,17 @@ def _signals(channel: str) -> Iterator[Call]:
 
 
 def _drafts(channel: str) -> Iterator[Call]:
-    speaks = CHANNELS[channel]
+    """Of a person's chat, and where it is another thing, of a group's."""
+    speaks, given = CHANNELS[channel], account(channel).credentials
     if not isinstance(speaks, Drafts):
         return
-    given = account(channel).credentials
-    outgoing = Outgoing("d-1", 0, "so far", _chat(channel), account(channel).address)
-    for each in (outgoing, replace(outgoing, draft="1795240800.000200")):
-        for flow in (speaks.draft(each, given, turn_id="t-1"), speaks.retract(each, given, turn_id="t-1")):
-            call = next(flow, None)
-            if call:
-                yield call
+    for chat in {_chat(channel), "-1001234567890:7"} if channel == "telegram" else {_chat(channel)}:
+        asked = Outgoing("d-1", 0, "so far", chat, account(channel).address, reply_to=DRAFTED.get(channel, "42"))
+        drawn = replace(asked, draft=DRAFTED.get(channel, "43"))
+        for each in (asked, drawn):
+            yield from _all(speaks.draft(each, given, turn_id="t-1"), "")
+            yield from _all(speaks.retract(each, given, turn_id="t-1"), "110000000000000001")
+        yield from _all(speaks.deliver(drawn, given), "")
 
 
 def _set_up(channel: str) -> Iterator[Call]:
@@ -102,13 +105,11 @@ def _set_up(channel: str) -> Iterator[Call]:
 
 def _all(flow: Any, address: str) -> Iterator[Call]:
     """Each call, as long as what is answered leads to another."""
-    call = next(flow, None)
-    while call:
-        yield call
-        try:
-            call = flow.send(Answer(200, {}, orjson.dumps(_answered(address))))
-        except (StopIteration, DeliveryError, Refused):
-            call = None
+    answer = None
+    with contextlib.suppress(StopIteration, DeliveryError, Refused):
+        while True:
+            yield flow.send(answer)
+            answer = Answer(200, {}, orjson.dumps(_answered(address)))
 
 
 def _answered(address: str) -> Mapping[str, Any]:

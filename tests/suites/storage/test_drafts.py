@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from kit.ids import new_id
+from kit.moments import seconds
 from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
+from parley.storage.v1.pacing_pb2 import Pacing, Rate
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.backends.conversations import Conversations
 from storage_service.backends.drafts import DraftBook
@@ -43,14 +45,26 @@ class Desk:
         return granted
 
     async def record(self, turn: LeasedTurn, state: str, provider_id: str = "", worker: str = "s1") -> bool:
+        return (await self.recorded(turn, state, provider_id, worker)).granted
+
+    async def recorded(
+        self, turn: LeasedTurn, state: str, provider_id: str = "", worker: str = "s1", pacing: Pacing | None = None
+    ) -> pb.DraftResult:
         record = pb.DraftRecord(
             tenant_id=TENANT,
             turn_id=turn.turn_id,
             state=f"DRAFT_STATE_{state}",
             provider_message_id=provider_id,
+            pacing=pacing,
         )
-        (granted,) = await self.book.record(worker, [record])
-        return granted
+        (result,) = await self.book.record(worker, [record])
+        return result
+
+    async def waits(self, turn: LeasedTurn, pacing: Pacing) -> float:
+        """For how many seconds a draft has to."""
+        result = await self.recorded(turn, "BEGUN", pacing=pacing)
+        assert result.granted
+        return seconds(result.wait)
 
     async def left(self, after_seconds: float = 2.0) -> list[tuple[int, str]]:
         """What must go now: kind and the provider's id."""
@@ -94,6 +108,35 @@ async def a_turn(store: Store, chat: str = "chat-1") -> LeasedTurn:
     await store.hear("hi", chat_id=chat)
     (turn,) = await store.lease()
     return turn
+
+
+async def test_where_drafts_count_one_is_shown_only_while_all_that_replies_may_send_is_free(store: Store) -> None:
+    pace = Pacing(chat=Rate(interval_micros=4_000_000, burst=4))
+    turn = await a_turn(store)
+    async with at_desk(store) as desk:
+        assert await desk.waits(turn, pace) == 0
+        assert await desk.rows() == 1
+        assert await desk.waits(turn, pace) == pytest.approx(4, abs=0.1)
+        store.clock.pass_seconds(4.5)
+        assert await desk.waits(turn, pace) == 0
+        assert await desk.waits(turn, Pacing()) == 0, "a chat without a rate"
+        other = await a_turn(store, "chat-2")
+        assert await desk.waits(other, pace) == 0, "another chat"
+
+
+async def test_a_draft_that_is_too_early_is_not_on_record_and_topics_share_what_a_group_may_send(
+    store: Store,
+) -> None:
+    group = Pacing(chat=Rate(interval_micros=4_000_000, burst=4), recipient="-100")
+    first, second = await a_turn(store, "-100:1"), await a_turn(store, "-100:2")
+    async with at_desk(store) as desk:
+        assert await desk.waits(first, group) == 0
+        assert await desk.waits(second, group) == pytest.approx(4, abs=0.1)
+        assert await desk.rows() == 1
+        assert not (await desk.recorded(first, "BEGUN", worker="s2", pacing=group)).granted
+        store.clock.pass_seconds(4.5)
+        assert await desk.waits(second, group) == 0
+        assert await desk.rows() == 2
 
 
 async def test_the_account_says_whether_its_turns_are_progressive(store: Store) -> None:

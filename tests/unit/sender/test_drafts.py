@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from google.protobuf.duration_pb2 import Duration
+
 from channels.channel import Answer, Call, Credentials, Outgoing, Rejected, Throttled, Unknown
 from channels.presence import DraftManners, Drawing, Gesture
 from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.pacing_pb2 import Pacing, Rate
 from sender_service.domain.drafts import SETTLES_SECONDS, USED_SECONDS, Drafts, Wanted
 from tests.unit.sender.road import Pigeon
 
@@ -19,7 +22,10 @@ class Owl(Pigeon):
     """A channel whose drafts are messages."""
 
     name = "owl"
-    draft_manners = DraftManners(chat_seconds=0.0, account_seconds=0.0, stay=True)
+    manners: DraftManners | None = DraftManners(chat_seconds=0.0, account_seconds=0.0, stay=True)
+
+    def draft_manners(self, _outgoing: Outgoing) -> DraftManners | None:
+        return self.manners
 
     def draft(self, outgoing: Outgoing, _credentials: Credentials, *, turn_id: str) -> Drawing:
         answer = yield Call("POST", "http://loft/", {}, f"{outgoing.draft or turn_id}: {outgoing.text}".encode(), 5.0)
@@ -32,7 +38,7 @@ class Owl(Pigeon):
 class Moth(Owl):
     """One whose drafts fade by themselves."""
 
-    draft_manners = DraftManners(chat_seconds=0.0, account_seconds=0.0, stay=False)
+    manners = DraftManners(chat_seconds=0.0, account_seconds=0.0, stay=False)
 
     def draft(self, _outgoing: Outgoing, _credentials: Credentials, *, turn_id: str) -> Drawing:
         yield Call("POST", "http://loft/", {}, turn_id.encode(), 5.0)
@@ -48,7 +54,9 @@ class Sky:
     grants: Callable[[pb.DraftRecord], bool] = lambda _record: True
     heard: list[str] = field(default_factory=list)
     records: list[pb.DraftRecord] = field(default_factory=list)
+    waits: list[Duration | None] = field(default_factory=list)  # of what is begun, one after the other
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    pacing: Pacing | None = None
     now: float = 1000.0
 
     def __post_init__(self) -> None:
@@ -63,9 +71,9 @@ class Sky:
             raise failure
         return Answer(200, {}, b"id-1")
 
-    async def record(self, record: pb.DraftRecord) -> bool:
+    async def record(self, record: pb.DraftRecord) -> pb.DraftResult:
         self.records.append(record)
-        return self.grants(record)
+        return pb.DraftResult(granted=self.grants(record), wait=self.waits.pop(0) if self.waits else None)
 
     @property
     def states(self) -> list[str]:
@@ -74,7 +82,11 @@ class Sky:
     def wanted(self, text: str = "", turn: str = "turn-1", draft_message_id: str = "") -> Wanted:
         signal = pb.Signal(tenant_id="t1", turn_id=turn, conversation_id="c1", account_id="a1", text=text)
         signal.draft_message_id = draft_message_id
-        return Wanted(signal, OUTGOING, self.channel, Credentials({}))
+        return Wanted(signal, OUTGOING, self.channel, Credentials({}), self.pacing)
+
+    async def heard_more_than(self, count: int) -> None:
+        while len(self.heard) <= count:
+            await asyncio.sleep(0)
 
     async def draw(self, *texts: str) -> list[str]:
         """One after the other, each when the one before was shown. What the provider heard."""
@@ -115,13 +127,41 @@ async def test_what_looks_the_same_is_not_edited() -> None:
 
 async def test_drafts_keep_the_providers_pace_in_a_chat_and_for_the_account() -> None:
     sky = Sky()
-    sky.channel.draft_manners = DraftManners(chat_seconds=30.0, account_seconds=60.0, stay=True)
+    sky.channel.manners = DraftManners(chat_seconds=30.0, account_seconds=60.0, stay=True)
     await sky.draw("One.", "Two.")
     sky.drafts.draw(sky.wanted("Elsewhere.", turn="turn-2"))
     await sky.settled()
     assert sky.heard == ["turn-1: One."]
     assert await sky.drafts.settle(reply()) == "id-1", "and a reply waits for no pace"
     await sky.drafts.close()
+
+
+async def test_where_drafts_count_each_is_asked_for_and_waits_as_long_as_replies_may_need() -> None:
+    sky = Sky(waits=[None, None, Duration(nanos=1)])  # of what is begun, shown, begun too early, begun
+    sky.channel.manners = DraftManners(chat_seconds=0.0, account_seconds=0.0, stay=True, counted=True)
+    pace = Pacing(chat=Rate(interval_micros=4_000_000, burst=4))
+    sky.pacing = pace
+    assert await sky.draw("One.") == ["turn-1: One."]
+    assert [(each.state, each.pacing) for each in sky.records[:1]] == [(pb.DRAFT_STATE_BEGUN, pace)]
+    sky.drafts.draw(sky.wanted("One. Two."))
+    await asyncio.wait_for(sky.heard_more_than(1), 30)
+    assert sky.heard == ["turn-1: One.", "id-1: One. Two."]
+    assert sky.states == ["BEGUN", "SHOWN", "BEGUN", "BEGUN"]
+
+
+async def test_where_a_chat_shows_none_nothing_is_drawn() -> None:
+    sky = Sky()
+    sky.channel.manners = None
+    assert await sky.draw("One.") == []
+    assert sky.records == []
+
+
+async def test_what_was_refused_before_anything_stood_there_is_said_to_be_gone() -> None:
+    for failure in (Rejected(kind="recipient"), Throttled(retry_after=timedelta(seconds=30))):
+        sky = Sky(failures=[failure])
+        assert await sky.draw("One.") == ["turn-1: One."]
+        assert sky.states == ["BEGUN", "GONE"]
+        await sky.drafts.close()
 
 
 async def test_nothing_is_drawn_once_the_reply_is_on_its_way() -> None:

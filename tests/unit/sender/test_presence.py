@@ -22,6 +22,7 @@ from parley.storage.v1.signal_requests_pb2 import (
     SIGNAL_KIND_READ,
     SIGNAL_KIND_TYPING,
     DraftRecord,
+    DraftResult,
     Signal,
     WatchSignalsResponse,
 )
@@ -69,8 +70,8 @@ class Sky:
         addresses = Addresses("", {"loft": "http://loft"})
         self.presence = Presence(channels, self.call, addresses, lambda: self.now, drafts)
 
-    async def record(self, _record: DraftRecord) -> bool:
-        return True
+    async def record(self, _record: DraftRecord) -> DraftResult:
+        return DraftResult(granted=True)
 
     async def call(self, call: Call, _within_seconds: float) -> Answer:
         self.heard.append(call.body.decode())
