@@ -82,7 +82,9 @@ def _interactive(message: chat.ChannelMessage, said: Item) -> None:
     chosen = mapping(said.get("interactive"))
     kind = string(chosen.get("type"))
     reply = mapping(chosen.get(kind))
-    filled = whatsapp_forms.answers(string(reply.get("response_json")))
+    # Of an address the body is the address as it is written; of a form it is the word "Sent".
+    in_words = reply.get("name") == "address_message"
+    filled = "" if in_words else whatsapp_forms.answers(string(reply.get("response_json")))
     message.text = string(reply.get("title")) or filled or string(reply.get("body")) or string(reply.get("name"))
     message.no_turn = kind == "call_permission_reply"  # whether we may call is no question
     note(
