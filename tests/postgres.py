@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -52,6 +53,8 @@ HOW_TO_FIX = (
 class Server:
     """A Postgres server with one fresh database for whoever asks."""
 
+    _copying = ""
+
     def __init__(self, server_url: str) -> None:
         self.server_url = server_url
         self._templates: dict[str, str] = {}
@@ -65,7 +68,7 @@ class Server:
         """Gives the URL of a new database: empty, or as `prepare(url)` made it, which runs once per session."""
         template = self._template(prepare) if prepare else "template0"
         name = f"t_{uuid.uuid4().hex}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._copying}')
         url = self.url(name)
         self._given.add(url)
         return url
@@ -109,6 +112,8 @@ class Cluster(Server):
         self._account = _account()
         self._bin = _readable_binaries(self.folder, self._account)
         self._process: subprocess.Popen[bytes] | None = None
+        # Where nothing waits for a disk, files are copied in half the time of pages, which go through the log.
+        self._copying = "" if fsync or _version_of(self._bin) < 15 else "STRATEGY FILE_COPY"
         durable = {} if fsync else {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
         self._options = {"max_connections": "200", "shared_buffers": "64MB", **durable, **(options or {})}
         self._initialise()
@@ -270,6 +275,12 @@ def _lives(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in {"Z", "X"}
+
+
+def _version_of(folder: Path) -> int:
+    """The number in "postgres (PostgreSQL) 15.18 (Debian ...)"."""
+    told = subprocess.run([f"{folder}/postgres", "--version"], check=True, capture_output=True, text=True, **APART)
+    return int(re.search(r"\) (\d+)", told.stdout)[1])  # type: ignore[index]
 
 
 def _version(folder: Path) -> float:

@@ -74,7 +74,7 @@ class Mesh:
         except OSError:
             return 0
 
-    def wait_until(self, holds: Callable[[], bool], *, seconds: float = 10) -> None:
+    def wait_until(self, holds: Callable[[], bool], *, seconds: float = 60) -> None:
         """While the mesh runs."""
 
         def still_holds() -> bool:

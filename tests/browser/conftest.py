@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.suites.gateway.conftest import World, running
@@ -12,7 +12,7 @@ from tests.suites.gateway.conftest import World, running
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A gateway that answers."""
     async with running(tmp_path) as started:
@@ -20,13 +20,20 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield started
 
 
-@pytest.fixture
-async def browser(browser_path: str) -> AsyncIterator[Browser]:
-    """One for a test."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _running_for_module(browser_path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
         yield started
         await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(_running_for_module: Browser) -> AsyncIterator[Browser]:
+    """One for all tests of a module, each of which finds it without a window, a cookie or a cache."""
+    yield _running_for_module
+    for left in list(_running_for_module.contexts):
+        await left.close()
 
 
 @asynccontextmanager

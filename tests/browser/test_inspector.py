@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from channels.payload import parse_form
@@ -13,10 +14,11 @@ from kit.credentials import inspector_token, mesh_token
 from tests.browser.test_page import shoot
 from tests.suites.gateway.conftest import World, running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 WAIT = 30_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A gateway whose inspector is on, with something good and something bad in it."""
     async with running(tmp_path, webhook_inspector="on") as started:

@@ -9,6 +9,7 @@ from tests.browser.conftest import visiting
 from tests.browser.test_page import shoot, write
 from tests.suites.gateway.conftest import World
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWER = (Path(__file__).parents[1] / "suites" / "channels" / "long_answer.md").read_text()
 WIDE = """| day | from | to | what is brought, and by whom | what it costs without tips |
 |---|---|---|---|---|

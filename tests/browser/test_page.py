@@ -11,6 +11,7 @@ from parley.chat.v1 import message_pb2 as chat
 from tests.browser.conftest import visiting
 from tests.suites.gateway.conftest import World
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWER = (
     "Of course. Orders placed before 14:00 leave our warehouse the same day, and you get a tracking link by e-mail.\n\n"
     "If something is missing, tell me the order number and I will look it up."

@@ -13,6 +13,7 @@ from tests.browser.test_page import shoot
 from tests.mesh.world import World
 from tests.sandboxed import Sandbox, sandboxed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )

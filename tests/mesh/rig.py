@@ -235,7 +235,7 @@ class Storage:
 
     async def until_delivered(self, provider_message_id: str) -> None:
         """Waits until the provider's receipt has raised that delivery."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 delivered = await self.deliveries(chat.DELIVERY_STATE_DELIVERED)
                 if provider_message_id in {each.provider_message_id for each in delivered}:

@@ -115,7 +115,7 @@ def person() -> str:
     return f"+1{next(_numbers)}"
 
 
-async def until(condition: Callable[[], object], within_seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], within_seconds: float = 60.0) -> None:
     """Waits for what another thread or process brings about."""
     async with asyncio.timeout(within_seconds):
         while not condition():

@@ -52,7 +52,7 @@ async def test_two_hundred_conversations_over_four_connections_see_no_inversion(
     people = [person() for _ in range(PEOPLE)]
     async with mesh.storage() as storage, storage.quiet_window(0), Talk(mesh, connections=CONNECTIONS) as talk:
         await asyncio.gather(*(_speak(talk, who) for who in people))
-        await until(lambda: all(_last(world, who) == MESSAGES for who in people), 60)
+        await until(lambda: all(_last(world, who) == MESSAGES for who in people), 100)
     heard = {who: [_number(text) for text in world.twilio.sends.texts(f"whatsapp:{who}")] for who in people}
     inverted = {who: numbers for who, numbers in heard.items() if numbers != sorted(set(numbers))}
     assert inverted == {}

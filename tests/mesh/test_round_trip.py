@@ -30,7 +30,7 @@ async def test_whatsapp_sms_and_telegram_messages_are_answered_by_one_call_to_th
 async def test_a_message_in_the_web_chat_is_answered_there(mesh: Mesh) -> None:
     async with Talk(mesh) as talk:
         chat = await talk.chat("hello from the page")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(await chat.texts()) < 2:
                 await asyncio.sleep(0.05)
         assert await chat.texts() == ["hello from the page", "re: hello from the page"]

@@ -79,14 +79,14 @@ async def test_a_send_whose_answer_was_lost_is_settled_by_what_slack_says_was_po
             (send,) = world.slack.sends.to(place)
             written = world.slack.posted[send.id]["metadata"]
             delivery_id = written["event_payload"]["delivery_id"]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while delivery_id not in {each.id for each in await storage.deliveries(chat.DELIVERY_STATE_UNKNOWN)}:
                     await asyncio.sleep(0.05)
         finally:
             world.slack.mode = "ok"
         posted = {"type": "message_metadata_posted", "app_id": "A1", "channel_id": place, "message_ts": send.id}
         assert (await talk.post(_signed(mesh, {**posted, "metadata": written}))).status == 200
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while delivery_id not in {each.id for each in await storage.deliveries(chat.DELIVERY_STATE_SENT)}:
                 await asyncio.sleep(0.05)
     assert len(world.slack.sends.to(place)) == 1

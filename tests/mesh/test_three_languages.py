@@ -41,7 +41,7 @@ async def _held(talk: Talk, world: World, *, channel: str, language: str) -> lis
     say, replies = await _line(talk, world, channel)
     for number, text in enumerate((SAID[language], *COMMANDS), 1):
         await say(text)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(await replies()) < number:
                 await asyncio.sleep(0.02)
     return list(await replies())

@@ -98,7 +98,7 @@ async def test_leasing_goes_on_when_storage_is_back(tmp_path: Path) -> None:
 async def test_at_the_stop_what_can_end_ends_and_nothing_new_is_begun(tmp_path: Path) -> None:
     async with working(tmp_path, drain_seconds=5, waits=True) as scene:
         scene.desk.add("a")
-        await scene.until(lambda: scene.thinker.thinking == 1)
+        await scene.until(lambda: scene.thinker.thinking == 1 and scene.desk.leasing == 1)
         scene.stopping.set()
         await scene.until(lambda: scene.desk.leasing == 0)
         scene.desk.add("b")
