@@ -25,6 +25,15 @@ def world() -> Iterator[World]:
         yield around
 
 
+@pytest.fixture(autouse=True)
+def _every_call_keeps_to_its_providers_description(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a mesh called during a test."""
+    yield
+    if "world" in request.fixturenames:
+        world: World = request.getfixturevalue("world")
+        assert world.complaints() == []
+
+
 @pytest.fixture(scope="session", params=SHAPES)
 def mesh(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A mesh of each shape; a test that needs only some says which with BOTH or FULL."""

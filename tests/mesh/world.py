@@ -12,10 +12,12 @@ from tests.simulated.ollama import Ollama
 from tests.simulated.slack import SIGNING_SECRET, Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import Twilio
+from tests.suites.channels.described import against_all
 
 Result = TypeVar("Result")
 
 PHONE_NUMBER_ID = "106540352242922"
+PROVIDERS = ("twilio", "telegram", "discord", "slack", "meta")
 
 
 class World:
@@ -50,6 +52,14 @@ class World:
         """Does something on the world's loop, from a test's."""
         future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return future.result(30)
+
+    def complaints(self) -> list[str]:
+        """What the providers would say against the calls that came since this was asked last."""
+        servers = {name: getattr(self, name).server for name in PROVIDERS}
+        heard = {name: list(server.heard) for name, server in servers.items()}
+        for server in servers.values():
+            server.heard.clear()
+        return [said for name, calls in heard.items() for said in against_all(name, calls)]
 
     def environment(self) -> dict[str, str]:
         """What a mesh must know of it."""

@@ -44,6 +44,7 @@ class Reply:
 
 
 TURNS_TO_CONNECT = 5
+MOST_HEARD = 1000
 # Every process of a run has ports of its own.
 _LANES, _LANE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 PORTS = range(12_000, 32_000)[int(_LANE.removeprefix("gw")) % _LANES :: _LANES]
@@ -140,6 +141,7 @@ class HttpServer:
     def __init__(self, handler: Handler, port: int = 0) -> None:
         self.port = port
         self.files: dict[str, File] = {}  # by path; whatever else is asked for goes to the handler
+        self.heard: list[Request] = []  # what the handler was asked, up to MOST_HEARD; who reads it may empty it
         self.handler = handler
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
@@ -155,7 +157,11 @@ class HttpServer:
 
     def _answer(self, request: Request) -> Reply:
         kept = self.files.get(request.path) if request.method == "GET" else None
-        return kept.shown(request) if kept else self.handler(request)
+        if kept:
+            return kept.shown(request)
+        if len(self.heard) < MOST_HEARD:
+            self.heard.append(request)
+        return self.handler(request)
 
     async def refuse(self) -> None:
         """Nobody listens any more, and who is connected is cut."""

@@ -3,11 +3,14 @@
 Each file names its source. `undescribed` is what its description lacks and the provider's pages say.
 """
 
+import email
+import email.policy
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import jsonschema_rs
@@ -29,6 +32,66 @@ MEDIA_TYPES = {
     "multipart": "multipart/form-data",
 }
 NOT_ARGUMENTS = {"self", "kwargs"}
+# A stand-in's name -> the channels that may call it, and what the provider's own paths begin with.
+STAND_INS: dict[str, tuple[tuple[str, ...], str]] = {
+    "discord": (("discord",), "/api/v10"),
+    "instagram": (("instagram",), ""),
+    "meta": (("whatsapp_cloud", "instagram"), ""),
+    "slack": (("slack",), "/api"),
+    "telegram": (("telegram",), ""),
+    "twilio": (("sms",), ""),
+    "whatsapp": (("whatsapp_cloud",), ""),
+}
+_validators: dict[int, jsonschema_rs.Draft202012Validator] = {}  # by what they are of, which is read once
+
+
+class Heard(Protocol):
+    """A request as it came to a stand-in."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def query(self) -> str: ...
+
+
+def against_all(stand_in: str, heard: Iterable[Heard]) -> list[str]:
+    """What the provider would say against what came to its stand-in, each complaint once."""
+    return sorted({said for each in heard for said in _against_one(stand_in, each)})
+
+
+def _against_one(stand_in: str, heard: Heard) -> list[str]:
+    channels, prefix = STAND_INS[stand_in]
+    path = heard.path if heard.path.startswith(prefix + "/") else prefix + heard.path
+    headers, body = read(heard.headers, heard.body)
+    asked = {"method": heard.method, "url": f"{path}?{heard.query}" if heard.query else path, "headers": headers}
+    found = min((complaints(each, **asked, body=body) for each in channels), key=len)  # type: ignore[arg-type]
+    return [f"{heard.method} {path}: {each}" for each in found]
+
+
+def read(headers: Mapping[str, str], body: bytes) -> tuple[Mapping[str, str], Any]:
+    """What a body says. Discord's form has the JSON that is described in a part of its own."""
+    kind = headers.get("content-type", "")
+    if not body:
+        return headers, None
+    if kind.startswith("application/json"):
+        return headers, orjson.loads(body)
+    if not kind.startswith("multipart/"):
+        return headers, dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
+    form = email.message_from_bytes(f"content-type: {kind}\r\n\r\n".encode() + body, policy=email.policy.HTTP)
+    fields = {
+        str(part.get_param("name", header="content-disposition")): bytes(part.get_payload(decode=True))
+        for part in form.iter_parts()
+    }
+    if "payload_json" in fields:
+        assert set(fields) == {"payload_json", "files[0]"}
+        return {**headers, "content-type": "application/json"}, orjson.loads(fields["payload_json"])
+    return headers, {name: value.decode(errors="replace") for name, value in fields.items()}
 
 
 def complaints(channel: str, *, method: str, url: str, headers: Mapping[str, str], body: Any) -> list[str]:
@@ -65,6 +128,7 @@ def _against(
     return said
 
 
+@cache
 def _operations(channel: str) -> list[dict[str, Any]]:
     described: dict[str, Any] = orjson.loads((DESCRIBED / f"{PROVIDERS[channel]}.json").read_bytes())
     return list(described["operations"])
@@ -72,10 +136,12 @@ def _operations(channel: str) -> list[dict[str, Any]]:
 
 def _matched(operation: Mapping[str, Any], method: str, *, path: str) -> re.Match[str] | None:
     """The path's parameters, where a description's path is this one."""
-    if operation["method"] != method:
-        return None
-    pieces = re.split(r"\{[^}]*\}", operation["path"])
-    return re.fullmatch("([^/]+)".join(map(re.escape, pieces)), path)
+    return _path(operation["path"]).fullmatch(path) if operation["method"] == method else None
+
+
+@cache
+def _path(described: str) -> re.Pattern[str]:
+    return re.compile("([^/]+)".join(map(re.escape, re.split(r"\{[^}]*\}", described))))
 
 
 def _typed(fields: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +159,9 @@ def _read(value: str, kind: object) -> Any:
 
 
 def _broken(schema: Mapping[str, Any], value: Any, *, where: str) -> list[str]:
-    validator = jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True)
-    return [f"{where}: {each.message}" for each in validator.iter_errors(value)]
+    if id(schema) not in _validators:
+        _validators[id(schema)] = jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True)
+    return [f"{where}: {each.message}" for each in _validators[id(schema)].iter_errors(value)]
 
 
 def _against_slack(url: str, body: Any) -> list[str]:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -16,7 +16,8 @@ from channels.registry import CHANNELS
 from channels.setup import Candidate, Refused
 from channels.setup_registry import SETUPS
 from parley.chat.v1.message_pb2 import Attachment
-from tests.suites.channels.described import PROVIDERS, complaints
+from sandbox.provider import Ask
+from tests.suites.channels.described import PROVIDERS, against_all, complaints, read
 from tests.suites.channels.golden import account, deliveries, sender
 
 DESCRIBED = sorted({*PROVIDERS, "slack"})
@@ -45,8 +46,8 @@ def test_what_a_delivery_sends_keeps_to_the_providers_description(channel: str, 
 def test_signals_set_up_and_files_are_asked_for_as_the_provider_describes(channel: str) -> None:
     asked = [*_signals(channel), *_drafts(channel), *_set_up(channel), *_files(channel)]
     for call in asked:
-        body = _read(call)
-        found = complaints(channel, method=call.method, url=call.url, headers=call.headers, body=body)
+        headers, body = read(call.headers, call.body)
+        found = complaints(channel, method=call.method, url=call.url, headers=headers, body=body)
         assert found == [], call
     assert asked
 
@@ -61,6 +62,16 @@ def test_a_call_that_is_not_described_is_found_out(channel: str) -> None:
     assert complaints(channel, **asked, body=body) == []
     assert complaints(channel, **asked, body={**body, "no_such_field": "x"})
     assert complaints(channel, **asked | {"url": call["url"] + "s"}, body=body)
+
+
+def test_what_came_to_a_stand_in_is_held_against_its_providers_description() -> None:
+    """So that the meshes' tests, whose calls are, mean something."""
+    headers = {"content-type": "application/json"}
+    asked = Ask("POST", "/bot123:abc/sendMessage", headers, b'{"chat_id": 1, "text": "hello"}')
+    assert against_all("telegram", [asked]) == []
+    wrong = replace(asked, body=b'{"chat_id": 1, "words": "hello"}')
+    assert len(against_all("telegram", [asked, wrong, wrong])) == 2
+    assert len(against_all("telegram", [replace(asked, path="/bot123:abc/sendWords")])) == 1
 
 
 def _signals(channel: str) -> Iterator[Call]:
@@ -144,11 +155,3 @@ def _chat(channel: str) -> str:
 
 def _message(channel: str) -> str:
     return {"slack": "1795240800.000100", "telegram": "42", "discord": "interaction:1"}.get(channel, "SM" + "0" * 32)
-
-
-def _read(call: Call) -> Any:
-    if not call.body:
-        return None
-    if call.headers.get("content-type", "").startswith("application/json"):
-        return orjson.loads(call.body)
-    return dict(parse_qsl(call.body.decode(), keep_blank_values=True, strict_parsing=True))

@@ -1,10 +1,7 @@
 """Is a file given by calls that its provider describes, whether it is linked to or sent along?"""
 
-import email
-import email.policy
-from collections.abc import Iterator, Mapping
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -14,7 +11,7 @@ from channels.files import File
 from channels.media import Gives
 from channels.registry import CHANNELS
 from parley.chat.v1 import message_pb2 as chat
-from tests.suites.channels.described import PROVIDERS, complaints
+from tests.suites.channels.described import PROVIDERS, complaints, read
 from tests.suites.channels.golden import account, sender
 
 LINK = "https://shop.example/a"
@@ -53,7 +50,7 @@ def test_a_file_is_given_as_the_provider_describes(channel: str, way: str, kind:
     calls = list(_calls(channel, file))
     assert calls
     for call in calls:
-        headers, body = _read(call)
+        headers, body = read(call.headers, call.body)
         assert complaints(channel, method=call.method, url=call.url, headers=headers, body=body) == [], call
 
 
@@ -73,21 +70,3 @@ def _calls(channel: str, file: File) -> Iterator[Call]:
             call = flow.send(answer)
         except StopIteration:
             call = None
-
-
-def _read(call: Call) -> tuple[Mapping[str, str], Any]:
-    """Discord's form has the JSON that is described in a part of its own."""
-    kind = call.headers.get("content-type", "")
-    if kind.startswith("application/json"):
-        return call.headers, orjson.loads(call.body)
-    if not kind.startswith("multipart/"):
-        return call.headers, dict(parse_qsl(call.body.decode(), keep_blank_values=True, strict_parsing=True))
-    form = email.message_from_bytes(f"content-type: {kind}\r\n\r\n".encode() + call.body, policy=email.policy.HTTP)
-    fields = {
-        str(part.get_param("name", header="content-disposition")): bytes(part.get_payload(decode=True))
-        for part in form.iter_parts()
-    }
-    if "payload_json" in fields:
-        assert set(fields) == {"payload_json", "files[0]"}
-        return {**call.headers, "content-type": "application/json"}, orjson.loads(fields["payload_json"])
-    return call.headers, {name: value.decode(errors="replace") for name, value in fields.items()}

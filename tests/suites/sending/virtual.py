@@ -31,6 +31,7 @@ from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.receipts import record, rows_of
+from tests.suites.channels.described import against_all
 from tests.suites.storage.hot import START, TENANT, Store, a_commit, a_submission
 from tests.unit.sandbox.world import drawn
 
@@ -89,6 +90,7 @@ class Virtual:
     calling: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     accounts: dict[str, AccountSecrets] = field(default_factory=dict)
+    complaints: set[str] = field(default_factory=set)  # what the providers' descriptions say against the calls
 
     def __post_init__(self) -> None:
         draw = drawn()
@@ -122,6 +124,7 @@ class Virtual:
 
     async def close(self) -> None:
         await self._outbox.close()
+        assert self.complaints == set(), "a call that its provider does not describe"
 
     async def ask(self, channel: str, people: Sequence[int], *replies: str) -> list[str]:
         """These people write, and are answered at once, each with all of the replies. Who they are."""
@@ -221,6 +224,7 @@ class Virtual:
         name, path = url.path.lstrip("/").split("/", 1)
         ask = Ask(call.method, f"/{path}", call.headers, call.body, url.query)
         provider = next(line.provider for line in self.lines.values() if line.provider.name == name)
+        self.complaints |= set(against_all(name, [ask]))
         said = provider.answer(ask)
         if isinstance(said, Reply):
             return said
