@@ -98,11 +98,15 @@ class AccountMismatch(ParleyError, code=Code.PERMISSION_DENIED, http=403):
     """The webhook is addressed to another account than its URL names."""
 
 
-# 404 and 409: what is named, and its state.
+# 404, 409 and 410: what is named, and its state.
 
 
 class NotFound(ParleyError, code=Code.NOT_FOUND, http=404):
     """What the request names does not exist."""
+
+
+class MediaExpired(ParleyError, code=Code.NOT_FOUND, http=410):
+    """The file was kept for its time, and its bytes are removed."""
 
 
 class ModelUnknown(ParleyError, code=Code.NOT_FOUND, http=404):

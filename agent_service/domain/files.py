@@ -23,6 +23,7 @@ WHY = {
     "wrong_type": "it is not what it says it is",
     "not_found": "it is not there any more",
     "empty": "it is empty",
+    "expired": "it was kept for its time and is removed",
     "not_supported": "this channel gives no files",
 }
 

@@ -1,4 +1,4 @@
-"""How does /openapi.json describe what the framework does not see: webhooks, and the stream of events?"""
+"""How does /openapi.json describe what the framework does not see: webhooks, files, and the stream of events?"""
 
 from typing import Any
 
@@ -39,7 +39,21 @@ _REFUSALS = {
     "415": "The body is neither a form nor JSON, or is compressed",
     "503": "Not accepted now; come again after Retry-After",
 }
+_NAMED = {
+    "/v1/media/{media_id}": ("media_id", "Our id of the bytes, as ListMessages shows it with the attachment"),
+    "/media/{token}": ("token", "What a provider was given, for an hour"),
+}
+_MEDIA = {
+    "200": "The bytes, as a download with the type that they have",
+    "400": "It is no id",
+    "401": "No API key that is valid",
+    "403": "The API key lacks conversations.read",
+    "404": "No such file, or it was never had; or the link has ended",
+    "410": "It was kept for its time (MEDIA_RETENTION_SECONDS), and its bytes are removed",
+    "503": "Not now; come again after Retry-After",
+}
 _SECURITY = {"session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"}}
+_KEY = {"key": {"type": "http", "scheme": "bearer", "description": "An API key of the tenant"}}
 
 
 def complete(app: FastAPI) -> None:
@@ -53,8 +67,9 @@ def complete(app: FastAPI) -> None:
             for path in ("/webhook/{channel}", "/webhook/{channel}/{account_key}"):
                 schema["paths"][path] = _webhook(path)
             schema["paths"]["/webhook/{channel}/{account_key}/status"] = _webhook("status")
+            schema["paths"] |= {path: _media(path) for path in _NAMED}
             components = schema.setdefault("components", {})
-            components["securitySchemes"] = _SECURITY
+            components["securitySchemes"] = _SECURITY | _KEY
             components["schemas"]["Message"] = spoken.Message.model_json_schema()
             for each in ("/v1/chat/messages", "/v1/chat/events"):
                 for operation in schema["paths"][each].values():
@@ -62,6 +77,23 @@ def complete(app: FastAPI) -> None:
         return app.openapi_schema or schema
 
     app.openapi = completed  # type: ignore[method-assign]  # the way that FastAPI documents
+
+
+def _media(path: str) -> dict[str, Any]:
+    """A file's bytes, for who has an API key or a link to it."""
+    name, about = _NAMED[path]
+    keyed = name == "media_id"
+    error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ApiError"}}}}
+    answers = {status: what for status, what in _MEDIA.items() if keyed or status not in {"401", "403"}}
+    named = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": about}
+    operation: dict[str, Any] = {
+        "tags": ["media"],
+        "summary": "Read a File" if keyed else "Read a File by its Link",
+        "parameters": [named],
+        "responses": {status: {"description": what} | error for status, what in answers.items()},
+    }
+    operation["responses"]["200"]["content"] = {"application/octet-stream": {}}
+    return {"get": operation | ({"security": [{"key": []}]} if keyed else {})}
 
 
 def _webhook(path: str) -> dict[str, Any]:

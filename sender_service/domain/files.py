@@ -10,7 +10,7 @@ from channels.channel import Channel, TextLimit
 from channels.files import File
 from channels.media import Download, Gives, Gone, Way
 from channels.rendering import Part, render
-from kit.errors import NotFound, ParleyError
+from kit.errors import MediaExpired, NotFound, ParleyError
 from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
@@ -63,6 +63,8 @@ class Files:
             return outcomes.rejected(f"file_{gone.reason}")
         except NotFound:
             return outcomes.rejected("file_not_found")
+        except MediaExpired:
+            return outcomes.rejected("file_expired")
         except (Passing, ParleyError, TimeoutError):
             return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "file_unreachable")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from sqlmodel import SQLModel, col
 
-from kit.errors import InvalidField
+from kit.errors import InvalidField, MediaExpired
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import MEDIA_STATE_STORED, Attachment
 from parley.storage.v1 import media_service_pb2 as pb
@@ -22,7 +22,8 @@ class StoredMedia:
         self._sessions = sessions
 
     async def get(self, request: pb.GetMediaRequest) -> AsyncGenerator[pb.GetMediaResponse, None]:
-        """What is known of it, and then its bytes piece by piece. NotFound when there are none."""
+        """What is known of it, and then its bytes piece by piece. NotFound when there are none, MediaExpired when they
+        are removed."""
         row = await self.require(request.tenant_id, request.media_id)
         known = pb.Media(
             id=row.id,
@@ -40,10 +41,9 @@ class StoredMedia:
             yield pb.GetMediaResponse(content=piece.content)
 
     async def require(self, tenant_id: str, media_id: str) -> Media:
-        """What is stored. NotFound when nothing is."""
+        """What is stored. NotFound when nothing is, MediaExpired when it was."""
         async with self._sessions.read(tenant_id) as rows:
-            stored = rows.select(Media).where(col(Media.id) == media_id, col(Media.state) == "stored")
-            return await rows.only(stored, kind="media")
+            return await _stored(rows, media_id)
 
 
 async def of_conversation(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[SQLModel]:
@@ -87,12 +87,19 @@ async def _sent(rows: Rows, attachment: Attachment, *, place: int) -> dict[str, 
         if not attachment.url.startswith("https://"):
             raise InvalidField([(f"attachments[{place}].url", "must be https")])
         return document
-    row = await rows.first(rows.select(Media).where(col(Media.id) == attachment.media_id, col(Media.state) == "stored"))
-    if row is None:
-        raise missing("media")
+    row = await _stored(rows, attachment.media_id)
     known = {"sniffed_media_type": row.media_type, "size_bytes": row.size_bytes, "media_type": row.media_type}
     name = attachment.file_name or json.loads(row.attachment).get("file_name", "")
     return document | known | {"media_state": MEDIA_STATE_STORED} | ({"file_name": name} if name else {})
+
+
+async def _stored(rows: Rows, media_id: str) -> Media:
+    row = await rows.first(rows.select(Media).where(col(Media.id) == media_id))
+    if row is not None and row.reason == documents.EXPIRED:
+        raise MediaExpired
+    if row is None or row.state != "stored":
+        raise missing("media")
+    return row
 
 
 async def _forget(rows: Rows, ids: Sequence[str]) -> None:

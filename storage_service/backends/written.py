@@ -255,6 +255,7 @@ MEDIA = Written(
     media.Media,
     key=("tenant_id", "id"),
     changing=(
+        "attachment",
         "state",
         "reason",
         "media_type",

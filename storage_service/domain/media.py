@@ -14,6 +14,7 @@ from storage_service.domain.rows import Key, Message
 # A worker that dies each time is no reason to try for ever.
 MOST_LEASES = 5
 OPEN = ("waiting", "fetching")
+EXPIRED = "expired"
 _NO_FILE = (chat.ATTACHMENT_KIND_LOCATION,)
 
 
@@ -71,6 +72,13 @@ class Media:
         self.state, self.reason, self.ended_at = "unavailable", reason, now
         self.size_bytes, self.pieces, self.sha256 = 0, 0, b""
 
+    def expire(self) -> None:
+        """It was kept for its time: all that stays is that it was here, for who asks for it."""
+        if self.state == "stored":
+            self.state, self.reason = "unavailable", EXPIRED
+        self.attachment, self.media_type, self.ended_at = "{}", "", None
+        self.size_bytes, self.pieces, self.sha256 = 0, 0, b""
+
     def store(self, item: EndFetchRequest, *, now: datetime) -> None:
         self.state, self.reason, self.ended_at = "stored", "", now
         self.media_type, self.size_bytes = item.media_type, item.size_bytes
@@ -109,6 +117,7 @@ def told(attachments: str | None, media: Media, *, excerpt: str = "") -> str | N
         known |= {"excerpt": excerpt} if excerpt else {}
     elif media.state == "unavailable":
         known["unavailable_reason"] = media.reason
+        known.pop("excerpt", None)
     return orjson.dumps(documents).decode()
 
 

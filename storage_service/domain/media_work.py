@@ -28,7 +28,7 @@ class MediaRows(Protocol):
     async def append(self, request: pb.AppendMediaRequest) -> bool: ...
     async def pieces(self, key: Key, *, below: int) -> int: ...
     async def trim(self, key: Key, *, to: int) -> None: ...
-    async def forget(self, before: datetime, most: int) -> int: ...
+    async def old(self, before: datetime, most: int) -> Sequence[Media]: ...
 
 
 class FetchingRows(Protocol):
@@ -93,6 +93,22 @@ async def end(rows: FetchingRows, item: pb.EndFetchRequest) -> Done:
     await _tell(rows, media, lane=lane, changes=changes, excerpt=item.excerpt)
     await rows.write(changes)
     return Done()
+
+
+async def expire(rows: FetchingRows, before: datetime, *, most: int) -> int:
+    """Bytes that were kept long enough go; their message, and who asks for them, is told that they were here."""
+    old = await rows.media.old(before, most)
+    lanes = await rows.lanes(sorted({_conversation(each) for each in old})) if old else {}
+    changes = Changes()
+    for each in old:
+        media = await rows.media.find(each.key)
+        if media is None or media.ended_at is None:  # erased, or expired, before the lock was ours
+            continue
+        media.expire()
+        await rows.media.trim(media.key, to=0)
+        await _tell(rows, media, lane=lanes.get(_conversation(media)), changes=changes)
+    await rows.write(changes)
+    return len(old)
 
 
 async def give_back(rows: FetchingRows, given: Sequence[pb.LeasedFetch], *, worker_id: str) -> None:

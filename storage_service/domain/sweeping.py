@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage_service.domain import called_off, receipts, summary_work
+from storage_service.domain import called_off, media_work, receipts, summary_work
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
@@ -132,7 +132,7 @@ class Sweeper:
 
     async def old_media(self, rows: SweepRows) -> int:
         """A few at a time: each may be of many megabytes."""
-        gone = await rows.media.forget(rows.now - self.keep_media, MEDIA_BITE)
+        gone = await media_work.expire(rows, rows.now - self.keep_media, most=MEDIA_BITE)
         return self.bite if gone == MEDIA_BITE else gone
 
     async def old_requests(self, rows: SweepRows) -> int:

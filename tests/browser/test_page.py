@@ -306,5 +306,7 @@ async def test_the_page_of_the_api_shows_every_route(browser: Browser, world: Wo
         shown = await page.locator("summary code").all_inner_texts()
         described = (await world.client.get("/openapi.json")).json()["paths"]
         assert set(shown) == set(described)
+        assert {"200", "401", "404", "410"} <= set(described["/v1/media/{media_id}"]["get"]["responses"])
+        assert {"200", "404", "410"} <= set(described["/media/{token}"]["get"]["responses"])
         await page.locator("summary").first.click()
         await shoot(page, "docs")

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 import aiohttp
 import grpc
 import orjson
+from sqlalchemy import update
+from sqlmodel import col
 
 from channels import meta_webhook, slack_signature, twilio_signature
 from channels.channel import Webhook
@@ -18,6 +20,8 @@ from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import media_service_pb2 as media
 from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
+from storage_service.backends.engines import open_engine
+from storage_service.backends.tables import Media
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, TOKEN, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
@@ -169,6 +173,21 @@ async def test_a_stored_file_is_given_to_a_provider_as_a_link_and_to_a_program_b
             async with outside.get(url, headers=headers) as shown:
                 assert shown.status == status, url
                 assert (await shown.read() == PNG) is (status == 200)
+        await _expires(mesh, came.media_id)
+        for url in (own, link):
+            async with outside.get(url, headers={"authorization": f"Bearer {key}"}) as shown:
+                said = (await shown.json())["error"]
+                assert (shown.status, said["code"]) == (410, "MEDIA_EXPIRED")
+                assert said["message"] == "The file was kept for its time, and its bytes are removed."
+
+
+async def _expires(mesh: Mesh, media_id: str) -> None:
+    """As after thirty days, without waiting for them."""
+    engine = open_engine(mesh.plan.database_url)
+    old = update(Media).where(col(Media.id) == media_id).values(state="unavailable", reason="expired")
+    async with engine.begin() as connection:
+        await connection.execute(old)
+    await engine.dispose()
 
 
 async def _key(storage: Storage) -> str:

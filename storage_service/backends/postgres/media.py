@@ -60,7 +60,6 @@ class PostgresMedia:
         await self._begin()
         await self._fetch("trim_pieces", *key, to)
 
-    async def forget(self, before: datetime, most: int) -> int:
+    async def old(self, before: datetime, most: int) -> Sequence[Media]:
         await self._begin()
-        (row,) = await self._fetch("forget_media", before, most)
-        return int(row[0])
+        return [Media(*row) for row in await self._fetch("old_media", before, most)]

@@ -310,12 +310,8 @@ SELECT count(*) FROM media_pieces WHERE tenant_id = $1 AND media_id = $2 AND num
 -- trim_pieces: all behind the first so many go
 DELETE FROM media_pieces WHERE tenant_id = $1 AND media_id = $2 AND number >= $3;
 
--- forget_media: bytes that were kept long enough, and what was known of them
-WITH gone AS (
-  DELETE FROM media WHERE (tenant_id, id) IN
-    (SELECT tenant_id, id FROM media WHERE ended_at < $1 ORDER BY ended_at, id LIMIT $2) RETURNING tenant_id, id),
-  emptied AS (DELETE FROM media_pieces p USING gone g WHERE p.tenant_id = g.tenant_id AND p.media_id = g.id)
-SELECT count(*) FROM gone;
+-- old_media: what was kept long enough
+SELECT {Media f} FROM media f WHERE f.ended_at < $1 ORDER BY f.ended_at, f.id LIMIT $2;
 
 -- ready_summaries: locks summary jobs that may be leased, and their conversations; what others hold is skipped
 SELECT {Summary s} FROM summaries s

@@ -52,6 +52,5 @@ class SqliteMedia:
     async def trim(self, key: Key, *, to: int) -> None:
         self._run("trim_pieces", (*key, to))
 
-    async def forget(self, before: datetime, most: int) -> int:
-        self._run("forget_pieces", (to_micros(before), most))
-        return self._run("forget_media", (to_micros(before), most)).rowcount
+    async def old(self, before: datetime, most: int) -> Sequence[Media]:
+        return [_media(row) for row in self._run("old_media", (to_micros(before), most))]

@@ -213,13 +213,8 @@ SELECT count(*) FROM media_pieces WHERE tenant_id = ? AND media_id = ? AND numbe
 -- trim_pieces: all behind the first so many go
 DELETE FROM media_pieces WHERE tenant_id = ? AND media_id = ? AND number >= ?;
 
--- forget_pieces: bytes that were kept long enough
-DELETE FROM media_pieces WHERE (tenant_id, media_id) IN
-  (SELECT tenant_id, id FROM media WHERE ended_at < ? ORDER BY ended_at, id LIMIT ?);
-
--- forget_media: and what was known of them
-DELETE FROM media WHERE (tenant_id, id) IN
-  (SELECT tenant_id, id FROM media WHERE ended_at < ? ORDER BY ended_at, id LIMIT ?);
+-- old_media: what was kept long enough
+SELECT {Media f} FROM media f WHERE f.ended_at < ? ORDER BY f.ended_at, f.id LIMIT ?;
 
 -- unsent: what is still to be sent in a conversation
 SELECT {Delivery d} FROM deliveries d

@@ -1,5 +1,6 @@
 """Does a turn wait for its attachments, and no longer than it may? And do their bytes come in once, and whole?"""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -37,11 +38,11 @@ async def end(store: Store, fetch: pb.LeasedFetch, outcome: str, **more: Any) ->
     return await store.database.run("media", lambda rows: media_work.end(rows, request))
 
 
-async def keep(store: Store, fetch: pb.LeasedFetch, *pieces: bytes) -> Done:
+async def keep(store: Store, fetch: pb.LeasedFetch, *pieces: bytes, **more: Any) -> Done:
     for number, piece in enumerate(pieces):
         assert await append(store, fetch, number, piece) is None
     size = sum(map(len, pieces))
-    return await end(store, fetch, "STORED", media_type="image/png", size_bytes=size, pieces=len(pieces))
+    return await end(store, fetch, "STORED", media_type="image/png", size_bytes=size, pieces=len(pieces), **more)
 
 
 async def bytes_of(store: Store, media_id: str) -> bytes:
@@ -225,15 +226,34 @@ async def test_a_human_s_conversation_gets_its_files_too(store: Store) -> None:
 
 
 async def test_bytes_go_when_they_were_kept_long_enough(store: Store) -> None:
+    await store.hear("look", attachments=[PICTURE, PICTURE])
+    first, second = await lease(store)
+    await keep(store, first, b"1", excerpt="it begins")
+    await end(store, second, "UNAVAILABLE", reason="too_large")
+    await store.sweep("old_media")
+    assert await bytes_of(store, first.media_id) == b"1"
+    store.clock.pass_seconds(store.sweeper.keep_media.total_seconds() + 1)
+    for _ in range(2):
+        await store.sweep("old_media")
+    assert await bytes_of(store, first.media_id) == b""
+    ((attachments,),) = await store.fetch("SELECT attachments FROM messages")
+    shown = {each["media_id"]: (each["media_state"], each["unavailable_reason"]) for each in json.loads(attachments)}
+    gone = chat.MEDIA_STATE_UNAVAILABLE
+    assert shown == {first.media_id: (gone, "expired"), second.media_id: (gone, "too_large")}
+    assert "it begins" not in attachments
+    left = "SELECT attachment, media_type, size_bytes, pieces FROM media"
+    assert {tuple(row) for row in await store.fetch(left)} == {("{}", "", 0, 0)}, "what is known of it goes, too"
+    assert await store.fetch("SELECT id FROM media WHERE ended_at IS NOT NULL") == [], "and is looked at no more"
+
+
+async def test_what_was_erased_while_its_time_ended_stays_gone(store: Store) -> None:
     await store.hear("look", attachments=[PICTURE])
     (fetch,) = await lease(store)
     await keep(store, fetch, b"1")
-    await store.sweep("old_media")
-    assert await bytes_of(store, fetch.media_id) == b"1"
+    await store.execute("DELETE FROM messages")
     store.clock.pass_seconds(store.sweeper.keep_media.total_seconds() + 1)
     await store.sweep("old_media")
     assert await bytes_of(store, fetch.media_id) == b""
-    assert await store.fetch("SELECT id FROM media") == []
 
 
 @pytest.mark.parametrize("outcome", ["RELEASED", "RETRY"])

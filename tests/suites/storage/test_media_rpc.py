@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from kit.errors import InvalidField, LeaseLost, NotFound, ScopeMissing
+from kit.errors import InvalidField, LeaseLost, MediaExpired, NotFound, ScopeMissing
 from kit.ids import new_id
 from kit.moments import utc_now
 from parley.storage.v1 import media_service_pb2 as pb
@@ -37,7 +37,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, postgres_server:
         yield opened
 
 
-async def stored(one: Chat, message: Message, *, state: str = "stored") -> Media:
+async def stored(one: Chat, message: Message, *, state: str = "stored", reason: str = "") -> Media:
     """An attachment of the message whose bytes are here."""
     now = utc_now()
     media = Media(
@@ -48,6 +48,7 @@ async def stored(one: Chat, message: Message, *, state: str = "stored") -> Media
         account_id=message.account_id,
         attachment=json.dumps({"kind": 1, "url": "https://canary", "file_name": "../../canary.png"}),
         state=state,
+        reason=reason,
         media_type="image/png",
         size_bytes=sum(map(len, PIECES)),
         pieces=len(PIECES),
@@ -105,6 +106,15 @@ async def test_what_is_not_here_yet_is_not_found(world: World) -> None:
     one = await a_chat(world, "acme")
     media = await stored(one, await one.hears("look"), state="fetching")
     assert isinstance(await world.mesh.refusal("GetMedia", asked(media)), NotFound)
+
+
+async def test_what_was_kept_for_its_time_is_not_unknown_but_gone(world: World) -> None:
+    one = await a_chat(world, "acme")
+    media = await stored(one, await one.hears("look"), state="unavailable", reason="expired")
+    gone = await world.mesh.refusal("GetMedia", asked(media))
+    assert (type(gone), gone.http_status) == (MediaExpired, 410)
+    share = pb.ShareMediaRequest(tenant_id="acme", media_id=media.id)
+    assert isinstance(await world.mesh.refusal("ShareMedia", share), MediaExpired)
 
 
 @pytest.mark.parametrize("state", ["stored", "fetching"])

@@ -23,7 +23,7 @@ from channels.channel import (
 )
 from channels.media import Download, Gone
 from channels.registry import CHANNELS
-from kit.errors import NotFound, ParleyError
+from kit.errors import MediaExpired, NotFound, ParleyError
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
@@ -115,7 +115,7 @@ class Road:
     async def read_stored(self, _tenant_id: str, media_id: str) -> bytes:
         self.happened.append(f"read {media_id}")
         if media_id not in self.stored:
-            raise NotFound
+            raise MediaExpired if media_id == "old" else NotFound
         return self.stored[media_id]
 
     async def settle(self, _leased: LeasedDelivery) -> str:

@@ -13,6 +13,7 @@ LINK = Attachment(
     kind=chat.ATTACHMENT_KIND_IMAGE, url="https://x.test/1.png", caption="a chair", media_type="image/png"
 )
 STORED = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="m1", file_name="a/b.png")
+OLD = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="old")
 
 
 class Carrier(Pigeon):
@@ -73,6 +74,7 @@ async def test_where_no_files_are_taken_their_links_are_said() -> None:
     [
         (STORED, ("url",), "file_needs_url"),
         (STORED, ("bytes",), "file_not_found"),
+        (OLD, ("bytes",), "file_expired"),
         (LINK, ("bytes",), "file_refused_address"),
     ],
 )
