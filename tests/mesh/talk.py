@@ -47,7 +47,7 @@ class Talk:
         self._connections = connections
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=20)
+        timeout = aiohttp.ClientTimeout(total=100)  # waiting for one of few connections is a part of it
         connector = aiohttp.TCPConnector(limit=self._connections)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         return self
