@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+from channels import slack_blocks
 from channels.channel import Imitation
 from channels.payload import count, integer, items, mapping, seconds, string
 from channels.slack_text import escaped, plain, without_mention
@@ -202,14 +203,16 @@ def _text(event: Event, body: Event, *, alone: bool) -> str:
     text, our_user = string(event.get("text")), _our_user(body)
     # Who we are is not always said; an app_mention that begins with a mention means us.
     called = without_mention(text, our_user) if our_user or event.get("type") == "app_mention" else text
-    return plain(called if called or not alone else text) or _forwarded(event)
+    said = plain(called if called or not alone else text)
+    return said or slack_blocks.words(event.get("blocks")) or _forwarded(event)
 
 
 def _forwarded(event: Event) -> str:
     """A message that is passed on has no text of its own."""
     shared = [mapping(each) for each in items(event.get("attachments"))]
-    texts = [string(each.get("text")) or string(each.get("fallback")) for each in shared]
-    return plain("\n\n".join(text for text in texts if text))
+    texts = [plain(string(each.get("text"))) or slack_blocks.words(each.get("blocks")) for each in shared]
+    told = [text or plain(string(each.get("fallback"))) for text, each in zip(texts, shared, strict=True)]
+    return "\n\n".join(text for text in told if text)
 
 
 def _name(profile: Event) -> str:
