@@ -256,7 +256,7 @@ class Discord:
     def _new(self, body: Message, where: str) -> Message:
         now = self._account.now()
         sent = message(id_at(now, self._account.draw(16)), string(body.get("content")), channel=where)
-        sent |= {"message_reference": body.get("message_reference")}
+        sent |= {name: body[name] for name in ("message_reference",) if body.get(name)}
         return sent | {"author": ME, "flags": body.get("flags", 0), "timestamp": now.isoformat()}
 
 

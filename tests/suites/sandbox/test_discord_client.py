@@ -27,12 +27,13 @@ class Bot(discord.Client):
         self.heard: list[tuple[str, str]] = []
         self.resumed = 0
         self.answers = answers
+        self.sent: list[discord.Message] = []
 
     async def on_message(self, said: discord.Message) -> None:
         if said.author != self.user:
             self.heard.append((str(said.author), said.content))
             if self.answers:
-                await said.channel.send(self.answers)
+                self.sent.append(await said.channel.send(self.answers))
 
     async def on_resumed(self) -> None:
         self.resumed += 1
@@ -106,6 +107,12 @@ async def test_what_is_typed_on_the_phone_is_heard_and_answered_by_discord_pys_b
     theirs, ours = await world.bubbles("discord", 2)
     assert (theirs["state"], ours["text"]) == ("heard", "and hello to you")
     assert world.posted == []
+    await _until(lambda: bot.sent, running)
+    assert [each.content async for each in bot.sent[0].channel.history()] == ["and hello to you"]
+    await bot.sent[0].edit(content="and good day")
+    assert [each["text"] for each in await world.bubbles("discord", 2)] == ["hello **there**", "and good day"]
+    await bot.sent[0].delete()
+    assert len(await world.bubbles("discord", 1)) == 1
     await bot.close()
     await asyncio.gather(running, return_exceptions=True)
 
