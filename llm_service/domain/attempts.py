@@ -6,10 +6,11 @@ attempts a pause with full jitter and the retry budget. All of it ends at one de
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
+from types import TracebackType
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
@@ -77,7 +78,7 @@ class Attempts:
         return await self._repeated(ask, route, record=record, until=until)
 
     async def _whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
-        async with self._entered(route, record, until=until) as ends_at, asyncio.timeout_at(ends_at):
+        async with _Attempt(self, route, record=record, until=until) as ends_at, asyncio.timeout_at(ends_at):
             return checked(await route.served.backend.answer(prompt, route.model))
 
     async def _open(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
@@ -92,8 +93,8 @@ class Attempts:
         loop = asyncio.get_running_loop()
         began, silence = self._patience.clock(), route.model.silence_seconds
         stream = route.served.backend.stream(prompt, route.model)
-        entered = self._entered(route, record, until=until)
-        async with entered as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
+        attempt = _Attempt(self, route, record=record, until=until)
+        async with attempt as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
             piece = await _next(stream)
             if isinstance(piece, Answer):
                 checked(piece)  # Over before it began: unless it calls a tool, another model may still answer.
@@ -107,35 +108,6 @@ class Attempts:
                 limit.reschedule(min(ends_at, loop.time() + silence))
                 piece = await _next(stream)
         yield piece
-
-    @asynccontextmanager
-    async def _entered(self, route: Route, record: Record, *, until: float) -> AsyncIterator[float]:
-        """One attempt, from the place that it waits for to what it tells the breaker. Gives the time of its end."""
-        health, loop = route.health, asyncio.get_running_loop()
-        health.check_rested()
-        health.breaker.check()
-        async with route.served.bulkhead.place(until=until):
-            health.check_rested()
-            passed = health.breaker.enter()
-            record.attempts += 1
-            record.reader_seconds = 0.0
-            began = self._patience.clock()
-            ends_at = until if passed.seconds is None else min(until, loop.time() + passed.seconds)
-            with tracing.span("llm.attempt", backend=record.backend, model=record.model, attempt=record.attempts):
-                try:
-                    yield ends_at
-                except BaseException as error:
-                    named = self._ended(route, passed, error=error, seconds=self._patience.clock() - began)
-                    if named is error:
-                        raise
-                    raise named from error
-                finally:
-                    record.answer_seconds = self._patience.clock() - began - record.reader_seconds
-                    record.model_seconds += record.answer_seconds
-            if record.answer_seconds > route.model.slow_seconds:
-                passed.failed()
-            else:
-                passed.succeeded()
 
     def _ended(self, route: Route, passed: Pass, *, error: BaseException, seconds: float) -> BaseException:
         """What an attempt ended with, by its name, after the breaker was told.
@@ -188,6 +160,64 @@ class Attempts:
         if resting := route.health.resting_seconds:
             return resting + chance * SPREAD_SECONDS
         return chance * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
+
+
+class _Attempt:
+    """One attempt, from the place that it waits for to what it tells the breaker. Entered, it gives the time at which
+    it has to end. A generator would do the same at three times the cost, for each call.
+    """
+
+    __slots__ = ("_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until")
+
+    def __init__(self, attempts: Attempts, route: Route, *, record: Record, until: float) -> None:
+        self._attempts, self._route, self._record, self._until = attempts, route, record, until
+        self._clock = attempts._patience.clock
+        self._place = route.served.bulkhead.place(until=until)
+
+    async def __aenter__(self) -> float:
+        health = self._route.health
+        health.check_rested()
+        health.breaker.check()
+        await self._place.__aenter__()
+        try:
+            health.check_rested()
+            self._passed = health.breaker.enter()
+            return self._begun()
+        except BaseException as error:
+            await self._place.__aexit__(type(error), error, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        record, took = self._record, self._clock() - self._began
+        record.answer_seconds = took - record.reader_seconds
+        record.model_seconds += record.answer_seconds
+        try:
+            if error is not None:
+                self._tell(error, took)
+            elif record.answer_seconds > self._route.model.slow_seconds:
+                self._passed.failed()
+            else:
+                self._passed.succeeded()
+        finally:
+            self._span.__exit__(kind, error, trace)
+            await self._place.__aexit__(kind, error, trace)
+
+    def _begun(self) -> float:
+        record, most = self._record, self._passed.seconds
+        record.attempts += 1
+        record.reader_seconds = 0.0
+        self._span = tracing.span("llm.attempt", backend=record.backend, model=record.model, attempt=record.attempts)
+        self._span.__enter__()
+        self._began = self._clock()
+        return self._until if most is None else min(self._until, asyncio.get_running_loop().time() + most)
+
+    def _tell(self, error: BaseException, seconds: float) -> None:
+        """Raises what it ended with by its name, where it has not one already."""
+        named = self._attempts._ended(self._route, self._passed, error=error, seconds=seconds)
+        if named is not error:
+            raise named from error
 
 
 def _worth_repeating(route: Route, error: BaseException) -> bool:
