@@ -36,11 +36,12 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import Failure, by_status, error, retry_after
-from channels.media import Download, Finding, Gone, Wanted, fixed
+from channels.media import Download, Finding, Gone, Wanted, Way, fixed
 from channels.payload import content, items, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.rates import Rate, Rates
+from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_IMAGE, AttachmentKind
 
 API_BASE_URL, CONTENT_HOST = "https://api.line.me", "api-data.line.me"
 HEADER = "x-line-signature"
@@ -72,8 +73,21 @@ class Line:
     max_text = TextLimit(size=5000, unit="utf16")
     markup: Markup = "plain"
     credential_fields = (
-        CredentialField("channel_secret", "", True, True, "Channel secret of the Messaging API; signs webhooks.", True),
-        CredentialField("access_token", "", True, True, "Long-lived channel access token; sends messages."),
+        CredentialField(
+            name="channel_secret",
+            environment="LINE_CHANNEL_SECRET",
+            secret=True,
+            required=True,
+            description="Channel secret of the Messaging API; signs webhooks.",
+            verifies=True,
+        ),
+        CredentialField(
+            name="access_token",
+            environment="LINE_CHANNEL_ACCESS_TOKEN",
+            secret=True,
+            required=True,
+            description="Long-lived channel access token; sends messages.",
+        ),
     )
     address_environment = ""  # the bot's user id, U…, as webhooks name it; an account without one takes all
     formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 2,000 characters."
@@ -81,6 +95,8 @@ class Line:
     window = None
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": float(LOADING_SECONDS)})
     unreadable = line_events.OK
+    takes: tuple[Way, ...] = ("url",)
+    captioned: frozenset[AttachmentKind] = frozenset()
 
     def authenticate(self, webhook: Webhook, credentials: Credentials) -> None:
         """The HMAC of the raw body, in base64. No time is signed: freshness is the dedupe's business."""
@@ -100,7 +116,25 @@ class Line:
 
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One push, not a reply: a reply's token ends after a minute, and takes no key."""
-        call = _asking(outgoing, credentials, path="/v2/bot/message/push", body=_push(outgoing))
+        return self._push(outgoing, credentials, message={"type": "text", "text": outgoing.text})
+
+    def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
+        """A picture by its URL, which LINE's app reads. Of films and sounds LINE wants what we do not know of them (a
+        preview, a length), and it has no files: their link is said.
+
+        https://developers.line.biz/en/reference/messaging-api/#image-message
+        """
+        file = outgoing.file
+        if file is None or not file.url:
+            raise error("payload", provider_code="no_file")
+        message = {"type": "text", "text": f"{file.file_name} {file.url}".lstrip()}
+        if file.kind == ATTACHMENT_KIND_IMAGE:
+            message = {"type": "image", "originalContentUrl": file.url, "previewImageUrl": file.url}
+        return self._push(outgoing, credentials, message=message)
+
+    def _push(self, outgoing: Outgoing, credentials: Credentials, *, message: Mapping[str, str]) -> Flow:
+        body = {"to": outgoing.chat_id, "messages": [message]}
+        call = _asking(outgoing, credentials, path="/v2/bot/message/push", body=body)
         lost: DeliveryError
         try:
             answer = yield call
@@ -109,7 +143,7 @@ class Line:
         else:
             if answer.status < 500:
                 return Sent(_sent(answer))
-            lost = _failure(answer)
+            lost = failure(answer)
         try:
             answer = yield call  # the same key: once at most
         except DeliveryError:
@@ -124,7 +158,7 @@ class Line:
             body = {"chatId": outgoing.chat_id, "loadingSeconds": LOADING_SECONDS}
             answer = yield _asking(outgoing, credentials, path="/v2/bot/chat/loading/start", body=body)
             if not 200 <= answer.status < 300:
-                raise _failure(answer)
+                raise failure(answer)
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
         """LINE keeps what was sent for a while, under the message's id."""
@@ -133,7 +167,7 @@ class Line:
             raise Gone("no_reference")
         base = (wanted.api_base_url or f"https://{CONTENT_HOST}").rstrip("/")
         url = f"{base}/v2/bot/message/{file_id}/content"
-        return fixed(Download(url, (CONTENT_HOST,), {"authorization": f"Bearer {_token(credentials)}"}))
+        return fixed(Download(url, (CONTENT_HOST,), {"authorization": f"Bearer {token_of(credentials)}"}))
 
     def imitate(self, imitation: Imitation, credentials: Credentials) -> Webhook:
         """As described by LINE: see tests/golden."""
@@ -147,21 +181,18 @@ def sign(body: bytes, secret: str) -> str:
     return b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
 
 
-def _push(outgoing: Outgoing) -> dict[str, Any]:
-    return {"to": outgoing.chat_id, "messages": [{"type": "text", "text": outgoing.text}]}
-
-
 def _asking(outgoing: Outgoing, credentials: Credentials, *, path: str, body: Mapping[str, Any]) -> Call:
     if not line_events.CHAT.fullmatch(outgoing.chat_id):
         raise error("recipient", provider_code="chat_id")
-    headers = {"authorization": f"Bearer {_token(credentials)}", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {token_of(credentials)}", "content-type": "application/json"}
     if path.endswith("/push"):
         headers["x-line-retry-key"] = str(uuid5(_RETRY_KEYS, f"{outgoing.delivery_id}.{outgoing.part}"))
     base = (outgoing.api_base_url or API_BASE_URL).rstrip("/")
     return Call("POST", f"{base}{path}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
 
 
-def _token(credentials: Credentials) -> str:
+def token_of(credentials: Credentials) -> str:
+    """The channel access token, where it may be one. Raises Unauthorized."""
     token = credentials.get("access_token", "")
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("the access token is not one")
@@ -173,10 +204,10 @@ def _sent(answer: Answer) -> str:
     sent = string(mapping(next(iter(items(content(answer.body).get("sentMessages"))), None)).get("id"))
     if sent and (answer.status == _ACCEPTED or 200 <= answer.status < 300):
         return sent
-    raise _failure(answer)
+    raise failure(answer)
 
 
-def _failure(answer: Answer) -> DeliveryError:
+def failure(answer: Answer) -> DeliveryError:
     """LINE says what is wrong in words; its codes are those of HTTP."""
     words = string(content(answer.body).get("message")).lower()
     told = next((meaning for status, word, meaning in _BY_WORDS if status == answer.status and word in words), None)

@@ -1,7 +1,8 @@
 """What may an operator set of the gateway: where it listens, what it bears, and the accounts of the first tenant."""
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -9,11 +10,12 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 import kit.settings
 from channels.registry import CHANNELS
 from gateway.domain import given
+from kit.settings import SettingRow, extended
 
 API_BASE_URL = "_api_base_url"
 
 
-class Settings(kit.settings.Settings):
+class _Settings(kit.settings.Settings):
     """The gateway's settings."""
 
     http_host: str = Field("127.0.0.1", description="Address that the gateway listens on")
@@ -140,5 +142,21 @@ class Settings(kit.settings.Settings):
         return (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
 
 
+def _accounts() -> Iterator[SettingRow]:
+    """What each channel of the registry says that an account needs: who adds a channel names it nowhere else."""
+    for channel in CHANNELS.values():
+        if channel.address_environment:
+            yield SettingRow(channel.address_environment, "", f"Address of the account of {channel.name}", secret=False)
+        for each in channel.credential_fields:
+            if each.environment:
+                yield SettingRow(each.environment, "", each.description, secret=each.secret)
+
+
 def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(each.strip(), strict=False) for each in value.split(",") if each.strip())
+
+
+if TYPE_CHECKING:
+    Settings = _Settings
+else:
+    Settings = extended(_Settings, _accounts(), name="Settings")

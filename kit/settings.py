@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableError
@@ -88,6 +88,16 @@ class Settings(BaseSettings):
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def extended(cls: type[AnySettings], more: Iterable["SettingRow"], *, name: str) -> type[AnySettings]:
+    """The same with texts that something else than the class says are wanted: of those that it has nothing changes."""
+    fields: dict[str, Any] = {}
+    for row in more:
+        if row.name.lower() not in cls.model_fields:
+            kind, default = (SecretStr, SecretStr("")) if row.secret else (str, "")
+            fields[row.name.lower()] = (kind, Field(default, description=row.description))
+    return create_model(name, __base__=cls, __module__=cls.__module__, __doc__=cls.__doc__, **fields)
 
 
 @dataclass(frozen=True, slots=True)

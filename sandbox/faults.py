@@ -27,6 +27,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "lost": Fault("Answer is lost", "Sends are taken, but the answer never comes: unknown until a receipt tells."),
     "closed": Fault("Window is closed", "Each send is refused: more than 24 hours since the person wrote."),
+    "used_up": Fault("Month is used up", "Each push is refused until the month ends, or somebody pays for more."),
     "opted_out": Fault("Person has opted out", "Each send is refused: they wrote STOP to this number before (21610)."),
     "window": Fault("Window is closed", "WhatsApp refuses: more than 24 hours since the person wrote (63016)."),
 }

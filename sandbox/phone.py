@@ -104,6 +104,11 @@ class Phone:
             if sign.reads and bubble.mine and bubble.state in {"posting", "heard"}:
                 bubble.state = "read"
 
+    def lose(self, bubble_id: str) -> None:
+        """The message with that id, where it still is."""
+        if (gone := self.find(bubble_id)) is not None:
+            self.bubbles.remove(gone)
+
     def receive(self, bubble: Bubble) -> None:
         """A message of ours: nobody writes it any more. An edited one stays where it stands."""
         self.writes_until = self.draft_until = None

@@ -135,6 +135,14 @@ class Reading:
     then: "Callable[[File | None], Reply | Taken]"  # None: it could not be read
 
 
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A webhook that the provider posts before it answers."""
+
+    webhook: Webhook
+    then: Callable[[int, str], Reply]  # its status, 0 where nobody answered; and what else is to be said
+
+
 class Provider(Protocol):
     """One provider's stand-in, with one account whose credentials are made up."""
 
@@ -152,7 +160,7 @@ class Provider(Protocol):
     def label(self, ask: Ask, /) -> str:
         """What a request is called on the timeline: no part of it that can be a secret."""
 
-    def answer(self, ask: Ask, /) -> Reply | Taken | Reading | Later:
+    def answer(self, ask: Ask, /) -> Reply | Taken | Reading | Later | Trying:
         """What the API says: a message that it takes, or whatever else it answers, refusals included."""
 
     def refuse(self, fault: str, seconds: int) -> Reply:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sandbox.provider import Account, Draw, Provider
-from sandbox.providers import discord, instagram, slack, telegram, twilio, whatsapp_cloud
+from sandbox.providers import discord, instagram, line, slack, telegram, twilio, whatsapp_cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +22,5 @@ STAND_INS: tuple[StandIn, ...] = (
     StandIn(instagram.made_up, instagram.Instagram),
     StandIn(slack.made_up, slack.Slack),
     StandIn(discord.made_up, discord.Discord),
+    StandIn(line.made_up, line.Line),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.files import WRONG, File, Shelf
 from sandbox.gateway import Posted
 from sandbox.phone import Bubble, Event, Phone, Shown
-from sandbox.provider import Ask, Kept, Later, Provider, Reading, Reply, Taken, Words, way_of
+from sandbox.provider import Ask, Kept, Later, Provider, Reading, Reply, Taken, Trying, Words, way_of
 from sandbox.world import Outcome, World
 
 RECEIPT_SECONDS = 0.6  # from one receipt to the next
@@ -33,6 +33,7 @@ class Switchboard:
             "throttled": self._throttle,
             "broken": self._refuse,
             "closed": self._refuse,
+            "used_up": self._refuse,
             "opted_out": self._refuse,
             "lost": self._lose,
             "window": self._close_window,
@@ -113,8 +114,8 @@ class Switchboard:
     async def answer(self, provider: Provider, ask: Ask) -> Outcome:
         """Answers Parley's request at a provider's API."""
         answered = provider.answer(ask)
-        if isinstance(answered, Reading):
-            answered = answered.then(await self._world.read(answered.url))
+        if isinstance(answered, Reading | Trying):
+            answered = await self._world.done(answered)
         if isinstance(answered, Later):
             return await self._wait(provider, ask, later=answered)
         return self.call(provider, ask, answered=answered)
@@ -192,10 +193,8 @@ class Switchboard:
         self._note_post(phone, "message", posted=posted)
 
     def _show(self, phone: Phone, taken: Taken) -> Outcome:
-        gone = phone.find(taken.id) if taken.deletes else None
-        if gone is not None:
-            phone.bubbles.remove(gone)
         if taken.deletes:
+            phone.lose(taken.id)
             taken.keep()
             return taken.reply
         return self._followed(phone, self._appear(phone, taken))

@@ -7,7 +7,7 @@ from datetime import datetime
 from channels.channel import Webhook
 from sandbox.files import File
 from sandbox.gateway import Posted
-from sandbox.provider import Later, Reply
+from sandbox.provider import Later, Reading, Reply, Taken, Trying
 
 Outcome = Reply | None  # None: the connection is cut
 
@@ -29,3 +29,10 @@ class World:
     new_id: Callable[[], str]
     changed: Callable[[], None]  # told after everything that a person could see
     wait: Callable[[Later], Awaitable[None]] = _at_once  # until there is something to tell, or it took too long
+
+    async def done(self, wish: Reading | Trying) -> Reply | Taken:
+        """What a provider does before it answers, and the answer after it."""
+        if isinstance(wish, Reading):
+            return wish.then(await self.read(wish.url))
+        posted = await self.post(wish.webhook)
+        return wish.then(posted.status, posted.problem)

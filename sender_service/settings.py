@@ -1,15 +1,18 @@
 """What may an operator set about sending?"""
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 import kit.settings
+from channels.registry import CHANNELS
+from kit.settings import SettingRow, extended
 
 API_BASE_URL = "_api_base_url"
 
 
-class Settings(kit.settings.Settings):
+class _Settings(kit.settings.Settings):
     """Everything the sender reads."""
 
     also_known: ClassVar[tuple[str, ...]] = ()
@@ -81,3 +84,16 @@ class Settings(kit.settings.Settings):
         """What stands in for a provider's API, by provider."""
         names = (name for name in type(self).model_fields if name.endswith(API_BASE_URL))
         return {name.removesuffix(API_BASE_URL): getattr(self, name) for name in names}
+
+
+def _stand_ins() -> Iterator[SettingRow]:
+    """One for each provider of the registry: who adds a channel names it nowhere else."""
+    for provider in sorted({each.provider for each in CHANNELS.values() if each.provider}):
+        what = f"Stands in for the API of the provider {provider}, for a sandbox or a proxy"
+        yield SettingRow(f"{provider}{API_BASE_URL}".upper(), "", what, secret=False)
+
+
+if TYPE_CHECKING:
+    Settings = _Settings
+else:
+    Settings = extended(_Settings, _stand_ins(), name="Settings")

@@ -58,7 +58,7 @@ export class PhoneView {
   }
 
   render(state) {
-    this.person.textContent = `You are ${state.person}`;
+    this.person.textContent = this.person.title = `You are ${state.person}`;
     this.way.textContent = `What you write travels ${state.way}.`;
     this.#renderBubbles(state.bubbles);
     this.#renderDraft(state.draft, state.draft_until);

@@ -21,6 +21,7 @@ DESCRIBED = Path(__file__).parents[2] / "described"
 PROVIDERS = {
     "discord": "discord",
     "instagram": "instagram",
+    "line": "line",
     "sms": "twilio",
     "telegram": "telegram",
     "whatsapp": "twilio",
@@ -110,6 +111,8 @@ def _against(
     operation: Mapping[str, Any], match: re.Match[str], *, query: str, headers: Mapping[str, str], body: Any
 ) -> list[str]:
     said = []
+    for name, schema in operation.get("headers", {}).items():
+        said += _broken(schema, headers[name], where=f"header {name}") if name in headers else []
     for index, (name, schema) in enumerate(operation.get("parameters", {}).items(), 1):
         said += _broken(schema, unquote(match[index]), where=f"path {name}")
     if "query" in operation:

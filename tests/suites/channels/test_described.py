@@ -129,6 +129,9 @@ def _answered(address: str) -> Mapping[str, Any]:
     return {
         **number,
         "ok": True,
+        "userId": address,
+        "active": True,
+        "endpoint": "https://parley.example/webhook/line/k3y",
         "result": {"id": 4839574812, "is_bot": True, "username": "shop_bot", "url": ""},
         "id": address,
         "user_id": address,

@@ -34,6 +34,7 @@ ANSWERS = {
     "whatsapp_cloud": {"id": "1003380000000001", "messages": [{"id": "wamid.1"}]},
     "telegram": {"ok": True, "result": {"message_id": 7}},
     "instagram": {"message_id": "m-1"},
+    "line": {"sentMessages": [{"id": "461230966842064897"}]},
     "discord": {"id": "440000000000000002"},
 }
 WAYS = [

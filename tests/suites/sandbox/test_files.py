@@ -45,7 +45,7 @@ async def fetched(world: World, channel: str) -> bytes:
         return b"".join([each async for each in chunks])
 
 
-@pytest.mark.parametrize("channel", ["whatsapp", "telegram", "whatsapp_cloud", "instagram", "slack", "discord"])
+@pytest.mark.parametrize("channel", ["whatsapp", "telegram", "whatsapp_cloud", "instagram", "slack", "discord", "line"])
 async def test_parleys_own_downloads_read_what_a_person_sent(world: World, channel: str) -> None:
     assert await world.do(channel, "say", file=PICTURE) == 200
     assert await fetched(world, channel) == PNG

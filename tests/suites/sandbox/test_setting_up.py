@@ -1,8 +1,10 @@
 """Can an account be set up at a stand-in as at its provider: asked whose it is, told where to post, and cleared?"""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from channels.channel import Credentials
@@ -59,6 +61,19 @@ async def test_where_webhooks_go_is_set_and_that_is_where_they_go(world: World, 
     assert await ask(setup.unregister(wanted)) is False
     assert await world.do(channel, "say", text="nobody hears this") == 200
     assert world.posted == []
+
+
+async def test_lines_webhook_is_set_and_its_own_test_asks_the_gateway(world: World) -> None:
+    setup, wanted = SETUPS["line"], candidate(world, "line")
+    assert not (await ask(setup.inspect(wanted)))[0].good
+    here = replace(wanted, public_base_url=world.gateway_url)
+    await ask(setup.register(here))
+    assert [each.good for each in await ask(setup.inspect(here))] == [True, True]
+    [tried] = world.posted
+    assert (tried.path, orjson.loads(tried.body)["events"]) == ("/webhook/line/k3y", [])
+    assert "x-line-signature" in tried.headers
+    await ask(setup.register(wanted))  # where no gateway is
+    assert "does not reach it" in (await ask(setup.inspect(wanted)))[-1].found
 
 
 async def test_telegrams_bot_sets_its_webhook_with_a_secret_and_updates_go_there(world: World) -> None:

@@ -23,7 +23,7 @@ from kit.errors import from_item
 from kit.ids import new_id
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord, AttemptResult
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
-from sandbox.provider import Account, Ask, Later, Provider, Reading, Reply, Taken, Words
+from sandbox.provider import Account, Ask, Later, Provider, Reading, Reply, Taken, Trying, Words
 from sandbox.registry import STAND_INS
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier, Load
@@ -228,7 +228,7 @@ class Virtual:
         said = provider.answer(ask)
         if isinstance(said, Reply):
             return said
-        assert not isinstance(said, Reading | Later)  # no files are sent here, and nobody listens
+        assert not isinstance(said, Reading | Later | Trying)  # no files are sent here, and nobody listens
         line = self.lines[said.channel]
         trouble = line.weather(self.now, said)
         taken = trouble is None or isinstance(trouble, Unknown)

@@ -123,6 +123,24 @@ def test_a_group_of_telegram_s_that_moved_gets_its_file_there() -> None:
     assert [form(each)["chat_id"] for each in calls] == [b"-100", b"-1001"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (IMAGE, {"type": "image", "originalContentUrl": "https://x.test/a", "previewImageUrl": "https://x.test/a"}),
+        (AUDIO, {"type": "text", "text": "a.ogg https://x.test/a"}),
+        (FILE, {"type": "text", "text": "a.ogg https://x.test/a"}),
+    ],
+)
+def test_line_shows_pictures_by_their_url_and_is_told_the_link_of_all_else(
+    kind: chat.AttachmentKind, message: dict[str, str]
+) -> None:
+    file = File(kind, "audio/ogg", "a.ogg", url="https://x.test/a")
+    [call], sent = give("line", file, answer({"sentMessages": [{"id": "46"}]}), chat_id="U" + "0" * 32)
+    assert orjson.loads(call.body)["messages"] == [message]
+    assert call.headers["x-line-retry-key"]
+    assert sent == Sent("46")
+
+
 def test_a_file_on_slack_is_put_first_and_shown_last() -> None:
     where = answer({"ok": True, "upload_url": "https://files.slack.com/upload/v1/abc", "file_id": "F1"})
     token, thread = {"bot_token": "xoxb-1", "chat_id": "C1:1700000000.000100"}, "1700000000.000100"

@@ -54,6 +54,16 @@ def test_a_telegram_bot_needs_its_webhook_secret(tmp_path: Path) -> None:
     assert "\n" not in str(wrong.value)
 
 
+def test_a_channel_that_is_named_in_the_registry_only_has_its_account_from_the_environment(tmp_path: Path) -> None:
+    found = loaded(tmp_path, LINE_CHANNEL_SECRET="canary", LINE_CHANNEL_ACCESS_TOKEN="another")
+    [account] = found.given_accounts()
+    assert (account.channel, account.address) == ("line", "line")
+    assert account.credentials == {"channel_secret": "canary", "access_token": "another"}
+    assert "canary" not in repr(found)
+    with pytest.raises(SettingsError, match="LINE_CHANNEL_SECRET is missing"):
+        loaded(tmp_path, LINE_CHANNEL_ACCESS_TOKEN="another")
+
+
 def test_a_number_needs_its_credentials(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TWILIO_AUTH_TOKEN is missing"):
         loaded(tmp_path, TWILIO_ACCOUNT_SID="AC1", TWILIO_PHONE_NUMBER="+14155550100")

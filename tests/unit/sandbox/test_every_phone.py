@@ -163,7 +163,8 @@ async def test_a_throttled_send_is_told_when_to_come_again_and_then_taken(sandbo
 async def test_a_broken_provider_is_tried_again_later(sandbox: Sandbox, channel: str) -> None:
     message = await spoken(sandbox, channel)
     sandbox.switchboard.turn(channel, "broken", seconds=0)
-    with pytest.raises(Unavailable):
+    # LINE says itself that what it answered 5xx to may have been delivered.
+    with pytest.raises(Unknown if channel == "line" else Unavailable):
         deliver(sandbox, message)
     sandbox.switchboard.turn(channel, "none", seconds=0)
     assert deliver(sandbox, message)
@@ -207,14 +208,14 @@ async def test_a_text_message_says_what_it_costs(sandbox: Sandbox, channel: str,
 @pytest.mark.parametrize("channel", PHONES)
 async def test_the_longest_text_is_taken_and_what_is_longer_is_not(sandbox: Sandbox, channel: str) -> None:
     message, most = await spoken(sandbox, channel), CHANNELS[channel].max_text.size
-    assert deliver(sandbox, message, "x" * most, rendered=False)
     too_long = "x" * (most + 1)
     if channel == "slack":  # it takes ten times what it advises, and cuts what is longer than that
         assert deliver(sandbox, message, too_long, rendered=False)
-        return
-    with pytest.raises(Rejected) as rejected:
-        deliver(sandbox, message, too_long, rendered=False)
-    assert rejected.value.kind == "payload"
+    else:
+        with pytest.raises(Rejected) as rejected:
+            deliver(sandbox, message, too_long, rendered=False)
+        assert rejected.value.kind == "payload"
+    assert deliver(sandbox, message, "x" * most, rendered=False)
 
 
 @pytest.mark.parametrize(

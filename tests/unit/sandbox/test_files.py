@@ -27,7 +27,7 @@ SENT = {
     "voice": (File("note.ogg", "audio/ogg", b"OggS" + bytes(900)), chat.ATTACHMENT_KIND_AUDIO),
     "document": (File("bill.pdf", "application/pdf", b"%PDF-1.4" + bytes(900)), chat.ATTACHMENT_KIND_FILE),
 }
-LINK = "http://gateway.test/media/token"
+LINK = "https://gateway.test/media/token"
 KINDS = {
     "image": chat.ATTACHMENT_KIND_IMAGE,
     "audio": chat.ATTACHMENT_KIND_AUDIO,

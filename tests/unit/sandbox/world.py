@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from channels.channel import Webhook
 from sandbox.files import File
 from sandbox.gateway import Posted
-from sandbox.provider import Account, Ask, Later, Reading
+from sandbox.provider import Account, Ask, Later, Reading, Trying
 from sandbox.registry import STAND_INS
 from sandbox.switchboard import Switchboard
 from sandbox.world import Outcome, World
@@ -50,7 +50,7 @@ class Sandbox:
         """A request of Parley's at a provider that reads no file before it answers."""
         provider = self.switchboard.providers[name]
         answered = provider.answer(ask)
-        assert not isinstance(answered, Reading | Later)
+        assert not isinstance(answered, Reading | Later | Trying)
         return self.switchboard.call(provider, ask, answered=answered)
 
     async def read(self, url: str) -> File | None:
