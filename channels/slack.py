@@ -56,6 +56,9 @@ _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}", re.ASCII)
 # https://docs.slack.dev/apis/web-api/rate-limits
 RATES = Rates(account=Rate(5, burst=20), chat=each(Rate(1, burst=4)), shared=lambda chat_id: chat_id.partition(":")[0])
 
+# 40,000 characters, each an escape of six bytes, as text and as blocks; and once more in an edit, as it was before.
+LARGEST_BODY = 2 * 1024 * 1024
+
 
 class Slack:
     """An app in a workspace."""
@@ -88,7 +91,9 @@ class Slack:
         "Keep an answer under 4,000 characters."
     )
     # Nothing is reported as delivered or read. Where the app is told of its own posts, each brings our id back.
-    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES, one_url=True)
+    capabilities = Capabilities(
+        receipts=False, reconciles=True, rates=RATES, one_url=True, largest_webhook=LARGEST_BODY
+    )
     window = None
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus/: for two minutes, or until the app posts
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 120.0})
