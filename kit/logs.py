@@ -73,11 +73,16 @@ def configure(settings: Settings, service: str, *, stream: TextIO | None = None)
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    for logger in _process.loggers:
-        logger.forget()
+    rebind()
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
     root.setLevel(max(level, logging.WARNING))
+
+
+def rebind() -> None:
+    """Whatever loggers were bound to is no more: the next line of each is said the way that is configured then."""
+    for logger in _process.loggers:
+        logger.forget()
 
 
 def _about(service: str) -> structlog.types.Processor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from kit import logs
 from tests import postgres
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -24,6 +25,14 @@ def _nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     for name in _names_that_are_settings():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_elses_logs() -> Iterator[None]:
+    """How a module's tests log ends with it: by then, where they logged to is closed, and a line to there raises."""
+    yield
+    structlog.reset_defaults()
+    logs.rebind()
 
 
 @pytest.fixture(scope="session")
