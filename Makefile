@@ -22,7 +22,8 @@ up: setup ## Run the whole mesh; then open http://localhost:8080
 
 test: setup ## Run every test, real Postgres, a browser and Node included
 	@$(BIN)/python scripts/test_tools.py
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest tests/chaos
+	@$(BIN)/pytest -n auto --ignore tests/chaos
 
 check: setup ## Lint, format, types, contract, generated files, house rules
 	@$(BIN)/python scripts/check.py

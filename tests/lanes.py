@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 MOST_PROCESSES = 4  # each has a Postgres and its own meshes, and deadlines are a part of what is tested
 TOGETHER = ("tests/mesh/",)
-LONGEST_FIRST = ("tests/mesh/", "tests/command/", "tests/browser/", "tests/chaos/", "tests/clients/", "tests/suites/")
+LONGEST_FIRST = ("tests/mesh/", "tests/command/", "tests/browser/", "tests/clients/", "tests/suites/")
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types

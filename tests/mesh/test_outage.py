@@ -72,6 +72,7 @@ async def test_an_outage_a_storm_of_429_and_lost_answers_are_heard_by_their_own_
     first, poor = person(), _on_slack()
     busy, flaky = [person() for _ in range(BUSY)], [person() for _ in range(FLAKY)]
     down, well = [_on_slack() for _ in range(DOWN)], [person().lstrip("+") for _ in range(WELL)]
+    before = await _unknown(storage)  # of tests that killed a sender
     with mesh.one_more("sender") as second:
         await until(lambda: "service.listening" in mesh.log(second), PATIENCE_SECONDS)
         await _stopped(mesh, storm, first=first, poor=poor)
@@ -84,7 +85,7 @@ async def test_an_outage_a_storm_of_429_and_lost_answers_are_heard_by_their_own_
         assert {each.mode for each in storm.down} == {"down"}
         storm.lasts = False
         await storage.rest(PATIENCE_SECONDS)
-        await _found_out(storage)
+        await _found_out(storage, before)
         await _told(mesh.base_url, 'parley_receipts_total{channel="whatsapp",state="delivered"}')
     assert all("attempt.ended" in mesh.log(sender) for sender in ("sender", second))
     twilio, slack, telegram = world.twilio.sends, world.slack.sends, world.telegram.sends
@@ -128,12 +129,18 @@ async def _waiting(storage: Storage, number: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _found_out(storage: Storage) -> None:
+async def _found_out(storage: Storage, before: set[str]) -> None:
     """Twilio's callbacks have told what became of each call whose answer was lost."""
-    (whatsapp,) = [each.id for each in await storage.accounts() if each.channel == "whatsapp"]
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while whatsapp in {each.account_id for each in await storage.deliveries(chat.DELIVERY_STATE_UNKNOWN)}:
+        while await _unknown(storage) - before:
             await asyncio.sleep(0.05)
+
+
+async def _unknown(storage: Storage) -> set[str]:
+    """Deliveries on WhatsApp of which nobody knows whether they were taken."""
+    (whatsapp,) = [each.id for each in await storage.accounts() if each.channel == "whatsapp"]
+    unknown = await storage.deliveries(chat.DELIVERY_STATE_UNKNOWN)
+    return {each.id for each in unknown if each.account_id == whatsapp}
 
 
 async def _say(mesh: Mesh, everybody: Mapping[str, Sequence[str]]) -> None:
