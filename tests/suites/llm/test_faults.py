@@ -8,7 +8,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -143,11 +143,7 @@ async def test_no_illness_leaves_a_task_or_a_connection_behind(kind: str, tmp_pa
             await asyncio.gather(
                 *(_reason(_drained(stub, timeout=0.4)) for _, stub in rigs.values() for _ in range(at_once))
             )
-        await _settled()
-        with suppress(TimeoutError):  # what was hung up on is noticed by its server when that has its turn
-            async with asyncio.timeout(10):
-                while any(server.open_connections > at_once for server, _ in rigs.values()):
-                    await asyncio.sleep(0.1)
+            await _settled()  # a call that was given up may end after its caller: no more than six are to be at once
 
         kept = {illness: server.open_connections for illness, (server, _) in rigs.items()}
         assert {illness: many for illness, many in kept.items() if many > at_once} == {}
