@@ -2,6 +2,7 @@
 # Needs Python 3.11 or newer, and make; the rest comes from requirements.lock.
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
+ALONE := tests/chaos tests/mesh/test_outage.py
 PYTHONS := python3.13 python3.12 python3.11 python3.14 python3 python
 
 .DEFAULT_GOAL := help
@@ -22,8 +23,8 @@ up: setup ## Run the whole mesh; then open http://localhost:8080
 
 test: setup ## Run every test, real Postgres, a browser and Node included
 	@$(BIN)/python scripts/test_tools.py
-	@$(BIN)/pytest tests/chaos
-	@$(BIN)/pytest -n auto --ignore tests/chaos
+	@$(BIN)/pytest $(ALONE)
+	@$(BIN)/pytest -n auto $(addprefix --ignore=,$(ALONE))
 
 check: setup ## Lint, format, types, contract, generated files, house rules
 	@$(BIN)/python scripts/check.py
