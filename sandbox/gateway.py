@@ -39,8 +39,10 @@ class Gateway:
         self._public_url = (public_url or url).rstrip("/")
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        timeout, jar = aiohttp.ClientTimeout(total=POST_SECONDS), aiohttp.DummyCookieJar()
+        # A connection each: one that rested is closed by the gateway, perhaps in the moment in which it is used again.
+        connector = aiohttp.TCPConnector(force_close=True)
+        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=jar, connector=connector)
         return self
 
     async def __aexit__(
