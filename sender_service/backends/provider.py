@@ -1,5 +1,7 @@
 """How is a provider called? One HTTP request under one clock; lost before it left is told from lost after.
 
+The clock is looked at once more as the request is written: a process that stood still meanwhile writes nothing late.
+
 No redirect is followed (it would carry credentials elsewhere), no cookie is kept (accounts share this pool), nothing is
 decompressed, and no line is logged (URLs hold tokens).
 """
@@ -12,8 +14,10 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from channels.channel import Answer, Call, Unavailable, Unknown
+from sender_service.domain.outcomes import Late
 
 MAX_ANSWER_BYTES = 256 * 1024  # providers answer with a few hundred
 MAX_CONNECT_SECONDS = 5.0
@@ -44,38 +48,59 @@ class Provider:
         await self._session.close()
 
     async def call(self, call: Call, within_seconds: float = math.inf) -> Answer:
-        """Makes the call. Raises Unavailable when it surely did not leave, Unknown when its outcome is lost.
+        """Makes the call. Raises Unavailable when it surely did not leave, Late when its time was over before it could,
+        Unknown when its outcome is lost.
 
         TimeoutError says that the caller's time ended before the call's own: its outcome is lost as well.
         """
+        left = min(call.timeout_seconds, within_seconds)
+        body = _Body(call.body, until=asyncio.get_running_loop().time() + left)
         try:
-            async with asyncio.timeout(min(call.timeout_seconds, within_seconds)):
-                return await self._exchange(call)
+            async with asyncio.timeout(left):
+                return await self._exchange(call, body)
         except NOTHING_WRITTEN:
             raise Unavailable("no connection", provider_code="connect") from None
-        except TimeoutError:
+        except (TimeoutError, aiohttp.ClientError, OSError) as failure:
+            if body.late:
+                raise Late from None
+            if not isinstance(failure, TimeoutError):
+                raise Unknown("the connection was lost", provider_code="connection_lost") from None
             if within_seconds < call.timeout_seconds:
                 raise
             raise Unknown("no answer in time", provider_code="timeout") from None
-        except (aiohttp.ClientError, OSError):
-            raise Unknown("the connection was lost", provider_code="connection_lost") from None
 
-    async def _exchange(self, call: Call) -> Answer:
+    async def _exchange(self, call: Call, body: "_Body") -> Answer:
         """A body that is not read to its end closes the connection."""
         async with self._session.request(
             call.method,
             call.url,
             headers=call.headers,
-            data=call.body or None,
+            data=body if call.body else None,
             allow_redirects=False,
             timeout=_connecting(call.timeout_seconds),
         ) as response:
-            body = bytearray()
+            said = bytearray()
             async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
+                said += chunk
+                if len(said) > MAX_ANSWER_BYTES:
                     raise Unknown("the answer is too large", provider_code="answer_too_large")
-            return Answer(response.status, response.headers, bytes(body))
+            return Answer(response.status, response.headers, bytes(said))
+
+
+class _Body(aiohttp.BytesPayload):
+    """Is written in time or not at all: aiohttp keeps the headers back until a body comes, and a client's timer may
+    fire after the step that writes when both are due."""
+
+    def __init__(self, value: bytes, *, until: float) -> None:
+        super().__init__(value)
+        self.late = False
+        self._until = until
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.late = asyncio.get_running_loop().time() >= self._until
+        if self.late:
+            raise Late
+        await super().write_with_length(writer, content_length)
 
 
 @lru_cache(maxsize=64)

@@ -18,10 +18,16 @@ from parley.storage.v1.pacing_pb2 import (
 MAX_CODE = 64
 MAX_PROVIDER_ID = 256
 
+
+class Late(DeliveryError):
+    """Its time was over before it could leave: this process stood still, and nothing was written."""
+
+
 # What each way to fail means for the delivery. Any other fails closed: it may have been sent.
 _KINDS: dict[type[DeliveryError], tuple[AttemptOutcome, str]] = {
     Throttled: (pb.ATTEMPT_OUTCOME_RETRY, "throttled"),
     Unavailable: (pb.ATTEMPT_OUTCOME_RETRY, "unavailable"),
+    Late: (pb.ATTEMPT_OUTCOME_RETRY, "late"),
     Rejected: (pb.ATTEMPT_OUTCOME_REJECTED, "rejected"),
     Unauthorized: (pb.ATTEMPT_OUTCOME_UNAUTHORIZED, "unauthorized"),
     Unknown: (pb.ATTEMPT_OUTCOME_UNKNOWN, "unknown"),
@@ -33,6 +39,7 @@ _SIGNS: dict[type[DeliveryError], AccountSign] = {
     Unavailable: ACCOUNT_SIGN_FAILING,
     Unknown: ACCOUNT_SIGN_FAILING,
     Rejected: ACCOUNT_SIGN_ALIVE,
+    Late: ACCOUNT_SIGN_UNSPECIFIED,
     Unauthorized: ACCOUNT_SIGN_UNSPECIFIED,  # the account pauses anyway
 }
 UNSTATED = timedelta(seconds=5)  # for one chat that is too fast, where the provider does not say for how long

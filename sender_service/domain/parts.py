@@ -9,8 +9,8 @@ from kit import logs
 from sender_service.domain import flows, outcomes
 from sender_service.domain.outcomes import Outcome
 
-# Makes the call within so many seconds, or its own if they are fewer. Raises Unavailable only when nothing of it was
-# written, Unknown when it may have been read, TimeoutError when the time that it was given ended it.
+# Makes the call within so many seconds, or its own if they are fewer. Raises Unavailable and Late only when nothing of
+# it was written, Unknown when it may have been read, TimeoutError when the time that it was given ended it.
 Provider = Callable[[Call, float], Awaitable[Answer]]
 
 log = logs.get("sender")

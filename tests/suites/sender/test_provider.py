@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections import UserDict
+from collections.abc import AsyncIterator, Awaitable, Callable, ItemsView
 from contextlib import asynccontextmanager
 
 import pytest
 
 from channels.channel import Answer, Call, Unavailable, Unknown
 from sender_service.backends.provider import MAX_ANSWER_BYTES, Provider
+from sender_service.domain.outcomes import Late
 from tests.simulated.wire import HttpServer, Reply, Request
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -140,6 +143,35 @@ async def test_a_caller_whose_time_ends_before_the_call_s_own_is_told_so() -> No
             await provider.call(_call(f"{base}/", 5.0), 0.1)
         with pytest.raises(Unknown):
             await provider.call(_call(f"{base}/", 0.1), 5.0)
+
+
+class _StandingStill(UserDict[str, str]):
+    """Headers of a call, as read by a process that is stopped for a while in this very moment."""
+
+    seconds = 0.0
+
+    def items(self) -> ItemsView[str, str]:
+        time.sleep(self.seconds)
+        return super().items()
+
+
+@pytest.mark.parametrize(("own", "callers"), [(5.0, 0.2), (0.2, 5.0)])
+async def test_what_stood_still_until_its_time_was_over_is_not_written(own: float, callers: float) -> None:
+    seen: list[bytes] = []
+
+    def handler(request: Request) -> Reply:
+        seen.append(request.body)
+        return Reply(201, b"{}")
+
+    headers = _StandingStill({"content-type": "text/plain"})
+    async with _serving(handler) as (provider, base):
+        await provider.call(Call("POST", f"{base}/", headers, b"in time", own), callers)
+        headers.seconds = 0.3
+        with pytest.raises(Late):
+            await provider.call(Call("POST", f"{base}/", headers, b"late", own), callers)
+        headers.seconds = 0.0
+        await provider.call(Call("POST", f"{base}/", headers, b"the next", own), callers)
+    assert seen == [b"in time", b"the next"]
 
 
 async def test_a_kept_connection_that_was_cut_meanwhile_is_not_mistaken_for_a_refused_one() -> None:
