@@ -8,7 +8,9 @@ from dataclasses import dataclass
 class Rate:
     """Calls per second in the long run, and how many may go out at once after a pause.
 
-    Within any second there are never more than both together, so the two add up to what a provider allows.
+    Within any second there are never more than both together, so the two add up to what a provider allows. Where a
+    channel counts segments the rate of an account is of segments: a call of several may begin when one might, and those
+    after it wait the longer.
     """
 
     per_second: float

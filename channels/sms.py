@@ -30,7 +30,8 @@ def sms() -> TwilioChannel:
         metadata=METADATA,
         extend=_extend,
         segments=Segmenting(),
-        # A long number: one segment a second. Five minutes' worth may wait at Twilio. A short code takes 100 a second.
+        # A long number: one segment a second. Five minutes' worth may wait at Twilio, and what waits for ten is lost
+        # there. A short code takes 100 a second.
         # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
         capabilities=able(Rate(1, burst=300)),
     )

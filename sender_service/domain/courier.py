@@ -202,6 +202,7 @@ class Courier:
         record.begin_next, record.template = begin_next, bool(trip.template)
         if trip.pacing is not None:
             record.pacing.CopyFrom(trip.pacing)
+            record.pacing.quantity = _quantity(trip, trip.part + begin_next)
         # A beginning is of no use once its lease is over; an end is worth telling even then, to be told so.
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
         result = await self.record(record, patience if within_seconds is None else within_seconds)
@@ -279,6 +280,11 @@ def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) 
         opted_out=outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == "opted_out",
         hand_off=outcome.hand_off,
     )
+
+
+def _quantity(trip: Trip, part: int) -> int:
+    """What a part takes of a rate that counts segments. A template's are Twilio's to count."""
+    return 0 if trip.template else trip.parts[part].segments
 
 
 def _values(trip: Trip, options: Mapping[str, str]) -> Mapping[str, str]:

@@ -45,7 +45,12 @@ class Pace:
     allowed: int = FIRST_ALLOWED
     unproven: int = 0  # calls begun since the last sign of life
     failures: int = 0  # since the last sign of life
-    interval_micros: int = 0  # of its rate, as a sender last said
+    interval_micros: int = 0  # that the last call took of its rate
+
+    @property
+    def is_account(self) -> bool:
+        """Not a tenant's, and not a shared chat's."""
+        return bool(self.account_id) and not self.recipient
 
     @property
     def key(self) -> PaceKey:
@@ -69,12 +74,12 @@ class Pace:
         ill_until = self.ill_until if self.suspect in (SEVERAL, delivery_id) else None
         return max((each for each in (self.held_until, ill_until) if each is not None), default=None)
 
-    def line_up(self, soonest: datetime, rate: Rate, *, waited: bool, stopped: bool) -> datetime:
+    def line_up(self, soonest: datetime, rate: Rate, *, waited: bool, stopped: bool, quantity: int = 1) -> datetime:
         """The next place in the line, so that those who wait come back as fast as they may be sent, and not at once.
 
         Whose place came and was taken, by a further part of what was begun, stands in a short line before the others.
         """
-        step = max(interval(rate), STOPPED_GAP if stopped else LEAST_GAP)
+        step = max(interval(rate, quantity), STOPPED_GAP if stopped else LEAST_GAP)
         if waited and not stopped:
             due_at = max(soonest, self.late_until or soonest)
             self.late_until = due_at + step
@@ -83,14 +88,14 @@ class Pace:
             self.queued_until = due_at + step
         return due_at
 
-    def take(self, rate: Rate, now: datetime) -> None:
+    def take(self, rate: Rate, now: datetime, *, quantity: int = 1) -> None:
         """A call begins."""
-        self.free_at = taken(self.free_at, rate, at=now)
+        self.free_at = taken(self.free_at, rate, at=now, quantity=quantity)
         if self.begun_at is not None and now - self.begun_at > IDLE:
             self.allowed = min(self.allowed, FIRST_ALLOWED)
         self.begun_at = now
         self.unproven += 1
-        self.interval_micros = rate.interval_micros
+        self.interval_micros = rate.interval_micros * max(quantity, 1)
 
     def lives(self, began_at: datetime) -> None:
         """A call that began then showed that the provider works."""
@@ -134,7 +139,7 @@ class Pace:
         return longest * (0.75 + crc32(f"{self.account_id}.{times}".encode()) / 2**34)
 
     def _used_up(self, now: datetime) -> bool:
-        if self.unproven < self.allowed or self.recipient or not self.account_id:  # only accounts hear how calls end
+        if self.unproven < self.allowed or not self.is_account:  # only accounts hear how calls end
             return False
         return self.begun_at is not None and now - self.begun_at < SILENT
 
@@ -142,8 +147,8 @@ class Pace:
         return self.paused_at is not None and began_at < self.paused_at
 
 
-def interval(rate: Rate) -> timedelta:
-    return timedelta(microseconds=rate.interval_micros)
+def interval(rate: Rate, quantity: int = 1) -> timedelta:
+    return timedelta(microseconds=rate.interval_micros * max(quantity, 1))
 
 
 def opening(free_at: datetime | None, rate: Rate) -> datetime | None:
@@ -153,6 +158,6 @@ def opening(free_at: datetime | None, rate: Rate) -> datetime | None:
     return free_at - interval(rate) * (max(rate.burst, 1) - 1)
 
 
-def taken(free_at: datetime | None, rate: Rate, *, at: datetime) -> datetime | None:
-    """The same after a call at that time."""
-    return max(free_at or at, at) + interval(rate) if rate.interval_micros else free_at
+def taken(free_at: datetime | None, rate: Rate, *, at: datetime, quantity: int = 1) -> datetime | None:
+    """The same after a call at that time. One of a larger quantity begins like any other, and those after it wait."""
+    return max(free_at or at, at) + interval(rate, quantity) if rate.interval_micros else free_at

@@ -62,13 +62,14 @@ class Paces:
         own = _own_wait(lane, item.pacing, at=at)
         if own is None and all(each is None for each in waits):
             for each, rate in limits:
-                each.take(rate, at)
+                each.take(rate, at, quantity=item.pacing.quantity if each.is_account else 1)
             return False
         places = [own] if own is not None else []
         for (each, rate), wait in zip(limits, waits, strict=True):
             if wait is not None:  # whoever waits for one account does not stand in another's line
                 stopped = _is_stopped(each, delivery, at=at)
-                places.append(each.line_up(wait, rate, waited=waited, stopped=stopped))
+                quantity = item.pacing.quantity if each.is_account else 1
+                places.append(each.line_up(wait, rate, waited=waited, stopped=stopped, quantity=quantity))
         delivery.due_at = max(places)
         return True
 

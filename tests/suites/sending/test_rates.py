@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from tests.suites.sending.virtual import Seen, virtual
 from tests.suites.storage.hot import Store
@@ -59,6 +60,16 @@ async def test_an_account_may_say_that_it_is_allowed_more_or_less(store: Store) 
         await world.run()
         assert most_within(world.lines["sms"].seen, timedelta(seconds=0.9)) == 2
         assert len(world.lines["sms"].shown) == 10
+
+
+async def test_a_text_message_counts_as_often_as_it_has_segments(store: Store) -> None:
+    async with virtual(store, options={"sms": {"sends_per_second": "2", "sends_burst": "1"}}) as world:
+        await world.ask("sms", range(4), "x" * 600)
+        await world.run()
+        times = sorted(each.at for each in world.lines["sms"].seen)
+        waits = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+        assert len(waits) == 3
+        assert all(2.0 <= wait < 2.5 for wait in waits), "four segments at two a second"
 
 
 async def test_a_tenants_limit_holds_for_its_accounts_together(store: Store) -> None:

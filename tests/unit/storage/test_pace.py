@@ -43,6 +43,22 @@ def test_no_second_ever_holds_more_than_the_rate_and_the_burst(per_second: int, 
     assert fullest <= per_second + burst + 1
 
 
+@given(quantities=some.lists(some.integers(0, 10), min_size=1, max_size=60), burst=some.integers(1, 50))
+def test_what_counts_for_several_makes_those_after_it_wait_the_longer(quantities: list[int], burst: int) -> None:
+    pace, rate = fresh(), Rate(interval_micros=100_000, burst=burst)
+    at, counted = NOW, 0
+    for quantity in quantities:
+        while not may(pace, at, rate, waited=True):
+            at += timedelta(milliseconds=10)
+        assert counted <= 10 * (at - NOW).total_seconds() + burst - 1, "all before it are within the rate and the burst"
+        pace.take(rate, at, quantity=quantity)
+        pace.lives(at)
+        counted += max(quantity, 1)
+    assert (at - NOW).total_seconds() <= max(0, counted - max(quantities[-1], 1) - burst + 1) / 10 + 0.01, (
+        "and hardly less"
+    )
+
+
 def test_a_few_calls_find_out_for_all_whether_the_provider_answers() -> None:
     pace = fresh()
     begun = 0
