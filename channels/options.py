@@ -20,14 +20,21 @@ class OptionField:
 OPTIONS = (
     OptionField(
         "outside_window",
-        "human, template or drop",
-        "What becomes of a text whose reply window is closed: a human's task (the default), the template, or nothing",
+        "human, template, other_account or drop",
+        "What becomes of a text whose reply window is closed: a human's task (the default), the template, a text from "
+        "another account that they have written to, or nothing",
         (*TWILIO[:1], *META),
     ),
     OptionField(
         "template",
         "the provider's id or name",
         "The approved template that goes out in its place",
+        (*TWILIO[:1], META[0]),
+    ),
+    OptionField(
+        "other_account",
+        "an account's id",
+        "The account that says it instead, for example that of an SMS number; people are known by their phone number",
         (*TWILIO[:1], META[0]),
     ),
     OptionField(

@@ -9,7 +9,7 @@ from channels.channel import Channel, Credentials, Outgoing
 from channels.rendering import Part, limit_of, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
-from kit.moments import moment, seconds, span
+from kit.moments import moment, seconds
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
@@ -20,6 +20,7 @@ from sender_service.domain.addresses import Addresses
 from sender_service.domain.files import NO_FILES, Files
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
+from sender_service.domain.records import record_of
 from sender_service.domain.retries import Retries
 from sender_service.domain.windows import Decision
 
@@ -31,7 +32,7 @@ Settle = Callable[[LeasedDelivery], Awaitable[str]]
 
 USABLE = 0.7  # of a lease: the rest is for the record of the end, and for clocks that do not agree
 LAST_WORD_SECONDS = 2.0  # for the record of a call that was cut off when the process stops
-UNSAID = (Decision.HUMAN, Decision.DROP)
+UNSAID = (Decision.OTHER_ACCOUNT, Decision.HUMAN, Decision.DROP)
 BEGUN, RELEASED = Outcome(pb.ATTEMPT_OUTCOME_BEGUN), Outcome(pb.ATTEMPT_OUTCOME_RELEASED)
 NO_CALL = (BEGUN.kind, RELEASED.kind)
 
@@ -124,7 +125,8 @@ class Courier:
         # Asked anew with each lease: while it waited for a retry the window may have closed, or opened again.
         decision = windows.decided(leased, load.secrets.account, channel=channel, now=self.clocks.wall())
         if decision in UNSAID:
-            return await self._refuse(load, windows.unsaid(decision, channel=channel.name, text=leased.text))
+            account, rest = load.secrets.account, _rest(leased, rendered)
+            return await self._refuse(load, windows.unsaid(decision, leased, account=account, rest=rest))
         trip.as_human = decision is Decision.AS_HUMAN
         if decision is Decision.TEMPLATE:
             trip.template = load.secrets.account.options["template"]
@@ -198,7 +200,7 @@ class Courier:
         """Records, and starts the clock of the lease when that renews it: from before the call, to be safe. False when
         it is too early for what was to begin: the delivery is queued again."""
         asked_at = self.clocks.monotonic()
-        record = _record(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
+        record = record_of(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
         record.begin_next, record.template = begin_next, bool(trip.template)
         if trip.pacing is not None:
             record.pacing.CopyFrom(trip.pacing)
@@ -216,10 +218,13 @@ class Courier:
 
     async def _refuse(self, load: Load, outcome: Outcome) -> None:
         """Nothing can be sent: no call is made, so none is on record, and a person sees why."""
-        leased = load.leased
-        record = _record(leased, outcome, part=leased.next_part, parts=leased.next_part + 1)
-        await self.record(record, self.lease_seconds)
-        metrics.deliveries.labels(channel=load.secrets.account.channel, outcome="failed").inc()
+        leased, channel = load.leased, load.secrets.account.channel
+        record = record_of(leased, outcome, part=leased.next_part, parts=leased.next_part + 1)
+        if (await self.record(record, self.lease_seconds)).said_elsewhere:
+            metrics.deliveries.labels(channel=channel, outcome="said_elsewhere").inc()
+            log.info("delivery.said_elsewhere", delivery_id=leased.delivery_id, reason=outcome.reason)
+            return
+        metrics.deliveries.labels(channel=channel, outcome="failed").inc()
         log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=outcome.reason)
 
     def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
@@ -262,26 +267,6 @@ _ENDS: dict[AttemptOutcome, tuple[str, str]] = {
 }
 
 
-def _record(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) -> AttemptRecord:
-    return AttemptRecord(
-        tenant_id=leased.tenant_id,
-        delivery_id=leased.delivery_id,
-        epoch=leased.epoch,
-        part=part,
-        parts=parts,
-        outcome=outcome.kind,
-        provider_message_id=outcome.provider_message_id,
-        provider_code=outcome.provider_code,
-        reason=outcome.reason,
-        retry_after=None if outcome.retry_after is None else span(outcome.retry_after),
-        account_sign=outcome.sign,
-        hold=None if outcome.hold is None else span(outcome.hold),
-        window_closed=outcome.window_closed,
-        opted_out=outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == "opted_out",
-        hand_off=outcome.hand_off,
-    )
-
-
 def _quantity(trip: Trip, part: int) -> int:
     """What a part takes of a rate that counts segments. A template's are Twilio's to count."""
     return 0 if trip.template else trip.parts[part].segments
@@ -291,6 +276,11 @@ def _values(trip: Trip, options: Mapping[str, str]) -> Mapping[str, str]:
     """The text, in the template's variable for it, if it has one."""
     variable = options.get("template_variable", "")
     return {variable: trip.parts[trip.part].text} if trip.template and variable else {}
+
+
+def _rest(leased: LeasedDelivery, rendered: Sequence[Part]) -> str:
+    """What of the text is not said yet: as it was written while nothing is."""
+    return "\n".join(part.text for part in rendered[leased.next_part :]) if leased.next_part else leased.text
 
 
 def _as_one(left: Sequence[Part]) -> Part:

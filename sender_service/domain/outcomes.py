@@ -6,7 +6,7 @@ from datetime import timedelta
 from channels.channel import DeliveryError, Rejected, Sent, Throttled, Unauthorized, Unavailable, Unknown
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.conversation_change_pb2 import HandOff
-from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome
+from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, OtherChat
 from parley.storage.v1.pacing_pb2 import (
     ACCOUNT_SIGN_ALIVE,
     ACCOUNT_SIGN_FAILING,
@@ -58,6 +58,7 @@ class Outcome:
     retry_after: timedelta | None = None
     window_closed: bool = False  # the provider refused free text for its reply window: decide anew
     hand_off: HandOff | None = None  # who must say it now
+    other_chat: OtherChat | None = None  # where it may be said before anybody must
     sign: AccountSign = ACCOUNT_SIGN_UNSPECIFIED
     hold: timedelta | None = None  # for how long the provider wants nothing of the whole account
 

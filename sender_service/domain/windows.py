@@ -14,7 +14,7 @@ from kit import logs, metrics
 from kit.moments import moment
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
-from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, OtherChat
 from parley.storage.v1.directory_pb2 import ChannelAccount
 from sender_service.domain.outcomes import Outcome
 
@@ -30,6 +30,7 @@ class Decision(StrEnum):
     FREE_TEXT = "free_text"
     AS_HUMAN = "as_human"
     TEMPLATE = "template"
+    OTHER_ACCOUNT = "other_account"
     HUMAN = "human"
     DROP = "drop"
 
@@ -40,6 +41,8 @@ OUTSIDE: Mapping[tuple[str, bool], Decision] = {
     ("human", True): Decision.HUMAN,
     ("template", False): Decision.TEMPLATE,
     ("template", True): Decision.HUMAN,  # one a window: who did not answer it gets no second
+    ("other_account", False): Decision.OTHER_ACCOUNT,
+    ("other_account", True): Decision.OTHER_ACCOUNT,
     ("drop", False): Decision.DROP,
     ("drop", True): Decision.DROP,
 }
@@ -122,13 +125,23 @@ def policy_of(account: ChannelAccount, channel: Channel) -> str:
     policy = account.options.get("outside_window", "")
     if policy == "template" and not (account.options.get("template") and channel.capabilities.templates):
         return "human"
+    if policy == "other_account" and not account.options.get("other_account"):
+        return "human"
     return policy if policy in POLICIES else "human"
 
 
-def unsaid(decision: Decision, *, channel: str, text: str) -> Outcome:
-    """The end of a delivery for which no call is made."""
-    asks = hand_off(channel, text) if decision is Decision.HUMAN else None
-    return Outcome(pb.ATTEMPT_OUTCOME_REJECTED, WINDOW_CLOSED, hand_off=asks)
+def unsaid(decision: Decision, leased: LeasedDelivery, *, account: ChannelAccount, rest: str) -> Outcome:
+    """The end of a delivery for which no call is made. `rest` is what of its text was not said yet.
+
+    Whether the person has another chat, and wants it said there, storage knows. Files go to a human.
+    """
+    if decision is Decision.DROP:
+        return Outcome(pb.ATTEMPT_OUTCOME_REJECTED, WINDOW_CLOSED)
+    other = None
+    if decision is Decision.OTHER_ACCOUNT and rest.strip() and not leased.attachments:
+        other = OtherChat(account_id=account.options["other_account"], text=rest)
+    asks = hand_off(account.channel, leased.text)
+    return Outcome(pb.ATTEMPT_OUTCOME_REJECTED, WINDOW_CLOSED, hand_off=asks, other_chat=other)
 
 
 def settle(outcome: Outcome, channel: Channel, *, text: str, template: bool, last: bool) -> Outcome:

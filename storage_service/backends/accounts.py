@@ -46,6 +46,7 @@ class Accounts:
 
         async def work(rows: Rows) -> pb.PutChannelAccountResponse:
             await tenants.require(rows)
+            await _require_other(rows, request.account.options.get("other_account", ""))
             row, changed = await self._put(rows, request)
             return pb.PutChannelAccountResponse(account=mapping.account(row), duplicate=not changed)
 
@@ -172,6 +173,14 @@ async def _agent_id(rows: Rows, wanted: str, *, row: ChannelAccount | None) -> s
     if wanted:
         return (await rows.named(Agent, wanted)).id
     return row.agent_id if row else (await agents.default(rows)).id
+
+
+async def _require_other(rows: Rows, account_id: str) -> None:
+    """An account that is to say what this one may not."""
+    if account_id and not await rows.all(rows.select(ChannelAccount).where(col(ChannelAccount.id) == account_id)):
+        raise InvalidField(
+            [("account.options[other_account]", "is no account's id, as `parley channels list` shows it")]
+        )
 
 
 def _check(request: pb.PutChannelAccountRequest) -> None:

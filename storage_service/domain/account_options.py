@@ -6,7 +6,8 @@ from collections.abc import Mapping
 LISTEN = ("true", "false")
 UNADDRESSED = ("known", "all")
 MOST_HOURS = 8760  # a year
-OUTSIDE_WINDOW = ("human", "template", "drop")
+OUTSIDE_WINDOW = ("human", "template", "other_account", "drop")
+OTHER = "other_account"
 SIGNALS = ("on", "typing", "off")
 NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
 SWITCH, SWITCHES = ("on", "off"), ("progressive", "progressive_in_groups")
@@ -16,9 +17,11 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     """Field and reason. What is not known here is the channel's business."""
     outside, template = options.get("outside_window", ""), options.get("template", "")
     listens, unaddressed = options.get("listen", ""), options.get("unaddressed", "")
+    other = options.get("other_account", "")
     checks = [
         ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
         ("template", "is required where outside_window is template", outside == "template" and not template),
+        ("other_account", f"is required where outside_window is {OTHER}", outside == OTHER and not other),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
         ("unaddressed", f"is none of {', '.join(UNADDRESSED)}", unaddressed not in ("", *UNADDRESSED)),
         ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),

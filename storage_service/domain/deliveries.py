@@ -14,9 +14,10 @@ from storage_service.domain.called_off import CALLED_OFF, lost, went_no_further
 from storage_service.domain.changes import Changes
 from storage_service.domain.holding import hold
 from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.other_chats import SAID_ELSEWHERE, Other, say, why_not_again
 from storage_service.domain.pacing import PACED, Paces, count_call
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
-from storage_service.domain.turns import Done
+from storage_service.domain.turns import Done, Turns
 from storage_service.domain.words import OUTCOME
 
 
@@ -40,6 +41,7 @@ class Deliveries:
     # What is still to be sent to people of whom the provider says that they opted out.
     unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
     paces: Paces = field(default_factory=Paces)
+    others: Mapping[Key, Other] = field(default_factory=dict)  # where it may be said instead, by delivery
 
     moves: ClassVar[Mapping[str, Move]]
 
@@ -138,6 +140,8 @@ class Deliveries:
             self.paces.ended(delivery, attempt, item=item, at=self.now)
         if anew:
             self._put_back(lane, delivery, due_at=self.now)
+        elif say(self.others.get(delivery.key), delivery, item=item, moves=self._turns()):
+            self._leave(lane, delivery, state="failed", reason=SAID_ELSEWHERE)
         else:
             self._leave(lane, delivery, state="failed", reason=item.reason or "rejected")
             if item.HasField("hand_off"):
@@ -192,10 +196,8 @@ class Deliveries:
 
     def again(self, lane: Lane, delivery: Delivery) -> None:
         """A person wants a failed or unknown delivery sent after all, as the next of its lane."""
-        if delivery.state not in {"failed", "unknown"}:
-            raise StateConflict(f"the delivery is {delivery.state}")
-        if lane.opted_out:
-            raise StateConflict("the contact wants no messages")
+        if refusal := why_not_again(lane, delivery):
+            raise StateConflict(refusal)
         delivery.part_attempts = 0
         self._requeue(delivery, self.now)
         lane.queue_delivery(self.now)
@@ -267,6 +269,9 @@ class Deliveries:
         if entry is not None:
             self.changes.queue_entries.append(entry)
             self.changes.touch(lane, self.now)
+
+    def _turns(self) -> Turns:
+        return Turns(self.now, self.new_id, self.changes, self.mutations)
 
     def _note_opt_out(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> None:
         """Unless they wrote since: it may be the word with which they came back."""

@@ -13,7 +13,7 @@ from parley.storage.v1.delivery_requests_pb2 import (
     AttemptResult,
     LeasedDelivery,
 )
-from storage_service.domain import called_off, leased, receipts
+from storage_service.domain import called_off, leased, other_chats, receipts
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
@@ -27,7 +27,7 @@ from storage_service.domain.words import DELIVERY_STATE
 MOST_LOOKS = 8
 
 
-class DeliveryRows(receipts.ReceiptRows, Protocol):
+class DeliveryRows(receipts.ReceiptRows, other_chats.OtherRows, Protocol):
     """What delivery work needs of a transaction."""
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]: ...
@@ -78,10 +78,12 @@ class DeliveryWork:
     async def record(self, rows: DeliveryRows, records: Sequence[tuple[str, AttemptRecord]]) -> list[AttemptResult]:
         """Each with the worker that brings it, applied in their order."""
         keys = sorted({_named(item) for _, item in records})
+        others = await other_chats.held(rows, [item for _, item in records])
         lanes, deliveries = await rows.locked_deliveries(keys)
         moves = await self._moves(rows, deliveries, records=records)
         leaving = {lanes[key].key for _, item in records if item.opted_out and (key := _named(item)) in lanes}
         leaving |= {lane.key for lane in lanes.values()} if receipts.may_leave(moves.early) else set()
+        moves.others = other_chats.shared(others, lanes.values())
         moves.unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
         results = [
             self._record(moves, lanes, deliveries=deliveries, worker_id=worker_id, item=item)
@@ -107,7 +109,9 @@ class DeliveryWork:
         done = moves.record(lane, delivery, item=item, worker_id=worker_id)
         error = as_item(done.error) if done.error else None
         wait = None if done.wait is None else span(done.wait)
-        return AttemptResult(error=error, duplicate=done.duplicate, state=DELIVERY_STATE[delivery.state], wait=wait)
+        elsewhere = delivery.reason == other_chats.SAID_ELSEWHERE
+        state = DELIVERY_STATE[delivery.state]
+        return AttemptResult(error=error, duplicate=done.duplicate, state=state, wait=wait, said_elsewhere=elsewhere)
 
     async def _moves(
         self, rows: DeliveryRows, deliveries: Mapping[Key, Delivery], *, records: Sequence[tuple[str, AttemptRecord]]

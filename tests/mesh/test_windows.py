@@ -18,7 +18,7 @@ from storage_service.backends.tables import Conversation
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.standing import CALL_SECONDS, conversation_of, once, settled
-from tests.mesh.talk import Talk, person
+from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 
 TEMPLATE = "HX" + "a" * 32
@@ -106,6 +106,28 @@ async def test_an_account_with_a_template_says_it_by_that_once_until_they_write_
     sent = [(send.template, send.text) for send in world.twilio.sends.to(f"whatsapp:{who}")]
     assert sent == [("", f"re: I am {who}"), (TEMPLATE, "Your parcel is here.")]
     assert (found.conversation.owner, summary.endswith("It is still here.")) == (chat.OWNER_QUEUE, True)
+
+
+@BOTH
+async def test_an_account_with_another_one_says_it_from_there_to_whom_has_written_there(
+    mesh: Mesh, world: World
+) -> None:
+    who, stranger = person(), person()
+    async with mesh.storage() as storage, Talk(mesh) as talk:
+        (sms,) = [each.id for each in await storage.accounts() if each.channel == "sms"]
+        async with options(storage, {"outside_window": "other_account", "other_account": sms}):
+            await talk.say("sms", f"I am {who}, too", who)
+            chats = [await answered(storage, talk, each) for each in (who, stranger)]
+            for conversation in chats:
+                await passes_a_day(mesh, conversation)
+                await says(storage, conversation, "Your parcel is here.")
+            known, unknown = [await settled(storage, each) for each in chats]
+            await until(lambda: len(world.twilio.sends.texts(who)) == 2)
+    assert world.twilio.sends.texts(who) == [f"re: I am {who}, too", "Your parcel is here."]
+    assert world.twilio.sends.texts(f"whatsapp:{who}") == [f"re: I am {who}"]
+    assert [each.reason for each in known.deliveries if each.reason] == ["said_elsewhere"]
+    assert (known.conversation.owner, unknown.conversation.owner) == (chat.OWNER_AGENT, chat.OWNER_QUEUE)
+    assert world.twilio.sends.texts(stranger) == []
 
 
 @BOTH

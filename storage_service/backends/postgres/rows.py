@@ -27,6 +27,7 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
+from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
@@ -194,6 +195,10 @@ class PostgresRows:
 
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {(row[0], row[1]): row[2] for row in await self._by_keys("policies", accounts)}
+
+    async def other_chats(self, asked: Sequence[tuple[str, str, str]]) -> Mapping[Key, Place]:
+        found = await self._by_keys("other_chats", asked)
+        return {(row[0], row[1]): Place((row[0], row[2]), *row[3:]) for row in found}
 
     async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]:
         await self.begin()

@@ -200,6 +200,20 @@ WHERE r.provider_message_id <> '' AND NOT r.matched;
 SELECT a.tenant_id, a.id, a.unknown_policy FROM channel_accounts a
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON a.tenant_id = k.tenant_id AND a.id = k.id;
 
+-- other_chats: of people whom another account knows by the same phone number, one to one, for what is said in one of
+-- their chats; what came from another chat, which its metadata says, goes nowhere else
+SELECT k.tenant_id, k.delivery_id, t.id, t.chat_id, m.role
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, delivery_id, account_id)
+JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.id = k.delivery_id
+JOIN conversations c ON c.tenant_id = d.tenant_id AND c.id = d.conversation_id
+JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id AND m.message_metadata IS NULL
+JOIN identities i ON i.tenant_id = c.tenant_id AND i.account_id = c.account_id AND i.sender_id = c.chat_id
+                 AND i.phone <> ''
+JOIN identities o ON o.tenant_id = i.tenant_id AND o.account_id = k.account_id AND o.phone = i.phone AND o.phone <> ''
+JOIN channel_accounts a ON a.tenant_id = o.tenant_id AND a.id = o.account_id AND a.state = 'active'
+JOIN conversations t ON t.tenant_id = o.tenant_id AND t.account_id = o.account_id AND t.chat_id = o.sender_id
+WHERE o.account_id <> c.account_id;
+
 -- paces: locks how fast accounts, tenants and shared chats may be sent to
 SELECT {Pace p} FROM paces p
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (tenant_id, account_id, recipient)

@@ -25,6 +25,7 @@ from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import Chat, InFlight
 from storage_service.domain.leased import Head, Said
+from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
@@ -159,6 +160,9 @@ class SqliteRows:
 
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {key: row[0] for key, row in self._each("policy", accounts)}
+
+    async def other_chats(self, asked: Sequence[tuple[str, str, str]]) -> Mapping[Key, Place]:
+        return {each[:2]: Place((each[0], row[0]), *row[1:]) for each, row in self._each("other_chat", asked)}
 
     async def paces(self, keys: Sequence[PaceKey]) -> Mapping[PaceKey, Pace]:
         return {key: _pace(row) for key, row in self._each("pace", keys)}

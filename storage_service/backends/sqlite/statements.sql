@@ -133,6 +133,18 @@ WHERE r.tenant_id = ? AND r.account_id = ? AND r.provider_message_id = ? AND r.p
 -- early_by_delivery: the same, when the provider carries our id back
 SELECT {Receipt r} FROM receipts r WHERE r.tenant_id = ? AND r.delivery_id = ? AND r.delivery_id <> '' AND NOT r.matched;
 
+-- other_chat: of a person whom another account knows by the same phone number, one to one, for what is said in one of
+-- their chats; what came from another chat, which its metadata says, goes nowhere else
+SELECT t.id, t.chat_id, m.role FROM deliveries d
+JOIN conversations c ON c.tenant_id = d.tenant_id AND c.id = d.conversation_id
+JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id AND m.message_metadata IS NULL
+JOIN identities i ON i.tenant_id = c.tenant_id AND i.account_id = c.account_id AND i.sender_id = c.chat_id
+                 AND i.phone <> ''
+JOIN identities o ON o.tenant_id = i.tenant_id AND o.account_id = ?3 AND o.phone = i.phone AND o.phone <> ''
+JOIN channel_accounts a ON a.tenant_id = o.tenant_id AND a.id = o.account_id AND a.state = 'active'
+JOIN conversations t ON t.tenant_id = o.tenant_id AND t.account_id = o.account_id AND t.chat_id = o.sender_id
+WHERE o.account_id <> c.account_id AND d.tenant_id = ?1 AND d.id = ?2;
+
 -- policy: what an account does with a send of which nobody knows
 SELECT unknown_policy FROM channel_accounts WHERE tenant_id = ? AND id = ?;
 

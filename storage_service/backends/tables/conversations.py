@@ -32,6 +32,14 @@ class Identity(SQLModel, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "contact_id"], ["contacts.tenant_id", "contacts.id"], name="fk_identities"),
         Index("ix_identities_contact", "tenant_id", "contact_id"),
+        Index(
+            "ix_identities_phone",
+            "tenant_id",
+            "account_id",
+            "phone",
+            postgresql_where=sql("phone <> ''"),
+            sqlite_where=sql("phone <> ''"),
+        ),
     )
 
     tenant_id: str = columns.primary()

@@ -9,6 +9,7 @@ from channels.channel import Capabilities, Rejected, Unavailable
 from channels.registry import CHANNELS
 from kit import metrics
 from kit.errors import LeaseLost
+from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_IMAGE, Attachment
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ChannelAccount
@@ -17,9 +18,10 @@ from sender_service.domain.windows import OUTSIDE, Decision, Silence, decide
 from tests.unit.sender.road import NOW, Pigeon, Road, ok, road
 
 DAY = timedelta(hours=24)
-FREE, AS_HUMAN, TEMPLATE, HUMAN, DROP = Decision
+FREE, AS_HUMAN, TEMPLATE, OTHER, HUMAN, DROP = Decision
 WEEK = timedelta(days=7)
 TEMPLATED = {"outside_window": "template", "template": "HX1", "template_variable": "1"}
+POLICIES = ("human", "template", "other_account", "drop")
 INSIDE_TO_THE_SECOND = timedelta(hours=23, minutes=59, seconds=59)
 OUTSIDE_TO_THE_SECOND = timedelta(hours=24, seconds=1)
 
@@ -28,21 +30,24 @@ def ago(*, hours: float = 0, **more: float) -> datetime:
     return NOW - timedelta(hours=hours, **more)
 
 
-# The last message of the person, the template and the refusal since, as ages -> by policy: human, template, drop.
+# The last message of the person, the template and the refusal since, as ages -> the decisions by POLICIES.
 TABLE = {
-    "they wrote just now": ((timedelta(0), None, None), (FREE, FREE, FREE)),
-    "23:59:59 ago": ((INSIDE_TO_THE_SECOND, None, None), (FREE, FREE, FREE)),
-    "24:00:00 ago": ((DAY, None, None), (HUMAN, TEMPLATE, DROP)),
-    "24:00:01 ago": ((OUTSIDE_TO_THE_SECOND, None, None), (HUMAN, TEMPLATE, DROP)),
-    "our clock is behind storage's": ((timedelta(seconds=-5), None, None), (FREE, FREE, FREE)),
-    "they never wrote": ((None, None, None), (HUMAN, TEMPLATE, DROP)),
-    "they never wrote, and got a template": ((None, DAY, None), (HUMAN, HUMAN, DROP)),
-    "outside, and they got a template since": ((2 * DAY, DAY, None), (HUMAN, HUMAN, DROP)),
-    "outside, and got one before they wrote": ((2 * DAY, 3 * DAY, None), (HUMAN, TEMPLATE, DROP)),
-    "inside, and got one since": ((timedelta(hours=1), timedelta(0), None), (FREE, FREE, FREE)),
-    "inside by the clock, and refused since": ((timedelta(hours=1), None, timedelta(0)), (HUMAN, TEMPLATE, DROP)),
-    "refused since, and templated": ((timedelta(hours=1), timedelta(0), timedelta(0)), (HUMAN, HUMAN, DROP)),
-    "refused, and they wrote since": ((timedelta(hours=1), None, timedelta(hours=2)), (FREE, FREE, FREE)),
+    "they wrote just now": ((timedelta(0), None, None), (FREE, FREE, FREE, FREE)),
+    "23:59:59 ago": ((INSIDE_TO_THE_SECOND, None, None), (FREE, FREE, FREE, FREE)),
+    "24:00:00 ago": ((DAY, None, None), (HUMAN, TEMPLATE, OTHER, DROP)),
+    "24:00:01 ago": ((OUTSIDE_TO_THE_SECOND, None, None), (HUMAN, TEMPLATE, OTHER, DROP)),
+    "our clock is behind storage's": ((timedelta(seconds=-5), None, None), (FREE, FREE, FREE, FREE)),
+    "they never wrote": ((None, None, None), (HUMAN, TEMPLATE, OTHER, DROP)),
+    "they never wrote, and got a template": ((None, DAY, None), (HUMAN, HUMAN, OTHER, DROP)),
+    "outside, and they got a template since": ((2 * DAY, DAY, None), (HUMAN, HUMAN, OTHER, DROP)),
+    "outside, and got one before they wrote": ((2 * DAY, 3 * DAY, None), (HUMAN, TEMPLATE, OTHER, DROP)),
+    "inside, and got one since": ((timedelta(hours=1), timedelta(0), None), (FREE, FREE, FREE, FREE)),
+    "inside by the clock, and refused since": (
+        (timedelta(hours=1), None, timedelta(0)),
+        (HUMAN, TEMPLATE, OTHER, DROP),
+    ),
+    "refused since, and templated": ((timedelta(hours=1), timedelta(0), timedelta(0)), (HUMAN, HUMAN, OTHER, DROP)),
+    "refused, and they wrote since": ((timedelta(hours=1), None, timedelta(hours=2)), (FREE, FREE, FREE, FREE)),
 }
 
 
@@ -53,7 +58,7 @@ def silence_of(ages: tuple[timedelta | None, ...]) -> Silence:
 @pytest.mark.parametrize("case", TABLE)
 def test_the_table_of_decisions(case: str) -> None:
     ages, expected = TABLE[case]
-    decided = [decide(DAY, silence_of(ages), policy=policy, now=NOW) for policy in ("human", "template", "drop")]
+    decided = [decide(DAY, silence_of(ages), policy=policy, now=NOW) for policy in POLICIES]
     assert tuple(decided) == expected
 
 
@@ -75,6 +80,8 @@ def test_every_policy_has_its_word_for_every_case() -> None:
         ({"outside_window": "no such word"}, "human"),
         ({"outside_window": "drop"}, "drop"),
         ({"outside_window": "template"}, "human"),
+        ({"outside_window": "other_account"}, "human"),
+        ({"outside_window": "other_account", "other_account": "a1"}, "other_account"),
         ({"template": "HX1"}, "human"),
         (TEMPLATED, "template"),
     ],
@@ -167,6 +174,31 @@ async def test_what_is_dropped_asks_for_nobody() -> None:
     way = windowed(road(), outside_window="drop")
     await way.carry()
     assert (way.happened, way.records[0].HasField("hand_off")) == (["REJECTED 0/1"], False)
+
+
+ELSEWHERE = {"outside_window": "other_account", "other_account": "a2"}
+
+
+async def test_another_account_is_named_with_the_text_and_a_human_in_case_it_may_not() -> None:
+    way = windowed(road(), **ELSEWHERE)
+    await way.carry("one *two* three", silence=Silence(ago(hours=25)))
+    (record,) = way.records
+    assert (record.other_chat.account_id, record.other_chat.text) == ("a2", "one *two* three")
+    assert (record.reason, record.hand_off.reason) == ("window_closed", HAND_OFF_REASON_WINDOW_CLOSED)
+
+
+async def test_another_account_says_what_was_left_when_the_window_closed() -> None:
+    way = windowed(road(), **ELSEWHERE)
+    await way.carry("one two three four five", next_part=1, silence=Silence(ago(hours=25)))
+    assert way.records[0].other_chat.text == "three four\nfive"
+    assert way.records[0].hand_off.summary.endswith("one two three four five")
+
+
+async def test_files_are_for_a_human_to_send() -> None:
+    way = windowed(road(), **ELSEWHERE)
+    picture = Attachment(kind=ATTACHMENT_KIND_IMAGE, url="https://files.example/a.png")
+    await way.carry("look", silence=Silence(ago(hours=25)), attachments=[picture])
+    assert (way.records[0].HasField("other_chat"), way.records[0].HasField("hand_off")) == (False, True)
 
 
 async def test_a_template_goes_out_as_one_part_whose_variable_is_the_text() -> None:
