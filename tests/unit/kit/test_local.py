@@ -106,17 +106,24 @@ async def test_a_service_that_is_not_up_is_unreachable_and_found_by_who_waits(tm
 
 
 async def test_a_drain_lets_calls_end_and_cancels_those_that_do_not(tmp_path: Path, way: str) -> None:
+    begun: asyncio.Queue[str] = asyncio.Queue()
+    ending = asyncio.Event()
+
     async def work(request: Any, _context: Any) -> Any:
-        await asyncio.sleep(60 if request.text == "endless" else 0.1)
+        begun.put_nowait(request.text)
+        await (asyncio.sleep(60) if request.text == "endless" else ending.wait())
         return seen(request)
 
     async with meshed(tmp_path, Probe(work), way=way) as stub:
         short = asyncio.ensure_future(stub.Say(ProbeRequest(text="short"), timeout=SECONDS))
         endless = asyncio.ensure_future(stub.Say(ProbeRequest(text="endless"), timeout=60))
+        assert {await begun.get(), await begun.get()} == {"short", "endless"}
+        drain = asyncio.ensure_future(stub.server.drain(2))
         await asyncio.sleep(0.05)
-        await stub.server.drain(0.3)
+        ending.set()
         assert (await short).text == "short"
         assert isinstance(await error_of(endless), errors.Unreachable)
+        await drain
 
 
 async def test_a_stream_waits_for_its_reader_and_dies_when_it_is_dropped(tmp_path: Path) -> None:
