@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from channels import discord_content
 from channels.channel import Decoded, HttpAnswer, Imitation, Unreadable
 from channels.discord_ids import id_at, id_of, is_id, said_at
-from channels.payload import count, identifier, integer, items, mapping, string
+from channels.payload import identifier, integer, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 1, 2, 3, 4, 5
@@ -27,7 +28,6 @@ SUB_COMMAND, SUB_COMMAND_GROUP, ATTACHMENT = 1, 2, 11  # types of options
 USER_COMMAND, MESSAGE_COMMAND = 2, 3  # types of commands; the rest is written with a slash
 DEEPEST = 4  # group, sub-command, option; row or label, field
 CONTEXTS = {0: "guild", 1: "bot_dm", 2: "private"}
-_KINDS = {"image": chat.ATTACHMENT_KIND_IMAGE, "audio": chat.ATTACHMENT_KIND_AUDIO, "video": chat.ATTACHMENT_KIND_VIDEO}
 _NAMED = (("users", "@"), ("roles", "@"), ("channels", "#"))
 
 
@@ -149,8 +149,7 @@ def _command(data: dict[str, Any], _interaction: dict[str, Any]) -> Said:
 
 def _about_a_message(name: str, message: dict[str, Any], *, target: str) -> Said:
     """A command from a message's menu: its name, and what stands in that message."""
-    content = string(message.get("content"))
-    files = tuple(file_of(each) for each in items(message.get("attachments")) if isinstance(each, dict))
+    content, files = discord_content.shown(message), tuple(discord_content.files(message))
     return Said(f"{name}: {content}" if content else name, files, reply_to=target, metadata={"command": name})
 
 
@@ -227,20 +226,10 @@ def _filled(component: dict[str, Any], resolved: dict[str, Any], *, known: set[s
 
 def _files(ids: list[Any], resolved: dict[str, Any]) -> Iterator[chat.Attachment]:
     attachments = mapping(resolved.get("attachments"))
-    return (file_of(attachments[each]) for each in map(string, ids) if isinstance(attachments.get(each), dict))
-
-
-def file_of(stated: dict[str, Any]) -> chat.Attachment:
-    """A reference: the URL is signed, and ends after a while."""
-    media_type = string(stated.get("content_type"))
-    return chat.Attachment(
-        kind=_KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE),
-        url=string(stated.get("url")),
-        provider_file_id=_id(stated.get("id")),
-        media_type=media_type,
-        file_name=string(stated.get("filename")),
-        caption=string(stated.get("description")),
-        size_bytes=count(stated.get("size")),
+    return (
+        discord_content.file_of(attachments[each])
+        for each in map(string, ids)
+        if isinstance(attachments.get(each), dict)
     )
 
 

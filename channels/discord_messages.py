@@ -6,10 +6,10 @@ It comes over the Gateway as a dispatch, to which the listener has added who we 
 import re
 from typing import Any
 
+from channels import discord_content
 from channels.channel import Decoded, HttpAnswer, Unreadable
 from channels.discord_changes import CREATED, READERS, UPDATED, edited_at, mark_edited, moment
 from channels.discord_ids import is_id, said_at
-from channels.discord_interactions import file_of
 from channels.payload import identifier, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
@@ -18,7 +18,6 @@ NOTHING = HttpAnswer(202, "application/json", b"")
 _SAID = (None, 0, 19)  # of the types of messages, those in which a person says something: by itself, or as a reply
 _MENTION = re.compile(r"<@!?([0-9]{1,20})>", re.ASCII)
 _EMOJI = re.compile(r"<a?:([A-Za-z0-9_]{1,32}):[0-9]{1,20}>", re.ASCII)
-_STICKER = chat.ATTACHMENT_KIND_STICKER
 
 
 def is_dispatch(body: dict[str, Any]) -> bool:
@@ -69,7 +68,7 @@ def _message(said: dict[str, Any], *, me: str) -> chat.ChannelMessage:
         sender_id=_id(author.get("id")),
         sender_name=string(member.get("nick")) or string(author.get("global_name")) or string(author.get("username")),
         text=_text(said, me=me),
-        attachments=[*_files(said)],
+        attachments=discord_content.files(said),
         provider_message_id=number,
         reply_to_provider_message_id=_id(mapping(said.get("message_reference")).get("message_id")),
         metadata=_about(said),
@@ -81,21 +80,9 @@ def _message(said: dict[str, Any], *, me: str) -> chat.ChannelMessage:
     return message
 
 
-def _forwarded(said: dict[str, Any]) -> dict[str, Any]:
-    """The message that is passed on: all there is to one has no text, and no files, of its own."""
-    return mapping(mapping(next(iter(items(said.get("message_snapshots"))), None)).get("message"))
-
-
-def _asked(said: dict[str, Any]) -> str:
-    """A poll has no text: its question, and a line for each answer."""
-    poll = mapping(said.get("poll"))
-    answers = [mapping(each).get("poll_media") for each in items(poll.get("answers"))]
-    return "\n".join(filter(None, (string(mapping(each).get("text")) for each in (poll.get("question"), *answers))))
-
-
 def _text(said: dict[str, Any], *, me: str) -> str:
     """Without the mention that only calls us; a mention and nothing else stays."""
-    content = string(said.get("content")) or string(_forwarded(said).get("content")) or _asked(said)
+    content = discord_content.written(said)
     names = {string(mapping(each).get("id")): _shown(mapping(each)) for each in items(said.get("mentions"))}
     called = re.sub(rf"^\s*<@!?{re.escape(me)}>[\s:,]*", "", content) if me else content
     text = _MENTION.sub(lambda found: f"@{names.get(found[1]) or found[1]}", called or content)
@@ -105,16 +92,6 @@ def _text(said: dict[str, Any], *, me: str) -> str:
 def _shown(user: dict[str, Any]) -> str:
     nick = string(mapping(user.get("member")).get("nick"))
     return nick or string(user.get("global_name")) or string(user.get("username"))
-
-
-def _files(said: dict[str, Any]) -> list[chat.Attachment]:
-    parts = (said, _forwarded(said))
-    files = [file_of(each) for part in parts for each in items(part.get("attachments")) if isinstance(each, dict)]
-    stickers = [mapping(each) for part in parts for each in items(part.get("sticker_items"))]
-    return files + [
-        chat.Attachment(kind=_STICKER, provider_file_id=_id(each.get("id")), caption=string(each.get("name")))
-        for each in stickers
-    ]
 
 
 def _about(said: dict[str, Any]) -> dict[str, str]:

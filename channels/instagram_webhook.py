@@ -123,7 +123,8 @@ def _message(event: Item, address: str) -> Said:
     message = _begun(event, address, id_=mid, kind="text")
     message.text = string(said.get("text"))
     for attachment in _each_once(items(said.get("attachments"))):
-        _attach(message, attachment)
+        for part in _parts(attachment):
+            _attach(message, part)
     _add_context(message, said)
     if said.get("is_unsupported") is True or not (message.text or message.attachments):
         message.metadata["message_type"] = "unsupported"
@@ -149,16 +150,28 @@ def _deleted(event: Item, address: str) -> Said:
     return message
 
 
+def _parts(attachment: Item) -> list[Item]:
+    """A template, such as products that are shared, holds several, each with a title and a picture."""
+    payload = mapping(attachment.get("payload"))
+    cards = items(mapping(payload.get("product")).get("elements")) or items(
+        mapping(payload.get("generic")).get("elements")
+    )
+    cards = cards or items(payload.get("elements"))
+    return [{"type": "template", "payload": card} for card in map(mapping, cards)] or [attachment]
+
+
 def _attach(message: chat.ChannelMessage, attachment: Item) -> None:
     kind = string(attachment.get("type"))
     payload = mapping(attachment.get("payload"))
-    url = string(payload.get("url"))
+    # Of a link without a preview both stand beside the payload: it has none.
+    url = next(filter(None, map(string, (payload.get("url"), payload.get("image_url"), attachment.get("url")))), "")
+    title = string(payload.get("title")) or string(attachment.get("title")) or string(payload.get("text"))
     kept = kind not in _NOT_KEPT and len(url) <= LONGEST_URL
     message.metadata["message_type"] = kind
     message.attachments.add(
-        kind=_KINDS.get(kind, chat.ATTACHMENT_KIND_FILE),
+        kind=_KINDS.get("image" if "image_url" in payload else kind, chat.ATTACHMENT_KIND_FILE),
         url=url if kept else "",
-        caption=string(payload.get("title")),
+        caption=" ".join(filter(None, (title, string(payload.get("subtitle"))))),
     )
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from channels import slack_blocks
+from channels import slack_content
 from channels.channel import Imitation
-from channels.payload import count, integer, items, mapping, seconds, string
+from channels.payload import integer, items, mapping, seconds, string
 from channels.slack_text import escaped, plain, without_mention
 from parley.chat.v1 import message_pb2 as chat
 
@@ -23,11 +23,6 @@ _SLACKBOT = "USLACKBOT"
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
 _TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})", re.ASCII)
 _OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
-_KINDS = {
-    "image": chat.ATTACHMENT_KIND_IMAGE,
-    "audio": chat.ATTACHMENT_KIND_AUDIO,
-    "video": chat.ATTACHMENT_KIND_VIDEO,
-}
 
 Event = dict[str, Any]
 
@@ -100,7 +95,7 @@ def _said(event: Event, body: Event) -> chat.ChannelMessage | None:
         return None
     ts, channel = string(event.get("ts")), string(event.get("channel"))
     thread_ts = string(event.get("thread_ts"))
-    attachments = [_file(each) for each in items(event.get("files")) if isinstance(each, dict)]
+    attachments = slack_content.files(event)
     text = _text(event, body, alone=not attachments)
     if not text and not attachments:
         return None
@@ -124,16 +119,26 @@ def _said(event: Event, body: Event) -> chat.ChannelMessage | None:
 def _edited(event: Event, body: Event) -> chat.ChannelMessage | None:
     """An edit is a message of its own. Slack changes messages too (previews, counts of replies): those say nothing."""
     now, before = mapping(event.get("message")), mapping(event.get("previous_message"))
-    edited = string(mapping(now.get("edited")).get("ts"))
-    if not edited or string(now.get("text")) == string(before.get("text")):
+    if _content(now) == _content(before):
         return None
     where = {"channel": event.get("channel"), "channel_type": event.get("channel_type")}
-    message = _said(now | where, body)
-    if message is not None and message.provider_message_id:
+    return _said_anew(now | where, body) if mapping(now.get("edited")).get("ts") else None
+
+
+def _said_anew(event: Event, body: Event) -> chat.ChannelMessage | None:
+    """A mention of us that an edit brings comes twice as well, as app_mention and as a change: with the same id."""
+    message, edited = _said(event, body), string(mapping(event.get("edited")).get("ts"))
+    if message is not None and message.provider_message_id and edited:
         message.metadata["edited"] = message.provider_message_id
         message.provider_message_id = f"{message.provider_message_id}:edited:{edited}"
         stamp(message, edited)
     return message
+
+
+def _content(said: Event) -> tuple[str, str]:
+    """What an edit changes: the text, or the words of blocks that stand without one."""
+    text = string(said.get("text"))
+    return text, "" if text else slack_content.words({"blocks": said.get("blocks")}, "")
 
 
 def _deleted(event: Event, body: Event) -> chat.ChannelMessage | None:
@@ -203,16 +208,7 @@ def _text(event: Event, body: Event, *, alone: bool) -> str:
     text, our_user = string(event.get("text")), _our_user(body)
     # Who we are is not always said; an app_mention that begins with a mention means us.
     called = without_mention(text, our_user) if our_user or event.get("type") == "app_mention" else text
-    said = plain(called if called or not alone else text)
-    return said or slack_blocks.words(event.get("blocks")) or _forwarded(event)
-
-
-def _forwarded(event: Event) -> str:
-    """A message that is passed on has no text of its own."""
-    shared = [mapping(each) for each in items(event.get("attachments"))]
-    texts = [plain(string(each.get("text"))) or slack_blocks.words(each.get("blocks")) for each in shared]
-    told = [text or plain(string(each.get("fallback"))) for text, each in zip(texts, shared, strict=True)]
-    return "\n\n".join(text for text in told if text)
+    return slack_content.words(event, plain(called if called or not alone else text))
 
 
 def _name(profile: Event) -> str:
@@ -235,23 +231,9 @@ def _metadata(event: Event, body: Event) -> dict[str, str]:
     )
 
 
-def _file(given: Event) -> chat.Attachment:
-    """A reference: the URL wants the bot's token and the scope files:read. Of a file of another company there is
-    nothing but an id."""
-    media_type = string(given.get("mimetype"))
-    return chat.Attachment(
-        kind=_KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE),
-        url=string(given.get("url_private_download")) or string(given.get("url_private")),
-        provider_file_id=string(given.get("id")),
-        media_type=media_type,
-        file_name=string(given.get("name")),
-        size_bytes=count(given.get("size")),
-    )
-
-
 _READERS: dict[str, Callable[[Event, Event], chat.ChannelMessage | None]] = {
     "message": _message,
-    "app_mention": _said,
+    "app_mention": _said_anew,
     "reaction_added": _reacted,
     "reaction_removed": _reacted,
 }

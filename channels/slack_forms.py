@@ -7,6 +7,7 @@ https://docs.slack.dev/reference/interaction-payloads/block_actions-payload/
 from collections.abc import Callable
 from typing import Any
 
+from channels import slack_blocks, slack_content
 from channels.payload import Form, items, mapping, string
 from channels.slack_events import chat_id, stamp, stated
 from channels.slack_text import plain
@@ -46,15 +47,24 @@ def acted(payload: dict[str, Any]) -> chat.ChannelMessage | None:
     stands in the message. None for dialogs, links, and what is done outside of a chat."""
     said = _SAID.get(string(payload.get("type")))
     text = said(payload) if said else ""
-    channel = string(mapping(payload.get("channel")).get("id"))
-    return _acted(payload, channel=channel, text=text) if channel and text else None
+    channel = _channel(payload)
+    message = _acted(payload, channel=channel, text=text) if channel and text else None
+    if message and payload.get("type") == "message_action":
+        message.attachments.extend(slack_content.files(mapping(payload.get("message"))))
+    return message
 
 
 def unread(payload: dict[str, Any]) -> str:
     """The kind of what nobody here reads, such as a dialog; "" of what is read, and of a link that is only followed."""
     kind = string(payload.get("type"))
-    in_a_chat = bool(mapping(payload.get("channel")).get("id"))
-    return "" if kind in _SAID and in_a_chat else kind[:LONGEST_KIND] or "no type"
+    return "" if kind in _SAID and _channel(payload) else kind[:LONGEST_KIND] or "no type"
+
+
+def _channel(payload: dict[str, Any]) -> str:
+    """Where it was done; under a message that only one person sees the container may be all that says so."""
+    return string(mapping(payload.get("channel")).get("id")) or string(
+        mapping(payload.get("container")).get("channel_id")
+    )
 
 
 def _acted(payload: dict[str, Any], *, channel: str, text: str) -> chat.ChannelMessage:
@@ -93,12 +103,17 @@ def _pressed(payload: dict[str, Any]) -> str:
 
 def _about_a_message(payload: dict[str, Any]) -> str:
     """A shortcut from a message's menu: what it is called, and what stands in that message."""
-    name, text = string(payload.get("callback_id")), plain(string(mapping(payload.get("message")).get("text")))
+    name, under = string(payload.get("callback_id")), mapping(payload.get("message"))
+    text = slack_content.words(under, plain(string(under.get("text"))))
     return f"{name}: {text}" if name and text else name
 
 
 def _chosen(action: dict[str, Any]) -> str:
     values = [string(action.get(name)) for name in _CHOSEN]
+    values += [
+        slack_blocks.moment(action.get("selected_date_time")),
+        slack_blocks.words([action.get("rich_text_value")]),
+    ]
     values += [string(each) for name in _ALL_CHOSEN for each in items(action.get(name))]
     options = [action.get("selected_option"), *items(action.get("selected_options"))]
     values += [string(mapping(option).get("value")) for option in options]

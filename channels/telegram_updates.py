@@ -214,10 +214,11 @@ def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
 
 def _spoken_otherwise(said: dict[str, Any]) -> str:
     """A die or a poll has no text, and silence is no answer."""
-    poll, checklist = mapping(said.get("poll")), mapping(said.get("checklist"))
+    poll, checklist, invoice = (mapping(said.get(name)) for name in ("poll", "checklist", "invoice"))
     words = (
         string(mapping(said.get("dice")).get("emoji")),
-        _lines(poll.get("question"), poll.get("options")),
+        _lines(poll.get("question"), [{"text": poll.get("description")}, *items(poll.get("options"))]),
+        _lines(invoice.get("title"), [{"text": invoice.get("description")}]),
         _lines(checklist.get("title"), checklist.get("tasks")),
         string(mapping(said.get("web_app_data")).get("data")),  # what a page behind a button sends in the person's name
         string(mapping(said.get("game")).get("title")),
@@ -253,14 +254,16 @@ def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
     for name, kind in _FILES.items():
         if name in said and _GIVEN_AS_BOTH.get(name) not in said:
             found.append(_file(mapping(said[name]), kind))
-    if "location" in said:
+    if "location" in said or "venue" in said:
         found.append(_place(said))
     people = [said.get("contact"), *items(mapping(said.get("users_shared")).get("users"))]
     found += [_card(person) for person in map(mapping, people) if person]
     for paid in map(mapping, items(mapping(said.get("paid_media")).get("paid_media"))):
         found += _attachments({name: paid[name] for name in ("photo", "video", "live_photo") if paid.get(name)})
-    for part in telegram_rich.files(mapping(said.get("rich_message"))):
-        found += _attachments(part)
+    poll = mapping(said.get("poll"))
+    asked = [mapping(mapping(each).get("media")) for each in (poll, *items(poll.get("options")))]
+    for part in filter(None, (*asked, *telegram_rich.files(mapping(said.get("rich_message"))))):
+        found += _attachments({name: value for name, value in part.items() if value and name != "poll"})
     return found
 
 
@@ -277,7 +280,8 @@ def _file(stated: dict[str, Any], kind: chat.AttachmentKind) -> chat.Attachment:
 
 
 def _place(said: dict[str, Any]) -> chat.Attachment:
-    location, venue = mapping(said["location"]), mapping(said.get("venue"))
+    venue = mapping(said.get("venue"))
+    location = mapping(said.get("location")) or mapping(venue.get("location"))
     label = " ".join(part for part in (string(venue.get("title")), string(venue.get("address"))) if part)
     caption = f"{location.get('latitude')},{location.get('longitude')} {label}".rstrip()
     return chat.Attachment(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)

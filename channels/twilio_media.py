@@ -15,15 +15,13 @@ _CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
 
 
 def attachments(form: Form) -> list[chat.Attachment]:
-    """References: the URLs want the account's password."""
-    stated = form.first("NumMedia")
-    number = min(int(stated), MOST_MEDIA) if stated.isascii() and stated.isdigit() and len(stated) < 5 else 0
-    return [_attachment(form, index) for index in range(number) if f"MediaUrl{index}" in form]
+    """References: the URLs want the account's password. How many there are is counted here: NumMedia may be absent."""
+    return [_attachment(form, index) for index in range(MOST_MEDIA) if form.first(f"MediaUrl{index}")]
 
 
 def _attachment(form: Form, index: int) -> chat.Attachment:
     media_type = form.first(f"MediaContentType{index}")
     kind = _KINDS.get(media_type.partition("/")[0], chat.ATTACHMENT_KIND_FILE)
-    if media_type.lower() in _CARDS:
+    if media_type.lower().partition(";")[0].strip() in _CARDS:
         kind = chat.ATTACHMENT_KIND_CONTACT_CARD
     return chat.Attachment(kind=kind, url=form.first(f"MediaUrl{index}"), media_type=media_type)

@@ -61,6 +61,7 @@ def _extend(message: chat.ChannelMessage, form: Form) -> None:
     if not message.text:  # a pressed button may come without a body
         message.text = form.first("ButtonText") or form.first("ListTitle")
     message.text = message.text or whatsapp_forms.answers(form.first("InteractiveData"))
+    message.text = message.text or form.first("ButtonPayload") or form.first("ListId")  # without any words of its own
     if message.text == CALL_REQUEST and form.first("MessageType") == "interactive":
         message.no_turn, message.text = True, ""  # whether we may call is no question
         message.metadata["call_permission"] = form.first("ButtonPayload").lower()

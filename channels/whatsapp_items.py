@@ -11,6 +11,8 @@ from channels.payload import identifier, items, mapping, string
 from parley.chat.v1 import message_pb2 as chat
 
 Read = Callable[[chat.ChannelMessage, Item], None]
+# Of what Meta does not pass on, that which is done to an earlier message, and is no question.
+_UNASKED = frozenset({"edit", "keep_in_chat", "pin", "poll_update", "reaction", "revoke"})
 
 _MEDIA = {
     "image": chat.ATTACHMENT_KIND_IMAGE,
@@ -66,14 +68,15 @@ def _location(message: chat.ChannelMessage, said: Item) -> None:
 def _contacts(message: chat.ChannelMessage, said: Item) -> None:
     for card in map(mapping, items(said.get("contacts"))):
         name = string(mapping(card.get("name")).get("formatted_name"))
-        numbers = [string(mapping(phone).get("phone")) for phone in items(card.get("phones"))]
+        phones = map(mapping, items(card.get("phones")))
+        numbers = [string(phone.get("phone")) or identifier(phone.get("wa_id")) for phone in phones]
         caption = " ".join(part for part in (name, *numbers) if part)
         message.attachments.add(kind=chat.ATTACHMENT_KIND_CONTACT_CARD, caption=caption)
 
 
 def _button(message: chat.ChannelMessage, said: Item) -> None:
     button = mapping(said.get("button"))
-    message.text = string(button.get("text"))
+    message.text = string(button.get("text")) or string(button.get("payload"))
     note(message, button_payload=button.get("payload"))
 
 
@@ -85,7 +88,8 @@ def _interactive(message: chat.ChannelMessage, said: Item) -> None:
     # Of an address the body is the address as it is written; of a form it is the word "Sent".
     in_words = reply.get("name") == "address_message"
     filled = "" if in_words else whatsapp_forms.answers(string(reply.get("response_json")))
-    message.text = string(reply.get("title")) or filled or string(reply.get("body")) or string(reply.get("name"))
+    words = (string(reply.get("title")), filled, *map(string, (reply.get("body"), reply.get("name"), reply.get("id"))))
+    message.text = next(filter(None, words), "")
     message.no_turn = kind == "call_permission_reply"  # whether we may call is no question
     note(
         message,
@@ -155,7 +159,9 @@ def _welcome(message: chat.ChannelMessage, _said: Item) -> None:
 
 
 def _unsupported(message: chat.ChannelMessage, said: Item) -> None:
-    note(message, unsupported_type=mapping(said.get("unsupported")).get("type"))
+    kind = string(mapping(said.get("unsupported")).get("type"))
+    message.no_turn = kind in _UNASKED
+    note(message, unsupported_type=kind)
     for trouble in map(mapping, items(said.get("errors"))):
         code = trouble.get("code")
         note(message, error_code=str(code) if isinstance(code, int) else code)

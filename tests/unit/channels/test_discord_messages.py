@@ -63,6 +63,16 @@ def test_files_stickers_and_what_is_passed_on_are_read() -> None:
     assert [each.file_name for each in picture.attachments] == ["a.png"]
 
 
+def test_what_a_program_posted_is_read_when_it_is_passed_on_and_a_preview_is_nobodys_words() -> None:
+    shown = {"components": [{"type": 17, "components": [{"type": 10, "content": "Order 7"}]}]}
+    embeds = [{"title": "Bread", "description": "2 loaves", "fields": [{"name": "Price", "value": "11"}]}]
+    snapshots = [{"message": {"content": "", "embeds": embeds, **shown}}]
+    (passed_on,) = read(message(NUMBER, "", channel="7", message_snapshots=snapshots))
+    assert passed_on.text == "Order 7\nBread\n2 loaves\nPrice: 11"
+    (said,) = read(message(NUMBER, "https://example.com", channel="7", embeds=embeds))
+    assert said.text == "https://example.com"
+
+
 def test_a_poll_is_its_question_and_its_answers() -> None:
     media = [{"text": "cake"}, {"text": "pie", "emoji": {"name": "🥧"}}]
     poll = {"question": {"text": "What else?"}, "answers": [{"answer_id": 1, "poll_media": each} for each in media]}
