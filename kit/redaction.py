@@ -60,6 +60,8 @@ SHOWN = frozenset(
         "scope",
         "scopes",
         "policy",
+        "decision",
+        "fallback",
         "queue",
         "frames",
         "name",
@@ -80,7 +82,7 @@ SHOWN = frozenset(
         "side",
     }
 )
-_SHOWN_ENDINGS = ("_id", "_ids", "_at", "_seconds", "_name")
+SHOWN_ENDINGS = ("_id", "_ids", "_at", "_seconds", "_name")
 
 # Ids that are, or hold, a person's phone number or account.
 MASKED = frozenset(
@@ -133,7 +135,7 @@ def _shown(name: str, value: object) -> object:
         return f"…{text[-2:]}" if len(text) > 4 else "…"
     if name == "error" and isinstance(value, str) and value.isidentifier():
         return value  # The name of a kind of error, not what one said.
-    if name not in SHOWN and not name.endswith(_SHOWN_ENDINGS):
+    if name not in SHOWN and not name.endswith(SHOWN_ENDINGS):
         return HIDDEN
     if isinstance(value, list | tuple | set | frozenset):
         return [_text(str(each)) for each in list(value)[:50]]

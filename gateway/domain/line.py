@@ -92,7 +92,7 @@ class Line:
         except DeliveryError as error:
             return str(error)
         except Exception as fault:  # a channel's code on a stranger's words: whatever it trips over, it begins anew
-            log.error("listener.fault", channel=self.channel, error=type(fault).__name__)
+            log.error("listener.fault", channel=self.channel, error_type=type(fault).__name__)
             return "what was heard could not be understood"
         return "the connection ended"
 

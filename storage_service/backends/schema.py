@@ -42,7 +42,7 @@ async def migrate_when_possible(url: str, stopping: asyncio.Event) -> bool:
         except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if isinstance(error, DBAPIError) and type(error) not in AWAY:
                 raise
-            logs.get("storage").warning("database.away", error=type(error).__name__)
+            logs.get("storage").warning("database.away", error_type=type(error).__name__)
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(1.0, wait_seconds * 2)
         else:

@@ -33,6 +33,7 @@ BROKEN_BY: dict[Rule, tuple[str, str]] = {
     words.checks_are_not_silenced_without_a_reason: ("kit/x.py", "x = 1  # " + "noqa"),
     words.nothing_is_mocked: ("tests/unit/test_x.py", "from unittest.mock import Mock"),
     words.no_test_is_skipped: ("tests/unit/test_x.py", "@pytest.mark.skip\ndef test_a() -> None: ..."),
+    words.log_lines_show_what_they_name: ("gateway/x.py", "log.info('a.b', whatever=text)"),
     words.tests_are_named_as_sentences: ("tests/unit/test_x.py", "def test_accept() -> None: ..."),
 }
 

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from kit.redaction import MASKED, SHOWN, SHOWN_ENDINGS
 from tests.house.tree import Module, dotted
 
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager", "managers"}
@@ -15,6 +16,10 @@ REASONED = re.compile(r"#\s*(type:\s*ignore\[[a-z-]+(, ?[a-z-]+)*\]|noqa: ?[A-Z0
 BANNER = re.compile(r"#\s*[-=#*~_]{4,}")
 SKIPS = {"skip", "skipif", "xfail", "importorskip"}
 SENTENCE_WORDS = 3
+LOGGED = {"debug", "info", "warning", "error"}
+# Names of log fields that hold numbers, flags or an exception, which are shown under any name.
+NUMBERS = {"asks", "attempt", "called", "count", "deliveries", "epoch", "exc_info", "failures", "listeners", "messages"}
+NUMBERS |= {"more_than", "output_tokens", "part", "parts", "pid", "seconds", "segments", "size_bytes", "turns"}
 
 
 def names_are_nouns_of_the_domain(module: Module) -> Iterator[str]:
@@ -65,6 +70,22 @@ def tests_are_named_as_sentences(module: Module) -> Iterator[str]:
     for function in module.functions():
         if function.name.startswith("test_") and len(function.name.split("_")) <= SENTENCE_WORDS:
             yield module.at(function.lineno, f"{function.name} is no sentence")
+
+
+def log_lines_show_what_they_name(module: Module) -> Iterator[str]:
+    """A text under a name that is not on redaction's list is hidden, so whoever logs it must put the name there."""
+    if not module.is_shipped:
+        return
+    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and _is_log_line(node)):
+        for name in (keyword.arg for keyword in call.keywords if keyword.arg):
+            if name not in SHOWN | MASKED | NUMBERS and not name.endswith(SHOWN_ENDINGS):
+                yield module.at(call.lineno, f"{name} would be hidden: kit/redaction.py says what is shown")
+
+
+def _is_log_line(call: ast.Call) -> bool:
+    is_method = isinstance(call.func, ast.Attribute) and call.func.attr in LOGGED
+    event = call.args[0] if is_method and call.args else None
+    return isinstance(event, ast.Constant) and isinstance(event.value, str) and "." in event.value
 
 
 def _words(name: str) -> list[str]:

@@ -80,7 +80,7 @@ class Link:
                 raise StorageUnavailable(retry_after=RETRY_AFTER) from None
             except Exception as error:  # A fault of ours belongs to its caller; a new connection knows nothing of it.
                 self._drop()
-                logs.get("storage").error("transaction.failed", error=type(error).__name__, exc_info=True)
+                logs.get("storage").error("transaction.failed", error_type=type(error).__name__, exc_info=True)
                 raise Internal(f"a rule of storage failed: {type(error).__name__}") from None
             except BaseException:
                 self._drop()
@@ -122,7 +122,7 @@ class Link:
         self._drop()
         self._not_before = asyncio.get_running_loop().time() + self._wait_seconds
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
-        logs.get("storage").warning("database.lost", error=type(error).__name__)
+        logs.get("storage").warning("database.lost", error_type=type(error).__name__)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
