@@ -7,15 +7,13 @@ that was never told Discord is asked, once.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from channels import discord_errors
 from channels.channel import Call, DeliveryError
 from channels.discord_changes import CREATED, DELETED, PURGED, REACTED, UNREACTED, UPDATED, WRITERS, edited_at, of
 from channels.discord_ids import is_id
 from channels.discord_messages import ASIDE, ME, is_program, mentions
 from channels.listening import Steps
-from channels.payload import integer, items, mapping, string
+from channels.payload import integer, items, mapping, string, written
 
 THREADS = frozenset({10, 11, 12})  # of announcements, public, private
 MOST_KNOWN = 200_000  # channels; a hundred large servers have fewer
@@ -47,7 +45,7 @@ class Hearing:
         """The body to take in, or None."""
         name, content = dispatch.get("t"), mapping(dispatch.get("d"))
         if name == "INTERACTION_CREATE":
-            return orjson.dumps(content)
+            return written(content)
         if name == CREATED or (name == UPDATED and edited_at(content)):
             return (yield from self._message(dispatch, content, call=call))
         if name in (DELETED, PURGED):
@@ -89,7 +87,7 @@ class Hearing:
         return self._body(dispatch, aside=True)
 
     def _body(self, dispatch: dict[str, Any], *, aside: bool, **more: Any) -> bytes:
-        return orjson.dumps({**dispatch, ME: self._me, ASIDE: aside, **more})
+        return written({**dispatch, ME: self._me, ASIDE: aside, **more})
 
     def _remember(self, number: str, writer: str) -> None:
         if is_id(number) and is_id(writer):

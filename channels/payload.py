@@ -75,6 +75,14 @@ def content(body: bytes) -> dict[str, Any]:
         return {}
 
 
+def written(content: object) -> bytes:
+    """What was parsed, as JSON again. orjson refuses to write what it refuses to read; as escapes all of it can be."""
+    try:
+        return orjson.dumps(content)
+    except TypeError:
+        return json.dumps(content).encode()
+
+
 def _parse_lenient(body: bytes) -> Any:
     """A second try for what orjson refuses and providers do send: a lone surrogate, written as an escape."""
     if b"\\u" not in body:

@@ -45,6 +45,10 @@ HEADER = "x-telegram-bot-api-secret-token"
 # The response may name a method, which Telegram then runs blindly: never anything but this.
 NOTHING = HttpAnswer(200, "application/json", b"{}")
 
+# A rich message has 32,768 characters, each up to two escapes of six bytes, 500 blocks and 50 files; and what it
+# answers comes with it. One that is refused is brought for a day, and nothing else of its chat.
+LARGEST_BODY = 2 * 1024 * 1024
+
 MEDIA_HOSTS = ("api.telegram.org",)
 _FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -88,7 +92,9 @@ class Telegram:
         "This chat shows Markdown: bold, italic, lists, quotes, links, code and small tables. "
         "Keep an answer under 4,000 characters."
     )
-    capabilities = Capabilities(receipts=False, reconciles=False, rates=RATES, repeats=True)
+    capabilities = Capabilities(
+        receipts=False, reconciles=False, rates=RATES, repeats=True, largest_webhook=LARGEST_BODY
+    )
     window = None
     # https://core.telegram.org/bots/api#sendchataction: "for 5 seconds or less"
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": 5.0})

@@ -12,7 +12,7 @@ import orjson
 from channels.channel import Answer, Call, DeliveryError, Throttled, Unauthorized, Unavailable
 from channels.failures import by_status, error, retry_after
 from channels.listening import Listened, Note, Pause, Steps, Take, wait_seconds
-from channels.payload import content, integer, items, mapping, string
+from channels.payload import content, integer, items, mapping, string, written
 from channels.telegram import API_BASE_URL, TIMEOUT_SECONDS, is_token
 from channels.telegram_setup import host_of
 from channels.telegram_updates import ALLOWED_UPDATES
@@ -57,7 +57,7 @@ def _question(listened: Listened, *, wait: int, offset: int) -> Callable[[], Ste
 
 def _taken(update: Mapping[str, Any]) -> Steps:
     """Returns when it is durable, and not before."""
-    while (yield Take(orjson.dumps(update))) is None:
+    while (yield Take(written(update))) is None:
         yield Note("troubled", "storage takes nothing now")
         yield Pause(AGAIN_SECONDS)
 

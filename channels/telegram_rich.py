@@ -38,7 +38,7 @@ def _lines(holder: dict[str, Any], depth: int = 0) -> Iterator[str]:
     for block in _blocks(holder, depth):
         label, caption = string(block.get("label")), block.get("caption")
         own = [_words(block.get("summary")), _words(block.get("text")) or string(block.get("expression"))]
-        own += [_row(row) for row in items(block.get("cells"))]
+        own += [*map(_row, items(block.get("cells"))), " | ".join(map(_words, items(block.get("buttons"))))]
         inner = [*filter(None, (*own, *_lines(block, depth + 1)))]
         yield " ".join(filter(None, (label, *inner[:1])))
         yield from inner[1:]
@@ -56,7 +56,7 @@ def _words(rich: object, depth: int = 0) -> str:
     if isinstance(rich, list):
         return "".join(_words(each, depth + 1) for each in rich)
     form = mapping(rich)
-    inner = _words(form.get("text"), depth + 1) if form else string(rich)
+    inner = _words(form.get("text") or form.get("button"), depth + 1) if form else string(rich)
     url = string(form.get("url"))
     if url and url not in inner:
         return f"{inner} ({url})" if inner else url

@@ -28,8 +28,6 @@ _STATES = {
     "played": chat.DELIVERY_STATE_READ,  # a voice note
     "failed": chat.DELIVERY_STATE_FAILED,
 }
-# What one of our people does in the app without writing anything is no reason to silence the agent.
-_UNSAID = frozenset({"reaction", "revoke"})
 _REFERRAL = {
     "referral_body": "body",
     "referral_headline": "headline",
@@ -112,15 +110,14 @@ def _alone(people: People) -> str:
 
 def _echo(said: Item) -> chat.ChannelMessage | None:
     """What a human of the business wrote in the WhatsApp Business app; the chat is the person's that they wrote to."""
-    if string(said.get("type")) in _UNSAID:
-        return None
     number, user_id = identifier(said.get("to")), string(said.get("to_user_id"))
     message = _begun(said, chat_id=number or user_id, person_id=number or user_id)
     message.sender_phone = e164(number)
     message.from_team = True
     note(message, user_id=user_id)
     fill(message, said)
-    return message
+    # What they do without writing anything, such as an emoji or a pin, is no reason to silence the agent.
+    return None if message.no_turn else message
 
 
 def _begun(said: Item, *, chat_id: str, person_id: str) -> chat.ChannelMessage:

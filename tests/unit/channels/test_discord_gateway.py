@@ -290,6 +290,12 @@ def test_direct_messages_and_mentions_are_said_to_it(ear: Ear) -> None:
         assert (taken["aside"], taken["me"]) == (False, ME)
 
 
+def test_a_text_that_is_half_an_emoji_is_taken_in_and_ends_no_session(ear: Ear) -> None:
+    taken = ear.offered(message("901", "half \ud83d", channel="7"))
+    assert taken is not None
+    assert taken["d"]["content"] == "half \ud83d"
+
+
 def test_what_people_say_to_each_other_and_what_programs_say_is_not(ear: Ear) -> None:
     ear.told("GUILD_CREATE", {"id": GUILD, "channels": [{"id": "8", "type": 0}]}, 2)
     for said in (

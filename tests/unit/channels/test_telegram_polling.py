@@ -103,6 +103,12 @@ def test_updates_are_confirmed_by_the_next_question_when_each_is_durable(ear: Ea
     assert ear.asked[1]["offset"] == 9
 
 
+def test_a_text_that_is_half_an_emoji_is_taken_in_and_does_not_come_for_ever(ear: Ear) -> None:
+    ear.finds([update(7, "half \ud83d"), update(8)])
+    taken(ear, [7, 8])
+    assert ear.asked[1]["offset"] == 9
+
+
 def test_what_storage_does_not_take_is_said_again_and_nothing_is_confirmed_meanwhile(ear: Ear) -> None:
     ear.finds([update(7), update(8)])
     for _ in range(3):
