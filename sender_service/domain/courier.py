@@ -14,7 +14,7 @@ from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
 from parley.storage.v1.pacing_pb2 import Pacing
-from sender_service.domain import files, outcomes, parts, windows
+from sender_service.domain import files, outcomes, parts, undelivered, windows
 from sender_service.domain import pacing as paces
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.files import NO_FILES, Files
@@ -148,6 +148,7 @@ class Courier:
             raise
         text, last = trip.load.leased.text, trip.attempts + 1 >= self.retries.most
         outcome = windows.settle(outcome, trip.channel, text=text, template=bool(trip.template), last=last)
+        outcome = undelivered.asking(outcome, trip.load.leased, account=trip.load.secrets.account)
         if outcome.hold is not None:
             self.rest(trip.load.leased.account_id, outcome.hold)
         more = outcome.sent and trip.part + 1 < len(trip.parts)
@@ -219,6 +220,7 @@ class Courier:
     async def _refuse(self, load: Load, outcome: Outcome) -> None:
         """Nothing can be sent: no call is made, so none is on record, and a person sees why."""
         leased, channel = load.leased, load.secrets.account.channel
+        outcome = undelivered.asking(outcome, leased, account=load.secrets.account)
         record = record_of(leased, outcome, part=leased.next_part, parts=leased.next_part + 1)
         if (await self.record(record, self.lease_seconds)).said_elsewhere:
             metrics.deliveries.labels(channel=channel, outcome="said_elsewhere").inc()

@@ -3,30 +3,34 @@
 import math
 from collections.abc import Mapping
 
-LISTEN = ("true", "false")
-UNADDRESSED = ("known", "all")
 MOST_HOURS = 8760  # a year
-OUTSIDE_WINDOW = ("human", "template", "other_account", "drop")
 OTHER = "other_account"
-SIGNALS = ("on", "typing", "off")
+SWITCH = ("on", "off")
+# What is said in one of a few words.
+CHOICES = {
+    "outside_window": ("human", "template", OTHER, "drop"),
+    "undelivered": ("nothing", "human"),
+    "unaddressed": ("known", "all"),
+    "listen": ("true", "false"),
+    "progressive": SWITCH,
+    "progressive_in_groups": SWITCH,
+    "signals": ("on", "typing", "off"),
+}
 NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
-SWITCH, SWITCHES = ("on", "off"), ("progressive", "progressive_in_groups")
 
 
 def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     """Field and reason. What is not known here is the channel's business."""
     outside, template = options.get("outside_window", ""), options.get("template", "")
-    listens, unaddressed = options.get("listen", ""), options.get("unaddressed", "")
     other = options.get("other_account", "")
     checks = [
-        ("outside_window", f"is none of {', '.join(OUTSIDE_WINDOW)}", outside not in ("", *OUTSIDE_WINDOW)),
+        *(
+            (name, f"is none of {', '.join(words)}", options.get(name, "") not in ("", *words))
+            for name, words in CHOICES.items()
+        ),
         ("template", "is required where outside_window is template", outside == "template" and not template),
         ("other_account", f"is required where outside_window is {OTHER}", outside == OTHER and not other),
         ("template_variable", "goes with a template only", bool(options.get("template_variable")) and not template),
-        ("unaddressed", f"is none of {', '.join(UNADDRESSED)}", unaddressed not in ("", *UNADDRESSED)),
-        ("listen", f"is none of {', '.join(LISTEN)}", listens not in ("", *LISTEN)),
-        *((name, f"is none of {', '.join(SWITCH)}", options.get(name, "") not in ("", *SWITCH)) for name in SWITCHES),
-        ("signals", f"is none of {', '.join(SIGNALS)}", options.get("signals", "") not in ("", *SIGNALS)),
     ]
     most = options.get("max_queued", "")
     checks += [("max_queued", "is no whole number from 10 on", bool(most) and not _is_whole(most, least=10))]

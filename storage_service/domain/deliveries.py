@@ -1,6 +1,6 @@
 """How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
@@ -41,6 +41,7 @@ class Deliveries:
     # What is still to be sent to people of whom the provider says that they opted out.
     unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
     paces: Paces = field(default_factory=Paces)
+    askers: Set[Key] = frozenset()  # accounts that want a human when a reply did not arrive
     others: Mapping[Key, Other] = field(default_factory=dict)  # where it may be said instead, by delivery
 
     moves: ClassVar[Mapping[str, Move]]
@@ -134,7 +135,7 @@ class Deliveries:
 
     def rejected(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         self._note_opt_out(lane, delivery, item=item)
-        anew = item.HasField("hand_off") and reply_windows.was_heard_since(lane, delivery)
+        anew = reply_windows.is_open_again(lane, delivery, why=item.hand_off)
         if delivery.begun:  # Else no call was made: there is nothing more to know of it.
             attempt = self._close(lane, delivery, item=item, outcome="rejected")
             self.paces.ended(delivery, attempt, item=item, at=self.now)
@@ -241,7 +242,7 @@ class Deliveries:
             return
         attempts = self.attempts.get(delivery.key, [])
         attempts = attempts if attempt in attempts else [*attempts, attempt]
-        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, attempts, self.unsent)
+        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, attempts, self.unsent, self.askers)
         receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 
     def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:

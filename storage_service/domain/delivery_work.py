@@ -13,7 +13,7 @@ from parley.storage.v1.delivery_requests_pb2 import (
     AttemptResult,
     LeasedDelivery,
 )
-from storage_service.domain import called_off, leased, other_chats, receipts
+from storage_service.domain import called_off, leased, other_chats, receipts, undelivered
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
@@ -123,10 +123,13 @@ class DeliveryWork:
         taken = [(item, delivery) for item, delivery in known if delivery and _may_be_taken(item)]
         named = [(d.tenant_id, d.account_id, item.provider_message_id) for item, d in taken]
         early = await rows.early([d.key for _, d in taken], named) if taken else []
+        askers = await undelivered.askers(rows, early)
         doubtful = sorted({(d.tenant_id, d.account_id) for item, d in taken if item.outcome == ATTEMPT_OUTCOME_UNKNOWN})
         policies = await rows.policies(doubtful) if doubtful else {}
         paces = await self._paces(rows, known)
-        return Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations, paces=paces)
+        moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations, paces=paces)
+        moves.askers = askers
+        return moves
 
     async def _paces(self, rows: DeliveryRows, known: Sequence[tuple[AttemptRecord, Delivery | None]]) -> Paces:
         """Locked last and in their order, so that nobody waits for a lane while others wait for these."""

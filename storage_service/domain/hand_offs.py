@@ -18,6 +18,7 @@ REASON = {
     "low_confidence": pb.HAND_OFF_REASON_LOW_CONFIDENCE,
     OPERATOR_ASKED: pb.HAND_OFF_REASON_OPERATOR_ASKED,
     "window_closed": pb.HAND_OFF_REASON_WINDOW_CLOSED,
+    "not_delivered": pb.HAND_OFF_REASON_NOT_DELIVERED,
 }
 _WORD = {value: word for word, value in REASON.items()}
 NO_ANSWER = pb.HandOff(reason=pb.HAND_OFF_REASON_REPEATED_FAILURE)

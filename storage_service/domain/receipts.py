@@ -3,14 +3,14 @@
 A receipt finds its attempt by our delivery id, when the provider carries it back, or by the provider's own id.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
-from storage_service.domain import called_off, reply_windows
+from storage_service.domain import called_off, reply_windows, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import OPTED_OUT
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
@@ -23,7 +23,7 @@ TAKEN = {"sent", "delivered", "read"}
 OPEN = {"queued", "sending"}
 
 
-class ReceiptRows(called_off.UnsentRows, Protocol):
+class ReceiptRows(called_off.UnsentRows, undelivered.OptionRows, Protocol):
     """What joining receipts needs of a transaction."""
 
     now: datetime
@@ -43,6 +43,7 @@ class Known:
     lanes: Mapping[Key, Lane]
     attempts: Sequence[Attempt]
     unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
+    askers: Set[Key] = frozenset()  # accounts that want a human when a reply did not arrive
 
 
 def rows_of(
@@ -102,7 +103,8 @@ async def read(
     deliveries = await rows.deliveries(keys) if keys else {}
     attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number) if keys else []
     leaving = {(tenant_id, lane_id) for tenant_id, _, lane_id in targets} if may_leave(said) else set()
-    return Known(deliveries, lanes, attempts, await called_off.unsent(rows, leaving, deliveries=deliveries))
+    unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
+    return Known(deliveries, lanes, attempts, unsent, await undelivered.askers(rows, said) if keys else frozenset())
 
 
 def may_leave(said: Iterable[Receipt]) -> bool:
@@ -118,6 +120,7 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         # Of what was refused for its window, or on the spot, there is nothing more to know.
         return attempt is not None and attempt.outcome == "rejected"
     own = [each for each in known.attempts if (each.tenant_id, each.delivery_id) == delivery.key]
+    lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id))
     moved, rose = False, _rises(attempt.receipt, receipt.state)
     if attempt.outcome == "unknown" and not attempt.receipt:
         changes.proven.add((delivery.tenant_id, delivery.account_id))
@@ -126,7 +129,6 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         attempt.provider_code = receipt.provider_code or attempt.provider_code
         attempt.provider_message_id = attempt.provider_message_id or receipt.provider_message_id
         changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
-        lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id))
         if receipt.window_closed and receipt.state == "failed" and lane is not None:
             moved = _refused(attempt, delivery, lane=lane, own=own, changes=changes, now=now)
         if receipt.opted_out and receipt.state == "failed" and lane is not None:
@@ -136,6 +138,8 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         changes.deliveries[delivery.id] = delivery
     if rose and receipt.opted_out and delivery.state == "failed":
         delivery.reason = OPTED_OUT
+    if rose and lane is not None and undelivered.is_asked(delivery, receipt, askers=known.askers):
+        undelivered.tell(lane, delivery, receipt=receipt, changes=changes, now=now)
     return True
 
 

@@ -6,7 +6,7 @@ here must be taken back when they do.
 
 from datetime import datetime, timedelta
 
-from parley.storage.v1.conversation_change_pb2 import HandOff
+from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
 from storage_service.domain import hand_offs
 from storage_service.domain.changes import Changes
 from storage_service.domain.hand_offs import QueueEntry
@@ -68,6 +68,11 @@ def was_heard_since(lane: Lane, delivery: Delivery) -> bool:
     if lane.last_inbound_at is None or delivery.expires_at is None:
         return False
     return lane.last_inbound_at > delivery.expires_at - timedelta(seconds=delivery.lease_seconds)
+
+
+def is_open_again(lane: Lane, delivery: Delivery, *, why: HandOff) -> bool:
+    """Whether what could not be said for its window may be said after all."""
+    return why.reason == HAND_OFF_REASON_WINDOW_CLOSED and was_heard_since(lane, delivery)
 
 
 def hand_over(lane: Lane, delivery: Delivery, *, why: HandOff, entry_id: str, now: datetime) -> QueueEntry | None:

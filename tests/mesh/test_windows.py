@@ -49,12 +49,14 @@ async def says(storage: Storage, conversation: str, text: str) -> None:
     await storage.outbox.QueueMessage(request, metadata=storage.metadata, timeout=CALL_SECONDS)
 
 
-async def summaries(storage: Storage, conversation: str) -> list[str]:
-    """What waits for a human for the window's sake."""
+async def summaries(
+    storage: Storage, conversation: str, why: changes.HandOffReason = changes.HAND_OFF_REASON_WINDOW_CLOSED
+) -> list[str]:
+    """What waits for a human for the window's sake, or another one's."""
     ask = changes.ListQueueRequest(tenant_id=TENANT, page_size=500)
     listed = await storage.conversations.ListQueue(ask, metadata=storage.metadata, timeout=CALL_SECONDS)
     mine = [each for each in listed.entries if each.conversation_id == conversation]
-    return [each.summary for each in mine if each.reason == changes.HAND_OFF_REASON_WINDOW_CLOSED]
+    return [each.summary for each in mine if each.reason == why]
 
 
 @contextlib.asynccontextmanager
@@ -128,6 +130,24 @@ async def test_an_account_with_another_one_says_it_from_there_to_whom_has_writte
     assert [each.reason for each in known.deliveries if each.reason] == ["said_elsewhere"]
     assert (known.conversation.owner, unknown.conversation.owner) == (chat.OWNER_AGENT, chat.OWNER_QUEUE)
     assert world.twilio.sends.texts(stranger) == []
+
+
+@BOTH
+async def test_a_reply_that_did_not_arrive_becomes_a_humans_where_the_account_wants_that(
+    mesh: Mesh, world: World
+) -> None:
+    who, statuses = person(), world.twilio.statuses
+    async with mesh.storage() as storage, Talk(mesh) as talk, options(storage, {"undelivered": "human"}):
+        world.twilio.statuses = ("sent", "failed:30003")
+        try:
+            await talk.say("whatsapp", f"I am {who}", who)
+            conversation = await conversation_of(storage, who)
+            found = await once(storage, conversation, lambda found: found.conversation.owner == chat.OWNER_QUEUE)
+        finally:
+            world.twilio.statuses = statuses
+        told = await summaries(storage, conversation, changes.HAND_OFF_REASON_NOT_DELIVERED)
+    assert told == ["A reply did not reach them (receipt 30003)."]
+    assert [(each.state, each.reason) for each in found.deliveries] == [(chat.DELIVERY_STATE_FAILED, "receipt")]
 
 
 @BOTH

@@ -196,6 +196,9 @@ class PostgresRows:
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {(row[0], row[1]): row[2] for row in await self._by_keys("policies", accounts)}
 
+    async def options(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
+        return {(row[0], row[1]): row[2] for row in await self._by_keys("options", accounts)}
+
     async def other_chats(self, asked: Sequence[tuple[str, str, str]]) -> Mapping[Key, Place]:
         found = await self._by_keys("other_chats", asked)
         return {(row[0], row[1]): Place((row[0], row[2]), *row[3:]) for row in found}

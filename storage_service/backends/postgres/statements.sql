@@ -200,6 +200,10 @@ WHERE r.provider_message_id <> '' AND NOT r.matched;
 SELECT a.tenant_id, a.id, a.unknown_policy FROM channel_accounts a
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON a.tenant_id = k.tenant_id AND a.id = k.id;
 
+-- options: what accounts say
+SELECT a.tenant_id, a.id, a.options FROM channel_accounts a
+JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON a.tenant_id = k.tenant_id AND a.id = k.id;
+
 -- other_chats: of people whom another account knows by the same phone number, one to one, for what is said in one of
 -- their chats; what came from another chat, which its metadata says, goes nowhere else
 SELECT k.tenant_id, k.delivery_id, t.id, t.chat_id, m.role

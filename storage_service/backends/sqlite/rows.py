@@ -161,6 +161,9 @@ class SqliteRows:
     async def policies(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
         return {key: row[0] for key, row in self._each("policy", accounts)}
 
+    async def options(self, accounts: Sequence[Key]) -> Mapping[Key, str]:
+        return {key: row[0] for key, row in self._each("options", accounts)}
+
     async def other_chats(self, asked: Sequence[tuple[str, str, str]]) -> Mapping[Key, Place]:
         return {each[:2]: Place((each[0], row[0]), *row[1:]) for each, row in self._each("other_chat", asked)}
 

@@ -133,6 +133,9 @@ WHERE r.tenant_id = ? AND r.account_id = ? AND r.provider_message_id = ? AND r.p
 -- early_by_delivery: the same, when the provider carries our id back
 SELECT {Receipt r} FROM receipts r WHERE r.tenant_id = ? AND r.delivery_id = ? AND r.delivery_id <> '' AND NOT r.matched;
 
+-- options: what an account says
+SELECT options FROM channel_accounts WHERE tenant_id = ? AND id = ?;
+
 -- other_chat: of a person whom another account knows by the same phone number, one to one, for what is said in one of
 -- their chats; what came from another chat, which its metadata says, goes nowhere else
 SELECT t.id, t.chat_id, m.role FROM deliveries d

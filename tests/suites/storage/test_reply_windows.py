@@ -336,6 +336,8 @@ async def test_a_failure_of_another_kind_is_final_as_ever(store: Store) -> None:
         ({"outside_window": "other_account"}, "account.options[other_account]"),
         ({"outside_window": "other_account", "other_account": "nobody"}, "account.options[other_account]"),
         ({"outside_window": "other_account", "other_account": "account-2"}, ""),
+        ({"undelivered": "shout"}, "account.options[undelivered]"),
+        ({"undelivered": "human"}, ""),
         ({"template_variable": "1"}, "account.options[template_variable]"),
         ({"outside_window": "template", "template": "HX1", "template_variable": "1"}, ""),
         ({"outside_window": "drop"}, ""),

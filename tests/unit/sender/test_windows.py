@@ -5,12 +5,12 @@ from itertools import product
 
 import pytest
 
-from channels.channel import Capabilities, Rejected, Unavailable
+from channels.channel import Capabilities, Rejected, RejectedKind, Unavailable
 from channels.registry import CHANNELS
 from kit import metrics
 from kit.errors import LeaseLost
 from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_IMAGE, Attachment
-from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED
+from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_NOT_DELIVERED, HAND_OFF_REASON_WINDOW_CLOSED
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ChannelAccount
 from sender_service.domain import windows
@@ -257,6 +257,24 @@ async def test_so_does_one_that_is_tried_in_vain() -> None:
     way = windowed(road(Unavailable()), **TEMPLATED)
     await way.carry(attempts=4, silence=Silence(ago(hours=25)))
     assert (way.records[-1].reason, way.records[-1].HasField("hand_off")) == ("gave_up", True)
+
+
+@pytest.mark.parametrize("kind", ["recipient", "payload", "opted_out"])
+@pytest.mark.parametrize("wish", ["", "nothing", "human"])
+async def test_what_fails_for_good_asks_for_a_human_where_the_account_wants_that(kind: RejectedKind, wish: str) -> None:
+    way = road(Rejected(kind=kind, provider_code="131026"))
+    way.options = {"undelivered": wish}
+    await way.carry("your parcel")
+    asked = way.records[-1].hand_off.summary
+    expected = f"A reply did not reach them on pigeon ({kind} 131026): your parcel"
+    assert asked == (expected if wish == "human" and kind != "opted_out" else "")
+
+
+async def test_nothing_to_say_is_no_ones_fault_and_someones_task() -> None:
+    way = road()
+    way.options = {"undelivered": "human"}
+    await way.carry(" ")
+    assert way.records[-1].hand_off.reason == HAND_OFF_REASON_NOT_DELIVERED
 
 
 async def test_who_lost_the_lease_asks_for_nobody() -> None:
