@@ -124,7 +124,7 @@ def _about(interaction: dict[str, Any]) -> dict[str, str]:
     channel, member = mapping(interaction.get("channel")), mapping(interaction.get("member"))
     user = mapping(member.get("user")) or mapping(interaction.get("user"))
     stated = {
-        "context": CONTEXTS.get(integer(interaction.get("context")) or 0, "") if "context" in interaction else "",
+        "context": "" if (context := integer(interaction.get("context"))) is None else CONTEXTS.get(context, ""),
         "guild_id": _id(interaction.get("guild_id")),
         "thread_of": _id(channel.get("parent_id")) if integer(channel.get("type")) in {10, 11, 12} else "",
         "username": string(user.get("username")),

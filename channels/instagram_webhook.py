@@ -76,15 +76,16 @@ def _is_aside(change: Item, batch: Batch) -> bool:
 
 def _event(event: Item, address: str, *, batch: Batch) -> Said:
     """One thing happened; a kind that we do not know is no error."""
-    kind = next((kind for kind in _READERS if kind in event), "")
+    stated = {name for name, value in event.items() if value is not None} - _ENVELOPE  # null says what absence says
+    kind = next((kind for kind in _READERS if kind in stated), "")
     if not kind:
-        batch.skip(next((name for name in event if name not in _ENVELOPE), "nothing"))
+        batch.skip(min(stated, default="nothing"))
     return _READERS[kind](event, address) if kind else None
 
 
 def _aside(event: Item, address: str) -> Said:
     """Another app has this thread: what is said there is worth knowing, and not ours to answer."""
-    if "message" not in event or _is_ours(event, address):
+    if event.get("message") is None or _is_ours(event, address):
         return None
     message = _message(event, address)
     if isinstance(message, chat.ChannelMessage):

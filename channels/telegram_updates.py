@@ -52,7 +52,7 @@ def read(update: dict[str, Any]) -> chat.ChannelMessage | None:
 def unread(update: dict[str, Any]) -> str:
     """The kind of an update that nobody here reads; "" of those that are read, and of those that are not for us."""
     kind = next((each for each, value in update.items() if each != "update_id" and value is not None), "")
-    if kind == "callback_query" and "message" not in mapping(update[kind]):
+    if kind == "callback_query" and mapping(update[kind]).get("message") is None:
         return kind  # a button in a chat that we are not in
     return "" if kind in ALLOWED_UPDATES or kind in _ASIDE else string(kind)[:40] or "nothing"
 

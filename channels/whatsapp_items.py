@@ -26,7 +26,7 @@ _MEDIA = {
 
 def fill(message: chat.ChannelMessage, said: Item) -> None:
     """Puts what was said into the message. A kind that we do not know is kept by its name, and asks for an answer."""
-    kind = string(said.get("type")) or next((each for each in _KINDS if each in said), "")
+    kind = string(said.get("type")) or next((each for each in _KINDS if said.get(each) is not None), "")
     message.metadata["message_type"] = kind
     if kind in _MEDIA:
         _media(message, mapping(said.get(kind)), kind=_MEDIA[kind])
