@@ -3,6 +3,7 @@ size for receiving a request. A client that drips is gone in time, whatever it d
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kit.settings import SettingsError
 
 TOO_SLOW = (408, "Request Timeout")
 HEAD_TOO_LARGE = (431, "Request Header Fields Too Large")
@@ -124,7 +127,7 @@ class Listener(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Opens the listening socket; port 0 takes a free one."""
+    """Opens the listening socket; port 0 takes a free one. Raises SettingsError, which names what to change."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP: asyncio switches Nagle's delay off only for sockets that say so, and an answer in two writes would
     # wait 40 ms for the client's acknowledgement of the first.
@@ -132,9 +135,10 @@ def bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        name = "HTTP_PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "HTTP_HOST"
+        raise SettingsError(f"{name}: cannot listen on {host}:{port}: {error.strerror}") from None
     listening.setblocking(False)
     return listening
 

@@ -31,8 +31,10 @@ async def listing(tenant: str) -> None:
 async def revoke(tenant: str, key_id: str) -> None:
     """Says when it had been revoked before."""
     wanted = requests.RevokeApiKeyRequest(tenant_id=tenant, request_id=new_id(), key_id=key_id)
+    what, fix = f"there is no key {key_id!r} in tenant {tenant!r}", "parley keys list shows their ids"
     async with reaching.channel(load(Settings), "storage") as storage:
-        found = await DirectoryServiceStub(storage).RevokeApiKey(wanted, timeout=reaching.CALL_SECONDS)
+        with reaching.naming(what, fix=fix):
+            found = await DirectoryServiceStub(storage).RevokeApiKey(wanted, timeout=reaching.CALL_SECONDS)
     say(f"{found.key.name} {'was revoked before' if found.duplicate else 'is revoked'}")
 
 

@@ -12,6 +12,7 @@ from kit.command import (
     accounts,
     channel_listening,
     credential_sources,
+    interrupts,
     option_words,
     webhooks,
 )
@@ -55,7 +56,7 @@ async def add(wanted: Wanted) -> int:
         stored = await storage.put(account, gathered.values)
         await account_health.note_expiry(storage, stored, expires_at=known.expires_at if known else None)
         is_alone = await storage.is_alone(stored)
-    found += _stored(stored, gathered, is_alone=is_alone)
+    found += _stored(stored, gathered, is_alone=is_alone) + webhooks.page(stored, around)
     provider = webhooks.provider(stored, gathered.values, around=around, is_alone=is_alone)
     if not provider.channel.provider:
         return report(found)
@@ -177,6 +178,10 @@ def _ask() -> Ask | None:
     """What is typed is not shown when it is secret."""
     if not sys.stdin.isatty():
         return None
-    return lambda wanted: str(
-        typer.prompt(f"{wanted.name} ({wanted.description})", hide_input=wanted.secret, default="", show_default=False)
-    )
+    return _asked_for
+
+
+def _asked_for(wanted: Any) -> str:
+    question = f"{wanted.name} ({wanted.description})"
+    with interrupts.asking():
+        return str(typer.prompt(question, hide_input=wanted.secret, default="", show_default=False))

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from kit.command import webhooks
+from kit.command import interrupts, webhooks
 from kit.command.directory import directory
 from kit.command.screen import Mistake, complain, printable, say
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
@@ -62,7 +62,9 @@ async def _unregister(account: ChannelAccount, credentials: dict[str, str], *, i
 def _confirm(account: ChannelAccount) -> None:
     if not sys.stdin.isatty():
         raise Mistake("nobody is here to be asked, and nothing was removed", fix="say it: --yes", code=1)
-    if not typer.confirm(f"Remove {_named(account)}? Its conversations stay."):
+    with interrupts.asking():
+        wanted = typer.confirm(f"Remove {_named(account)}? Its conversations stay.")
+    if not wanted:
         raise Mistake("nothing was removed", code=1)
 
 

@@ -6,9 +6,11 @@ and the wait for news, or to another thread, is not noticed until there is news.
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+
+import typer
 
 Given = TypeVar("Given")
 
@@ -36,3 +38,15 @@ def run(work: Coroutine[Any, Any, Given]) -> Given:
         if interrupted:
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """While a person is asked the loop stands still, so Ctrl-C is Python's own to hear. Raises KeyboardInterrupt."""
+    loops = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except typer.Abort:  # what a prompt makes of Ctrl-C and of Ctrl-D
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, loops)

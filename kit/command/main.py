@@ -13,7 +13,7 @@ from kit.command.listen_options import Looking
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url, as_one
 from kit.command.prompts import prompts
-from kit.command.screen import Mistake, complain, say
+from kit.command.screen import Mistake, complain, say, whole_output
 
 SERVICE_NAMES = "storage, llm, agent, sender, gateway"
 
@@ -39,7 +39,8 @@ app.add_typer(channels, name="channels")
 def main() -> None:
     """The console command. A mistake of a person ends in one line and its fix."""
     try:
-        app(prog_name="parley")
+        with whole_output():
+            app(prog_name="parley")
     except Mistake as mistake:
         complain(mistake)
         sys.exit(mistake.code)
@@ -238,9 +239,30 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id, as listed.")]
 @app.command()
 def version() -> None:
     """Show the version of parley and of Python."""
+    _tell_version(wanted=True)
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda wanted: _tell_version(wanted=wanted),
+            is_eager=True,
+            help="The same as parley version.",
+        ),
+    ] = False,
+) -> None:
+    """One conversational agent behind every chat channel."""
+
+
+def _tell_version(*, wanted: bool) -> None:
     from importlib.metadata import version as installed
 
-    say(f"parley {installed('parley')} on Python {sys.version.split()[0]}")
+    if wanted:
+        say(f"parley {installed('parley')} on Python {sys.version.split()[0]}")
+        raise typer.Exit
 
 
 def _given(**options: Any) -> dict[str, Any]:

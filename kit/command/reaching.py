@@ -1,7 +1,7 @@
 """How does the command reach a running mesh? Over gRPC with the mesh credential, over HTTP at the gateway."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
@@ -10,7 +10,7 @@ import httpx
 from kit.calling import Mesh
 from kit.command.screen import Mistake
 from kit.credentials import FILE_NAME, uses_tls
-from kit.errors import ParleyError
+from kit.errors import NotFound, ParleyError, from_rpc
 from kit.settings import Settings
 from parley.llm.v1 import llm_service_pb2_grpc, model_pb2
 
@@ -49,6 +49,17 @@ def require_a_credential(settings: Settings) -> None:
             fix="start it: parley up; or set DATA_DIR, or MESH_TOKEN, to what the mesh has",
             code=1,
         )
+
+
+@contextmanager
+def naming(what: str, *, fix: str) -> Iterator[None]:
+    """A call within that finds nothing says what there is not, and where to look."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        if isinstance(from_rpc(error), NotFound):
+            raise Mistake(what, fix=fix, code=1) from None
+        raise
 
 
 async def answers(url: str) -> bool:

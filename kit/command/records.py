@@ -15,6 +15,8 @@ from parley.storage.v1 import conversation_service_pb2, outbox_service_pb2
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 
+MOST_RECORDS = 500
+
 
 async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
     """Newest first."""
@@ -28,15 +30,16 @@ async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
         for each in found.deliveries
     ]
     table(("delivery", "state", "reason", "attempts", "since"), rows)
-    if found.next_page_token:
-        say(f"… and more; show more with --limit {limit * 2}")
+    _say_more(found.next_page_token, limit)
 
 
 async def retry(tenant: str, delivery_id: str) -> None:
     """Queues it again."""
     wanted = outbox_service_pb2.RetryDeliveryRequest(tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id)
+    what, fix = f"there is no delivery {delivery_id!r} in tenant {tenant!r}", "parley deliveries lists them"
     async with reaching.channel(load(Settings), "storage") as storage:
-        found = await OutboxServiceStub(storage).RetryDelivery(wanted, timeout=reaching.CALL_SECONDS)
+        with reaching.naming(what, fix=fix):
+            found = await OutboxServiceStub(storage).RetryDelivery(wanted, timeout=reaching.CALL_SECONDS)
     say(f"{delivery_id} is {_word(DeliveryState.Name(found.delivery.state))} again")
 
 
@@ -59,6 +62,13 @@ async def turns(tenant: str, *, state: str | None, limit: int) -> None:
         for each in found.turns
     ]
     table(("turn", "state", "reason", "messages", "since", "conversation"), rows)
+    _say_more(found.next_page_token, limit)
+
+
+def _say_more(token: str, limit: int) -> None:
+    if token:
+        more = min(limit * 2, MOST_RECORDS)
+        say(f"… and more{f'; show more with --limit {more}' if more > limit else ''}")
 
 
 def _state(names: Iterable[str], word: str | None) -> str | None:

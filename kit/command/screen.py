@@ -1,11 +1,16 @@
 """How does the command speak to a person? Plain lines, colours where they are wanted, a fix with every complaint."""
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+WIDEST = 10_000
+JOINERS = "\u200c\u200d"  # within emoji families, and words of Persian and of India: they steer nothing
 
 
 class Mistake(Exception):
@@ -30,9 +35,22 @@ def complain(mistake: Mistake) -> None:
         console.print(Text("   fix: ", style="bold").append(mistake.fix, style="not bold"))
 
 
+@contextmanager
+def whole_output() -> Iterator[None]:
+    """What was said within is out at its end. A reader that has enough, such as `head`, is no mistake."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe: Python flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def printable(text: str) -> str:
     """What strangers wrote, without what would steer the terminal."""
-    return "".join(each for each in text if each.isprintable() or each in "\n\t")
+    return "".join(each for each in text if each.isprintable() or each in "\n\t" + JOINERS)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -45,4 +63,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(drawn)
+    console = Console(highlight=False)
+    # As wide as it must be: the terminal breaks lines, where a cut id could not be copied into the next command.
+    needed = console.measure(drawn, options=console.options.update(width=WIDEST)).maximum
+    Console(highlight=False, width=max(console.width, needed)).print(drawn)

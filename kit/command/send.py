@@ -65,7 +65,7 @@ async def _post(client: httpx.AsyncClient, url: str, *, webhook: Any) -> int:
 
 def _webhook(saying: Saying, public_base: str) -> Any:
     account = accounts.account(saying.channel)
-    if not account.channel.credential_fields or (not account.channel.address_environment and not account.values):
+    if not any(each.environment for each in account.channel.credential_fields):
         raise Mistake(f"{saying.channel} has no webhooks of a provider", fix="talk to the agent with: parley chat")
     if account.missing:
         names = ", ".join(account.missing)

@@ -12,7 +12,7 @@ from kit.command.screen import Mistake, printable
 from parley.storage.v1.directory_pb2 import ChannelAccount
 
 # Who answers, where the name of the settings is not theirs.
-CALLED = {"whatsapp": "Meta", "instagram": "Meta"}
+CALLED = {"whatsapp": "Meta", "instagram": "Meta", "line": "LINE"}
 HERE = {"localhost", "127.0.0.1", "::1"}
 HTTPS_FIX = "set PUBLIC_BASE_URL to the gateway's public https:// address, as the mesh has it"
 
@@ -138,6 +138,12 @@ def path(account: ChannelAccount) -> str:
     known = accounts.channels().get(account.channel)
     has_webhooks = known is not None and known.provider
     return f"/webhook/{account.channel}/{account.account_key}" if has_webhooks else ""
+
+
+def page(account: ChannelAccount, around: Surroundings) -> list[Finding]:
+    """Where a browser finds it, on the channel that has a page of ours."""
+    base = around.public_base_url or "http://<your host>"
+    return [ok("page", f"{base}/?site={account.account_key}")] if account.channel == "webchat" else []
 
 
 def as_finding(about: str, mistake: Mistake) -> Finding:

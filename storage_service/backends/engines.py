@@ -1,7 +1,9 @@
 """How does SQLAlchemy reach the database? The ORM's side: reads, admin writes and migrations; nothing hot."""
 
 import asyncio
+import os
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 import aiosqlite
@@ -56,6 +58,7 @@ class _StopsOnce(aiosqlite.Connection):
 
     @classmethod
     def to(cls, database: str, **options: Any) -> "_StopsOnce":
+        _make_private(database)
         made = cls(lambda: sqlite3.connect(database, **options), iter_chunk_size=64)
         made._thread.daemon = True
         return made
@@ -64,6 +67,13 @@ class _StopsOnce(aiosqlite.Connection):
         if self._end is None:
             self._end = super().stop()
         return self._end
+
+
+def _make_private(database: str) -> None:
+    """What people wrote is not for other accounts of the machine. SQLite gives the files beside it the same rights."""
+    if database and database != ":memory:":
+        with suppress(OSError):  # it is there, and as the operator wants it; or SQLite says better what is wrong
+            os.close(os.open(database, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

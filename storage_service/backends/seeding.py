@@ -16,8 +16,6 @@ from storage_service.backends.tables import ChannelAccount, Tenant
 from storage_service.domain import defaults
 
 ACTOR = "start"
-# Channel and address. Neither has a provider, so neither needs credentials.
-ACCOUNTS = (("webchat", "web"), ("api", "api"))
 
 
 async def ensure_default(sessions: Sessions, accounts: Accounts) -> None:
@@ -25,7 +23,7 @@ async def ensure_default(sessions: Sessions, accounts: Accounts) -> None:
     await sessions.write_across_tenants(partial(_ensure_tenant, now=sessions.now()))
     who = Who(defaults.TENANT, ACTOR)
     await sessions.write(who, agents.default)
-    for channel, address in ACCOUNTS:
+    for channel, address in defaults.ACCOUNTS.items():
         if not await _has_account(sessions, channel):
             account = directory.ChannelAccount(channel=channel, address=address, name=channel)
             request_id = sessions.new_id()

@@ -3,6 +3,8 @@
 TENANT = "default"
 AGENT = "default"
 PROMPT = "default"
+# Address by channel. Neither has a provider, so neither needs credentials.
+ACCOUNTS = {"webchat": "web", "api": "api"}
 
 SYSTEM_PROMPT = (
     "You are a helpful assistant who answers people in a chat. Be brief, friendly and exact, and answer in the "

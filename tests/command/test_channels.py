@@ -335,6 +335,7 @@ def test_a_second_web_chat_asks_nobody_and_has_no_webhook(world: World) -> None:
     said = world.ran("add", "webchat", "--address", "shop")
     assert "nobody to ask" in said
     assert "session_key from chance" in said
+    assert "/?site=" in said
     assert "webhook" not in said
     assert "shop" not in world.listed()
 

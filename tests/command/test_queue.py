@@ -34,6 +34,31 @@ def test_who_asked_for_a_person_waits_is_taken_over_and_given_back(mesh: Mesh) -
     assert listed(mesh, "--all") == [(conversation, "contact_asked", "given back")]
 
 
+def test_a_list_that_is_longer_says_so(mesh: Mesh) -> None:
+    mesh.command("chat", stdin="/help\n/status\n")
+    assert mesh.command("turns", "--state", "replied", "--limit", "1").splitlines()[-1] == (
+        "… and more; show more with --limit 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        (("deliveries", "--retry", "no"), "there is no delivery 'no'", "parley deliveries lists them"),
+        (("keys", "revoke", "no"), "there is no key 'no'", "parley keys list shows their ids"),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_its_fix(mesh: Mesh, words: tuple[str, ...], said: str, fix: str) -> None:
+    done = mesh.run(*words)
+    assert (done.returncode, done.stderr) == (1, f"parley: {said} in tenant 'default'\n   fix: {fix}\n")
+
+
+def test_what_people_wrote_is_for_no_other_account_of_the_machine(mesh: Mesh) -> None:
+    files = list(mesh.folder.rglob("parley.db*"))
+    assert files
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
 def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh) -> None:
     done = mesh.run("queue", "take", "nobody")
     assert done.returncode == 2

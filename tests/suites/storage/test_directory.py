@@ -147,6 +147,17 @@ async def test_without_a_key_only_the_single_account_of_the_default_tenant_is_fo
     assert isinstance(await world.mesh.refusal("ResolveChannelAccount", fresh), NotFound)
 
 
+async def test_a_second_web_chat_takes_nothing_from_the_one_of_the_first_start(world: World) -> None:
+    await world.tenant("default")
+    second = await world.account("default", channel="webchat", address="shop")
+    await world.account("default", channel="webchat", address="web")
+    ask = pb.ResolveChannelAccountRequest(channel="webchat")
+    first = (await world.mesh.call("ResolveChannelAccount", ask)).account.account
+    assert first.address == "web"
+    ask.account_key = second.account_key
+    assert (await world.mesh.call("ResolveChannelAccount", ask)).account.account.address == "shop"
+
+
 async def test_a_disabled_account_is_not_found_at_once(world: World) -> None:
     await world.tenant("acme")
     account = await world.account("acme")

@@ -1,5 +1,6 @@
 """Is the command quick to ask, and does it answer a mistake with one line and its fix?"""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,7 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("turns", "--state", "lost"), "there is no state 'lost'"),
         (("send", "whatsapp", "hello"), "not set: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_WHATSAPP_NUMBER"),
         (("send", "api", "hello"), "no webhooks"),
+        (("send", "telegram", "hello"), "not set: TELEGRAM_BOT_TOKEN, TELEGRAM_WEBHOOK_SECRET"),
         (("keys", "list"), "no mesh has run with the data folder"),
         (("models",), "no mesh has run with the data folder"),
         (("models", "test", "llama3.2"), "no mesh has run with the data folder"),
@@ -139,3 +141,18 @@ def test_a_wrong_setting_is_one_line_that_does_not_show_it(tmp_path: Path) -> No
 def test_no_color_is_respected_and_pipes_get_none(tmp_path: Path) -> None:
     assert "\x1b[" not in parley(tmp_path, "doctor", NO_COLOR="1", FORCE_COLOR="").stdout
     assert "\x1b[" not in parley(tmp_path, "doctor").stdout
+
+
+def test_the_version_is_told_however_it_is_asked_for(tmp_path: Path) -> None:
+    told = [parley(tmp_path, word) for word in ("version", "--version")]
+    assert [(done.returncode, done.stderr) for done in told] == [(0, ""), (0, "")]
+    assert told[0].stdout == told[1].stdout
+    assert told[0].stdout.startswith("parley 0.")
+
+
+def test_a_gateway_whose_port_is_taken_says_which_setting_to_change_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = parley(tmp_path, "serve", "gateway", "--http-port", str(taken.getsockname()[1]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("parley gateway: HTTP_PORT: cannot listen on 127.0.0.1:")
+    assert len(done.stderr.splitlines()) == 1
