@@ -32,6 +32,7 @@ from channels.channel import (
     Sent,
     TextLimit,
     Unauthorized,
+    Unavailable,
     Unknown,
     Webhook,
 )
@@ -147,9 +148,9 @@ class Line:
         try:
             answer = yield call  # the same key: once at most
         except DeliveryError:
-            raise lost from None
+            raise _safe_to_repeat(lost) from None
         if answer.status >= 500:
-            raise lost
+            raise _safe_to_repeat(lost)
         return Sent(_sent(answer))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
@@ -197,6 +198,11 @@ def token_of(credentials: Credentials) -> str:
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("the access token is not one")
     return token
+
+
+def _safe_to_repeat(lost: DeliveryError) -> Unavailable:
+    """For a day: the part keeps its key, and LINE takes no key twice."""
+    return Unavailable(provider_code=lost.provider_code)
 
 
 def _sent(answer: Answer) -> str:

@@ -37,6 +37,7 @@ NOT_ARGUMENTS = {"self", "kwargs"}
 STAND_INS: dict[str, tuple[tuple[str, ...], str]] = {
     "discord": (("discord",), "/api/v10"),
     "instagram": (("instagram",), ""),
+    "line": (("line",), ""),
     "meta": (("whatsapp_cloud", "instagram"), ""),
     "slack": (("slack",), "/api"),
     "telegram": (("telegram",), ""),

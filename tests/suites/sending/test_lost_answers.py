@@ -1,7 +1,7 @@
 """An answer that was lost two hundred times: where a provider can be asked, or tells, nobody reads anything twice."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -45,6 +45,18 @@ async def test_discord_is_asked_again_with_the_same_nonce_and_shows_it_once(smal
         await world.run()
         assert Counter(world.lines["discord"].shown) == Counter((person, "well") for person in people)
         assert await world.states() == {"sent": 200}
+
+
+async def test_line_is_asked_again_with_the_same_key_until_it_answers_and_shows_it_once(store: Store) -> None:
+    async with virtual(store) as world:
+        began = world.now
+        world.lines["line"].weather = lambda at, _taken: (
+            Unknown(provider_code="connection_lost") if at - began < timedelta(minutes=2) else None
+        )
+        people = await world.ask("line", range(40), "well")
+        await world.run(3600)
+        assert Counter(world.lines["line"].shown) == Counter((person, "well") for person in people)
+        assert await world.states() == {"sent": 40}
 
 
 async def test_where_nobody_can_tell_a_lost_answer_is_parked_and_seen(small_store: Store) -> None:

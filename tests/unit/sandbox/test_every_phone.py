@@ -163,8 +163,7 @@ async def test_a_throttled_send_is_told_when_to_come_again_and_then_taken(sandbo
 async def test_a_broken_provider_is_tried_again_later(sandbox: Sandbox, channel: str) -> None:
     message = await spoken(sandbox, channel)
     sandbox.switchboard.turn(channel, "broken", seconds=0)
-    # LINE says itself that what it answered 5xx to may have been delivered.
-    with pytest.raises(Unknown if channel == "line" else Unavailable):
+    with pytest.raises(Unavailable):
         deliver(sandbox, message)
     sandbox.switchboard.turn(channel, "none", seconds=0)
     assert deliver(sandbox, message)
