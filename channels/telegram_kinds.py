@@ -5,6 +5,8 @@ https://core.telegram.org/bots/api#message
 
 from collections.abc import Mapping
 
+from channels.payload import mapping, string
+
 _ABOUT_IT = frozenset(
     {
         *("message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat", "sender_boost_count"),
@@ -40,6 +42,13 @@ _SERVICE = frozenset(
         *("community_chat_added", "community_chat_joined", "community_chat_removed"),
     }
 )
+
+
+def emoji(reaction: object) -> str:
+    """As it is shown: the paid one is a star, and of a custom one Telegram says the id alone."""
+    stated = mapping(reaction)
+    custom = string(stated.get("custom_emoji_id"))
+    return string(stated.get("emoji")) or (f":{custom}:" if custom else "⭐" * (stated.get("type") == "paid"))
 
 
 def unknown_content(said: Mapping[str, object]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from channels import telegram_rich
 from channels.channel import Imitation
 from channels.payload import count, identifier, integer, items, mapping, seconds, string
-from channels.telegram_kinds import unknown_content
+from channels.telegram_kinds import emoji, unknown_content
 from parley.chat.v1 import message_pb2 as chat
 
 # For setWebhook: nothing else is read. Of reactions in groups only admins are told.
@@ -152,13 +152,13 @@ def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
     topics = where.get("is_forum") is True or where.get("is_direct_messages") is True
     if not sender or sender.get("is_bot") is True or topics:
         return None
-    shown = (string(mapping(each).get("emoji")) for each in items(reaction.get("new_reaction")))
+    shown = map(emoji, items(reaction.get("new_reaction")))
     message = chat.ChannelMessage(
         channel="telegram",
         chat_id=_chat_id(reaction),
         sender_id=_id(sender),
         sender_name=_name(sender),
-        text=" ".join(emoji for emoji in shown if emoji),
+        text=" ".join(filter(None, shown)),
         provider_message_id=f"reaction:{update['update_id']}",
         reply_to_provider_message_id=_id({"id": reaction.get("message_id")}),
         metadata={"kind": "message_reaction", **_metadata(reaction, sender)},
