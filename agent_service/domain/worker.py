@@ -94,7 +94,7 @@ class Worker:
                 task.result()
 
     async def _lease(self) -> None:
-        pauses = self._pauses()
+        pauses, has_met = self._pauses(), False  # storage: a mesh that starts together waits for it
         while True:
             free = self._terms.slots - len(self._held)
             if free <= 0:
@@ -104,10 +104,11 @@ class Worker:
             try:
                 await self._lease_once(free)
             except ParleyError as error:
-                self._log.warning("turns.unavailable", reason=error.name)
+                say = self._log.warning if has_met else self._log.info
+                say("turns.unavailable", reason=error.name)
                 await self._terms.sleep(next(pauses))
             else:
-                pauses = self._pauses()
+                pauses, has_met = self._pauses(), True
 
     async def _lease_once(self, free: int) -> None:
         call = asyncio.ensure_future(self._inbox.lease(free))

@@ -32,6 +32,7 @@ class Deliveries:
         self._running: set[asyncio.Task[None]] = set()
         self._hand_free = asyncio.Event()
         self._failures = 0
+        self._has_met = False  # storage: a mesh that starts together waits for it, and that is no trouble
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Delivers until it is told to stop; what is under way then goes on until drain()."""
@@ -62,9 +63,10 @@ class Deliveries:
             await asyncio.wait((call, stop), return_when=asyncio.FIRST_COMPLETED)
             if call.done():
                 self._start(call.result(), stopping)
-                self._failures = 0
+                self._failures, self._has_met = 0, True
         except ParleyError as error:
-            log.warning("lease.failed", error_reason=error.name, failures=self._failures + 1)
+            say = log.warning if self._has_met else log.info
+            say("lease.failed", error_reason=error.name, failures=self._failures + 1)
             pause = self._random() * min(LONGEST_PAUSE_SECONDS, 0.1 * 2.0 ** min(self._failures, 8))
             self._failures += 1
             await asyncio.wait((stop,), timeout=pause)

@@ -30,6 +30,7 @@ class Fetches:
         self._concurrency = concurrency
         self._random = random
         self._running: set[asyncio.Task[None]] = set()
+        self._has_met = False  # storage, as in deliveries
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until it is told to stop; what is under way is then cut off, and another sender begins it anew."""
@@ -61,8 +62,10 @@ class Fetches:
             await asyncio.wait((call, stop), return_when=asyncio.FIRST_COMPLETED)
             if call.done():
                 self._start(call.result(), stopping)
+                self._has_met = True
         except ParleyError as error:
-            log.warning("media.lease_failed", error_reason=error.name)
+            say = log.warning if self._has_met else log.info
+            say("media.lease_failed", error_reason=error.name)
             return False
         finally:
             call.cancel()

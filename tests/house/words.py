@@ -16,7 +16,7 @@ REASONED = re.compile(r"#\s*(type:\s*ignore\[[a-z-]+(, ?[a-z-]+)*\]|noqa: ?[A-Z0
 BANNER = re.compile(r"#\s*[-=#*~_]{4,}")
 SKIPS = {"skip", "skipif", "xfail", "importorskip"}
 SENTENCE_WORDS = 3
-LOGGED = {"debug", "info", "warning", "error"}
+LOGGED = {"debug", "info", "warning", "error", "say"}
 # Names of log fields that hold numbers, flags or an exception, which are shown under any name.
 NUMBERS = {"asks", "attempt", "called", "count", "deliveries", "epoch", "exc_info", "failures", "listeners", "messages"}
 NUMBERS |= {"more_than", "output_tokens", "part", "parts", "pid", "seconds", "segments", "size_bytes", "turns"}
@@ -83,8 +83,8 @@ def log_lines_show_what_they_name(module: Module) -> Iterator[str]:
 
 
 def _is_log_line(call: ast.Call) -> bool:
-    is_method = isinstance(call.func, ast.Attribute) and call.func.attr in LOGGED
-    event = call.args[0] if is_method and call.args else None
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    event = call.args[0] if called in LOGGED and call.args else None
     return isinstance(event, ast.Constant) and isinstance(event.value, str) and "." in event.value
 
 
