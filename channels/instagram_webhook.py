@@ -170,7 +170,7 @@ def _attach(message: chat.ChannelMessage, attachment: Item) -> None:
     kept = kind not in _NOT_KEPT and len(url) <= LONGEST_URL
     message.metadata["message_type"] = kind
     message.attachments.add(
-        kind=_KINDS.get("image" if "image_url" in payload else kind, chat.ATTACHMENT_KIND_FILE),
+        kind=_KINDS.get("image" if payload.get("image_url") else kind, chat.ATTACHMENT_KIND_FILE),
         url=url if kept else "",
         caption=" ".join(filter(None, (title, string(payload.get("subtitle"))))),
     )

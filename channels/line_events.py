@@ -125,8 +125,7 @@ def _attach(message: chat.ChannelMessage, said: dict[str, Any], *, kind: chat.At
 def _pressed(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
     """A button or a menu; of a picker, what was picked. Who turns a page of the menu says nothing."""
     postback = mapping(event.get("postback"))
-    if "newRichMenuAliasId" in mapping(postback.get("params")):
-        message.no_turn = True
+    message.no_turn |= mapping(postback.get("params")).get("newRichMenuAliasId") is not None
     picked = (string(each) for name, each in mapping(postback.get("params")).items() if name in _PICKED)
     message.text = next(filter(None, picked), "") or string(postback.get("data"))
     message.metadata["postback"] = string(postback.get("data"))

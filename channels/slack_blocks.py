@@ -38,7 +38,7 @@ def words(blocks: object) -> str:
 def _lines(block: dict[str, Any], depth: int = 0) -> Iterator[str]:
     yield from (_written(block.get(name)) for name in _HEADS)
     elements = [mapping(each) for each in items(block.get("elements"))]
-    below = [mapping(each) for each in (*map(block.get, _BELOW), *items(block.get("tasks")))]
+    below = [each for each in map(mapping, (*map(block.get, _BELOW), *items(block.get("tasks")))) if each]
     kind = string(block.get("type"))
     if kind in _HOLDERS and depth < DEEPEST:
         below = [*elements, *below]

@@ -97,6 +97,21 @@ def mutations(body: bytes, seed: int, number: int) -> Iterator[bytes]:
         yield chance.choice(ways)(body, chance)
 
 
+def without_and_null(body: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+    """For each field at any level of an object: its name, the body without it, and the body where it is null."""
+    value = json.loads(body) if body.startswith(b"{") else {}
+    for holder, name in _places(value):
+        if isinstance(holder, dict):
+            before = dict(holder)
+            del holder[name]
+            without = json.dumps(value).encode()
+            holder.clear()
+            holder.update(before | {name: None})
+            yield str(name), without, json.dumps(value).encode()
+            holder.clear()
+            holder.update(before)
+
+
 def with_unknown_fields(body: bytes) -> bytes:
     """The same body with a field that nobody knows at every level."""
     if not body.startswith(b"{"):

@@ -12,7 +12,7 @@ from channels.channel import BadSignature, Channel, Credentials, Imitation, Webh
 from channels.host import REFUSED, Account, Received, Verdict, receive
 from channels.registry import CHANNELS
 from tests.suites.channels.golden import Capture, account, captures, readable, sender
-from tests.suites.channels.hostile import BODIES, Trusting, mutations, with_unknown_fields
+from tests.suites.channels.hostile import BODIES, Trusting, mutations, with_unknown_fields, without_and_null
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 URL = "https://parley.example/webhook/any/k3y"
@@ -54,6 +54,22 @@ def test_a_forged_webhook_is_refused_with_the_same_short_answer(name: str, forge
     for capture in captures(name):
         received = receive(CHANNELS[name], forge(capture.webhook), account=account(name))
         _assert_refused(received)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_field_that_is_null_says_what_its_absence_says(name: str) -> None:
+    believing, to = Trusting(CHANNELS[name]), account(name)
+
+    def meant(capture: Capture, body: bytes) -> Received:
+        return receive(believing, replace(capture.webhook, body=body), account=to)
+
+    odd = {
+        (capture.name, field)
+        for capture in AUTHENTIC[name]
+        for field, without, null in without_and_null(capture.webhook.body)
+        if meant(capture, without) != meant(capture, null)
+    }
+    assert odd == set()
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n"], ids=["empty", "space", "white space"])
