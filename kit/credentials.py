@@ -34,6 +34,14 @@ def mesh_token(settings: Settings) -> str:
     return token
 
 
+def make_data_dir(settings: Settings) -> None:
+    """Makes the data folder when it is missing. Raises SettingsError where it cannot be one."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"DATA_DIR: cannot make the folder {settings.data_dir}: {error.strerror}") from None
+
+
 def inspector_token(mesh: str) -> str:
     """What opens the webhook inspector and nothing else, so that a browser may have it; "" without a mesh token."""
     return hmac.digest(mesh.encode(), b"webhook inspector", "sha256").hex() if mesh else ""

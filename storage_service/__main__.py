@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kit import process
+from kit.credentials import make_data_dir
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
@@ -150,7 +151,7 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
 def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
     if settings.parley_test_mutation and settings.parley_env != "test":
         raise SettingsError("PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test")
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(settings)
     url = settings.database_url or f"sqlite:///{settings.data_dir / 'parley.db'}"
     keyring = _keyring(settings)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)

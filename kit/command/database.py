@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from kit import credentials
 from kit.command import services
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.screen import Mistake, say
@@ -16,7 +17,7 @@ SQLITE = "sqlite:///"
 async def migrate(**overrides: Any) -> None:
     """Brings it to this version's shape; services do the same at their start."""
     settings = services.settings_of(services.named("storage"), **overrides)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    credentials.make_data_dir(settings)
     url = _url(settings)
     before, _ = await _revisions(url)
     await _schema().migrate(url)

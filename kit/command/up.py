@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from kit import logs, process, tracing
+from kit import credentials, logs, process, tracing
 from kit.command import mesh, model_health, reaching, sandbox, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
@@ -30,7 +30,7 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
     settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
     require_free([*_ports(settings), *([beside.port] if beside else [])])
     model_health.require_file(settings["llm"])
-    Path(settings["storage"].data_dir).mkdir(parents=True, exist_ok=True)
+    credentials.make_data_dir(settings["storage"])
     _banner(settings, processes=processes, beside=beside)
 
     async def when_ready() -> None:

@@ -156,3 +156,12 @@ def test_a_gateway_whose_port_is_taken_says_which_setting_to_change_in_one_line(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("parley gateway: HTTP_PORT: cannot listen on 127.0.0.1:")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("up",), ("serve", "storage")], ids=lambda words: words[0])
+def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "a-file").touch()
+    done = parley(tmp_path, *words, "--data-dir", "a-file/data", HTTP_PORT="0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("DATA_DIR: cannot make the folder a-file/data: Not a directory")
+    assert "Traceback" not in done.stderr
