@@ -155,6 +155,7 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
     url = settings.database_url or f"sqlite:///{settings.data_dir / 'parley.db'}"
     keyring = _keyring(settings)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
+    vault = Vault(sessions, keyring, monotonic=time.monotonic)
     wakeups = Wakeups()
     events = Events(wakeups)
     presence = Presence(
@@ -172,10 +173,10 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
         keyring=keyring,
         sessions=sessions,
         repeats=Repeats(sessions, keyring),
-        vault=Vault(sessions, keyring, monotonic=time.monotonic),
+        vault=vault,
         pressure=Pressure(settings.max_open_turns, settings.max_queued_deliveries, settings.max_queued_per_account),
         presence=presence,
-        health=AccountHealth(sessions),
+        health=AccountHealth(sessions, opens=vault.opens),
         drafts=drafts,
         draft_book=draft_book,
     )

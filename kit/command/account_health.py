@@ -22,6 +22,10 @@ REASONS = {
         "paused: the provider refused its credentials",
         "parley channels add {channel} with the right ones",
     ),
+    "secret_unreadable": (
+        "storage cannot open its credentials: it has not the key that they were sealed with",
+        "give SECRET_KEYS that key too, or: parley channels add {channel} with the credentials",
+    ),
     "token_expired": ("its credentials ended {ends}", "take new ones from the provider: parley channels add {channel}"),
     "token_expires": ("its credentials end {ends}", "take new ones from the provider: parley channels add {channel}"),
     "webhooks_refused": (

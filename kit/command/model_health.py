@@ -49,7 +49,9 @@ async def check_models(settings: Any) -> list[Finding]:
     try:
         async with reaching.channel(settings, "llm") as channel:
             found = await model_calls.listed(LlmServiceStub(channel))
-    except (Mistake, grpc.RpcError):
+    except Mistake as mistake:
+        return [broken("model", f"cannot be asked for: {mistake}", fix=mistake.fix)]
+    except grpc.RpcError:
         return [broken("model", "cannot be asked for while the llm service does not answer", fix="parley serve llm")]
     return judged(found)
 

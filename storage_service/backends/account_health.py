@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +18,8 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import AccountSigns, ChannelAccount, Listener
 from storage_service.domain import health
 from storage_service.domain.health import Health, Signs, Standing
+
+Opens = Callable[[ChannelAccount], bool]
 
 COUNTED_EVERY_SECONDS = 60.0
 _LEVELS: Mapping[str, pb.AccountHealthState] = {
@@ -41,8 +43,9 @@ NOTHING = Noted()
 class AccountHealth:
     """Of all accounts."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, *, opens: Opens) -> None:
         self._sessions = sessions
+        self._opens = opens
         self._shown: set[tuple[str, str]] = set()
         self._log = logs.get("accounts")
 
@@ -65,7 +68,8 @@ class AccountHealth:
             )
         found: dict[tuple[str, str], int] = dict.fromkeys(self._shown, 0)
         for account in accounts:
-            standing = _judged(account, noted.get(account.id, NOTHING), now=self._sessions.now())
+            now, opens = self._sessions.now(), self._opens(account)
+            standing = _judged(account, noted.get(account.id, NOTHING), now=now, opens=opens)
             key = account.channel, standing.reason or standing.level
             found[key] = found.get(key, 0) + 1
         for (channel, reason), count in found.items():
@@ -113,9 +117,9 @@ async def read(rows: Rows, account_ids: Iterable[str]) -> dict[str, Noted]:
     return _by_account(signs, listeners)
 
 
-def shown(account: ChannelAccount, noted: Noted, *, now: datetime) -> pb.AccountHealth:
-    """In the contract's words."""
-    found = _judged(account, noted, now=now)
+def shown(account: ChannelAccount, noted: Noted, *, now: datetime, opens: bool) -> pb.AccountHealth:
+    """In the contract's words. `opens`: its credentials can be read."""
+    found = _judged(account, noted, now=now, opens=opens)
     said = pb.AccountHealth(state=_LEVELS[found.level], reason=found.reason)
     times, signs = {"since": found.since}, noted.signs
     if signs is not None:
@@ -155,7 +159,7 @@ def _by_account(signs: Sequence[AccountSigns], listeners: Sequence[Listener]) ->
     return noted
 
 
-def _judged(account: ChannelAccount, noted: Noted, *, now: datetime) -> Health:
+def _judged(account: ChannelAccount, noted: Noted, *, now: datetime, opens: bool) -> Health:
     signs = noted.signs
     known = (
         Signs(
@@ -176,6 +180,7 @@ def _judged(account: ChannelAccount, noted: Noted, *, now: datetime) -> Health:
         signs=known,
         unheard_since=_unheard_since(account, noted.listener, now=now),
         options=json.loads(account.options),
+        opens=opens,
     )
     return health.judge(standing, now)
 

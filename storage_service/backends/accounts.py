@@ -86,7 +86,8 @@ class Accounts:
         page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
         accounts = [mapping.account(row) for row in page]
         for row, account in zip(page, accounts, strict=True):
-            account.health.CopyFrom(account_health.shown(row, noted.get(row.id, account_health.NOTHING), now=rows.now))
+            known, opens = noted.get(row.id, account_health.NOTHING), self._vault.opens(row)
+            account.health.CopyFrom(account_health.shown(row, known, now=rows.now, opens=opens))
         return pb.ListChannelAccountsResponse(accounts=accounts, next_page_token=following)
 
     async def _put(self, rows: Rows, request: pb.PutChannelAccountRequest) -> tuple[ChannelAccount, bool]:

@@ -78,6 +78,14 @@ class Vault:
         sealed = self._keyring.seal(json.dumps(dict(credentials), sort_keys=True).encode(), _place(row))
         row.credentials, row.credentials_key_id = sealed.ciphertext, sealed.key_id
 
+    def opens(self, row: ChannelAccount) -> bool:
+        """Whether a row's credentials can be read with the keys that there are."""
+        try:
+            self._credentials(row)
+        except SecretUnreadable:
+            return False
+        return True
+
     def differs(self, row: ChannelAccount, credentials: Mapping[str, str]) -> bool:
         """Whether a row holds other credentials. One that cannot be read any more does."""
         try:

@@ -34,6 +34,7 @@ class Standing:
     signs: Signs = field(default_factory=Signs)
     unheard_since: datetime | None = None  # of one that is listened for: since when its provider is not heard
     options: Mapping[str, str] = field(default_factory=dict)
+    opens: bool = True  # its credentials, with the keys that this storage has
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ def _paused(standing: Standing, _now: datetime) -> Health | None:
     if standing.state == "paused" and standing.state_reason == "unauthorized":
         return Health("broken", "unauthorized")
     return Health("look", standing.state)
+
+
+def _sealed(standing: Standing, _now: datetime) -> Health | None:
+    return None if standing.opens else Health("broken", "secret_unreadable")
 
 
 def _expired(standing: Standing, now: datetime) -> Health | None:
@@ -93,4 +98,4 @@ def _silent(standing: Standing, now: datetime) -> Health | None:
 
 
 # The worst first.
-CHECKS: tuple[Check, ...] = (_paused, _expired, _refused, _unheard, _expires, _silent)
+CHECKS: tuple[Check, ...] = (_paused, _sealed, _expired, _refused, _unheard, _expires, _silent)

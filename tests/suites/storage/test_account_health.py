@@ -18,13 +18,15 @@ from storage_service.backends.account_health import AccountHealth
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.tables import Listener
 from tests.postgres import Server as Postgres
-from tests.suites.storage.world import DATABASES, World, open_world
+from tests.suites.storage.hot import fresh
+from tests.suites.storage.world import DATABASES, KEYS, World, open_world
 
 BROKEN, LOOK, OK = (
     health.ACCOUNT_HEALTH_STATE_BROKEN,
     health.ACCOUNT_HEALTH_STATE_LOOK,
     health.ACCOUNT_HEALTH_STATE_OK,
 )
+OTHER_KEYS = "k2:" + "B" * 42 + "A="
 
 
 @pytest.fixture(params=DATABASES)
@@ -114,11 +116,26 @@ async def test_an_account_whose_provider_nobody_hears_any_more_is_broken(world: 
     assert await listened("listening", "g1", until=long_ago) == "listener_lost"
 
 
+@pytest.mark.parametrize("database", DATABASES)
+async def test_what_other_keys_sealed_is_broken_until_they_are_there_again(
+    database: str, tmp_path: Path, postgres_server: Postgres
+) -> None:
+    url = fresh(database, tmp_path, postgres_server)
+    async with open_world(url, tmp_path, postgres_server, keys=KEYS) as first:
+        await first.tenant("acme")
+        await first.account("acme")
+        assert (await stands(first)).state == OK
+    for keys, state, reason in ((OTHER_KEYS, BROKEN, "secret_unreadable"), (KEYS, OK, "")):
+        async with open_world(url, tmp_path, postgres_server, keys=keys) as later:
+            found = await stands(later)
+            assert (found.state, found.reason) == (state, reason)
+
+
 async def test_accounts_are_counted_by_how_they_stand(world: World) -> None:
     account = await world.account("acme")
     await world.account("acme", address="+14155550100", channel="sms")
     await reported(world, account, refused=9, refused_reason="signature")
-    counting = AccountHealth(world.sessions)
+    counting = AccountHealth(world.sessions, opens=lambda _account: True)
     await counting.count()
 
     def shown(channel: str, how: str) -> float:

@@ -209,7 +209,7 @@ def _mount_directory(
         prompts=Prompts(sessions, repeats),
         contacts=Contacts(sessions),
         api_keys=api_keys,
-        health=AccountHealth(sessions),
+        health=AccountHealth(sessions, opens=vault.opens),
     )
     servicer = directory_servicer.DirectoryServicer(held)
     server.add(directory_grpc.add_DirectoryServiceServicer_to_server, servicer, service=directory_servicer.SERVICE)

@@ -13,12 +13,25 @@ LONG_AGO, HOUR, DAY = NOW - timedelta(days=90), timedelta(hours=1), timedelta(da
 
 
 def judged(
-    state: str = "active", reason: str = "", *, hours: str = "", unheard: datetime | None = None, **signs: Any
+    state: str = "active",
+    reason: str = "",
+    *,
+    hours: str = "",
+    unheard: datetime | None = None,
+    opens: bool = True,
+    **signs: Any,
 ) -> tuple[str, str]:
     options = {"silent_after_hours": hours} if hours else {}
-    found = judge(
-        Standing(state, reason, created_at=LONG_AGO, signs=Signs(**signs), unheard_since=unheard, options=options), NOW
+    standing = Standing(
+        state,
+        reason,
+        created_at=LONG_AGO,
+        signs=Signs(**signs),
+        unheard_since=unheard,
+        options=options,
+        opens=opens,
     )
+    found = judge(standing, NOW)
     return found.level, found.reason
 
 
@@ -29,6 +42,8 @@ def judged(
         ({"state": "paused", "reason": "unauthorized"}, ("broken", "unauthorized")),
         ({"state": "paused", "reason": "operator"}, ("look", "paused")),
         ({"state": "disabled", "reason": "removed"}, ("look", "disabled")),
+        ({"opens": False}, ("broken", "secret_unreadable")),
+        ({"opens": False, "refused_in_row": 9}, ("broken", "secret_unreadable")),
         ({"refused_in_row": 4}, ("ok", "")),
         ({"refused_in_row": 5}, ("broken", "webhooks_refused")),
         ({"credentials_expire_at": NOW + 8 * DAY}, ("ok", "")),
