@@ -64,8 +64,8 @@ class Pace:
         opens_at = opening(self.free_at, rate)
         if opens_at is not None and opens_at > now:
             return opens_at
-        if self._used_up(now):
-            return now + max(SOON, 3 * (now - (self.begun_at or now)))
+        if self.begun_at is not None and self._used_up(now):
+            return min(now + max(SOON, 3 * (now - self.begun_at)), self.begun_at + SILENT)
         behind = not waited and self.queued_until is not None and self.queued_until > now
         return now if behind else None
 
@@ -123,7 +123,7 @@ class Pace:
             return False
         self.failures += 1
         self.suspect = delivery_id if self.suspect in ("", delivery_id) else SEVERAL
-        if self.failures >= FAILURES or self.allowed == 1:
+        if self.failures >= min(FAILURES, self.allowed):  # else those that are allowed are used up, and nobody tries
             self.ill_until = now + self._pause(self.failures - FAILURES + 1)
             self._stop(now)
         return self.failures == 1

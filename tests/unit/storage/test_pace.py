@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from parley.storage.v1.pacing_pb2 import Rate
-from storage_service.domain.pace import LAST_PAUSE, Pace
+from storage_service.domain.pace import LAST_PAUSE, SILENT, Pace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FREE = Rate()
@@ -41,6 +41,31 @@ def test_no_second_ever_holds_more_than_the_rate_and_the_burst(per_second: int, 
     second = timedelta(seconds=1)
     fullest = max((sum(1 for each in taken[i:] if each - taken[i] < second) for i in range(len(taken))), default=0)
     assert fullest <= per_second + burst + 1
+
+
+def test_when_all_that_may_be_tried_has_failed_another_try_follows_soon() -> None:
+    pace = fresh()
+    pace.throttled(timedelta(seconds=1), began_at=NOW, now=NOW)
+    pace.take(FREE, after(2))
+    pace.lives(after(2))
+    assert pace.allowed == 2
+    for seconds in (3, 4):
+        assert may(pace, after(seconds))
+        pace.take(FREE, after(seconds))
+        pace.failed("d", began_at=after(seconds), now=after(seconds))
+    assert may(pace, after(5))
+
+
+@given(gaps=some.lists(some.floats(0.01, 30, allow_nan=False), min_size=1, max_size=20))
+def test_calls_of_which_nothing_is_heard_hold_nobody_longer_than_any_call_lasts(gaps: list[float]) -> None:
+    pace = fresh()
+    while may(pace, NOW):
+        pace.take(FREE, NOW)
+    at = NOW
+    for gap in gaps:
+        at += timedelta(seconds=gap)
+        soonest = pace.soonest(FREE, "d", waited=True, now=at)
+        assert soonest is None or soonest <= NOW + SILENT
 
 
 @given(quantities=some.lists(some.integers(0, 10), min_size=1, max_size=60), burst=some.integers(1, 50))
