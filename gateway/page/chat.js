@@ -35,10 +35,22 @@ function think(on) {
   if (on) transcript.follow();
 }
 
-/** Shows what is being written, in the place of the dots; a message ends it, and so does a draft without text. */
+/** Whatever is told first: what is being written stands in the place of the dots. */
+function thinks(on) {
+  busy = on;
+  think(busy && !transcript.drafts);
+}
+
+/** Shows what is being written; a message ends it, and so does a draft without text. */
 function draft(data) {
   transcript.draft(data);
-  think(busy && !data.text);
+  think(busy && !transcript.drafts);
+}
+
+/** Nobody tells any more whether they still hold; who connects again is told what does. */
+function forget() {
+  busy = false;
+  transcript.draft({ text: "" });
 }
 
 function saveOutbox() {
@@ -70,17 +82,16 @@ async function listen() {
     failures = 0;
     show("online", "Online");
     if (event === "message") arrive(data);
-    if (event === "thinking") think(busy = data.thinking);
+    if (event === "thinking") thinks(data.thinking);
     if (event === "draft") draft(data);
   };
   while (!signal.aborted) {
     try {
-      await transport.listen(lastSeq, on, signal);
+      await transport.listen(lastSeq, on, signal).finally(forget);
       await sleep(250);
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      transcript.draft({ text: "" }); // nobody tells any more whether it still holds
       if (failures > 1) show(navigator.onLine ? "connecting" : "offline", navigator.onLine ? "Reconnecting…" : "You are offline");
       await Promise.race([sleep(Math.max(backoff(failures), error.retryAfterMs ?? 0)), backOnline()]);
     }

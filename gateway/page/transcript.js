@@ -33,11 +33,16 @@ export class Transcript {
     else if (!known && message.role !== "contact") this.newest.hidden = false;
   }
 
+  /** Is something shown as it is written? It stands in the place of the dots. */
+  get drafts() {
+    return Boolean(this.drafted?.isConnected);
+  }
+
   /** What is being written stands at the end, until it is a message or nothing. It is read out when it is whole. */
   draft({ text, blocks }) {
     const near = this.isNear();
     if (!text) {
-      this.watched = Boolean(this.drafted?.isConnected);
+      this.watched = this.drafts;
       return this.drafted?.remove();
     }
     this.drafted ??= this.drafting();

@@ -184,6 +184,26 @@ async def test_an_answer_is_seen_while_it_is_written_and_its_message_takes_the_p
         await expect(page.locator("#thinking")).to_be_hidden()
 
 
+async def test_a_page_that_connects_amid_an_answer_shows_what_is_written_and_no_dots(
+    browser: Browser, world: World
+) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await write(page, "Where is my order?")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
+        await world.peer.draft(conversation, "It left **today**.")
+        for _ in range(2):
+            await expect(page.locator(".draft .bubble strong")).to_have_text("today")
+            await expect(page.locator("#thinking")).to_be_hidden()
+            await page.reload()
+        await expect(page.locator(".draft .bubble strong")).to_have_text("today")
+        await world.peer.draft(conversation, "")
+        await expect(page.locator(".draft")).to_have_count(0)
+        await expect(page.locator("#thinking")).to_be_visible()
+
+
 async def test_a_gateway_that_sends_no_blocks_is_shown_as_text(browser: Browser, world: World) -> None:
     """As one of an older release, while both run."""
     async with visiting(browser, world) as page:
