@@ -32,7 +32,7 @@ from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.retention import Retention
 from storage_service.backends.running import Running
-from storage_service.backends.schema import migrate_when_possible
+from storage_service.backends.schema import migrate, prepared_when_possible
 from storage_service.backends.secret_key import read_keys
 from storage_service.backends.seeding import ensure_default
 from storage_service.backends.sessions import Sessions
@@ -102,13 +102,17 @@ class Doors:
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Keeps what must not be lost until the process is told to stop."""
     parts = _parts(settings, lifetime)
-    if not await migrate_when_possible(parts.url, lifetime.stopping):
-        return
     accounts = Accounts(
         parts.sessions, parts.repeats, vault=parts.vault, wakeups=parts.wakeups, random_bytes=secrets.token_bytes
     )
     api_keys = ApiKeys(parts.sessions, parts.repeats, random_bytes=secrets.token_bytes)
-    await ensure_default(parts.sessions, accounts)
+
+    async def prepare() -> None:
+        await migrate(parts.url)
+        await ensure_default(parts.sessions, accounts)
+
+    if not await prepared_when_possible(prepare, lifetime.stopping):
+        return
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
     await hot.database.open()
     outbox = _outbox(parts, hot)

@@ -1,6 +1,7 @@
 """How does a database get its tables? Alembic, at every start and by `parley migrate`."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kit import logs
+from kit.errors import StorageUnavailable
 from storage_service.backends.engines import is_postgres, open_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -19,6 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 727_001
 # A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours.
 AWAY = (DBAPIError, OperationalError)
+GONE = (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, StorageUnavailable)
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -33,13 +36,16 @@ async def migrate(url: str, revision: str = "head") -> None:
         await engine.dispose()
 
 
-async def migrate_when_possible(url: str, stopping: asyncio.Event) -> bool:
-    """The same, as soon as the database answers: start order does not matter. False when told to stop before."""
+async def prepared_when_possible(prepare: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> bool:
+    """Prepares the database as soon as it answers, and again when it goes away meanwhile: start order does not matter.
+
+    False when told to stop before.
+    """
     wait_seconds = 0.1
     while not stopping.is_set():
         try:
-            await migrate(url)
-        except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            await prepare()
+        except GONE as error:
             if isinstance(error, DBAPIError) and type(error) not in AWAY:
                 raise
             logs.get("storage").warning("database.away", error_type=type(error).__name__)

@@ -11,8 +11,12 @@ from sqlmodel import col, select
 from kit.lifetime import Lifetime
 from kit.settings import SettingsError
 from storage_service.__main__ import serve
+from storage_service.backends.accounts import Accounts
+from storage_service.backends.seeding import ensure_default
+from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import ChannelAccount
 from storage_service.settings import Settings
+from tests.postgres import Cluster
 from tests.postgres import Server as Postgres
 from tests.suites.storage.world import DATABASES, MESH_TOKEN, World, open_world
 
@@ -38,8 +42,14 @@ async def running(url: str, folder: Path, secret_keys: str) -> AsyncIterator[Lif
         secret_keys=secret_keys,
     )
     lifetime = Lifetime()
-    service = asyncio.create_task(serve(settings, lifetime))
-    assert await lifetime.wait_ready(["storage"])
+    service, ready = (
+        asyncio.create_task(serve(settings, lifetime)),
+        asyncio.create_task(lifetime.wait_ready(["storage"])),
+    )
+    done, _ = await asyncio.wait([service, ready], timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    if service in done:
+        await service
+    assert ready in done
     yield lifetime
     lifetime.stop()
     async with asyncio.timeout(10):
@@ -80,6 +90,25 @@ async def test_a_secret_whose_key_is_lost_keeps_neither_the_others_nor_the_servi
     async with running(world.url, tmp_path, f"{NEW},{OLD}") as lifetime:
         await until_sealed_by(world, "k0", "k2")
         assert lifetime.is_ready("storage")
+
+
+async def test_a_database_that_dies_amid_the_start_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its tables were made, before the default tenant was."""
+    mending: list[asyncio.Task[None]] = []
+
+    async def dies_once(sessions: Sessions, accounts: Accounts) -> None:
+        if not mending:
+            await asyncio.to_thread(cluster.kill)
+            mending.append(asyncio.create_task(asyncio.to_thread(cluster.start)))
+        await ensure_default(sessions, accounts)
+
+    monkeypatch.setattr("storage_service.__main__.ensure_default", dies_once)
+    with Cluster() as cluster:
+        async with running(cluster.fresh(), tmp_path, NEW) as lifetime:
+            assert lifetime.is_ready("storage")
+            await asyncio.gather(*mending)
 
 
 async def test_a_storage_that_can_keep_no_key_says_which_setting_is_missing(tmp_path: Path) -> None:
