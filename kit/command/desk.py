@@ -7,7 +7,9 @@ import typer
 from kit.command import interrupts
 from kit.command.options import Tenant
 
-Conversation = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its id, as listed.")]
+Conversation = Annotated[
+    str, typer.Argument(metavar="CONVERSATION", help="Its id, as parley queue and parley turns list it.")
+]
 
 queue = typer.Typer(
     help="Who waits for a human: list them; take one over (take), or give one back to the agent (give-back).",
@@ -21,7 +23,9 @@ queue = typer.Typer(
 def listing(
     context: typer.Context,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Those that a human has or gave back, too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those that a human has, took from the agent, or gave back, too.")
+    ] = False,
     tenant: Tenant = "default",
 ) -> None:
     """Who waits for a human: list them; take one over (take), or give one back to the agent (give-back)."""

@@ -26,10 +26,17 @@ async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
-        (each.id, _word(DeliveryState.Name(each.state)), each.reason, str(each.attempts), _when(each.updated_at))
+        (
+            each.id,
+            _word(DeliveryState.Name(each.state)),
+            each.reason,
+            str(each.attempts),
+            _when(each.updated_at),
+            each.conversation_id,
+        )
         for each in found.deliveries
     ]
-    table(("delivery", "state", "reason", "attempts", "since"), rows)
+    table(("delivery", "state", "reason", "attempts", "since", "conversation"), rows)
     _say_more(found.next_page_token, limit)
 
 

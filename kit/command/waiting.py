@@ -1,6 +1,7 @@
 """Who waits for a human, and who has which conversation? Asked of storage, and changed there."""
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.command import reaching
 from kit.command.screen import Mistake, say, table
@@ -11,20 +12,30 @@ from kit.settings import Settings, load
 from parley.chat.v1.message_pb2 import Owner
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, ListQueueRequest, QueueEntry
 from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
+from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest, ListConversationsResponse
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 
 OWNERS = {"human": Owner.OWNER_HUMAN, "agent": Owner.OWNER_AGENT}
+MOST_ROWS = 200
+TAKEN = "with a human"
 NOW = {"human": "is a human's now: the agent is silent", "agent": "is the agent's again"}
 
 
 async def listing(tenant: str, *, everything: bool) -> None:
     """The one that is due first first. What is said of it is for the desk, not for a terminal."""
-    wanted = ListQueueRequest(tenant_id=tenant, all=everything, page_size=200)
+    wanted = ListQueueRequest(tenant_id=tenant, all=everything, page_size=MOST_ROWS)
     async with reaching.channel(load(Settings), "storage") as storage:
-        found = await ConversationServiceStub(storage).ListQueue(wanted, timeout=reaching.CALL_SECONDS)
-    rows = [(each.conversation_id, _word(each), _state(each), _when(each)) for each in found.entries]
+        conversations = ConversationServiceStub(storage)
+        found = await conversations.ListQueue(wanted, timeout=reaching.CALL_SECONDS)
+        taken = ListConversationsResponse()
+        if everything:  # Who took one that nobody handed off finds it here, to give it back.
+            theirs = ListConversationsRequest(tenant_id=tenant, owner=Owner.OWNER_HUMAN, page_size=MOST_ROWS)
+            taken = await conversations.ListConversations(theirs, timeout=reaching.CALL_SECONDS)
+    rows = [(each.conversation_id, _word(each), _state(each), _when(each.due_at)) for each in found.entries]
+    handed_off = {each.conversation_id for each in found.entries if not each.HasField("closed_at")}
+    rows += [(each.id, "", TAKEN, "") for each in taken.conversations if each.id not in handed_off]
     table(("conversation", "reason", "state", "due"), rows)
-    if found.next_page_token:
+    if found.next_page_token or taken.next_page_token:
         say("… and more")
 
 
@@ -37,7 +48,7 @@ async def give(tenant: str, conversation: str, *, to: str) -> None:
         except grpc.aio.AioRpcError as error:
             what = f"there is no conversation {conversation!r}"
             if isinstance(from_rpc(error), NotFound):
-                raise Mistake(what, fix="parley queue --all lists them") from None
+                raise Mistake(what, fix="parley turns and parley queue --all list them") from None
             raise
     say(f"{conversation} {NOW[to]}")
 
@@ -49,8 +60,8 @@ def _word(entry: QueueEntry) -> str:
 def _state(entry: QueueEntry) -> str:
     if entry.HasField("closed_at"):
         return "given back"
-    return "with a human" if entry.HasField("taken_at") else "waits"
+    return TAKEN if entry.HasField("taken_at") else "waits"
 
 
-def _when(entry: QueueEntry) -> str:
-    return moment(entry.due_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _when(due_at: Timestamp) -> str:
+    return moment(due_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -34,6 +34,19 @@ def test_who_asked_for_a_person_waits_is_taken_over_and_given_back(mesh: Mesh) -
     assert listed(mesh, "--all") == [(conversation, "contact_asked", "given back")]
 
 
+def test_who_is_taken_from_the_agent_is_found_among_those_that_a_human_has(mesh: Mesh) -> None:
+    mesh.command("chat", stdin="hello there\n")
+    mesh.wait_until(lambda: "replied" in mesh.command("turns", "--state", "replied"))
+    conversation = mesh.command("turns", "--state", "replied").splitlines()[-1].split("\t")[-1]
+    assert mesh.command("deliveries").splitlines()[1].split("\t")[-1] == conversation
+    before = listed(mesh, "--all")
+    mesh.command("queue", "take", conversation)
+    assert listed(mesh) == []
+    assert listed(mesh, "--all") == [*before, (conversation, "", "with a human")]
+    mesh.command("queue", "give-back", conversation)
+    assert listed(mesh, "--all") == before
+
+
 def test_a_list_that_is_longer_says_so(mesh: Mesh) -> None:
     mesh.command("chat", stdin="/help\n/status\n")
     assert mesh.command("turns", "--state", "replied", "--limit", "1").splitlines()[-1] == (
@@ -64,5 +77,5 @@ def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh) ->
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "parley: there is no conversation 'nobody'",
-        "   fix: parley queue --all lists them",
+        "   fix: parley turns and parley queue --all list them",
     ]
