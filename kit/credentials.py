@@ -4,6 +4,7 @@ import contextlib
 import hmac
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,8 @@ FILE_NAME = "mesh.token"
 
 def mesh_token(settings: Settings) -> str:
     """The mesh token: set, or of the file in the data folder, which is made when missing. Empty with mTLS alone."""
-    given = settings.mesh_token.get_secret_value()
-    if given or uses_tls(settings):
-        return given
+    if settings.mesh_token.get_secret_value() or not has_mesh_token(settings):
+        return settings.mesh_token.get_secret_value()
     path = settings.data_dir / FILE_NAME
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -32,6 +32,11 @@ def mesh_token(settings: Settings) -> str:
     if len(token) < 16:
         raise SettingsError(f"{path} holds no token; delete it, and a new one is made")
     return token
+
+
+def has_mesh_token(settings: Settings) -> bool:
+    """Whether there is one: with certificates only where it is set, too."""
+    return bool(settings.mesh_token.get_secret_value()) or not uses_tls(settings)
 
 
 def make_data_dir(settings: Settings) -> None:
@@ -102,11 +107,28 @@ def _reader(settings: Settings) -> Callable[[], tuple[bytes, bytes, bytes]]:
     def read() -> tuple[bytes, bytes, bytes]:
         try:
             key, chain, ca = (path.read_bytes() for path in _paths(settings))
+            _require_fitting(_paths(settings))
         except OSError as error:
             raise _unreadable(error) from error
         return key, chain, ca
 
     return read
+
+
+def _require_fitting(paths: list[Path]) -> None:
+    """gRPC says of a wrong file only that it cannot listen, or that nobody answers."""
+    key, chain, ca = paths
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(chain, key, password="")  # Without it OpenSSL asks for a passphrase, on the terminal.
+    except ssl.SSLError:
+        raise SettingsError(
+            f"MESH_TLS_CERT, MESH_TLS_KEY: {chain} and {key} are not a PEM certificate and its key without a passphrase"
+        ) from None
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise SettingsError(f"MESH_TLS_CA: {ca} is no PEM certificate") from None
 
 
 def _unreadable(error: OSError) -> SettingsError:

@@ -44,12 +44,13 @@ class Mesh:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def run(self, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
+        """Runs `parley …`, with some settings other than the mesh has."""
         command = [sys.executable, "-m", "kit.command", *words]
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | settings,
             input=stdin,
             capture_output=True,
             text=True,

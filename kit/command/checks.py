@@ -97,8 +97,10 @@ async def _health(name: str, settings: Any) -> Finding:
         async with reaching.channel(settings, name) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_SECONDS)
+    except reaching.Away as away:
+        return broken(name, f"{away} at {address}", fix=f"{START}, or on its own: parley serve {name}")
     except Mistake as mistake:
-        return broken(name, f"{mistake} at {address}", fix=f"{START}, or on its own: parley serve {name}")
+        return broken(name, f"{mistake} at {address}", fix=mistake.fix)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         return broken(
             name, f"runs at {address} and is not ready", fix="its log says what it waits for, often the database"

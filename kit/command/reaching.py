@@ -15,6 +15,16 @@ from kit.settings import Settings
 from parley.llm.v1 import llm_service_pb2_grpc, model_pb2
 
 CALL_SECONDS = 10.0
+TLS = "MESH_TLS_CA, MESH_TLS_CERT and MESH_TLS_KEY"
+# What gRPC says of a connection that never came about: ours and theirs do not fit, or they end it at once.
+NEVER_CONNECTED = (
+    "last error:"  # "connections to all backends failing; last error: …", "failed to connect to all addresses; …"
+)
+HANDSHAKE_FAILED, HUNG_UP = "handshake failed", "Socket closed"
+
+
+class Away(Mistake):
+    """A service that does not answer."""
 
 
 def gateway_url(settings: Any) -> str:
@@ -81,10 +91,21 @@ async def model_found(settings: Settings) -> str:
 
 
 def _as_mistake(service: str, error: grpc.aio.AioRpcError) -> Mistake:
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+    details = error.details() or ""
+    if NEVER_CONNECTED in details and HANDSHAKE_FAILED in details:
         return Mistake(
-            f"the {service} service does not answer", fix="start it: parley up; or ask: parley doctor", code=1
+            f"the {service} service and we do not know each other's certificates",
+            fix=f"set {TLS} to what the mesh has, or none of them when it has none; have they expired?",
+            code=1,
         )
+    if NEVER_CONNECTED in details and HUNG_UP in details:
+        return Mistake(
+            f"the {service} service hangs up at once",
+            fix=f"has the mesh certificates? Set {TLS} to what it has; if not, another program may listen there",
+            code=1,
+        )
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return Away(f"the {service} service does not answer", fix="start it: parley up; or ask: parley doctor", code=1)
     if error.code() is grpc.StatusCode.UNAUTHENTICATED:
         return Mistake(
             f"the {service} service refuses our credential",

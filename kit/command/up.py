@@ -49,7 +49,8 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
 def let_webhooks_be_seen(overrides: dict[str, Any]) -> None:
     """On a laptop the inspector is on: only this machine reaches the gateway, or a tunnel, which lacks the token."""
     gateway = services.settings_of(services.named("gateway"), **overrides)
-    if gateway.webhook_inspector == "auto" and gateway.http_host in ALONE:
+    alone = gateway.http_host in ALONE and credentials.has_mesh_token(gateway)
+    if gateway.webhook_inspector == "auto" and alone:
         lend({"WEBHOOK_INSPECTOR": "on"})
 
 

@@ -118,3 +118,51 @@ def test_half_of_the_tls_settings_are_refused(tmp_path: Path) -> None:
 def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot read"):
         credentials.server_credentials(settings(tmp_path, **tls(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("key.pem", "MESH_TLS_CERT, MESH_TLS_KEY"),
+        ("cert.pem", "MESH_TLS_CERT, MESH_TLS_KEY"),
+        ("ca.pem", "MESH_TLS_CA"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"no PEM"])
+def test_a_file_that_holds_something_else_is_named(tmp_path: Path, file: str, said: str, content: bytes) -> None:
+    """gRPC would say that the port is taken, or that nobody answers."""
+    write(tmp_path)
+    (tmp_path / file).write_bytes(content)
+    for wanted in (credentials.server_credentials, credentials.channel_credentials):
+        with pytest.raises(SettingsError, match=said):
+            wanted(settings(tmp_path, **tls(tmp_path)))
+
+
+def test_a_key_of_another_certificate_and_one_with_a_passphrase_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "pki")
+    write(tmp_path / "other")
+    mixed = tls(tmp_path / "pki") | {"mesh_tls_key": tmp_path / "other" / "key.pem"}
+    with pytest.raises(SettingsError, match="not a PEM certificate and its key"):
+        credentials.server_credentials(settings(tmp_path, **mixed))
+    key: Any = serialization.load_pem_private_key((tmp_path / "pki" / "key.pem").read_bytes(), password=None)
+    locked = serialization.BestAvailableEncryption(b"passphrase")
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    (tmp_path / "pki" / "key.pem").write_bytes(pem)
+    with pytest.raises(SettingsError, match="without a passphrase"):
+        credentials.channel_credentials(settings(tmp_path, **tls(tmp_path / "pki")))
+
+
+async def test_certificates_that_are_half_written_are_looked_at_again(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    ca = write(pki)
+    async with served(tmp_path, **tls(pki)) as (_, port):
+        of = settings(tmp_path, storage_address=f"127.0.0.1:{port}", **tls(pki))
+        whole = (pki / "cert.pem").read_bytes()
+        async with opened(of) as mesh:
+            (pki / "cert.pem").write_bytes(whole[: len(whole) // 2])
+            with pytest.raises(SettingsError):
+                mesh.channel("storage")
+            (pki / "cert.pem").write_bytes(whole)
+            assert await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(), timeout=SECONDS)
+            write(pki, ca)
+            assert await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(), timeout=SECONDS)
