@@ -50,7 +50,7 @@ class Mesh:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment | settings,
+            env={**self.environment, **settings},
             input=stdin,
             capture_output=True,
             text=True,
