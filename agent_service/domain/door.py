@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from kit import correlation, tracing
-from kit.errors import DeadlineExceeded, InvalidField
+from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound
 from kit.moments import moment, span, stamp
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
 from parley.chat.v1.message_pb2 import ChannelMessage, TurnState
@@ -24,6 +24,8 @@ ENDED = frozenset(
 # Of the caller's deadline, what is kept for saying so when it passes.
 REASON_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 120.0
+OTHER_TEXT = "request_id: another text was said with it in this chat; this one was not stored."
+ERASED = "request_id: what was said with it in this chat is erased."
 STILL_OPEN = "Not answered yet, but accepted; call again with the same request id to get the answer."
 
 
@@ -53,12 +55,19 @@ class Door:
         self._now = now
 
     async def handle(self, request: HandleMessageRequest, *, seconds: float) -> HandleMessageResponse:
-        """The answer, or DeadlineExceeded when it takes longer; then it may be had later by the same request id."""
+        """The answer, or DeadlineExceeded when it takes longer; then it may be had later by the same request id.
+
+        AlreadyExists when the id was used for another text, NotFound when what it was used for is erased.
+        """
         ends_at = self._now() + timedelta(seconds=seconds)
         if not request.tenant_id:
             raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
         account = await self._accounts.find(request.tenant_id, request.account_id)
         accepted = await self._conversations.accept(self._submission(request, account))
+        if accepted.differs:
+            raise AlreadyExists(OTHER_TEXT, metadata={"resource": "request"})
+        if not accepted.message_id:
+            raise NotFound(ERASED, metadata={"resource": "message"})
         while True:
             left = (ends_at - self._now()).total_seconds() - REASON_SECONDS
             wait = timedelta(seconds=min(max(left, 0.0), LONGEST_WAIT_SECONDS))

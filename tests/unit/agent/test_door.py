@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent_service.domain.door import Door
-from kit.errors import DeadlineExceeded, InvalidField
+from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound
 from kit.moments import stamp
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest
 from parley.chat.v1.message_pb2 import Message, TurnState
@@ -31,10 +31,16 @@ class Conversations:
         self.clock, self.turns = clock, list(turns)
         self.submissions: list[Submission] = []
         self.waits: list[float] = []
+        self.erased = False
 
     async def accept(self, submission: Submission) -> AcceptedMessage:
         self.submissions.append(submission)
-        return AcceptedMessage(message_id="m1", conversation_id="c1", duplicate=len(self.submissions) > 1)
+        first, again = self.submissions[0].messages[0], submission.messages[0]
+        duplicate = len(self.submissions) > 1
+        if duplicate and self.erased:
+            return AcceptedMessage(duplicate=True)
+        differs = first.text != again.text
+        return AcceptedMessage(message_id="m1", conversation_id="c1", duplicate=duplicate, differs=differs)
 
     async def await_turn(self, tenant_id: str, message_id: str, *, wait: timedelta) -> AwaitTurnResponse:
         self.waits.append(wait.total_seconds())
@@ -94,6 +100,27 @@ async def test_the_same_request_again_gets_the_first_answer() -> None:
 
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.replies == second.replies
+
+
+async def test_a_request_id_that_was_used_for_another_text_is_refused_and_not_answered_with_the_first() -> None:
+    clock = Clock()
+    door = Door(Conversations(clock, a_turn(TurnState.TURN_STATE_REPLIED)), Accounts(), now=clock)
+    await door.handle(a_request(text="hel\0lo"), seconds=30)
+
+    assert (await door.handle(a_request(text="hello"), seconds=30)).duplicate
+    with pytest.raises(AlreadyExists, match="request_id: another text") as refused:
+        await door.handle(a_request(text="and another thing"), seconds=30)
+    assert refused.value.metadata == {"resource": "request"}
+
+
+async def test_what_was_said_with_a_request_id_and_erased_is_not_there() -> None:
+    clock = Clock()
+    conversations = Conversations(clock, a_turn(TurnState.TURN_STATE_REPLIED))
+    door = Door(conversations, Accounts(), now=clock)
+    await door.handle(a_request(), seconds=30)
+    conversations.erased = True
+    with pytest.raises(NotFound, match="erased"):
+        await door.handle(a_request(), seconds=30)
 
 
 async def test_a_deadline_that_passes_first_is_said_in_time_to_be_read() -> None:
