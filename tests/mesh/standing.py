@@ -59,11 +59,11 @@ async def standing(storage: Storage, conversation_id: str) -> Standing:
 
 
 async def once(storage: Storage, conversation_id: str, condition: Callable[[Standing], object]) -> Standing:
-    """Waits until it stands so."""
+    """Waits until it stands so, and looks once more: what was read before the sign may be older than it."""
     async with asyncio.timeout(LONGEST_SECONDS):
-        while not condition(found := await standing(storage, conversation_id)):
+        while not condition(await standing(storage, conversation_id)):
             await asyncio.sleep(0.05)
-    return found
+    return await standing(storage, conversation_id)
 
 
 async def settled(storage: Storage, conversation_id: str) -> Standing:
