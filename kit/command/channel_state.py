@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from kit.command import interrupts, webhooks
+from kit.command import interrupts, targets, webhooks
 from kit.command.directory import directory
 from kit.command.screen import Mistake, complain, printable, say
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
@@ -12,10 +12,10 @@ from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 REMOVED, PAUSED = "removed", "operator"
 
 
-async def remove(tenant: str, account_id: str, *, yes: bool) -> int:
+async def remove(tenant: str, target: str, *, yes: bool) -> int:
     """Disables it; then the webhook. Returns 1 when the provider could not be told."""
     async with directory(tenant) as storage:
-        account = await storage.account(account_id)
+        account = await targets.one_of(storage, target)
         if not yes:
             _confirm(account)
         credentials = await storage.credentials(account)  # of a disabled account nobody gets them
@@ -25,18 +25,18 @@ async def remove(tenant: str, account_id: str, *, yes: bool) -> int:
     return await _unregister(account, credentials, is_alone=is_alone) if credentials else 0
 
 
-async def pause(tenant: str, account_id: str) -> None:
+async def pause(tenant: str, target: str) -> None:
     """It goes on receiving; what it has to send waits."""
     async with directory(tenant) as storage:
-        account = await storage.account(account_id)
+        account = await targets.one_of(storage, target)
         await storage.set_state(account.id, AccountState.ACCOUNT_STATE_PAUSED, reason=PAUSED)
     say(f"{_named(account)} is paused: it receives; what it has to send waits")
 
 
-async def resume(tenant: str, account_id: str) -> None:
+async def resume(tenant: str, target: str) -> None:
     """What waited is sent."""
     async with directory(tenant) as storage:
-        account = await storage.account(account_id)
+        account = await targets.one_of(storage, target)
         await storage.set_state(account.id, AccountState.ACCOUNT_STATE_ACTIVE)
     say(f"{_named(account)} is active; does it work? parley channels test {account.id}")
 

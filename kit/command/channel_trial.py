@@ -2,9 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
 
-from kit.command import account_health, accounts, channel_listening, webhooks
+from kit.command import account_health, channel_listening, targets, webhooks
 from kit.command.channel_list import state_of
 from kit.command.directory import Directory, directory
 from kit.command.findings import Finding, broken, look, ok, report, rows, worst
@@ -17,7 +16,7 @@ async def trial(tenant: str, target: str, *, as_json: bool) -> int:
     """Of one account, or of all of a channel. Returns the exit code: 0 all well, 1 look at it, 2 broken."""
     around = webhooks.surroundings()
     async with directory(tenant) as storage:
-        chosen = await _chosen(storage, target)
+        chosen = await targets.all_of(storage, target)
         found = [(each, await _findings(storage, each, around=around)) for each in chosen]
     if as_json:
         everything = [{"id": each.id, "channel": each.channel, "findings": rows(said)} for each, said in found]
@@ -28,17 +27,6 @@ async def trial(tenant: str, target: str, *, as_json: bool) -> int:
         say(f"{each.channel} {printable(each.address)} {each.id}", "bold")
         code = max(code, report(said))
     return code
-
-
-async def _chosen(storage: Directory, target: str) -> Sequence[ChannelAccount]:
-    """A channel's accounts without those that were removed; an account is named by its id."""
-    if target not in accounts.channels():
-        return [await storage.account(target)]
-    found = await storage.accounts(target)
-    taking_part = [each for each in found if each.state != AccountState.ACCOUNT_STATE_DISABLED]
-    if not taking_part:
-        raise Mistake(f"there is no account of {target}", fix=f"parley channels add {target}", code=1)
-    return taking_part
 
 
 async def _findings(storage: Directory, account: ChannelAccount, *, around: Surroundings) -> list[Finding]:

@@ -9,7 +9,10 @@ from kit.command import interrupts
 from kit.command.channel_options import Wanted
 from kit.command.options import AsJson, Tenant, as_one
 
-Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id, as listed.")]
+Account = Annotated[
+    str,
+    typer.Argument(metavar="CHANNEL|ACCOUNT", help="Its id, as listed; or its channel, where that has one account."),
+]
 Target = Annotated[str, typer.Argument(metavar="CHANNEL|ACCOUNT", help="A channel, for all its accounts; or an id.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -64,7 +67,7 @@ def try_out(target: Target, json: AsJson = False, *, tenant: Tenant = "default")
     sys.exit(interrupts.run(trial(tenant, target, as_json=json)))
 
 
-@channels.command(epilog="Examples: parley channels remove 0199f3c2-… · parley channels remove 0199f3c2-… --yes")
+@channels.command(epilog="Examples: parley channels remove telegram · parley channels remove 0199f3c2-… --yes")
 def remove(account: Account, yes: Yes = False, *, tenant: Tenant = "default") -> None:
     """Disable an account, and take its webhook away where that is possible. Its conversations stay."""
     from kit.command import channel_state
@@ -72,7 +75,7 @@ def remove(account: Account, yes: Yes = False, *, tenant: Tenant = "default") ->
     sys.exit(interrupts.run(channel_state.remove(tenant, account, yes=yes)))
 
 
-@channels.command(epilog="Example: parley channels pause 0199f3c2-…")
+@channels.command(epilog="Examples: parley channels pause telegram · parley channels pause 0199f3c2-…")
 def pause(account: Account, tenant: Tenant = "default") -> None:
     """Let an account receive and not send: what it has to say waits."""
     from kit.command import channel_state
@@ -80,7 +83,7 @@ def pause(account: Account, tenant: Tenant = "default") -> None:
     interrupts.run(channel_state.pause(tenant, account))
 
 
-@channels.command(epilog="Example: parley channels resume 0199f3c2-…")
+@channels.command(epilog="Examples: parley channels resume telegram · parley channels resume 0199f3c2-…")
 def resume(account: Account, tenant: Tenant = "default") -> None:
     """Let an account that was paused or removed take part again."""
     from kit.command import channel_state
