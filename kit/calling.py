@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 from pydantic import SecretStr
 
-from kit import credentials, local, plugins, tracing, transport
+from kit import addresses, credentials, local, plugins, tracing, transport
 from kit.outgoing import Channel, Outgoing
 from kit.settings import Settings, SettingsError
 
@@ -66,7 +66,7 @@ class Mesh:
         settings = self._settings
         if self._neighbours is not None and not credentials.uses_tls(settings):
             return local.LocalChannel(self._neighbours, service)
-        target = transport.target(getattr(settings, f"{service}_address"))
+        target = addresses.target(getattr(settings, f"{service}_address"))
         options = transport.channel_options(settings)
         interceptors = tracing.client_interceptors()
         if credentials.uses_tls(settings):

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import grpc
 
-from kit import tracing, transport
+from kit import addresses, tracing, transport
 from kit.settings import Settings, SettingsError
 
 
 def connect(address: str, settings: Settings, *, ca: bytes | None) -> grpc.aio.Channel:
     """A bare connection: over TLS when there is a CA, and never with a certificate of ours."""
-    target, options = transport.target(address), transport.plugin_options(settings)
+    target, options = addresses.target(address), transport.plugin_options(settings)
     interceptors = tracing.client_interceptors()
     if ca is None:
         return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)

@@ -11,7 +11,6 @@ Options = list[tuple[str, Any]]
 _KEEPALIVE_MS = 30_000
 _PLUGIN_KEEPALIVE_MS = 330_000
 _ATTEMPTS = 3
-_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
 
 
 def server_options(settings: Settings) -> Options:
@@ -74,11 +73,6 @@ def service_config() -> str:
             "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
         }
     )
-
-
-def target(address: str) -> str:
-    """The address as gRPC resolves it: by DNS, to every replica behind the name."""
-    return address if address.startswith(_SCHEMES) else f"dns:///{address}"
 
 
 def _sizes(settings: Settings) -> Options:

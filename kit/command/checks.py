@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from kit import addresses
 from kit.command import account_health, accounts, channel_listening, model_health, reaching, services
 from kit.command.database import check_database
 from kit.command.directory import Directory
@@ -80,15 +81,14 @@ def _anybody_listens(settings: Mapping[str, Any]) -> bool:
     gateway = settings["gateway"]
     hosts = [(_own(gateway.http_host), gateway.http_port)]
     for name in settings:
-        host, _, port = getattr(settings["storage"], f"{name}_address", "").rpartition(":")
-        hosts += [(_own(host), int(port))] if port.isdigit() else []
+        address = addresses.parsed(getattr(settings["storage"], f"{name}_address", ""))
+        hosts += [(_own(address.host), address.port)] if address else []
     return any(is_open(host, port) for host, port in hosts)
 
 
 def _own(host: str) -> str:
     """How a listener on all addresses is reached from here."""
-    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}
-    return anywhere.get(host, host.rpartition("///")[2])
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 async def _health(name: str, settings: Any) -> Finding:

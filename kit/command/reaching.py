@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import httpx
 
+from kit.addresses import Address
 from kit.calling import Mesh
 from kit.command.screen import Mistake
 from kit.credentials import FILE_NAME, uses_tls
@@ -31,7 +32,7 @@ def gateway_url(settings: Any) -> str:
     """Where a browser on this machine finds the gateway."""
     host = settings.http_host
     shown = "localhost" if host in ("", "0.0.0.0", "::", "127.0.0.1") else host
-    return f"http://{shown}:{settings.http_port}"
+    return f"http://{Address(shown, settings.http_port)}"
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from kit import credentials, logs, process, tracing
+from kit import addresses, credentials, logs, process, tracing
 from kit.command import mesh, model_health, reaching, sandbox, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
@@ -74,10 +74,10 @@ def _ports(settings: dict[str, Any]) -> list[Port]:
         Port(gateway.http_host, gateway.http_port, "web", f"parley up --http-port {gateway.http_port + 1 or 8081}")
     ]
     for service in SERVICES:
-        address = getattr(settings[service.name], f"{service.name}_address", "")
-        host, _, port = address.rpartition(":")
-        fix = f"is another Parley running? Else set {service.name.upper()}_ADDRESS={host}:{int(port or 0) + 10}"
-        found += [Port(host, int(port), f"{service.name} service", fix)] if address else []
+        if address := addresses.parsed(getattr(settings[service.name], f"{service.name}_address", "")):
+            elsewhere = addresses.Address(address.host, address.port + 10)
+            fix = f"is another Parley running? Else set {service.name.upper()}_ADDRESS={elsewhere}"
+            found.append(Port(address.host, address.port, f"{service.name} service", fix))
     return found
 
 
