@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from kit.exporting import Hurried
+
 
 @dataclass(slots=True)
 class _Process:
     """OpenTelemetry has one provider per process by its own design; this is where ours is kept."""
 
     provider: "TracerProvider | None" = None
+    exporter: "Hurried | None" = None
 
 
 _process = _Process()
@@ -38,17 +41,22 @@ def configure(endpoint: str, service: str, *, sampled: float = 1.0, exporter: "S
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
+    from kit.exporting import EXPORT_SECONDS, Hurried
+
     resource = Resource.create({"service.name": f"parley-{service}", "service.namespace": "parley"})
     provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(sampled))
-    chosen = exporter or OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-    provider.add_span_processor(BatchSpanProcessor(chosen))
-    _process.provider = provider
+    chosen = exporter or OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+    hurried = Hurried(chosen)
+    provider.add_span_processor(BatchSpanProcessor(hurried))
+    _process.provider, _process.exporter = provider, hurried
 
 
 def close() -> None:
-    """Sends what is recorded and stops."""
-    provider, _process.provider = _process.provider, None
-    if provider is not None:
+    """Sends what is recorded and stops; a collector that does not answer is not waited for."""
+    provider, exporter = _process.provider, _process.exporter
+    _process.provider = _process.exporter = None
+    if provider is not None and exporter is not None:
+        exporter.hurry()
         provider.shutdown()
 
 
