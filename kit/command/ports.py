@@ -6,22 +6,27 @@ from dataclasses import dataclass
 
 from kit.command.screen import Mistake
 
+TAKEN = "is in use by another program"
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An address to listen on, and the setting that moves it."""
+    """An address to listen on, and what moves it: an option, or a setting with its value."""
 
     host: str
     port: int
     purpose: str
-    fix: str
+    move: str
 
 
 def require_free(ports: list[Port]) -> None:
-    """Raises for the first that cannot be listened on."""
-    for port in ports:
-        if problem := _problem(port):
-            raise Mistake(f"port {port.port} on {port.host} ({port.purpose}) {problem}", fix=port.fix)
+    """Raises when some cannot be listened on, and names them all: who moves one is not told of the next."""
+    wrong = [(port, problem) for port in ports if (problem := _problem(port))]
+    if not wrong:
+        return
+    what = "; ".join(f"port {port.port} on {port.host} ({port.purpose}) {problem}" for port, problem in wrong)
+    asked = "is another Parley running? Else " if any(problem == TAKEN for _, problem in wrong) else ""
+    raise Mistake(what, fix=f"{asked}move {'it' if len(wrong) == 1 else 'them'}: {' '.join(p.move for p, _ in wrong)}")
 
 
 def is_open(host: str, port: int, *, timeout_seconds: float = 0.5) -> bool:
@@ -47,7 +52,7 @@ def _problem(port: Port) -> str | None:
 
 
 _REASONS = {
-    errno.EADDRINUSE: "is in use by another program",
+    errno.EADDRINUSE: TAKEN,
     errno.EACCES: "may not be used by this user",
     errno.EADDRNOTAVAIL: "is not an address of this machine",
 }

@@ -70,14 +70,12 @@ def _options(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, l
 
 def _ports(settings: dict[str, Any]) -> list[Port]:
     gateway = settings["gateway"]
-    found = [
-        Port(gateway.http_host, gateway.http_port, "web", f"parley up --http-port {gateway.http_port + 1 or 8081}")
-    ]
+    found = [Port(gateway.http_host, gateway.http_port, "web", f"--http-port {gateway.http_port + 1}")]
     for service in SERVICES:
         if address := addresses.parsed(getattr(settings[service.name], f"{service.name}_address", "")):
             elsewhere = addresses.Address(address.host, address.port + 10)
-            fix = f"is another Parley running? Else set {service.name.upper()}_ADDRESS={elsewhere}"
-            found.append(Port(address.host, address.port, f"{service.name} service", fix))
+            move = f"{service.name.upper()}_ADDRESS={elsewhere}"
+            found.append(Port(address.host, address.port, f"{service.name} service", move))
     return found
 
 

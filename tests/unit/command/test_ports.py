@@ -17,10 +17,22 @@ def taken() -> Iterator[int]:
 
 def test_a_taken_port_is_named_with_its_fix(taken: int) -> None:
     with pytest.raises(Mistake) as caught:
-        require_free([Port("127.0.0.1", taken, "web", "parley up --http-port 8081")])
-    assert f"port {taken}" in str(caught.value)
-    assert "in use" in str(caught.value)
-    assert caught.value.fix == "parley up --http-port 8081"
+        require_free([Port("127.0.0.1", taken, "web", "--http-port 8081")])
+    assert str(caught.value) == f"port {taken} on 127.0.0.1 (web) is in use by another program"
+    assert caught.value.fix == "is another Parley running? Else move it: --http-port 8081"
+
+
+def test_all_that_are_taken_are_named_at_once(taken: int) -> None:
+    with pytest.raises(Mistake) as caught:
+        require_free(
+            [
+                Port("127.0.0.1", taken, "web", "--http-port 8081"),
+                Port("127.0.0.1", 0, "llm service", "LLM_ADDRESS=127.0.0.1:1"),
+                Port("192.0.2.1", 1, "storage service", "STORAGE_ADDRESS=192.0.2.1:11"),
+            ]
+        )
+    assert "(web) is in use by another program; port 1 on 192.0.2.1 (storage service) is not" in str(caught.value)
+    assert caught.value.fix.endswith("Else move them: --http-port 8081 STORAGE_ADDRESS=192.0.2.1:11")
 
 
 def test_a_free_port_and_port_zero_pass(taken: int) -> None:
