@@ -27,7 +27,7 @@ class Example:
     world: World
     key: str
 
-    def starts(self, *words: str, key: str | None = None, deadline: float = 20) -> "subprocess.Popen[str]":
+    def starts(self, *words: str, key: str | None = None, deadline: float | str = 20) -> "subprocess.Popen[str]":
         settings = {
             "LLM_ADDRESS": self.mesh.environment["LLM_ADDRESS"],
             "PARLEY_KEY": self.key if key is None else key,
@@ -41,7 +41,9 @@ class Example:
             text=True,
         )
 
-    def ends(self, *words: str, key: str | None = None, deadline: float = 20) -> "subprocess.CompletedProcess[str]":
+    def ends(
+        self, *words: str, key: str | None = None, deadline: float | str = 20
+    ) -> "subprocess.CompletedProcess[str]":
         process = self.starts(*words, key=key, deadline=deadline)
         said, told = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, said, told)
@@ -120,3 +122,9 @@ def test_without_a_key_the_program_says_how_to_get_one(example: Example) -> None
     assert (done.returncode, done.stdout) == (1, "")
     assert "UNAUTHENTICATED CREDENTIAL_MISSING: " in done.stderr
     assert "parley keys create" in done.stderr
+
+
+@pytest.mark.parametrize("deadline", ["soon", "0", "-1"])
+def test_a_deadline_that_is_none_is_said_to_be_so(example: Example, deadline: str) -> None:
+    done = example.ends(deadline=deadline)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "DEADLINE_SECONDS is no number of seconds above 0.\n")

@@ -23,7 +23,8 @@ const ADVICE: Partial<Record<Reason, string>> = {
 
 let inText = false;
 const llm = new parley.llm.v1.LlmService(address, credentials.createInsecure());
-process.exitCode = await ask();
+process.exitCode = deadlineSeconds > 0 ? await ask() : 2;
+if (process.exitCode === 2) report('DEADLINE_SECONDS is no number of seconds above 0.');
 llm.close();
 
 async function ask(): Promise<number> {
