@@ -59,7 +59,13 @@ class _StopsOnce(aiosqlite.Connection):
     @classmethod
     def to(cls, database: str, **options: Any) -> "_StopsOnce":
         _make_private(database)
-        made = cls(lambda: sqlite3.connect(database, **options), iter_chunk_size=64)
+
+        def connect() -> sqlite3.Connection:
+            # Held as soon as it is open: who asked may be cancelled by now, and the end is to close it all the same.
+            made._connection = sqlite3.connect(database, **options)
+            return made._connection
+
+        made = cls(connect, iter_chunk_size=64)
         made._thread.daemon = True
         return made
 
