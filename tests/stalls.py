@@ -26,6 +26,7 @@ class Watch:
     def __init__(self) -> None:
         self.longest = 0.0
         self.since_steal = stolen_seconds()
+        self.looked = time.monotonic()
         threading.Thread(target=self._look, name="stalls", daemon=True).start()
 
     def began(self) -> None:
@@ -33,15 +34,18 @@ class Watch:
         self.longest, self.since_steal = 0.0, stolen_seconds()
 
     def stood_still(self) -> bool:
-        """Whether this process, or its machine, did not run for a while since then."""
-        return max(self.longest, stolen_seconds() - self.since_steal) >= STOOD_STILL_SECONDS
+        """Whether this process, or its machine, did not run for a while since then.
+
+        A test may run on, and fail, before the thread that looks does: what it has not seen yet counts, too.
+        """
+        unseen = time.monotonic() - self.looked - LOOK_SECONDS
+        return max(self.longest, unseen, stolen_seconds() - self.since_steal) >= STOOD_STILL_SECONDS
 
     def _look(self) -> None:
-        last = time.monotonic()
         while True:
             time.sleep(LOOK_SECONDS)
             now = time.monotonic()
-            self.longest, last = max(self.longest, now - last - LOOK_SECONDS), now
+            self.longest, self.looked = max(self.longest, now - self.looked - LOOK_SECONDS), now
 
 
 def stolen_seconds() -> float:

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.stalls import STOOD_STILL_SECONDS, Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDS_STILL = """
@@ -47,3 +50,13 @@ def test_a_failure_counts_unless_the_machine_stood_still(stalled: bool, enough: 
     )
     assert said in told.stdout.splitlines()[-1], told.stdout
     assert ("ran again, since the machine stood still: test_tried.py::test_it" in told.stdout) is stalled
+
+
+def test_a_stand_still_counts_before_the_thread_that_looks_has_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watch, "_look", lambda _watch: None)
+    monkeypatch.setattr("tests.stalls.stolen_seconds", lambda: 0.0)
+    watch = Watch()
+    watch.began()
+    assert not watch.stood_still()
+    watch.looked = time.monotonic() - STOOD_STILL_SECONDS - 0.1
+    assert watch.stood_still()
