@@ -36,7 +36,7 @@ class SettingsError(ValueError):
     """A setting is wrong. One line for the operator: which, where it came from, what is right; never its value."""
 
 
-Address = Annotated[str, AfterValidator(addresses.checked)]
+MeshAddress = Annotated[str, AfterValidator(addresses.checked)]
 
 
 class Settings(BaseSettings):
@@ -72,10 +72,10 @@ class Settings(BaseSettings):
         0.2, ge=0, description="How long a stopping service still takes calls while it reports NOT_SERVING, in seconds"
     )
     mesh_reflection: bool = Field(True, description="Whether services describe themselves (gRPC reflection)")
-    storage_address: Address = Field("127.0.0.1:50051", description="host:port of the storage service")
-    agent_address: Address = Field("127.0.0.1:50052", description="host:port of the agent service")
-    llm_address: Address = Field("127.0.0.1:50053", description="host:port of the llm service")
-    sender_address: Address = Field("127.0.0.1:50054", description="host:port of the sender service")
+    storage_address: MeshAddress = Field("127.0.0.1:50051", description="host:port of the storage service")
+    agent_address: MeshAddress = Field("127.0.0.1:50052", description="host:port of the agent service")
+    llm_address: MeshAddress = Field("127.0.0.1:50053", description="host:port of the llm service")
+    sender_address: MeshAddress = Field("127.0.0.1:50054", description="host:port of the sender service")
 
     otel_exporter_otlp_endpoint: str = Field("", description="URL of an OTLP/HTTP collector. Empty: no tracing")
     otel_traces_sampler_arg: float = Field(1.0, ge=0, le=1, description="Share of traces that are recorded, 0.0 to 1.0")

@@ -17,10 +17,9 @@ from parley.llm.v1 import llm_service_pb2_grpc, model_pb2
 
 CALL_SECONDS = 10.0
 TLS = "MESH_TLS_CA, MESH_TLS_CERT and MESH_TLS_KEY"
-# What gRPC says of a connection that never came about: ours and theirs do not fit, or they end it at once.
-NEVER_CONNECTED = (
-    "last error:"  # "connections to all backends failing; last error: …", "failed to connect to all addresses; …"
-)
+# What gRPC says of a connection that never came about ("connections to all backends failing; last error: …"): ours and
+# theirs do not fit, or they end it at once.
+NEVER_CONNECTED = "last error:"
 HANDSHAKE_FAILED, HUNG_UP = "handshake failed", "Socket closed"
 
 

@@ -34,7 +34,8 @@ def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_what_is_typed_is_answered(mesh: Mesh) -> None:
     assert "by certificate" in mesh.command("chat", stdin="hello by certificate\n")
-    assert "sent" in mesh.command("deliveries").splitlines()[1]
+    # Its page shows the answer with the commit; that it was sent is recorded after.
+    mesh.wait_until(lambda: mesh.command("deliveries").splitlines()[1].split("\t")[1] == "sent")
 
 
 def test_no_token_was_made_that_opens_what_certificates_guard(mesh: Mesh) -> None:
