@@ -33,10 +33,12 @@ async def one_process(shape: run.Shape, folder: Path, store: database.Store) -> 
     return [await run.measure(ParleyMesh("parley, one process", processes=False), shape, folder, store)]
 
 
-async def baselines(folder: Path, store: database.Store) -> list[run.Result]:
+async def baselines(folder: Path, store: database.Store) -> list[tuple[str, run.Result]]:
     usual = Baseline("FastAPI + background task + ORM", "bench.baselines.background", driver="postgresql+asyncpg://")
     durable = Baseline("FastAPI + procrastinate", "bench.baselines.durable", driver="postgresql://", workers=1)
-    return [await run.measure(usual, BASELINE, folder, store), await run.measure(durable, BASELINE, folder, store)]
+    floor = Baseline("one process that remembers nothing", "bench.baselines.floor", driver="")
+    compared = (("Postgres", usual, BASELINE), ("Postgres", durable, BASELINE), ("none", floor, SATURATED))
+    return [(name, await run.measure(system, shape, folder, store)) for name, system, shape in compared]
 
 
 def table(title: str, results: list[tuple[str, run.Result]]) -> Table:
@@ -94,7 +96,7 @@ async def compare(console: Console, folder: Path, *, quick: bool, only: str) -> 
         if only in ("", "mesh", "baselines"):
             results: list[tuple[str, run.Result]] = []
             if only != "mesh":
-                results += [("Postgres", r) for r in await baselines(folder, server)]
+                results += await baselines(folder, server)
             if only != "baselines":
                 for store, name in ((server, "Postgres"), (file, "SQLite")):
                     results += [(name, r) for r in await one_process(saturated, folder, store)]
