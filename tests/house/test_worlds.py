@@ -1,6 +1,7 @@
 """Do the tests get the world that they are promised: a real Postgres that can be killed, and tools that are locked?"""
 
 import asyncio
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -82,6 +83,14 @@ def test_the_installer_takes_itself_from_the_lock_by_hash() -> None:
     assert re.fullmatch(r"uv==\d+\.\d+\.\d+ \\", entry[0])
     assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in entry[1:])
     assert not entry[-1].endswith("\\")
+
+
+@pytest.mark.parametrize("name", ["grpc", "sqlalchemy", "fastapi", "kit.serving", "parley.llm.v1.llm_service_pb2"])
+def test_no_process_has_to_compile_what_setup_installed(name: str) -> None:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.cached is not None
+    assert Path(spec.cached).exists()
 
 
 @pytest.mark.parametrize("folder", NODE_PROGRAMS, ids=lambda folder: folder.name)
