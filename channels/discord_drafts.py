@@ -12,7 +12,7 @@ from hashlib import sha256
 import orjson
 
 from channels import discord_errors
-from channels.channel import Answer, Call, DeliveryError, Outgoing, Rejected, Throttled, Unavailable, Unknown
+from channels.channel import Answer, Call, DeliveryError, Outgoing, Rejected, Throttled, Unanswered, Unknown
 from channels.discord_changes import message_number
 from channels.discord_ids import is_id
 from channels.discord_replies import (
@@ -66,7 +66,7 @@ def take_the_place(outgoing: Outgoing, bot_token: str) -> Generator[Call, Answer
             return True
         raise discord_errors.failure(answer)
     except Unknown as lost:
-        raise Unavailable(provider_code=lost.provider_code) from None
+        raise Unanswered(provider_code=lost.provider_code) from None
     except (Rejected, Throttled) as refused:
         if isinstance(refused, Throttled) and refused.whole_account:
             raise

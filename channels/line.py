@@ -31,8 +31,8 @@ from channels.channel import (
     Outgoing,
     Sent,
     TextLimit,
+    Unanswered,
     Unauthorized,
-    Unavailable,
     Unknown,
     Webhook,
 )
@@ -200,9 +200,9 @@ def token_of(credentials: Credentials) -> str:
     return token
 
 
-def _safe_to_repeat(lost: DeliveryError) -> Unavailable:
+def _safe_to_repeat(lost: DeliveryError) -> Unanswered:
     """For a day: the part keeps its key, and LINE takes no key twice."""
-    return Unavailable(provider_code=lost.provider_code)
+    return Unanswered(provider_code=lost.provider_code)
 
 
 def _sent(answer: Answer) -> str:

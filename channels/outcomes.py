@@ -44,6 +44,10 @@ class Unavailable(DeliveryError):
     """The provider could not; not sent, repeat later."""
 
 
+class Unanswered(Unavailable):
+    """It may have been sent; to repeat it is to send it once, so it is repeated. Given up, it is unknown."""
+
+
 class Rejected(DeliveryError):
     """The provider will never take it; `kind` says what is wrong."""
 

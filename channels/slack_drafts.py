@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from channels.channel import Answer, Call, DeliveryError, Rejected, Unavailable, Unknown
+from channels.channel import Answer, Call, DeliveryError, Rejected, Unanswered, Unknown
 from channels.payload import items, mapping, string
 from channels.presence import DraftManners, Gesture
 from channels.slack_errors import taken
@@ -50,7 +50,7 @@ def take_the_place(ask: Ask, *, body: Mapping[str, object], ts: str) -> Generato
             yield ask("chat.delete", {"channel": body["channel"], "ts": ts})
         return False
     except Unknown as lost:
-        raise Unavailable(provider_code=lost.provider_code) from None
+        raise Unanswered(provider_code=lost.provider_code) from None
     return True
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from hashlib import sha256
 
 from channels import telegram_errors
-from channels.channel import Answer, Call, DeliveryError, Outgoing, Rejected, Unavailable, Unknown
+from channels.channel import Answer, Call, DeliveryError, Outgoing, Rejected, Unanswered, Unavailable, Unknown
 from channels.payload import string
 from channels.presence import DraftManners, Gesture
 
@@ -74,7 +74,7 @@ def take_the_place(ask: Ask, outgoing: Outgoing, *, chat: Mapping[str, object]) 
     except Rejected:
         pass
     except Unknown as lost:
-        raise Unavailable(provider_code=lost.provider_code) from None
+        raise Unanswered(provider_code=lost.provider_code) from None
     with suppress(DeliveryError):
         yield _deletion(ask, outgoing, chat=chat)
     return False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from channels.channel import DeliveryError, Rejected, Sent, Throttled, Unauthorized, Unavailable, Unknown
+from channels.channel import DeliveryError, Rejected, Sent, Throttled, Unanswered, Unauthorized, Unavailable, Unknown
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, OtherChat
@@ -18,6 +18,8 @@ from parley.storage.v1.pacing_pb2 import (
 MAX_CODE = 64
 MAX_PROVIDER_ID = 256
 
+UNANSWERED = "unanswered"  # a part that ends with such attempts may have been taken: storage calls it unknown
+
 
 class Late(DeliveryError):
     """Its time was over before it could leave: this process stood still, and nothing was written."""
@@ -27,6 +29,7 @@ class Late(DeliveryError):
 _KINDS: dict[type[DeliveryError], tuple[AttemptOutcome, str]] = {
     Throttled: (pb.ATTEMPT_OUTCOME_RETRY, "throttled"),
     Unavailable: (pb.ATTEMPT_OUTCOME_RETRY, "unavailable"),
+    Unanswered: (pb.ATTEMPT_OUTCOME_RETRY, UNANSWERED),
     Late: (pb.ATTEMPT_OUTCOME_RETRY, "late"),
     Rejected: (pb.ATTEMPT_OUTCOME_REJECTED, "rejected"),
     Unauthorized: (pb.ATTEMPT_OUTCOME_UNAUTHORIZED, "unauthorized"),
@@ -37,6 +40,7 @@ _KINDS: dict[type[DeliveryError], tuple[AttemptOutcome, str]] = {
 _SIGNS: dict[type[DeliveryError], AccountSign] = {
     Throttled: ACCOUNT_SIGN_THROTTLED,
     Unavailable: ACCOUNT_SIGN_FAILING,
+    Unanswered: ACCOUNT_SIGN_FAILING,
     Unknown: ACCOUNT_SIGN_FAILING,
     Rejected: ACCOUNT_SIGN_ALIVE,
     Late: ACCOUNT_SIGN_UNSPECIFIED,

@@ -10,10 +10,11 @@ from datetime import timedelta
 
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.pacing_pb2 import ACCOUNT_SIGN_FAILING
-from sender_service.domain.outcomes import Outcome, rejected
+from sender_service.domain.outcomes import UNANSWERED, Outcome, rejected, unknown
 
 LONGEST = timedelta(days=1)  # the contract's limit of retry_after
 MOST_DOUBLINGS = 8
+GAVE_UP = "gave_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Retries:
     random: Callable[[], float]  # uniform in [0, 1)
 
     def settle(self, outcome: Outcome, attempts_before: int, *, waited: timedelta = timedelta()) -> Outcome:
-        """The outcome with its pause; after the last attempt a retry becomes a dead letter that a person can see."""
+        """The outcome with its pause; after the last attempt a retry becomes a dead letter that a person can see, or
+        unknown where nobody heard what became of it."""
         if outcome.kind != pb.ATTEMPT_OUTCOME_RETRY:
             return outcome
         too_often = outcome.sign == ACCOUNT_SIGN_FAILING and attempts_before + 1 >= self.most
         if too_often or waited > self.patience:
-            return replace(rejected("gave_up", outcome.provider_code), sign=outcome.sign, hold=outcome.hold)
+            end = unknown(GAVE_UP) if outcome.reason == UNANSWERED else rejected(GAVE_UP)
+            return replace(end, provider_code=outcome.provider_code, sign=outcome.sign, hold=outcome.hold)
         jitter = timedelta(seconds=self.random() * 2.0 ** min(attempts_before, MOST_DOUBLINGS))
         # What the provider asks for is a floor: not one call goes out before it.
         return replace(outcome, retry_after=min((outcome.retry_after or timedelta()) + jitter, LONGEST))

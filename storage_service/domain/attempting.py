@@ -1,11 +1,14 @@
 """What is written of a call to a provider, before it is made and when it has ended?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
-from storage_service.domain.rows import Attempt, Delivery
+from storage_service.domain.rows import Attempt, Delivery, Key
 from storage_service.domain.words import OUTCOME
+
+# The senders' words for why: an end after so many tries, and an attempt that may have been taken.
+GAVE_UP, UNHEARD = "gave_up", {"unanswered", "unknown"}
 
 
 def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> Attempt:
@@ -32,6 +35,14 @@ def current(delivery: Delivery, *, fresh: Sequence[Attempt], stored: Sequence[At
     """The last one of a delivery: begun in this transaction, or before it."""
     own = (each for each in reversed(fresh) if each.delivery_id == delivery.id)
     return next((each for each in (*own, *reversed(stored)) if each.number == delivery.attempts), None)
+
+
+def refused(delivery: Delivery, item: AttemptRecord, *, attempts: Mapping[Key, Sequence[Attempt]]) -> tuple[str, str]:
+    """State and reason of a delivery that will not be tried again. Where the answer to a call of the part that was
+    given up is missing, nobody knows."""
+    stored = attempts.get(delivery.key, ())
+    unheard = any(each.part == item.part and UNHEARD & {each.outcome, each.reason} for each in stored)
+    return "unknown" if unheard and item.reason == GAVE_UP else "failed", item.reason or "rejected"
 
 
 def end(attempt: Attempt, item: AttemptRecord, *, outcome: str, now: datetime) -> None:

@@ -80,7 +80,7 @@ class Deliveries:
             return Done(error=lost(delivery))
         attempt = self._close(lane, delivery, item=item, outcome=outcome)
         if outcome == "rejected":
-            delivery.state, delivery.reason = "failed", item.reason or "rejected"
+            delivery.state, delivery.reason = attempting.refused(delivery, item, attempts=self.attempts)
             self._note_opt_out(lane, delivery, item=item)
         else:
             delivery.parts_sent, delivery.provider_message_id = item.part + 1, item.provider_message_id
@@ -144,7 +144,8 @@ class Deliveries:
         elif say(self.others.get(delivery.key), delivery, item=item, moves=self._turns()):
             self._leave(lane, delivery, state="failed", reason=SAID_ELSEWHERE)
         else:
-            self._leave(lane, delivery, state="failed", reason=item.reason or "rejected")
+            state, reason = attempting.refused(delivery, item, attempts=self.attempts)
+            self._leave(lane, delivery, state=state, reason=reason)
             if item.HasField("hand_off"):
                 self._ask_a_human(lane, delivery, why=item.hand_off)
         self._touch(lane, delivery)
@@ -160,7 +161,7 @@ class Deliveries:
         """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
         reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
         resend = self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend"
-        if resend and delivery.reason not in CALLED_OFF:
+        if resend and reason != attempting.GAVE_UP and delivery.reason not in CALLED_OFF:
             self._put_back(lane, delivery, due_at=self.now)
         else:
             self._leave(lane, delivery, state="unknown", reason=reason)
@@ -277,8 +278,7 @@ class Deliveries:
     def _note_opt_out(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> None:
         """Unless they wrote since: it may be the word with which they came back."""
         if item.opted_out and not lane.opted_out and not reply_windows.was_heard_since(lane, delivery):
-            unsent = self.unsent.get(lane.key, ())
-            called_off.opt_out(lane, delivery, unsent=unsent, changes=self.changes, now=self.now)
+            called_off.opt_out(lane, delivery, unsent=self.unsent.get(lane.key, ()), changes=self.changes, now=self.now)
 
     def _note(self, delivery: Delivery) -> None:
         delivery.updated_at = self.now

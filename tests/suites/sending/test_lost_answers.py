@@ -59,6 +59,22 @@ async def test_line_is_asked_again_with_the_same_key_until_it_answers_and_shows_
         assert await world.states() == {"sent": 40}
 
 
+async def test_what_line_showed_and_never_answered_is_not_said_to_have_failed(small_store: Store) -> None:
+    async with virtual(small_store) as world:
+        (poor, *_) = await world.ask("line", range(8), "well")
+        world.lines["line"].weather = lambda _at, taken: (
+            Unknown(provider_code="connection_lost") if taken.to == poor else None
+        )
+        world.unheard = lambda ask: poor.encode() in ask.body
+        await world.run(120)
+        for _ in range(6):
+            await world.ask("line", range(20, 24), "well")
+            await world.run(120)
+        rows = await small_store.fetch("SELECT state, reason FROM deliveries WHERE state <> 'sent'")
+        assert [tuple(row) for row in rows] == [("unknown", "gave_up")]
+        assert world.lines["line"].shown.count((poor, "well")) == 1
+
+
 async def test_where_nobody_can_tell_a_lost_answer_is_parked_and_seen(small_store: Store) -> None:
     async with virtual(small_store) as world:
         world.lines["telegram"].weather = lost

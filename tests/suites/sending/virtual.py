@@ -90,6 +90,7 @@ class Virtual:
     calling: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     accounts: dict[str, AccountSecrets] = field(default_factory=dict)
+    unheard: Callable[[Ask], bool] = lambda _ask: False  # a provider's answer to what it was asked before is lost, too
     complaints: set[str] = field(default_factory=set)  # what the providers' descriptions say against the calls
 
     def __post_init__(self) -> None:
@@ -227,7 +228,7 @@ class Virtual:
         self.complaints |= set(against_all(name, [ask]))
         said = provider.answer(ask)
         if isinstance(said, Reply):
-            return said
+            return Unknown(provider_code="connection_lost") if self.unheard(ask) else said
         assert not isinstance(said, Reading | Later | Trying)  # no files are sent here, and nobody listens
         line = self.lines[said.channel]
         trouble = line.weather(self.now, said)

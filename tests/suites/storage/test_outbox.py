@@ -149,6 +149,33 @@ async def test_an_account_may_have_its_doubtful_sends_repeated(store: Store) -> 
     assert (await leased(store)).text == "one"
 
 
+@pytest.mark.parametrize("policy", ["park", "resend"])
+@pytest.mark.parametrize("end", [("REJECTED", "connect"), ("UNKNOWN", "500")])
+async def test_a_part_that_was_given_up_may_have_been_taken_by_a_call_that_nobody_answered(
+    store: Store, policy: str, end: tuple[str, str]
+) -> None:
+    await store.execute("UPDATE channel_accounts SET unknown_policy = :policy", policy=policy)
+    await said(store, "one", "two")
+    for outcome, reason, code in (("RETRY", "unanswered", "500"), (end[0], "gave_up", end[1])):
+        delivery = await leased(store)
+        await store.record(delivery, "BEGUN")
+        told = await store.record(delivery, outcome, reason=reason, provider_code=code)
+        assert (await store.record(delivery, outcome, reason=reason, provider_code=code)).duplicate
+        assert not told.HasField("error")
+    rows = await store.fetch("SELECT state, reason, provider_code FROM deliveries ORDER BY seq LIMIT 1")
+    assert [tuple(row) for row in rows] == [("unknown", "gave_up", end[1])]
+    assert (await leased(store)).text == "two"
+
+
+async def test_a_part_whose_calls_were_all_refused_has_failed_when_it_is_given_up(store: Store) -> None:
+    await said(store, "one")
+    for outcome, reason in (("RETRY", "unavailable"), ("REJECTED", "gave_up")):
+        delivery = await leased(store)
+        await store.record(delivery, "BEGUN")
+        await store.record(delivery, outcome, reason=reason)
+    assert await store.delivery_states() == ["failed"]
+
+
 async def test_beginning_renews_the_lease(store: Store) -> None:
     await said(store, "one")
     delivery = await leased(store)

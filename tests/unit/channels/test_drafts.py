@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from channels.channel import Answer, Call, Credentials, DeliveryError, Outgoing, Sent, Throttled, Unavailable, Unknown
+from channels.channel import Answer, Call, Credentials, DeliveryError, Outgoing, Sent, Throttled, Unanswered, Unknown
 from channels.presence import Drafts
 from channels.registry import CHANNELS
 
@@ -108,7 +108,7 @@ def test_the_reply_takes_the_drafts_place_and_is_known_as_the_reply_from_then_on
 def test_an_edit_whose_answer_was_lost_is_made_again_and_is_never_in_doubt() -> None:
     lost = Unknown(provider_code="timeout")
     assert run(CHANNELS["slack"].deliver(outgoing(draft=TS), SLACK), lost, ok())[0] == Sent(TS)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unanswered):
         run(CHANNELS["slack"].deliver(outgoing(draft=TS), SLACK), lost, lost)
 
 

@@ -13,6 +13,7 @@ from channels.channel import (
     Rejected,
     Sent,
     Throttled,
+    Unanswered,
     Unavailable,
     Unknown,
 )
@@ -95,7 +96,7 @@ def test_on_discord_the_reply_takes_the_drafts_place_and_its_edit_may_be_made_ag
     sent, asked = run(deliver(on_discord(draft=DRAFT), DISCORD), message())
     assert (sent, asked[0][0], asked[0][1]["content"]) == (Sent(DRAFT), DRAFT, "whole")
     assert run(deliver(on_discord(draft=DRAFT), DISCORD), LOST, message())[0] == Sent(DRAFT)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unanswered):
         run(deliver(on_discord(draft=DRAFT), DISCORD), LOST, LOST)
 
 
@@ -164,7 +165,7 @@ def test_in_a_group_the_reply_takes_the_drafts_place_in_plain_where_its_html_is_
     unread = refused("can't parse entities: x")
     sent, asked = run(deliver(in_group(draft="42", plain="plain"), TELEGRAM), unread, taken())
     assert (sent, asked[1][1]["text"]) == (Sent("42"), "plain")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unanswered):
         run(deliver(in_group(draft="42"), TELEGRAM), LOST, LOST)
     with pytest.raises(Throttled):
         run(deliver(in_group(draft="42"), TELEGRAM), refused("x", 429, parameters={"retry_after": 7}))

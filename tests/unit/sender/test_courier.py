@@ -13,6 +13,7 @@ from channels.channel import (
     Rejected,
     TextLimit,
     Throttled,
+    Unanswered,
     Unauthorized,
     Unavailable,
     Unknown,
@@ -94,6 +95,7 @@ async def test_no_call_is_made_when_the_process_stood_still_for_longer_than_its_
     [
         (Throttled(provider_code="20429"), "RETRY 0/1", "throttled"),
         (Unavailable(), "RETRY 0/1", "unavailable"),
+        (Unanswered(provider_code="500"), "RETRY 0/1", "unanswered"),
         (Rejected(kind="window", provider_code="63016"), "REJECTED 0/1", "window"),
         (Unauthorized(provider_code="20003"), "UNAUTHORIZED 0/1", "unauthorized"),
         (Unknown(provider_code="timeout"), "UNKNOWN 0/1", "unknown"),
@@ -132,6 +134,13 @@ async def test_the_fifth_failure_of_a_part_is_a_dead_letter() -> None:
     way = road(Unavailable(provider_code="503"))
     await way.carry(attempts=4)
     assert way.happened[-1] == "REJECTED 0/1"
+    assert (way.records[-1].reason, way.records[-1].provider_code) == ("gave_up", "503")
+
+
+async def test_the_fifth_call_that_nobody_answered_leaves_the_part_unknown() -> None:
+    way = road(Unanswered(provider_code="503"))
+    await way.carry(attempts=4)
+    assert way.happened[-1] == "UNKNOWN 0/1"
     assert (way.records[-1].reason, way.records[-1].provider_code) == ("gave_up", "503")
 
 
