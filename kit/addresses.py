@@ -3,13 +3,21 @@
 https://github.com/grpc/grpc/blob/master/doc/naming.md
 """
 
+import errno
 import re
+import socket
 from dataclasses import dataclass
 
 SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
 MOST_PORT = 65535
 FORM = "is no host:port, for example 127.0.0.1:50051, [::1]:50051 or dns:///storage:50051"
 
+TAKEN = "is in use by another program"
+_REASONS = {
+    errno.EADDRINUSE: TAKEN,
+    errno.EACCES: "may not be used by this user",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+}
 _host_and_port = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})").fullmatch
 
 
@@ -33,6 +41,24 @@ def parsed(address: str) -> Address | None:
     if found is None or int(found["port"]) > MOST_PORT:
         return None
     return Address(found["v6"] or found["host"] or "", int(found["port"]))
+
+
+def trouble(host: str, port: int) -> str | None:
+    """Why nobody can listen there now, as the end of a sentence. Port 0 is always free: the system picks one."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, _protocol, _name, address in found[:1]:
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        return _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror}")
+    return None
+
+
+def near(port: int, by: int = 1) -> int:
+    """Another port, to propose where this one cannot be had."""
+    return port + by if port + by <= MOST_PORT else port - by
 
 
 def checked(address: str) -> str:

@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from kit import contract, credentials, local, logs, tracing, transport
+from kit import addresses, contract, credentials, local, logs, tracing, transport
 from kit.access import KeyVerifier
 from kit.authentication import Authentication
 from kit.guarding import Guard
@@ -102,13 +102,15 @@ class Server:
             await self._health.set(name, status)
 
     def _bind(self, server: grpc.aio.Server) -> int:
+        name, address = f"{self.service.upper()}_ADDRESS", addresses.parsed(self._address)
+        if address and (trouble := addresses.trouble(address.host, address.port)):  # gRPC would say it in its own words
+            raise SettingsError(f"{name}: cannot listen on {self._address}: the port {trouble}")
         try:
             if self._uses_tls:
                 return server.add_secure_port(self._address, credentials.server_credentials(self._settings))
             return server.add_insecure_port(self._address)
         except RuntimeError:
-            name = f"{self.service.upper()}_ADDRESS"
-            raise SettingsError(f"{name}: cannot listen on {self._address}; the port is taken, or not ours") from None
+            raise SettingsError(f"{name}: cannot listen on {self._address}") from None
 
     def _add_reflection(self, server: grpc.aio.Server) -> None:
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -33,6 +33,13 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Answers until the process is told to stop. Readiness never waits for a model server."""
     file = ModelsFile(settings.models_file, required=settings.models_file_named)
     choice = _choice(settings, file)
+    try:
+        await _serve(settings, lifetime, choice=choice, file=file)
+    finally:
+        await choice.aclose()
+
+
+async def _serve(settings: Settings, lifetime: Lifetime, *, choice: Choice, file: ModelsFile) -> None:
     estimate = Estimate()
     calls = Calls(choice, Attempts(Patience(random=random.random)), estimate=estimate)
     mesh = Mesh(settings)
@@ -51,7 +58,6 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
-        await choice.aclose()
         await mesh.close()
 
 

@@ -1,12 +1,10 @@
 """Is every address that the mesh needs free? Asked before anything starts, so that the answer is one line."""
 
-import errno
 import socket
 from dataclasses import dataclass
 
+from kit.addresses import TAKEN, trouble
 from kit.command.screen import Mistake
-
-TAKEN = "is in use by another program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class Port:
 
 def require_free(ports: list[Port]) -> None:
     """Raises when some cannot be listened on, and names them all: who moves one is not told of the next."""
-    wrong = [(port, problem) for port in ports if (problem := _problem(port))]
+    wrong = [(port, problem) for port in ports if (problem := trouble(port.host, port.port))]
     if not wrong:
         return
     what = "; ".join(f"port {port.port} on {port.host} ({port.purpose}) {problem}" for port, problem in wrong)
@@ -36,23 +34,3 @@ def is_open(host: str, port: int, *, timeout_seconds: float = 0.5) -> bool:
             return True
     except OSError:
         return False
-
-
-def _problem(port: Port) -> str | None:
-    """Port 0 is always free: the system picks one."""
-    try:
-        found = socket.getaddrinfo(port.host or None, port.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, _protocol, _name, address in found[:1]:
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-    except OSError as error:
-        return _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror}")
-    return None
-
-
-_REASONS = {
-    errno.EADDRINUSE: TAKEN,
-    errno.EACCES: "may not be used by this user",
-    errno.EADDRNOTAVAIL: "is not an address of this machine",
-}

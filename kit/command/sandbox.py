@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kit import addresses
 from kit.command import reaching, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
@@ -98,7 +99,7 @@ def _opening() -> Any:
 def _port(given: int | None) -> Port:
     settings: Any = importlib.import_module("sandbox.settings").Settings
     port = load(settings, sandbox_port=given).sandbox_port
-    return Port("127.0.0.1", port, "sandbox", f"SANDBOX_PORT={port + 1 if port < 65535 else 8090}")
+    return Port("127.0.0.1", port, "sandbox", f"SANDBOX_PORT={addresses.near(port)}")
 
 
 async def _told_to_stop() -> None:

@@ -70,10 +70,10 @@ def _options(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, l
 
 def _ports(settings: dict[str, Any]) -> list[Port]:
     gateway = settings["gateway"]
-    found = [Port(gateway.http_host, gateway.http_port, "web", f"--http-port {gateway.http_port + 1}")]
+    found = [Port(gateway.http_host, gateway.http_port, "web", f"--http-port {addresses.near(gateway.http_port)}")]
     for service in SERVICES:
         if address := addresses.parsed(getattr(settings[service.name], f"{service.name}_address", "")):
-            elsewhere = addresses.Address(address.host, address.port + 10)
+            elsewhere = addresses.Address(address.host, addresses.near(address.port, 10))
             move = f"{service.name.upper()}_ADDRESS={elsewhere}"
             found.append(Port(address.host, address.port, f"{service.name} service", move))
     return found

@@ -158,10 +158,21 @@ def test_a_gateway_whose_port_is_taken_says_which_setting_to_change_in_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("service", ["storage", "agent", "llm", "sender"])
+def test_a_service_whose_port_is_taken_says_so_in_one_line_and_nothing_else(tmp_path: Path, service: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        setting, address = f"{service.upper()}_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}"
+        done = parley(tmp_path, "serve", service, **{setting: address})
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"parley {service}: {setting}: cannot listen on {address}: the port is in use by another program"
+    assert done.stderr.splitlines() == [said]
+
+
 @pytest.mark.parametrize("words", [("migrate",), ("up",), ("serve", "storage")], ids=lambda words: words[0])
 def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "a-file").touch()
-    done = parley(tmp_path, *words, "--data-dir", "a-file/data", HTTP_PORT="0")
+    anywhere = {f"{service}_ADDRESS": "127.0.0.1:0" for service in ("STORAGE", "AGENT", "LLM", "SENDER")}
+    done = parley(tmp_path, *words, "--data-dir", "a-file/data", HTTP_PORT="0", **anywhere)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("DATA_DIR: cannot make the folder a-file/data: Not a directory")
     assert "Traceback" not in done.stderr

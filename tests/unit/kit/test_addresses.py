@@ -65,3 +65,10 @@ def test_an_address_is_written_as_it_is_read(address: Address) -> None:
 )
 def test_a_browser_finds_the_gateway_whatever_it_listens_on(host: str, url: str) -> None:
     assert gateway_url(SimpleNamespace(http_host=host, http_port=8080)) == url
+
+
+@pytest.mark.parametrize(
+    ("port", "by", "other"), [(8080, 1, 8081), (65535, 1, 65534), (50051, 10, 50061), (65530, 10, 65520)]
+)
+def test_another_port_is_one_that_there_is(port: int, by: int, other: int) -> None:
+    assert addresses.near(port, by) == other

@@ -209,7 +209,8 @@ async def test_reflection_can_be_switched_off(tmp_path: Path) -> None:
 async def test_a_second_server_on_a_port_is_refused_with_the_settings_name(tmp_path: Path) -> None:
     async with served(tmp_path) as (_, port):
         second = Server(service="storage", address=f"127.0.0.1:{port}", settings=settings(tmp_path))
-        with pytest.raises(SettingsError, match=f"STORAGE_ADDRESS: cannot listen on 127.0.0.1:{port}"):
+        said = f"STORAGE_ADDRESS: cannot listen on 127.0.0.1:{port}: the port is in use by another program"
+        with pytest.raises(SettingsError, match=said):
             await second.start()
 
 
