@@ -62,9 +62,12 @@ class Server:
             options=transport.server_options(self._settings),
             maximum_concurrent_rpcs=self._settings.mesh_max_concurrent_calls,
         )
-        # Not as registered methods: for each call, grpc.aio waits anew on a task for every one of those.
-        for service, handlers in (*self._services.items(), *self._open.items()):
+        for service, handlers in self._services.items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+            # Each call waits anew on a task for each of them; but served without, a call that came as the server ended
+            # could be cancelled, which nobody repeats, where it is refused as UNAVAILABLE now.
+            server.add_registered_method_handlers(service, handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.mesh_reflection:
             self._add_reflection(server)
         await self._report(_STATUS.NOT_SERVING)

@@ -248,12 +248,3 @@ async def test_a_handler_that_is_not_async_is_refused_when_it_is_registered(tmp_
     with pytest.raises(TypeError, match="/Say must be an async function"):
         async with served(tmp_path, Plain()):
             pass
-
-
-async def test_no_call_waits_for_the_methods_that_it_is_not_for(tmp_path: Path) -> None:
-    """grpc.aio's server waits on a task for each registered method, anew for each call."""
-    async with served(tmp_path, keys=Keys()) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await ProbeStub(channel).Say(ProbeRequest(), timeout=SECONDS, metadata=bearer(TOKEN))
-        waiting = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
-    assert [name for name in waiting if "registered" in name] == []
-    assert [name for name in waiting if "AioServer" in name]
