@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kit.command import interrupts
-from kit.command.options import Tenant
+from kit.command.options import AsJson, Tenant
 
 Conversation = Annotated[
     str, typer.Argument(metavar="CONVERSATION", help="Its id, as parley queue and parley turns list it.")
@@ -26,13 +26,14 @@ def listing(
     everything: Annotated[
         bool, typer.Option("--all", help="Those that a human has, took from the agent, or gave back, too.")
     ] = False,
+    json: AsJson = False,
     tenant: Tenant = "default",
 ) -> None:
     """Who waits for a human: list them; take one over (take), or give one back to the agent (give-back)."""
     if context.invoked_subcommand is None:
         from kit.command import waiting
 
-        interrupts.run(waiting.listing(tenant, everything=everything))
+        interrupts.run(waiting.listing(tenant, everything=everything, as_json=json))
 
 
 @queue.command(epilog="Example: parley queue take 0199f3c2-…")

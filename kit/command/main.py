@@ -170,12 +170,15 @@ def deliveries(
     *,
     tenant: Tenant = "default",
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    json: AsJson = False,
 ) -> None:
     """List what went out or waits to, newest first; or decide that one is sent again."""
     from kit.command import records
 
-    work = records.retry(tenant, retry) if retry else records.deliveries(tenant, state=state, limit=limit)
-    interrupts.run(work)
+    if retry:
+        interrupts.run(records.retry(tenant, retry))
+    else:
+        interrupts.run(records.deliveries(tenant, state=state, limit=limit, as_json=json))
 
 
 @app.command(epilog="Examples: parley turns · parley turns --state failed")
@@ -186,11 +189,12 @@ def turns(
     *,
     tenant: Tenant = "default",
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    json: AsJson = False,
 ) -> None:
     """List turns: those that are open, or those in a state, longest waiting first."""
     from kit.command import records
 
-    interrupts.run(records.turns(tenant, state=state, limit=limit))
+    interrupts.run(records.turns(tenant, state=state, limit=limit, as_json=json))
 
 
 @app.command(epilog='Examples: parley preview 0199f3c2-… · parley preview 0199f3c2-… --ask "and tomorrow?"')

@@ -1,12 +1,9 @@
 """What went out, and what is being answered? Lists deliveries and turns, and sends one again."""
 
-from collections.abc import Iterable
-from datetime import datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from collections.abc import Iterable, Mapping, Sequence
 
 from kit.command import reaching
-from kit.command.screen import Mistake, say, table
+from kit.command.screen import Mistake, cell, document, say, table
 from kit.ids import new_id
 from kit.moments import moment
 from kit.settings import Settings, load
@@ -18,7 +15,7 @@ from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 MOST_RECORDS = 500
 
 
-async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
+async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
     """Newest first."""
     wanted = outbox_service_pb2.ListDeliveriesRequest(
         tenant_id=tenant, state=_state(DeliveryState.keys(), state), page_size=limit
@@ -26,18 +23,21 @@ async def deliveries(tenant: str, *, state: str | None, limit: int) -> None:
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
-        (
-            each.id,
-            _word(DeliveryState.Name(each.state)),
-            each.reason,
-            str(each.attempts),
-            _when(each.updated_at),
-            each.conversation_id,
-        )
+        {
+            "id": each.id,
+            "state": _word(DeliveryState.Name(each.state)),
+            "reason": each.reason,
+            "attempts": each.attempts,
+            "updated_at": moment(each.updated_at),
+            "conversation_id": each.conversation_id,
+        }
         for each in found.deliveries
     ]
-    table(("delivery", "state", "reason", "attempts", "since", "conversation"), rows)
-    _say_more(found.next_page_token, limit)
+    if as_json:
+        document({"deliveries": rows, "more": bool(found.next_page_token)})
+    else:
+        _show(("delivery", "state", "reason", "attempts", "since", "conversation"), rows)
+        _say_more(found.next_page_token, limit)
 
 
 async def retry(tenant: str, delivery_id: str) -> None:
@@ -50,7 +50,7 @@ async def retry(tenant: str, delivery_id: str) -> None:
     say(f"{delivery_id} is {_word(DeliveryState.Name(found.delivery.state))} again")
 
 
-async def turns(tenant: str, *, state: str | None, limit: int) -> None:
+async def turns(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
     """Longest waiting first."""
     wanted_state = _state(TurnState.keys(), state)
     states = [wanted_state] if wanted_state else []
@@ -58,18 +58,25 @@ async def turns(tenant: str, *, state: str | None, limit: int) -> None:
     async with reaching.channel(load(Settings), "storage") as storage:
         found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
-        (
-            each.id,
-            _word(TurnState.Name(each.state)),
-            each.reason,
-            str(each.messages),
-            _when(each.created_at),
-            each.conversation_id,
-        )
+        {
+            "id": each.id,
+            "state": _word(TurnState.Name(each.state)),
+            "reason": each.reason,
+            "messages": each.messages,
+            "created_at": moment(each.created_at),
+            "conversation_id": each.conversation_id,
+        }
         for each in found.turns
     ]
-    table(("turn", "state", "reason", "messages", "since", "conversation"), rows)
-    _say_more(found.next_page_token, limit)
+    if as_json:
+        document({"turns": rows, "more": bool(found.next_page_token)})
+    else:
+        _show(("turn", "state", "reason", "messages", "since", "conversation"), rows)
+        _say_more(found.next_page_token, limit)
+
+
+def _show(heads: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    table(heads, [[cell(value) for value in row.values()] for row in rows])
 
 
 def _say_more(token: str, limit: int) -> None:
@@ -90,8 +97,3 @@ def _state(names: Iterable[str], word: str | None) -> str | None:
 
 def _word(name: str) -> str:
     return name.partition("_STATE_")[2].lower()
-
-
-def _when(timestamp: Timestamp) -> str:
-    when: datetime = moment(timestamp)
-    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

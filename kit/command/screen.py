@@ -1,9 +1,11 @@
 """How does the command speak to a person? Plain lines, colours where they are wanted, a fix with every complaint."""
 
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -51,6 +53,19 @@ def whole_output() -> Iterator[None]:
 def printable(text: str) -> str:
     """What strangers wrote, without what would steer the terminal."""
     return "".join(each for each in text if each.isprintable() or each in "\n\t" + JOINERS)
+
+
+def document(found: Mapping[str, object]) -> None:
+    """For a program: one JSON document, times in UTC."""
+    written = json.dumps(found, indent=2, ensure_ascii=False, default=lambda moment: moment.isoformat())
+    sys.stdout.write(written + "\n")
+
+
+def cell(value: object) -> str:
+    """For a person: times as their own clock shows them."""
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else str(value)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

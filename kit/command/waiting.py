@@ -1,10 +1,12 @@
 """Who waits for a human, and who has which conversation? Asked of storage, and changed there."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.command import reaching
-from kit.command.screen import Mistake, say, table
+from kit.command.screen import Mistake, cell, document, say, table
 from kit.errors import NotFound, from_rpc
 from kit.ids import new_id
 from kit.moments import moment
@@ -21,7 +23,7 @@ TAKEN = "with a human"
 NOW = {"human": "is a human's now: the agent is silent", "agent": "is the agent's again"}
 
 
-async def listing(tenant: str, *, everything: bool) -> None:
+async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
     """The one that is due first first. What is said of it is for the desk, not for a terminal."""
     wanted = ListQueueRequest(tenant_id=tenant, all=everything, page_size=MOST_ROWS)
     async with reaching.channel(load(Settings), "storage") as storage:
@@ -31,12 +33,10 @@ async def listing(tenant: str, *, everything: bool) -> None:
         if everything:  # Who took one that nobody handed off finds it here, to give it back.
             theirs = ListConversationsRequest(tenant_id=tenant, owner=Owner.OWNER_HUMAN, page_size=MOST_ROWS)
             taken = await conversations.ListConversations(theirs, timeout=reaching.CALL_SECONDS)
-    rows = [(each.conversation_id, _word(each), _state(each), _when(each.due_at)) for each in found.entries]
+    rows = [(each.conversation_id, _word(each), _state(each), moment(each.due_at)) for each in found.entries]
     handed_off = {each.conversation_id for each in found.entries if not each.HasField("closed_at")}
-    rows += [(each.id, "", TAKEN, "") for each in taken.conversations if each.id not in handed_off]
-    table(("conversation", "reason", "state", "due"), rows)
-    if found.next_page_token or taken.next_page_token:
-        say("… and more")
+    theirs_too = [(each.id, "", TAKEN, None) for each in taken.conversations if each.id not in handed_off]
+    _show([*rows, *theirs_too], more=bool(found.next_page_token or taken.next_page_token), as_json=as_json)
 
 
 async def give(tenant: str, conversation: str, *, to: str) -> None:
@@ -53,6 +53,16 @@ async def give(tenant: str, conversation: str, *, to: str) -> None:
     say(f"{conversation} {NOW[to]}")
 
 
+def _show(rows: Sequence[tuple[str, str, str, datetime | None]], *, more: bool, as_json: bool) -> None:
+    if as_json:
+        names = ("conversation_id", "reason", "state", "due_at")
+        document({"queue": [dict(zip(names, row, strict=True)) for row in rows], "more": more})
+        return
+    table(("conversation", "reason", "state", "due"), [[cell(value) for value in row] for row in rows])
+    if more:
+        say("… and more")
+
+
 def _word(entry: QueueEntry) -> str:
     return HandOffReason.Name(entry.reason).removeprefix("HAND_OFF_REASON_").lower()
 
@@ -61,7 +71,3 @@ def _state(entry: QueueEntry) -> str:
     if entry.HasField("closed_at"):
         return "given back"
     return TAKEN if entry.HasField("taken_at") else "waits"
-
-
-def _when(due_at: Timestamp) -> str:
-    return moment(due_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,6 +1,8 @@
 """Does `parley queue` show who waits for a human, and give conversations to and fro, in a mesh?"""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -52,6 +54,25 @@ def test_a_list_that_is_longer_says_so(mesh: Mesh) -> None:
     assert mesh.command("turns", "--state", "replied", "--limit", "1").splitlines()[-1] == (
         "… and more; show more with --limit 2"
     )
+
+
+def test_what_is_listed_is_one_document_for_a_program(mesh: Mesh) -> None:
+    mesh.command("chat", stdin="/help\n/status\n/human\n")
+    mesh.wait_until(lambda: len(listed(mesh)) == 1)
+    turns = json.loads(mesh.command("turns", "--state", "replied", "--limit", "1", "--json"))
+    (turn,) = turns["turns"]
+    assert (turn["state"], turn["messages"], turns["more"]) == ("replied", 1, True)
+    assert datetime.fromisoformat(turn["created_at"]).utcoffset() == timedelta()
+    deliveries = json.loads(mesh.command("deliveries", "--json"))
+    assert [each for each in deliveries["deliveries"] if each["conversation_id"] == turn["conversation_id"]]
+    ((conversation, reason, state),) = listed(mesh)
+    queue = json.loads(mesh.command("queue", "--json"))
+    assert queue["more"] is False
+    assert [(each["conversation_id"], each["reason"], each["state"]) for each in queue["queue"]] == [
+        (conversation, reason, state)
+    ]
+    assert datetime.fromisoformat(queue["queue"][0]["due_at"])
+    mesh.command("queue", "give-back", conversation)
 
 
 @pytest.mark.parametrize(
