@@ -97,6 +97,7 @@ class Road:
     now: float = 1000.0
     record_takes_seconds: float = 0.0
     provider_hangs: bool = False
+    becomes: str = ""  # what storage says that the delivery is after each record
     draft: str = ""
     options: dict[str, str] = field(default_factory=dict)
     said_by_human: bool = False
@@ -110,7 +111,7 @@ class Road:
             raise refusal
         self.records.append(record)
         self.now += self.record_takes_seconds
-        return AttemptResult()
+        return AttemptResult(state=self.becomes or None)
 
     async def read_stored(self, _tenant_id: str, media_id: str) -> bytes:
         self.happened.append(f"read {media_id}")

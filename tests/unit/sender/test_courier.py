@@ -144,6 +144,16 @@ async def test_the_fifth_call_that_nobody_answered_leaves_the_part_unknown() -> 
     assert (way.records[-1].reason, way.records[-1].provider_code) == ("gave_up", "503")
 
 
+async def test_what_storage_calls_unknown_is_not_counted_as_failed() -> None:
+    counted = {state: metrics.deliveries.labels(channel="pigeon", outcome=state) for state in ("unknown", "failed")}
+    before = {state: each._value.get() for state, each in counted.items()}
+    way = road(Unavailable(provider_code="connect"))
+    way.becomes = "DELIVERY_STATE_UNKNOWN"
+    await way.carry(attempts=4)
+    assert way.happened[-1] == "REJECTED 0/1"
+    assert {state: each._value.get() - before[state] for state, each in counted.items()} == {"unknown": 1, "failed": 0}
+
+
 async def test_attempts_of_an_earlier_part_do_not_count_for_the_next() -> None:
     way = road(ok(), Unavailable())
     await way.carry("one two three", attempts=4)
