@@ -74,8 +74,8 @@ def _package() -> bool:
 
 
 def _compile() -> None:
-    """Once, for every process that starts: uncompiled, each needs twice as long, the first of them even for good where
-    PYTHONDONTWRITEBYTECODE is set."""
+    """Once, so that no process does it as it starts, which takes as long again: the first time, and where
+    PYTHONDONTWRITEBYTECODE is set every time."""
     packages = sorted({file.parent for file in ROOT.glob("*/__init__.py")})
     _run(PYTHON, "-m", "compileall", "-q", "-j", "0", *packages, ROOT / "gen")
 

@@ -146,7 +146,7 @@ class Deliveries:
         else:
             state, reason = attempting.refused(delivery, item, attempts=self.attempts)
             self._leave(lane, delivery, state=state, reason=reason)
-            if item.HasField("hand_off"):
+            if state == "failed" and item.HasField("hand_off"):
                 self._ask_a_human(lane, delivery, why=item.hand_off)
         self._touch(lane, delivery)
         return Done()

@@ -71,6 +71,15 @@ async def test_a_refusal_on_the_spot_says_itself_what_was_not_said(store: Store,
     assert (reasons(await queue(world)), await store.delivery_states()) == ([(WHY.reason, WHY.summary)], ["failed"])
 
 
+async def test_what_may_have_reached_them_is_not_said_to_be_undelivered(store: Store, world: World) -> None:
+    await said(store, "one")
+    for outcome, more in (("RETRY", {"reason": "unanswered"}), ("REJECTED", {"reason": "gave_up", "hand_off": WHY})):
+        delivery = await leased(store)
+        await store.record(delivery, "BEGUN")
+        await store.record(delivery, outcome, **more)
+    assert (await queue(world), await store.delivery_states()) == ([], ["unknown"])
+
+
 async def test_without_the_wish_it_is_a_dead_letter_alone(store: Store, world: World) -> None:
     await said(store, "one")
     await sent(store, "p-1")
