@@ -13,7 +13,8 @@ import time
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve()
+ROOT = HERE.parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -33,7 +34,7 @@ def main() -> int:
 
 def _environment() -> bool:
     """Makes .venv hold exactly what the lock names."""
-    wanted = _digest([LOCK], extra=f"{sys.version_info[:2]}")
+    wanted = _digest([LOCK, HERE], extra=f"{sys.version_info[:2]}")  # and how: what is installed otherwise is so anew
     if _stamped("lock", wanted):
         return False
     if not _usable():
@@ -61,7 +62,7 @@ def _install_locked() -> None:
 
 def _package() -> bool:
     """Installs Parley itself in place, which also makes the stubs of the contract."""
-    sources = [ROOT / "pyproject.toml", ROOT / "hatch_build.py", *sorted((ROOT / "proto").rglob("*.proto"))]
+    sources = [HERE, ROOT / "pyproject.toml", ROOT / "hatch_build.py", *sorted((ROOT / "proto").rglob("*.proto"))]
     wanted = _digest(sources)
     if _stamped("package", wanted) and (ROOT / "gen/python/parley/_digest.py").exists():
         return False

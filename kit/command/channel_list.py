@@ -1,13 +1,11 @@
 """Which channel accounts are there, how does each stand, and which does the environment describe only by half?"""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.command import account_health, accounts, channel_listening, webhooks
 from kit.command.directory import directory
-from kit.command.screen import printable, say, table
+from kit.command.screen import cell, document, printable, say, table
 from kit.moments import moment
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 
@@ -67,11 +65,10 @@ def _described(account: ChannelAccount, agents: Mapping[str, str], *, base: str)
 
 
 def _row(account: ChannelAccount, described: dict[str, Any]) -> Sequence[str]:
-    changed = f"{moment(account.updated_at).astimezone():%Y-%m-%d %H:%M:%S}"
-    shown = described | {"state": state_of(account), "changed": changed}
+    shown = described | {"state": state_of(account), "changed": cell(moment(account.updated_at))}
     return [printable(str(shown[each])) for each in ("id", *COLUMNS[1:])]
 
 
 def _print_json(found: Sequence[Mapping[str, Any]], half_set: Mapping[str, Sequence[str]]) -> None:
     halves = [{"channel": name, "missing": list(missing)} for name, missing in half_set.items()]
-    sys.stdout.write(json.dumps({"accounts": found, "half_set": halves}, indent=2, ensure_ascii=False) + "\n")
+    document({"accounts": found, "half_set": halves})

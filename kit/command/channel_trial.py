@@ -1,13 +1,10 @@
 """Does a stored account work? Its state, whom the provider takes its credentials for, and how its webhook stands."""
 
-import json
-import sys
-
 from kit.command import account_health, channel_listening, targets, webhooks
 from kit.command.channel_list import state_of
 from kit.command.directory import Directory, directory
 from kit.command.findings import Finding, broken, look, ok, report, rows, worst
-from kit.command.screen import Mistake, printable, say
+from kit.command.screen import Mistake, document, printable, say
 from kit.command.webhooks import Surroundings
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 
@@ -20,7 +17,7 @@ async def trial(tenant: str, target: str, *, as_json: bool) -> int:
         found = [(each, await _findings(storage, each, around=around)) for each in chosen]
     if as_json:
         everything = [{"id": each.id, "channel": each.channel, "findings": rows(said)} for each, said in found]
-        sys.stdout.write(json.dumps({"accounts": everything}, indent=2, ensure_ascii=False) + "\n")
+        document({"accounts": everything})
         return worst([each for _, said in found for each in said])
     code = 0
     for each, said in found:

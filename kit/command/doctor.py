@@ -1,11 +1,10 @@
 """What does `parley doctor` do? Runs every check, prints each finding with its fix, and ends with 0, 1 or 2."""
 
-import json
-import sys
 from typing import Any
 
 from kit.command import checks
 from kit.command.findings import report, rows, worst
+from kit.command.screen import document
 
 
 async def doctor(*, as_json: bool, **overrides: Any) -> int:
@@ -13,5 +12,5 @@ async def doctor(*, as_json: bool, **overrides: Any) -> int:
     found = await checks.everything(**overrides)
     if not as_json:
         return report(found)
-    sys.stdout.write(json.dumps({"exit_code": worst(found), "findings": rows(found)}, indent=2) + "\n")
+    document({"exit_code": worst(found), "findings": rows(found)})
     return worst(found)

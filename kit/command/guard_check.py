@@ -1,10 +1,7 @@
 """What does `parley guard check` say? The action, the rules, and what else is known of one text."""
 
-import json
-import sys
-
 from kit.command import guard_calls
-from kit.command.screen import say
+from kit.command.screen import document, say
 from kit.moments import seconds
 from parley.agent.v1 import agent_service_pb2 as agent
 
@@ -13,7 +10,7 @@ async def run(text: str, *, output: bool, as_json: bool) -> int:
     """The exit code: 1 when it would be blocked."""
     (verdict,) = await guard_calls.verdicts([text], output=output)
     if as_json:
-        sys.stdout.write(json.dumps(_document(verdict), indent=2) + "\n")
+        document(_document(verdict))
     else:
         _tell(verdict)
     return int(verdict.action == agent.GUARD_ACTION_BLOCK)

@@ -4,14 +4,13 @@ Attacks: `blocked` is recall, `met` counts marks and restrictions too. Benign: `
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kit.command import guard_calls
-from kit.command.screen import Mistake, say, table
+from kit.command.screen import Mistake, document, say, table
 from kit.moments import seconds
 from parley.agent.v1 import agent_service_pb2 as agent
 
@@ -51,8 +50,7 @@ async def run(file: Path, *, as_json: bool) -> None:
     judged = list(zip(rows, await guard_calls.verdicts([row["text"] for row in rows]), strict=True))
     tallies = list(counted(judged))
     if as_json:
-        document = [{name: getattr(each, name) for name in Tally.__slots__} for each in tallies]
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        document([{name: getattr(each, name) for name in Tally.__slots__} for each in tallies])
         return
     table(COLUMNS, [each.cells() for each in tallies])
     for each in tallies:

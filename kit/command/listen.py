@@ -12,7 +12,7 @@ import httpx
 
 from kit.command import reaching, services
 from kit.command.listen_options import Looking
-from kit.command.screen import Mistake, printable, say
+from kit.command.screen import Mistake, document, printable, say
 from kit.credentials import inspector_token, mesh_token
 
 WAIT_SECONDS = 20.0
@@ -92,7 +92,7 @@ def _told(answer: httpx.Response, looking: Looking) -> int:
         return 0
     row = answer.json()
     if looking.as_json:
-        sys.stdout.write(json.dumps(row, indent=2, ensure_ascii=False) + "\n")
+        document(row)
     elif looking.replay:
         _show(row)
     else:

@@ -1,10 +1,7 @@
 """What does `parley models` show? Every model with its state and terms, the default, and why it is the default."""
 
-import json
-import sys
-
 from kit.command import model_calls
-from kit.command.screen import say, table
+from kit.command.screen import document, say, table
 from kit.moments import seconds
 from parley.llm.v1.model_pb2 import ListModelsResponse, Model, ModelState
 
@@ -27,7 +24,7 @@ async def listing(*, as_json: bool) -> None:
     async with model_calls.service() as llm:
         found = await model_calls.listed(llm)
     if as_json:
-        sys.stdout.write(json.dumps(_document(found), indent=2, ensure_ascii=False) + "\n")
+        document(_document(found))
         return
     table(COLUMNS, [_row(each, found) for each in found.models])
     if found.default_model and not any(_is_default(each, found) for each in found.models):

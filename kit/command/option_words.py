@@ -2,13 +2,11 @@
 
 import difflib
 import importlib
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.command import accounts
-from kit.command.screen import Mistake, table
+from kit.command.screen import Mistake, document, table
 
 COLUMNS = ("option", "takes", "what")
 
@@ -21,7 +19,7 @@ def listing(channel: str, *, as_json: bool) -> None:
     found = [(each.name, each.takes, each.description) for each in _of(channel)]
     if as_json:
         rows = [dict(zip(("name", "takes", "description"), each, strict=True)) for each in found]
-        sys.stdout.write(json.dumps({"options": rows}, indent=2, ensure_ascii=False) + "\n")
+        document({"options": rows})
         return
     table(COLUMNS, found)
 

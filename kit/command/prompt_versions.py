@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from kit.command import reaching
-from kit.command.screen import Mistake, printable, say, table
+from kit.command.screen import Mistake, cell, printable, say, table
 from kit.errors import NotFound
 from kit.ids import new_id
 from kit.moments import moment
@@ -26,7 +26,7 @@ async def listing(tenant: str, name: str) -> None:
         (
             str(each.number),
             "*" if each.live else "",
-            f"{moment(each.created_at).astimezone():%Y-%m-%d %H:%M:%S}",
+            cell(moment(each.created_at)),
             str(len(each.text)),
             _beginning(each.text),
         )

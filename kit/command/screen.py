@@ -55,7 +55,7 @@ def printable(text: str) -> str:
     return "".join(each for each in text if each.isprintable() or each in "\n\t" + JOINERS)
 
 
-def document(found: Mapping[str, object]) -> None:
+def document(found: Mapping[str, object] | Sequence[object]) -> None:
     """For a program: one JSON document, times in UTC."""
     written = json.dumps(found, indent=2, ensure_ascii=False, default=lambda moment: moment.isoformat())
     sys.stdout.write(written + "\n")
