@@ -114,7 +114,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     if not await prepared_when_possible(prepare, lifetime.stopping):
         return
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
-    await hot.database.open()
+    await hot.database.open(rehearse=True)
     outbox = _outbox(parts, hot)
     fetches = Fetches(hot.database, wakeups=parts.wakeups)
     doors = Doors(_inbox(parts, hot, outbox=outbox), outbox, fetches)

@@ -1,7 +1,9 @@
 """How is hot work made durable on Postgres? Each kind of work has a connection; each piece is one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -11,6 +13,7 @@ import asyncpg
 from kit.errors import Internal, InvalidField, ParleyError
 from kit.moments import utc_now
 from storage_service.backends.postgres.link import OF_THE_ROW, WORK_SECONDS, Link
+from storage_service.backends.postgres.rehearsal import rehearse
 from storage_service.backends.postgres.rows import PostgresRows
 from storage_service.backends.postgres.writes import Writes
 from storage_service.backends.statements import Statements
@@ -33,7 +36,7 @@ class PostgresDatabase:
         clock: Callable[[], datetime] | None = None,
         work_seconds: float = WORK_SECONDS,
     ) -> None:
-        self._links = {kind: Link(dsn, work_seconds, met=self._meet) for kind in KINDS}
+        self._links = {kind: Link(dsn, work_seconds, met=partial(self._meet, kind)) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes: Writes  # As the tables were when the last connection was made.
         self._replica_id = replica_id
@@ -41,9 +44,14 @@ class PostgresDatabase:
         self._given_clock = clock
         self._zero = utc_now() - timedelta(seconds=monotonic())
         self._others = 0
+        self._rehearses = False
 
-    async def open(self) -> None:
-        """Nothing is needed: each connection is made when it is first used, and again when it was lost."""
+    async def open(self, *, rehearse: bool = False) -> None:
+        """Connections are made when they are first used, and again when they were lost. Or all at once, each with a
+        rehearsal, now and whenever it is made again: then no message waits for that."""
+        self._rehearses = rehearse
+        if rehearse:
+            await asyncio.gather(*(link.open() for link in self._links.values()))
 
     async def close(self) -> None:
         for link in self._links.values():
@@ -86,16 +94,19 @@ class PostgresDatabase:
         self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
         await self._links["sweep"].use(self._learn)
 
-    async def _meet(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _meet(self, kind: Kind, connection: "asyncpg.Connection[Any]") -> None:
         """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile."""
         shapes: dict[str, list[str]] = {}
         for table, column in await connection.fetch(self._statements["shapes"]):
             shapes.setdefault(table, []).append(column)
         self._writes = Writes(self._statements, shapes)
+        if self._rehearses:
+            await rehearse(connection, kind, statements=self._statements, writes=self._writes)
 
     async def _learn(self, connection: "asyncpg.Connection[Any]") -> None:
-        """Has the planner look again at tables that grew. Plans are made once, some of them while a table was empty,
-        and then every index looks as good as the right one; autovacuum would tell it after a minute."""
+        """Has the planner look again at tables that grew, and plan anew what reads them. A plan that was made while a
+        table was empty may read a whole tenant to find one row, since then every index looks as good as the right one;
+        autovacuum would tell it after a minute."""
         for row in await connection.fetch(self._statements["outgrown"]):
             await connection.execute(f'ANALYZE "{row[0]}"')
 

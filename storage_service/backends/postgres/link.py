@@ -1,7 +1,6 @@
 """How is a connection kept, lost and found again? Every wait is bounded: a frozen server is a lost one.
 
-Plans use indexes only, join in the order that is written, and are made anew as tables grow: on an empty table every
-index looks alike, and a plan that was made then may read a whole tenant to find one row.
+Plans are made once for each connection, use indexes only and join in the order that is written.
 """
 
 import asyncio
@@ -21,8 +20,6 @@ Connection = "asyncpg.Connection[Any]"
 CONNECT_SECONDS = 3
 WORK_SECONDS = 10
 RETRY_AFTER = timedelta(seconds=1)
-# Pieces of work after which plans are made anew, however large the tables are.
-PLANS_LAST = 1024
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 SESSION = {
@@ -63,7 +60,6 @@ class Link:
         self._lock = asyncio.Lock()
         self._not_before = 0.0
         self._wait_seconds = FIRST_WAIT_SECONDS
-        self._uses = 0
 
     async def use(self, work: Callable[["asyncpg.Connection[Any]"], Awaitable[Result]]) -> Result:
         """Runs the work. StorageUnavailable when the server is away; then nothing is known to be durable."""
@@ -72,7 +68,6 @@ class Link:
                 async with asyncio.timeout(self._work_seconds):
                     connection = await self._connected()
                     result = await work(connection)
-                    await self._plan_anew(connection)
             except (ParleyError, *OF_THE_ROW):
                 raise
             except (OSError, TimeoutError, *LOST) as error:
@@ -88,18 +83,17 @@ class Link:
             self._wait_seconds = FIRST_WAIT_SECONDS
             return result
 
+    async def open(self) -> None:
+        """Connects before there is work to do. A server that is away is tried again when there is."""
+        with suppress(ParleyError):
+            await self.use(_nothing)
+
     async def close(self) -> None:
         async with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
                 with suppress(OSError, TimeoutError, *LOST):
                     await connection.close(timeout=CONNECT_SECONDS)
-
-    async def _plan_anew(self, connection: "asyncpg.Connection[Any]") -> None:
-        """After 1, 2, 4, 8 … pieces of work, then now and then: autovacuum would say so too, but a minute later."""
-        self._uses += 1
-        if self._uses % PLANS_LAST == 0 or (self._uses < PLANS_LAST and self._uses.bit_count() == 1):
-            await connection.execute("DISCARD PLANS")
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
@@ -113,7 +107,6 @@ class Link:
                 statement_cache_size=256,
                 max_cached_statement_lifetime=0,
             )
-            self._uses = 0
             await self._met(self._connection)
         return self._connection
 
@@ -128,3 +121,7 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+async def _nothing(_connection: "asyncpg.Connection[Any]") -> None:
+    """The work of a connection that is only made."""

@@ -50,9 +50,9 @@ class Writes:
             for name, rows in together:
                 names.append(name)
                 values += [list(map(self._values[name], rows))] if name in self._values else columns(rows)
-            await run(self._text(tuple(names)), *values)
+            await run(self.text(tuple(names)), *values)
 
-    def _text(self, names: tuple[str, ...]) -> str:
+    def text(self, names: tuple[str, ...]) -> str:
         """One statement that writes all of these. Each sees the tables as they were before, so none may need another's
         rows."""
         if names not in self._together:

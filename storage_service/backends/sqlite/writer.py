@@ -66,7 +66,8 @@ class SqliteDatabase:
     def now(self) -> datetime:
         return self._clock()
 
-    async def open(self) -> None:
+    async def open(self, *, rehearse: bool = False) -> None:
+        del rehearse  # a statement is made ready in microseconds
         # An empty context: a commit belongs to no single caller.
         self._server = asyncio.get_running_loop().create_task(self._serve(), context=Context())
 

@@ -1,0 +1,102 @@
+"""Postgres plans a statement once on a connection: is it planned when a message comes, and right for its tables?"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.storage.v1.turn_requests_pb2 import Usage
+from storage_service.domain.asks import Ask
+from storage_service.domain.database import Kind
+from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission, open_store
+
+MANY = 2_000
+WORK: tuple[Kind, ...] = ("accept", "turns", "deliveries")
+
+
+@pytest.fixture
+async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
+    async with open_store("postgres", tmp_path, postgres_server) as opened:
+        yield opened
+
+
+async def asked(store: Store, kind: Kind, statement: str) -> list[Any]:
+    """On the very connection of that kind of work, within a transaction of its own."""
+
+    async def work(rows: Any) -> list[Any]:
+        return [tuple(row) for row in await rows._connection.fetch(statement)]
+
+    return await store.database.run(kind, work)
+
+
+async def plan_of_lanes(store: Store) -> str:
+    """How conversations that got a message are found and locked."""
+    find = (
+        "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%FROM conversations c%unnest($1%FOR UPDATE OF c'"
+    )
+    ((name,),) = await asked(store, "accept", find)
+    lines = await asked(store, "accept", f'EXPLAIN EXECUTE "{name}" (NULL, NULL)')
+    return "\n".join(line for (line,) in lines)
+
+
+async def test_a_plan_made_on_empty_tables_is_made_anew_when_they_grew(store: Store) -> None:
+    await store.hear("the first")
+    made = await plan_of_lanes(store)
+    await store.execute(
+        "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, created_at, "
+        "updated_at) SELECT :t, 'c' || n, :a, 'whatsapp', 'n' || n, 'nobody', 'agent-1', now(), now() "
+        "FROM generate_series(1, :many) AS n",
+        t=TENANT, a=ACCOUNT, many=MANY,
+    )  # fmt: skip
+    assert await plan_of_lanes(store) == made
+    await store.database.beat()
+    anew = await plan_of_lanes(store)
+    assert "Index Scan using conversations_pkey on conversations c" in anew
+    await store.database.beat()
+    (grown,) = await store.fetch("SELECT reltuples FROM pg_class WHERE relname = 'conversations'")
+    assert grown[0] == MANY + 1
+
+
+async def a_whole_way(store: Store) -> None:
+    """From a stranger's message to the provider's answer, while a worker and a sender wait."""
+    store.workers, store.senders = [Ask("w1", 10, LEASE, 20)], [Ask("s1", 10, LEASE, 0)]
+    message = a_message("one", chat_id="stranger")
+    await store.accept(message, raw_payload=b"Body=one")
+    (turn,) = store.handed
+    await store.commit(turn, "two", usage=Usage(input_tokens=7))
+    (delivery,) = store.handed
+    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "SENT", provider_message_id="SM1")
+
+
+async def test_after_the_rehearsal_a_message_meets_no_statement_for_the_first_time(store: Store) -> None:
+    await store.database.open(rehearse=True)
+    known = {kind: await prepared(store, kind) for kind in WORK}
+    await a_whole_way(store)
+    assert {kind: await prepared(store, kind) - known[kind] for kind in WORK} == {kind: set() for kind in WORK}
+
+
+async def prepared(store: Store, kind: Kind) -> set[str]:
+    found = await asked(store, kind, "SELECT statement FROM pg_prepared_statements")
+    return {statement for (statement,) in found}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_the_rehearsal_is_held_again_on_a_new_connection(store: Store, *, lost: bool) -> None:
+    await store.database.open(rehearse=True)
+    if lost:
+        await store.database.close()
+    assert len(await prepared(store, "accept")) > len(await prepared(store, "media"))
+    assert await store.fetch("SELECT count(*) FROM messages") == [(0,)]
+
+
+async def test_what_a_stranger_says_is_durable_though_making_their_chat_waits_for_no_disk(store: Store) -> None:
+    async def work(rows: Any) -> str:
+        await store.acceptance.accept(rows, [a_submission(a_message("from a stranger"))])
+        return str(await rows._connection.fetchval("SHOW synchronous_commit"))
+
+    run: Callable[..., Awaitable[str]] = store.database.run
+    assert await run("accept", work) == "on"
+    assert await asked(store, "accept", "SHOW synchronous_commit") == [("on",)]
