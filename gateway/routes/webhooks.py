@@ -5,7 +5,7 @@ Raw ASGI, since this is the hottest path of the house. Every refusal has the sam
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +76,9 @@ class Webhooks:
         self.reports.answered(channel.name, handled.answer.status, seconds=seconds)
         if self.inspector is not None:
             arrival_id = correlation.correlation_id.get()
-            arrival = arrived(arrival_id, webhook, channel=channel, account_key=key, handled=handled)
-            self.inspector.keep(replace(arrival, seconds=seconds))
+            self.inspector.keep(
+                arrived(arrival_id, webhook, channel=channel, account_key=key, handled=handled, seconds=seconds)
+            )
 
     async def handle(self, channel: Channel, webhook: Webhook, *, account_key: str) -> Handled:
         """What becomes of a webhook that was read; also of one that comes again because a person wishes so."""

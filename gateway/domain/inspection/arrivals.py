@@ -1,10 +1,10 @@
 """What is remembered of a webhook that came in, whatever became of it?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from channels.channel import Channel, HttpAnswer, Webhook
-from channels.host import Verdict
+from channels.host import Received, Verdict
 from gateway.domain.accounts import Account
 from gateway.domain.reception import Outcome
 from kit import errors
@@ -66,31 +66,40 @@ def unread(arrival_id: str, webhook: Webhook, *, channel: str, account_key: str,
     return Arrival(arrival_id, channel, account_key, webhook, status, "unread", reason=reason)
 
 
-def arrived(arrival_id: str, webhook: Webhook, *, channel: Channel, account_key: str, handled: Handled) -> Arrival:
+def arrived(
+    arrival_id: str, webhook: Webhook, *, channel: Channel, account_key: str, handled: Handled, seconds: float = 0.0
+) -> Arrival:
     """A request that was read."""
-    status = handled.answer.status
-    public = frozenset(each.name for each in channel.credential_fields if not each.secret)
-    arrival = Arrival(arrival_id, channel.name, account_key, webhook, status, "answered", public=public)
-    if handled.error is not None:
-        refused = isinstance(handled.error, errors.NotFound)
-        return replace(arrival, result="refused" if refused else "not_now", reason=handled.error.name)
-    if handled.outcome is not None:
-        return _understood(arrival, handled.outcome)
-    return arrival if status < 400 else replace(arrival, result="refused", reason="handshake")
-
-
-def _understood(arrival: Arrival, outcome: Outcome) -> Arrival:
-    received = outcome.received
-    return replace(
-        arrival,
-        result=_result(received.verdict, outcome.stored, receipts=len(received.receipts)),
-        reason="unsigned" if received.lacks else received.reason,
-        lacks=received.lacks,
-        account=outcome.account,
-        stored=outcome.stored,
+    outcome = handled.outcome
+    received = _NOT_RECEIVED if outcome is None else outcome.received
+    result, reason = _became(handled)
+    return Arrival(
+        arrival_id,
+        channel.name,
+        account_key,
+        webhook,
+        handled.answer.status,
+        result,
+        seconds=seconds,
+        reason=reason,
+        account=None if outcome is None else outcome.account,
+        stored=() if outcome is None else outcome.stored,
         receipts=len(received.receipts),
+        public=frozenset(each.name for each in channel.credential_fields if not each.secret),
+        lacks=received.lacks,
         elsewhere=received.elsewhere,
     )
+
+
+def _became(handled: Handled) -> tuple[str, str]:
+    """The result, and the reason of one that is not as it should be."""
+    if handled.error is not None:
+        return "refused" if isinstance(handled.error, errors.NotFound) else "not_now", handled.error.name
+    if handled.outcome is not None:
+        received = handled.outcome.received
+        result = _result(received.verdict, handled.outcome.stored, receipts=len(received.receipts))
+        return result, "unsigned" if received.lacks else received.reason
+    return ("answered", "") if handled.answer.status < 400 else ("refused", "handshake")
 
 
 def _result(verdict: Verdict, stored: Sequence[AcceptedMessage], *, receipts: int) -> str:
@@ -102,4 +111,5 @@ def _result(verdict: Verdict, stored: Sequence[AcceptedMessage], *, receipts: in
     return "accepted" if kept or receipts else "nothing"
 
 
+_NOT_RECEIVED = Received(Verdict.READ, HttpAnswer(200, "", b""))
 _UNREAD = {404: "channel", 405: "method", 413: "too_large", 415: "media_type", GONE: "gone"}

@@ -68,14 +68,17 @@ class _Shelf:
     def put(self, arrival: Arrival, now: float) -> None:
         self._kept.append((now + OLDEST_SECONDS, arrival))
         self._bytes += arrival.weight
-        self.fresh(now)
+        self._forget(now)
         while len(self._kept) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._kept) > 1):
             self._drop()
 
     def fresh(self, now: float) -> list[Arrival]:
+        self._forget(now)
+        return [arrival for _, arrival in self._kept]
+
+    def _forget(self, now: float) -> None:
         while self._kept and self._kept[0][0] <= now:
             self._drop()
-        return [arrival for _, arrival in self._kept]
 
     def _drop(self) -> None:
         self._bytes -= self._kept.popleft()[1].weight

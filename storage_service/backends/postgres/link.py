@@ -30,6 +30,7 @@ SESSION = {
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
     "join_collapse_limit": "1",
+    "default_statistics_target": "10",
     "jit": "off",
     "timezone": "UTC",
     "synchronous_commit": "on",
