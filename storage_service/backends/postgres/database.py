@@ -108,7 +108,7 @@ class PostgresDatabase:
         table was empty may read a whole tenant to find one row, since then every index looks as good as the right one;
         autovacuum would tell it after a minute."""
         for row in await connection.fetch(self._statements["outgrown"]):
-            await connection.execute(f'ANALYZE "{row[0]}"')
+            await connection.execute(f'ANALYZE (SKIP_LOCKED) "{row[0]}"')
 
 
 def _meaning(error: Exception) -> ParleyError:

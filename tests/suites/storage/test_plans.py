@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from parley.storage.v1.turn_requests_pb2 import Usage
 from storage_service.domain.asks import Ask
@@ -41,22 +42,41 @@ async def plan_of_lanes(store: Store) -> str:
     return "\n".join(line for (line,) in lines)
 
 
-async def test_a_plan_made_on_empty_tables_is_made_anew_when_they_grew(store: Store) -> None:
-    await store.hear("the first")
-    made = await plan_of_lanes(store)
+async def grow(store: Store) -> None:
+    """Many chats, of which nothing tells the planner."""
     await store.execute(
         "INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, created_at, "
         "updated_at) SELECT :t, 'c' || n, :a, 'whatsapp', 'n' || n, 'nobody', 'agent-1', now(), now() "
         "FROM generate_series(1, :many) AS n",
         t=TENANT, a=ACCOUNT, many=MANY,
     )  # fmt: skip
+
+
+async def counted(store: Store) -> float:
+    """How many chats the planner believes there are; -1 when it never looked."""
+    ((tuples,),) = await store.fetch("SELECT reltuples FROM pg_class WHERE relname = 'conversations'")
+    return float(tuples)
+
+
+async def test_a_plan_made_on_empty_tables_is_made_anew_when_they_grew(store: Store) -> None:
+    await store.hear("the first")
+    made = await plan_of_lanes(store)
+    await grow(store)
     assert await plan_of_lanes(store) == made
     await store.database.beat()
     anew = await plan_of_lanes(store)
     assert "Index Scan using conversations_pkey on conversations c" in anew
+    assert await counted(store) == MANY + 1
+
+
+async def test_nobody_waits_for_a_table_that_somebody_else_looks_at(store: Store) -> None:
+    await grow(store)
+    async with store.engine.begin() as vacuum:
+        await vacuum.execute(text("LOCK TABLE conversations IN SHARE UPDATE EXCLUSIVE MODE"))
+        await store.database.beat()
+        assert await counted(store) == -1
     await store.database.beat()
-    (grown,) = await store.fetch("SELECT reltuples FROM pg_class WHERE relname = 'conversations'")
-    assert grown[0] == MANY + 1
+    assert await counted(store) == MANY
 
 
 async def a_whole_way(store: Store) -> None:
