@@ -48,10 +48,9 @@ class PostgresDatabase:
 
     async def open(self, *, rehearse: bool = False) -> None:
         """Connections are made when they are first used, and again when they were lost. Or all at once, each with a
-        rehearsal, now and whenever it is made again: then no message waits for that."""
+        rehearsal, and again with the next beat: then no message waits for that."""
         self._rehearses = rehearse
-        if rehearse:
-            await asyncio.gather(*(link.open() for link in self._links.values()))
+        await self._make_ready()
 
     async def close(self) -> None:
         for link in self._links.values():
@@ -93,6 +92,11 @@ class PostgresDatabase:
         there, self._others = await self._links["sweep"].use(alive)
         self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
         await self._links["sweep"].use(self._learn)
+        await self._make_ready()
+
+    async def _make_ready(self) -> None:
+        if self._rehearses:
+            await asyncio.gather(*(link.open() for link in self._links.values()))
 
     async def _meet(self, kind: Kind, connection: "asyncpg.Connection[Any]") -> None:
         """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile."""

@@ -85,9 +85,10 @@ class Link:
             return result
 
     async def open(self) -> None:
-        """Connects before there is work to do. A server that is away is tried again when there is."""
-        with suppress(ParleyError):
-            await self.use(_nothing)
+        """Connects before there is work to do, if it has to. A server that is away is tried again when there is."""
+        if self._connection is None or self._connection.is_closed():
+            with suppress(ParleyError):
+                await self.use(_nothing)
 
     async def close(self) -> None:
         async with self._lock:

@@ -1,5 +1,7 @@
 """Postgres plans a statement once on a connection: is it planned when a message comes, and right for its tables?"""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from kit.errors import StorageUnavailable
 from parley.storage.v1.turn_requests_pb2 import Usage
 from storage_service.domain.asks import Ask
 from storage_service.domain.database import Kind
@@ -103,11 +106,16 @@ async def prepared(store: Store, kind: Kind) -> set[str]:
     return {statement for (statement,) in found}
 
 
-@pytest.mark.parametrize("lost", [False, True])
-async def test_the_rehearsal_is_held_again_on_a_new_connection(store: Store, *, lost: bool) -> None:
+async def test_lost_connections_are_made_again_before_there_is_work_for_them(store: Store) -> None:
     await store.database.open(rehearse=True)
-    if lost:
-        await store.database.close()
+    ours = "FROM pg_stat_activity WHERE application_name = 'parley-storage' AND datname = current_database()"
+    ((made,),) = await store.fetch(f"SELECT count(*) {ours}")
+    await store.fetch(f"SELECT pg_terminate_backend(pid) {ours}")
+    async with asyncio.timeout(10):
+        while await store.fetch(f"SELECT count(*) {ours}") != [(made,)]:
+            with contextlib.suppress(StorageUnavailable):
+                await store.database.beat()
+            await asyncio.sleep(0.05)
     assert len(await prepared(store, "accept")) > len(await prepared(store, "media"))
     assert await store.fetch("SELECT count(*) FROM messages") == [(0,)]
 
