@@ -1,6 +1,7 @@
 """How is a connection kept, lost and found again? Every wait is bounded: a frozen server is a lost one.
 
-Plans are made once for each connection, use indexes only and join in the order that is written.
+Plans are made once for each connection, use indexes only and join in the order that is written. Which index is decided
+by rows alone: pages that are hot are in memory, and where pages count, all of a small table's are as near as one row.
 """
 
 import asyncio
@@ -32,6 +33,8 @@ SESSION = {
     "join_collapse_limit": "1",
     "default_statistics_target": "10",
     "jit": "off",
+    "seq_page_cost": "0",
+    "random_page_cost": "0",
     "timezone": "UTC",
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "15s",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from storage_service.domain.database import Kind
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission, open_store
 
-MANY = 2_000
+SOME, MANY = 1_300, 2_000
 WORK: tuple[Kind, ...] = ("accept", "turns", "deliveries")
 
 
@@ -35,14 +36,17 @@ async def asked(store: Store, kind: Kind, statement: str) -> list[Any]:
     return await store.database.run(kind, work)
 
 
+async def plan(store: Store, kind: Kind, *, like: str) -> str:
+    """How the one statement that looks like this is run on the connection of that kind of work."""
+    find = f"SELECT name FROM pg_prepared_statements WHERE statement LIKE '{like}'"
+    ((name,),) = await asked(store, kind, find)
+    lines = await asked(store, kind, f'EXPLAIN EXECUTE "{name}" (NULL, NULL)')
+    return "\n".join(line for (line,) in lines)
+
+
 async def plan_of_lanes(store: Store) -> str:
     """How conversations that got a message are found and locked."""
-    find = (
-        "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%FROM conversations c%unnest($1%FOR UPDATE OF c'"
-    )
-    ((name,),) = await asked(store, "accept", find)
-    lines = await asked(store, "accept", f'EXPLAIN EXECUTE "{name}" (NULL, NULL)')
-    return "\n".join(line for (line,) in lines)
+    return await plan(store, "accept", like="%FROM conversations c%unnest($1%FOR UPDATE OF c")
 
 
 async def grow(store: Store) -> None:
@@ -52,6 +56,17 @@ async def grow(store: Store) -> None:
         "updated_at) SELECT :t, 'c' || n, :a, 'whatsapp', 'n' || n, 'nobody', 'agent-1', now(), now() "
         "FROM generate_series(1, :many) AS n",
         t=TENANT, a=ACCOUNT, many=MANY,
+    )  # fmt: skip
+
+
+async def say(store: Store) -> None:
+    """As many messages as a small place has in a week."""
+    await store.execute(
+        "INSERT INTO messages (tenant_id, id, conversation_id, seq, role, text, account_id, chat_id, sender_id, "
+        "reply_to_provider_message_id, provider_at, created_at, correlation_id, traceparent) "
+        "SELECT :t, 'm' || n, 'c' || n % 200, n, 'agent', 'words', :a, 'n' || n % 200, '', '', now(), now(), '', '' "
+        "FROM generate_series(1, :some) AS n",
+        t=TENANT, a=ACCOUNT, some=SOME,
     )  # fmt: skip
 
 
@@ -70,6 +85,16 @@ async def test_a_plan_made_on_empty_tables_is_made_anew_when_they_grew(store: St
     anew = await plan_of_lanes(store)
     assert "Index Scan using conversations_pkey on conversations c" in anew
     assert await counted(store) == MANY + 1
+
+
+async def test_where_there_are_few_messages_too_a_delivery_finds_its_text_by_its_key(store: Store) -> None:
+    heads: Callable[[Any], Awaitable[Any]] = lambda rows: rows.heads([(TENANT, "c1")])  # noqa: E731
+    run: Callable[..., Awaitable[Any]] = store.database.run
+    await run("lease_deliveries", heads)
+    await say(store)
+    await store.database.beat()
+    made = await plan(store, "lease_deliveries", like="%unnest($1%LATERAL%d.reply_to_seq")
+    assert re.search(r"messages_pkey on messages m .*\n.*Index Cond: .*\(id = ", made), made
 
 
 async def test_nobody_waits_for_a_table_that_somebody_else_looks_at(store: Store) -> None:
