@@ -11,7 +11,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,11 @@ CREDENTIALS = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
 ADDRESS = "+14155238886"
 REPEAT_EVERY = 10  # one webhook in ten is delivered twice
 ANSWER_TIMEOUT_SECONDS = 60.0
+# Before the clock starts others write, so many for each message that counts; then all have a moment to learn from it.
+WARM_UP, REST_SECONDS = 0.25, 2.0
+
+
+Script = tuple[int, list[bytes]]  # a person, and what they say
 
 
 @dataclass(slots=True)
@@ -47,12 +52,12 @@ class Load:
     rate: float
 
 
-def prepare(load: Load) -> Iterator[list[bytes]]:
+def prepare(load: Load, people: range) -> Iterator[Script]:
     """Signed requests, person by person, made before the clock starts."""
     channel = registry.channel("whatsapp")
     now = datetime.now(UTC)
     run = f"{random.SystemRandom().getrandbits(40):x}"
-    for person in range(load.messages // load.per_person):
+    for person in people:
         requests = []
         for number in range(load.per_person):
             said = Imitation(
@@ -65,7 +70,7 @@ def prepare(load: Load) -> Iterator[list[bytes]]:
             )
             webhook = channel.imitate(said, Credentials(CREDENTIALS))
             requests.append(client.request_bytes(webhook))
-        yield requests
+        yield person, requests
 
 
 class People:
@@ -80,9 +85,9 @@ class People:
         for _ in range(connections):
             self._pool.put_nowait(await client.connect(self._load.gateway))
 
-    async def saturate(self, scripts: list[list[bytes]]) -> Seen:
+    async def saturate(self, scripts: Iterable[Script]) -> Seen:
         """As many people at once as told; each waits for an answer before the next message."""
-        waiting = iter(enumerate(scripts))
+        waiting = iter(scripts)
 
         async def one_place() -> None:
             for person, script in waiting:
@@ -93,14 +98,14 @@ class People:
         await asyncio.gather(*(one_place() for _ in range(self._load.people_at_once)))
         return self._seen
 
-    async def paced(self, scripts: list[list[bytes]]) -> Seen:
+    async def paced(self, scripts: list[Script]) -> Seen:
         """An open loop: messages at a fixed rate, whoever is next, whether or not answers came."""
         loop = asyncio.get_running_loop()
         began, tasks = loop.time(), []
-        by_number = itertools.chain.from_iterable(itertools.zip_longest(*(enumerate(s) for s in scripts)))
+        by_number = itertools.chain.from_iterable(itertools.zip_longest(*(enumerate(said) for _, said in scripts)))
         for n, (number, request) in enumerate(entry for entry in by_number if entry is not None):
             await asyncio.sleep(max(0.0, began + n / self._load.rate - loop.time()))
-            tasks.append(asyncio.create_task(self._say(n % len(scripts), number, request)))
+            tasks.append(asyncio.create_task(self._say(scripts[n % len(scripts)][0], number, request)))
         await asyncio.gather(*tasks)
         await asyncio.wait_for(self._all_answered(), ANSWER_TIMEOUT_SECONDS)
         return self._seen
@@ -136,15 +141,23 @@ class People:
 
 async def run(load: Load, world_port: int, connections: int) -> dict[str, float]:
     """One load, from the first request to the last answer."""
-    book = ledger.Ledger()
-    server = await instant.serve(book.reply, world_port)
+    books = [ledger.Ledger()]
+
+    def reply(text: str) -> None:
+        books[-1].reply(text)
+
+    server = await instant.serve(reply, world_port)
     await asyncio.to_thread(sys.stdin.readline)  # the system has started and its URL is in the file
     load = replace(load, gateway=Path(load.gateway).read_text()) if "://" not in load.gateway else load
-    people = People(load, book)
-    scripts = list(prepare(load))
+    count = load.messages // load.per_person
+    scripts = list(prepare(load, range(count)))
+    others = prepare(load, range(count, count + max(1, int(count * WARM_UP))))
+    await (await _people(load, books[0], connections)).saturate(others)
+    await asyncio.sleep(REST_SECONDS)
+    books.append(book := ledger.Ledger())
+    people = await _people(load, book, connections)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)  # the bench has noted the costs so far
-    await people.open(connections)
     began = time.perf_counter()
     seen = await (people.paced(scripts) if load.rate else people.saturate(scripts))
     took = time.perf_counter() - began
@@ -164,6 +177,12 @@ async def run(load: Load, world_port: int, connections: int) -> dict[str, float]
         "doubled": book.doubled,
         "inverted": book.inverted,
     }
+
+
+async def _people(load: Load, book: ledger.Ledger, connections: int) -> People:
+    people = People(load, book)
+    await people.open(connections)
+    return people
 
 
 def main() -> None:
