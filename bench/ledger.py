@@ -23,6 +23,11 @@ class Ledger:
     replies: int = 0
     _waiting: dict[tuple[int, int], asyncio.Event] = field(default_factory=dict)
 
+    def clear(self) -> None:
+        self.accepted.clear()
+        self.answered.clear()
+        self.replies = 0
+
     def accept(self, person: int, number: int) -> None:
         self.accepted[person].add(number)
 

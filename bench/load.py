@@ -29,7 +29,6 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 # Before the clock starts others write, so many for each message that counts; then all have a moment to learn from it.
 WARM_UP, REST_SECONDS = 0.25, 2.0
 
-
 Script = tuple[int, list[bytes]]  # a person, and what they say
 
 
@@ -84,6 +83,11 @@ class People:
     async def open(self, connections: int) -> None:
         for _ in range(connections):
             self._pool.put_nowait(await client.connect(self._load.gateway))
+
+    def forget(self) -> None:
+        """What was seen so far does not count."""
+        self._book.clear()
+        self._seen = Seen()
 
     async def saturate(self, scripts: Iterable[Script]) -> Seen:
         """As many people at once as told; each waits for an answer before the next message."""
@@ -141,21 +145,18 @@ class People:
 
 async def run(load: Load, world_port: int, connections: int) -> dict[str, float]:
     """One load, from the first request to the last answer."""
-    books = [ledger.Ledger()]
-
-    def reply(text: str) -> None:
-        books[-1].reply(text)
-
-    server = await instant.serve(reply, world_port)
+    book = ledger.Ledger()
+    server = await instant.serve(book.reply, world_port)
     await asyncio.to_thread(sys.stdin.readline)  # the system has started and its URL is in the file
     load = replace(load, gateway=Path(load.gateway).read_text()) if "://" not in load.gateway else load
     count = load.messages // load.per_person
     scripts = list(prepare(load, range(count)))
     others = prepare(load, range(count, count + max(1, int(count * WARM_UP))))
-    await (await _people(load, books[0], connections)).saturate(others)
+    people = People(load, book)
+    await people.open(connections)
+    await people.saturate(others)
     await asyncio.sleep(REST_SECONDS)
-    books.append(book := ledger.Ledger())
-    people = await _people(load, book, connections)
+    people.forget()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)  # the bench has noted the costs so far
     began = time.perf_counter()
@@ -177,12 +178,6 @@ async def run(load: Load, world_port: int, connections: int) -> dict[str, float]
         "doubled": book.doubled,
         "inverted": book.inverted,
     }
-
-
-async def _people(load: Load, book: ledger.Ledger, connections: int) -> People:
-    people = People(load, book)
-    await people.open(connections)
-    return people
 
 
 def main() -> None:

@@ -88,9 +88,10 @@ async def test_a_plan_made_on_empty_tables_is_made_anew_when_they_grew(store: St
 
 
 async def test_where_there_are_few_messages_too_a_delivery_finds_its_text_by_its_key(store: Store) -> None:
-    heads: Callable[[Any], Awaitable[Any]] = lambda rows: rows.heads([(TENANT, "c1")])  # noqa: E731
-    run: Callable[..., Awaitable[Any]] = store.database.run
-    await run("lease_deliveries", heads)
+    async def heads(rows: Any) -> Any:
+        return await rows.heads([(TENANT, "c1")])
+
+    await store.database.run("lease_deliveries", heads)
     await say(store)
     await store.database.beat()
     made = await plan(store, "lease_deliveries", like="%unnest($1%LATERAL%d.reply_to_seq")
