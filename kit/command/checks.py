@@ -37,7 +37,7 @@ async def everything(**overrides: Any) -> list[Finding]:
         return found
     found += [ok("settings", "valid for all five services"), _data_dir(Path(settings["storage"].data_dir))]
     found += model_health.check_file(settings["llm"])
-    found.append(await check_database(settings["storage"]))
+    found += await check_database(settings["storage"])
     if _anybody_listens(settings):
         found += [await _health(name, each) for name, each in settings.items() if name != "gateway"]
         found += [await _gateway(settings["gateway"]), *await model_health.check_models(settings["llm"])]

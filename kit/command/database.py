@@ -1,17 +1,28 @@
-"""Is the database there and in this version's shape? Storage knows how; this asks it by name."""
+"""Is the database there, in this version's shape and with room for more? Storage knows how; this asks it by name."""
 
 import asyncio
 import importlib
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 from kit import credentials
 from kit.command import services
-from kit.command.findings import Finding, broken, look, ok
+from kit.command.findings import Finding, Level, broken, look, ok
 from kit.command.screen import Mistake, say
 
 ANSWER_SECONDS = 8.0
 SQLITE = "sqlite:///"
+NEARLY_FULL = 0.8  # of what may wait
+
+# What waits, the setting that says how much may, and what shows it.
+LIMITS = {
+    "turns": ("MAX_OPEN_TURNS", "parley turns shows what waits; most often a model that does not answer"),
+    "deliveries": (
+        "MAX_QUEUED_DELIVERIES",
+        "parley deliveries --state queued; most often a provider that takes nothing",
+    ),
+}
 
 
 async def migrate(**overrides: Any) -> None:
@@ -25,13 +36,17 @@ async def migrate(**overrides: Any) -> None:
     say(f"database is at {after}" + (", as it was" if before == after else ""))
 
 
-async def check_database(settings: Any) -> Finding:
-    """Reachable, and migrated."""
-    url = _url(settings)
+async def check_database(settings: Any) -> list[Finding]:
+    """Reachable, migrated, and with room for more."""
     try:
-        at, newest = await _revisions(url)
+        shape = await _shape(_url(settings))
+        return [shape, await _room(settings)] if shape.level is Level.OK else [shape]
     except Mistake as mistake:
-        return broken("database", str(mistake), fix=mistake.fix)
+        return [broken("database", str(mistake), fix=mistake.fix)]
+
+
+async def _shape(url: str) -> Finding:
+    at, newest = await _revisions(url)
     if at is None:
         return look("database", "empty: its tables are made when storage starts", fix="parley migrate, or parley up")
     if at != newest:
@@ -39,12 +54,33 @@ async def check_database(settings: Any) -> Finding:
     return ok("database", f"{'SQLite' if url.startswith(SQLITE) else 'Postgres'}, at {at}")
 
 
+async def _room(settings: Any) -> Finding:
+    """How much waits, and whether more is taken."""
+    limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
+    most = {f"most_{name}": limit for name, limit in limits.items()}
+    open_work = importlib.import_module("storage_service.backends.open_work").open_work
+    waiting = (await _answered(open_work(_url(settings), **most), _url(settings)))._asdict()
+    shown = {name: f"{name} {waiting[name]} of {limit}" for name, limit in limits.items()}
+    fullest = max(limits, key=lambda name: waiting[name] / limits[name])
+    setting, fix = LIMITS[fullest]
+    if waiting[fullest] >= limits[fullest]:
+        return broken("queue", f"full: {shown[fullest]} ({setting}), so webhooks are answered 503", fix=fix)
+    if waiting[fullest] >= limits[fullest] * NEARLY_FULL:
+        text = f"nearly full: {shown[fullest]} ({setting}); then webhooks are answered 503"
+        return look("queue", text, fix=fix)
+    return ok("queue", f"room for more: {shown['turns']}, {shown['deliveries']}")
+
+
 async def _revisions(url: str) -> tuple[str | None, str]:
     """Which migration it is at, and the newest there is."""
+    found: tuple[str | None, str] = await _answered(_schema().revisions(_to_look_at(url)), url)
+    return found
+
+
+async def _answered(question: Awaitable[Any], url: str) -> Any:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            found: tuple[str | None, str] = await _schema().revisions(_to_look_at(url))
-            return found
+            return await question
     except Exception as error:  # hosts whatever a driver raises, and fails closed: as a finding
         file = url.removeprefix(SQLITE)
         fix = f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"

@@ -17,6 +17,7 @@ MAY = {
     "api_keys.py": {"select"},  # Finds out whose key somebody shows.
     "account_health.py": {"select"},  # Counts the accounts of all tenants.
     "drafts.py": {"select"},  # Finds out whose drafts are to be looked at.
+    "open_work.py": {"select", "text"},  # Counts the work of all tenants.
     "listeners.py": {"select"},  # A process listens for accounts of all tenants.
     "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
     "lanes.py": {"text"},  # Conditions only.

@@ -1,0 +1,52 @@
+"""Does the doctor say how much waits, and that nothing more is taken when too much does?"""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from kit.command.database import check_database
+from kit.command.findings import Finding, Level
+from tests.suites.storage.hot import Store
+
+
+async def room(store: Store, turns: int = 100, deliveries: int = 100) -> Finding:
+    settings = SimpleNamespace(
+        database_url=store.url, data_dir=Path(), max_open_turns=turns, max_queued_deliveries=deliveries
+    )
+    shape, queue = await check_database(settings)
+    assert shape.level is Level.OK
+    assert queue.about == "queue"
+    return queue
+
+
+async def two_turns_and_a_delivery(store: Store) -> None:
+    for person in ("ada", "bob", "cy"):
+        await store.hear("hello", person)
+    store.clock.pass_seconds(1)
+    (turn,) = await store.lease(1)
+    await store.commit(turn, "hi")
+
+
+async def test_what_waits_is_counted(store: Store) -> None:
+    assert (await room(store)).found == "room for more: turns 0 of 100, deliveries 0 of 100"
+    await two_turns_and_a_delivery(store)
+    counted = await room(store)
+    assert (counted.level, counted.found) == (Level.OK, "room for more: turns 2 of 100, deliveries 1 of 100")
+
+
+async def test_a_full_queue_is_broken_and_names_the_setting(store: Store) -> None:
+    await two_turns_and_a_delivery(store)
+    turns, deliveries = await room(store, turns=2), await room(store, deliveries=1)
+    assert (turns.level, deliveries.level) == (Level.BROKEN, Level.BROKEN)
+    assert "turns 2 of 2 (MAX_OPEN_TURNS)" in turns.found
+    assert "parley turns" in turns.fix
+    assert "deliveries 1 of 1 (MAX_QUEUED_DELIVERIES)" in deliveries.found
+    assert "parley deliveries" in deliveries.fix
+
+
+async def test_one_that_will_soon_be_full_is_to_be_looked_at(store: Store) -> None:
+    for number in range(4):
+        await store.hear("hello", f"person-{number}")
+    assert (await room(store, turns=6)).level is Level.OK
+    soon = await room(store, turns=5)
+    assert soon.level is Level.LOOK
+    assert "turns 4 of 5 (MAX_OPEN_TURNS)" in soon.found
