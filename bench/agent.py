@@ -19,8 +19,8 @@ from agent_service.settings import Settings
 from bench import agent_own, instant_llm, talks
 from bench.agent_own import Cost
 from bench.agent_wire import Kind, Stand
-from bench.systems import free_port
 from kit.process import calm_collector
+from tests.simulated.wire import free_port
 
 HISTORY: int = Settings.model_fields["agent_history"].default
 ROUNDS, TURNS, OWN_TURNS = 7, 256, 400

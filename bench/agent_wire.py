@@ -15,13 +15,14 @@ from pathlib import Path
 from grpc import aio
 
 from bench import cost, talks
-from bench.systems import Processes, free_port
+from bench.systems import Processes
 from parley.chat.v1.message_pb2 import TURN_STATE_REPLIED
 from parley.storage.v1 import turn_requests_pb2 as turns
 from parley.storage.v1.conversation_service_pb2 import AwaitTurnRequest
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
+from tests.simulated.wire import free_port
 
 TOKEN = "bench-mesh-token-bench-mesh-token"
 METADATA = (("authorization", f"Bearer {TOKEN}"),)

@@ -16,11 +16,12 @@ from rich.table import Table
 from bench.instant import CHAT, OLLAMA
 from bench.model_calls import Direct, Through
 from bench.model_rounds import Cell, Figures, compared
-from bench.systems import Processes, answers, free_port
+from bench.systems import Processes
 from bench.token_streams import TOKENS
 from kit.calling import Mesh
 from kit.process import calm_collector, fastest_loop
 from kit.settings import Settings
+from tests.simulated.wire import free_port
 
 MOST_ADDED_MS, LEAST_TOKENS = 1.5, 5_000
 TOKEN = "bench-mesh-token-bench-mesh-token"
@@ -82,9 +83,9 @@ async def _started(folder: Path) -> AsyncIterator[tuple[Direct, Through, int]]:
     direct, through = Direct(url, most_connections=2 * PACED), Through(mesh.channel("llm"))
     try:
         children.spawn("world", [sys.executable, "-m", "bench.instant", "--port", str(world)], {}, folder)
-        await answers(f"{url}/api/version")
+        await children.answer(f"{url}/api/version")
         children.spawn("llm_service", [sys.executable, "-m", "llm_service"], environment, folder)
-        await answers(f"http://127.0.0.1:{health}/readyz")
+        await children.answer(f"http://127.0.0.1:{health}/readyz")
         yield direct, through, children.pids()["llm_service"]
     finally:
         await through.aclose()

@@ -22,10 +22,11 @@ from rich.table import Table
 
 from bench import instant
 from bench.outgoing import METADATA, TENANT, TOKEN, accounts, queue
-from bench.systems import Processes, free_port
+from bench.systems import Processes
 from kit.ids import new_id
 from parley.sender.v1 import sender_service_pb2, sender_service_pb2_grpc
 from tests.simulated.slack import Slack
+from tests.simulated.wire import free_port
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 SENDS, QUICK_SENDS = 400, 150

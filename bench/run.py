@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import cost, database
-from bench.systems import Place, System, free_port
+from bench.systems import Place, System
+from tests.simulated.wire import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from rich.table import Table
 from bench import instant
 from bench.cost import of_process
 from bench.outgoing import TOKEN, accounts, queue
-from bench.systems import Processes, free_port
+from bench.systems import Processes
+from tests.simulated.wire import free_port
 
 ROUNDS, QUICK_ROUNDS = 5, 3
 SENDS, QUICK_SENDS = 4000, 1500

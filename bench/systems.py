@@ -1,9 +1,9 @@
 """How is a system under test started, found and stopped? Parley in its topologies, and the baselines."""
 
 import asyncio
+import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from typing import Protocol
 import httpx
 
 from bench import load
+from tests.simulated.wire import free_port
 
 START_SECONDS = 60.0
 
@@ -51,15 +52,34 @@ class Processes:
     """Child processes with their output in files."""
 
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    logs: dict[str, Path] = field(default_factory=dict)
 
     def spawn(self, name: str, command: list[str], environment: Mapping[str, str], folder: Path) -> None:
-        with (folder / f"{name}.log").open("ab") as log:
+        self.logs[name] = folder / f"{name}.log"
+        with self.logs[name].open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command, env={**os.environ, **environment}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
     def pids(self) -> dict[str, int]:
         return {name: process.pid for name, process in self.running.items()}
+
+    async def answer(self, url: str) -> None:
+        """Waits until a URL of theirs answers 200. RuntimeError, with the last words, when one of them ended instead;
+        TimeoutError after a minute."""
+        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if (await client.get(url)).status_code == 200:
+                        return
+                self._all_live()
+                await asyncio.sleep(0.1)
+
+    def _all_live(self) -> None:
+        for name, process in self.running.items():
+            if (code := process.poll()) is not None:
+                said = self.logs[name].read_text(errors="replace").strip().splitlines()[-3:]
+                raise RuntimeError("\n".join([f"{name} ended with exit code {code} before it was ready:", *said]))
 
     async def stop(self) -> None:
         for process in self.running.values():
@@ -104,7 +124,7 @@ class ParleyMesh:
         else:
             parley = str(Path(sys.executable).parent / "parley")
             self._children.spawn("parley", [parley, "up"], environment, place.folder)
-        await answers(f"http://127.0.0.1:{http}/readyz")
+        await self._children.answer(f"http://127.0.0.1:{http}/readyz")
         await _in_a_hurry(f"127.0.0.1:{storage}", environment)
         return f"http://127.0.0.1:{http}/webhook/whatsapp"
 
@@ -137,7 +157,7 @@ class Baseline:
             await asyncio.to_thread(self._children.running.pop("schema").wait, 30)
         server = ["-m", "uvicorn", "--factory", f"{self._module}:app", "--port", str(http), "--no-access-log"]
         self._children.spawn("web", [sys.executable, *server, "--log-level", "warning"], environment, place.folder)
-        await answers(f"http://127.0.0.1:{http}/openapi.json")
+        await self._children.answer(f"http://127.0.0.1:{http}/openapi.json")
         for n in range(self._workers):
             worker = [*queue, "worker", "--concurrency", "32", "--queues", "replies"]
             self._children.spawn(f"worker{n}", worker, environment, place.folder)
@@ -148,26 +168,6 @@ class Baseline:
 
     async def stop(self) -> None:
         await self._children.stop()
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def answers(url: str) -> None:
-    """Waits until a URL answers 200; TimeoutError after a minute."""
-    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
-        while True:
-            try:
-                if (await client.get(url)).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.1)
 
 
 async def _in_a_hurry(storage: str, environment: Mapping[str, str]) -> None:
