@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ async def migrate(**overrides: Any) -> None:
 
 async def check_database(settings: Any) -> list[Finding]:
     """Reachable, migrated, and with room for more."""
+    url = _url(settings)
+    limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:
-        shape = await _shape(_url(settings))
-        return [shape, await _room(settings)] if shape.level is Level.OK else [shape]
+        shape = await _shape(url)
+        return [shape, await _room(url, limits)] if shape.level is Level.OK else [shape]
     except Mistake as mistake:
         return [broken("database", str(mistake), fix=mistake.fix)]
 
@@ -54,12 +56,10 @@ async def _shape(url: str) -> Finding:
     return ok("database", f"{'SQLite' if url.startswith(SQLITE) else 'Postgres'}, at {at}")
 
 
-async def _room(settings: Any) -> Finding:
+async def _room(url: str, limits: Mapping[str, int]) -> Finding:
     """How much waits, and whether more is taken."""
-    limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
-    most = {f"most_{name}": limit for name, limit in limits.items()}
-    open_work = importlib.import_module("storage_service.backends.open_work").open_work
-    waiting = (await _answered(open_work(_url(settings), **most), _url(settings)))._asdict()
+    counting = importlib.import_module("storage_service.backends.open_work")
+    waiting = (await _answered(counting.open_work(url, most=max(limits.values())), url))._asdict()
     shown = {name: f"{name} {waiting[name]} of {limit}" for name, limit in limits.items()}
     fullest = max(limits, key=lambda name: waiting[name] / limits[name])
     setting, fix = LIMITS[fullest]

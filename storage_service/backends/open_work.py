@@ -19,13 +19,13 @@ class OpenWork(NamedTuple):
     deliveries: int
 
 
-async def open_work(url: str, *, most_turns: int, most_deliveries: int) -> OpenWork:
+async def open_work(url: str, *, most: int) -> OpenWork:
     """Changes nothing. Raises what the driver raises when the database is away, or has no tables."""
     engine = open_engine(url, pool_size=1)
     try:
         async with engine.connect() as connection:
-            turns = await _counted(connection, col(Turn.id), is_open=OPEN_TURN, most=most_turns)
-            deliveries = await _counted(connection, col(Delivery.id), is_open=OPEN_DELIVERY, most=most_deliveries)
+            turns = await _counted(connection, col(Turn.id), is_open=OPEN_TURN, most=most)
+            deliveries = await _counted(connection, col(Delivery.id), is_open=OPEN_DELIVERY, most=most)
             return OpenWork(turns, deliveries)
     finally:
         await engine.dispose()

@@ -1,17 +1,13 @@
 """Does the doctor say how much waits, and that nothing more is taken when too much does?"""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 from kit.command.database import check_database
 from kit.command.findings import Finding, Level
+from storage_service.settings import Settings
 from tests.suites.storage.hot import Store
 
 
 async def room(store: Store, turns: int = 100, deliveries: int = 100) -> Finding:
-    settings = SimpleNamespace(
-        database_url=store.url, data_dir=Path(), max_open_turns=turns, max_queued_deliveries=deliveries
-    )
+    settings = Settings(database_url=store.url, max_open_turns=turns, max_queued_deliveries=deliveries)
     shape, queue = await check_database(settings)
     assert shape.level is Level.OK
     assert queue.about == "queue"
