@@ -11,10 +11,11 @@ from kit.errors import NotFound, ParleyError, StorageUnavailable
 from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
-from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
+from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.domain import echoes, handing, hearing, media, receipts, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
+from storage_service.domain.handing import GivenTurn
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
 from storage_service.domain.seats import Known, Person, Seat, Sitter, insisting, people, sitters
@@ -35,7 +36,7 @@ MOST_SEATINGS = 3
 RETRY_AFTER = timedelta(seconds=1)
 
 
-class AcceptRows(handing.HandingRows, echoes.EchoRows, Protocol):
+class AcceptRows(handing.HistoryRows, echoes.EchoRows, Protocol):
     """What accepting needs of a transaction."""
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
@@ -59,7 +60,7 @@ class Acceptance:
 
     async def accept(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, workers: Sequence[Ask] = ()
-    ) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
+    ) -> Handed[SubmissionResult | ParleyError, GivenTurn]:
         """Everything in one transaction. Nothing is locked but conversations, in the order of their ids.
 
         New turns go to workers that wait, unless older ones do too.

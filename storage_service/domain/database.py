@@ -10,7 +10,8 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.media_work import FetchingRows
 from storage_service.domain.sweeping import SweepRows
 
-Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "media", "sweep"]
+# "read" is for work that only reads, beside the others.
+Kind = Literal["accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "media", "sweep", "read"]
 Result = TypeVar("Result")
 
 # Told of everything that is durable now, on the loop.

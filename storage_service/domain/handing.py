@@ -1,10 +1,12 @@
 """How does new work reach a worker in the transaction that makes it? Leased before it was ever written as waiting.
 
 What is due at once goes to a worker that has room, when nothing older waits for one. That saves the transaction that
-would find it again, and every index entry that says no more than that it waits.
+would find it again, and every index entry that says no more than that it waits. Where reading is a way to go, what was
+said before a turn is read when its worker takes it: a webhook waits for what must be written, and for nothing else.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -18,30 +20,48 @@ from storage_service.domain.rows import Delivery, Key, Lane, Turn
 from storage_service.domain.turns import Turns
 
 
-class HandingRows(Protocol):
-    """What is read for work that is handed out as it is made."""
+@dataclass(slots=True)
+class GivenTurn:
+    """A turn on its way to its worker."""
 
-    now: datetime
+    turn: LeasedTurn
+    before: Wanted | None = None  # the history that is still to be read
+
+
+class HistoryRows(Protocol):
+    """What is read for turns that were handed out as they were made."""
+
+    at_hand: bool  # whether it costs no way to the database and back
 
     async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
 
 
 async def turns(
-    rows: HandingRows, asks: Sequence[Ask], *, moves: Turns, settings: Mapping[Key, TurnSetting]
-) -> list[list[LeasedTurn]]:
+    rows: HistoryRows, asks: Sequence[Ask], *, moves: Turns, settings: Mapping[Key, TurnSetting]
+) -> list[list[GivenTurn]]:
     """Leases turns that are about to be written and are due now. What was given to each ask."""
-    given: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
+    given: dict[int, list[GivenTurn]] = {id(ask): [] for ask in asks}
     changes = moves.changes
     fresh = [lane for lane in changes.lanes.values() if _may_be_answered(lane, changes, now=moves.now)] if asks else []
     if chosen := share(fresh, asks):
         own = _own(changes)
-        history = await rows.history([_wanted(lane, _new(lane, changes), ask=ask) for lane, ask in chosen])
         for lane, ask in chosen:
             turn = _new(lane, changes)
             moves.hold(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
-            setting = settings[lane.key]
-            given[id(ask)].append(leased.turn(lane, turn, setting=setting, own=own[turn.id], history=history[lane.key]))
+            handed = leased.turn(lane, turn, setting=settings[lane.key], own=own[turn.id], history=())
+            given[id(ask)].append(GivenTurn(handed, _wanted(lane, turn, ask=ask)))
+    if rows.at_hand:
+        await remember(rows, [each for turns in given.values() for each in turns])
     return [given[id(ask)] for ask in asks]
+
+
+async def remember(rows: HistoryRows, given: Sequence[GivenTurn]) -> None:
+    """Reads what was said before them, where that is still to be done."""
+    bare = [(each, each.before) for each in given if each.before]
+    history = await rows.history([before for _, before in bare]) if bare else {}
+    for each, before in bare:
+        leased.remember(each.turn, history[before.tenant_id, before.conversation_id])
+        each.before = None
 
 
 def deliveries(

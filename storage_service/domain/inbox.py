@@ -10,11 +10,12 @@ from parley.chat.v1.message_pb2 import TURN_KIND_SUMMARY
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
-from storage_service.domain import summary_work
+from storage_service.domain import handing, summary_work
 from storage_service.domain.accepting import Acceptance
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, HotRows
 from storage_service.domain.groups import Groups
+from storage_service.domain.handing import GivenTurn
 from storage_service.domain.lessor import Filled, Lessor
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.turn_work import TurnWork
@@ -45,7 +46,7 @@ class Inbox:
         self._summaries = wakeups.summaries
         self._accepts = Groups[Submission, SubmissionResult]("accept", self._accept)
         self._commits = Groups[tuple[str, TurnCommit], Done]("commit", self._commit)
-        self.turns = Lessor[LeasedTurn](self._fill, self._give_back, bell=wakeups.turns)
+        self.turns = Lessor[GivenTurn](self._fill, self._give_back, bell=wakeups.turns)
 
     async def close(self) -> None:
         await self.turns.stop()
@@ -70,7 +71,14 @@ class Inbox:
         return self._pressure.refusal((submission.tenant_id, submission.account_id))
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[LeasedTurn]:
-        return await self.turns.lease(ask, wait_seconds)
+        given = await self.turns.lease(ask, wait_seconds)
+        try:
+            if any(each.before for each in given):
+                await self._database.run("read", lambda rows: handing.remember(rows, given))
+        except BaseException:  # Nobody gets them: the call was cancelled, or nothing can be read.
+            self.turns.take_back(ask.worker_id, given)
+            raise
+        return [each.turn for each in given]
 
     async def commit(self, worker_id: str, items: Sequence[TurnCommit]) -> Sequence[Done]:
         return settled(await self._commits.put([(worker_id, item) for item in items]))
@@ -101,7 +109,7 @@ class Inbox:
         return await self._both(await self._database.run("turns", work), leases, beside=beside)
 
     async def _accept(self, submissions: Sequence[Submission]) -> Sequence[SubmissionResult | ParleyError]:
-        async def work(workers: Sequence[Ask]) -> Handed[SubmissionResult | ParleyError, LeasedTurn]:
+        async def work(workers: Sequence[Ask]) -> Handed[SubmissionResult | ParleyError, GivenTurn]:
             accept = self._acceptance.accept
             return await self._database.run("accept", lambda rows: accept(rows, submissions, workers=workers))
 
@@ -130,18 +138,18 @@ class Inbox:
         instead = dict(zip(lost, found, strict=True))
         return [instead.get(place, each) for place, each in enumerate(done)]
 
-    async def _fill(self, asks: Sequence[Ask]) -> Filled[LeasedTurn]:
+    async def _fill(self, asks: Sequence[Ask]) -> Filled[GivenTurn]:
         """Turns first; then summaries, when it was heard of one and there is room."""
         hoped = self._summaries.hush()
 
-        async def work(rows: HotRows) -> tuple[Filled[LeasedTurn], bool]:
+        async def work(rows: HotRows) -> tuple[Filled[GivenTurn], bool]:
             given = await self._work.lease(rows, asks)
             left = [replace(ask, most=ask.most - len(each)) for ask, each in zip(asks, given, strict=True)]
             more = await summary_work.lease(rows, left) if hoped else [[] for _ in asks]
             full = sum(len(each) for each in more) == sum(ask.most for ask in left)
-            given = [[*turns, *summaries] for turns, summaries in zip(given, more, strict=True)]
-            due_at = None if any(given) else (await rows.next_due()).turn_at
-            return Filled(given, seconds_until(due_at, rows.now)), full
+            both = [[*turns, *summaries] for turns, summaries in zip(given, more, strict=True)]
+            due_at = None if any(both) else (await rows.next_due()).turn_at
+            return Filled([list(map(GivenTurn, each)) for each in both], seconds_until(due_at, rows.now)), full
 
         full = True
         try:
@@ -151,9 +159,9 @@ class Inbox:
                 self._summaries.ring()
         return filled
 
-    async def _give_back(self, worker_id: str, given: Sequence[LeasedTurn]) -> None:
-        turns = [each for each in given if each.kind != TURN_KIND_SUMMARY]
-        summaries = [lease_of(each) for each in given if each.kind == TURN_KIND_SUMMARY]
+    async def _give_back(self, worker_id: str, given: Sequence[GivenTurn]) -> None:
+        turns = [each.turn for each in given if each.turn.kind != TURN_KIND_SUMMARY]
+        summaries = [lease_of(each.turn) for each in given if each.turn.kind == TURN_KIND_SUMMARY]
         if turns:
             await self._database.run("turns", lambda rows: self._work.unlease(rows, turns, worker_id=worker_id))
         if summaries:

@@ -101,6 +101,11 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
     )
 
 
+def remember(turn: LeasedTurn, history: Sequence[Said]) -> None:
+    """What was said before a turn that was leased without it."""
+    turn.history.extend(each.message for each in sorted(history, key=_place))
+
+
 def context(lane: Lane, *, setting: TurnSetting, said: Sequence[Said]) -> LeasedTurn:
     """What a turn would bring, if there were one now."""
     _set(setting, lane)

@@ -21,8 +21,10 @@ from storage_service.domain.turns import Done, Turns
 AnsweredTurns = tuple[Mapping[Key, Lane], Mapping[Key, Turn], Mapping[Key, Answered]]
 
 
-class TurnRows(handing.HandingRows, Protocol):
+class TurnRows(Protocol):
     """What turn work needs of a transaction."""
+
+    now: datetime
 
     async def ready_turns(self, most: int) -> Sequence[Lane]: ...
     async def locked_turns(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Lane], Mapping[Key, Turn]]: ...

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import asyncpg
 
@@ -21,7 +21,7 @@ from storage_service.domain.database import Committed, HotRows, Kind
 
 Result = TypeVar("Result")
 
-KINDS: tuple[Kind, ...] = ("accept", "lease_turns", "turns", "lease_deliveries", "deliveries", "media", "sweep")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class PostgresDatabase:

@@ -20,9 +20,10 @@ TYPES = "SELECT " + ", ".join(f"${place}::{written.table}[]" for place, written 
 # A statement by its name; what is written together, by the names of all of it.
 USUAL: Mapping[Kind, Sequence[str | tuple[str, ...]]] = {
     "accept": (
-        *("seats", "add_contacts", "add_conversations", "lanes_and_settings", "seen", "history"),
+        *("seats", "add_contacts", "add_conversations", "lanes_and_settings", "seen"),
         ("new_messages", "new_turns", "new_raw_payloads", "conversations"),
     ),
+    "read": ("history",),
     "turns": ("answered_turns", ("new_messages", "turns", "new_deliveries", "count_tokens", "conversations")),
     "deliveries": (
         *("locked_deliveries", "paces", "attempts", "early"),

@@ -41,6 +41,8 @@ _columns_of_a_lane, _columns_of_a_delivery = len(LANES.columns), len(DELIVERIES.
 class PostgresRows:
     """The rows of one transaction at one moment."""
 
+    at_hand = False
+
     def __init__(
         self, connection: "asyncpg.Connection[Any]", statements: Statements, *, writes: Writes, now: datetime
     ) -> None:

@@ -44,6 +44,8 @@ _columns_of_a_delivery = len(DELIVERIES.columns)
 class SqliteRows:
     """The rows of one transaction at one moment."""
 
+    at_hand = True
+
     def __init__(
         self, connection: sqlite3.Connection, statements: Statements, *, writes: Writes, now: datetime
     ) -> None:

@@ -16,16 +16,19 @@ from tests.suites.storage.hot import LEASE, Store
 
 
 class Interrupted:
-    """A database after whose work of one kind something happens, before anybody hears of the result."""
+    """A database before or after whose work of one kind something happens, before anybody hears of the result."""
 
     def __init__(self, database: Database, kind: Kind) -> None:
         self._database = database
         self._kind = kind
+        self.first: Callable[[], Awaitable[Any]] = _nothing
         self.then: Callable[[], Any] = lambda: None
         self.runs: list[Kind] = []
 
     async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Any]]) -> Any:
         self.runs.append(kind)
+        if kind == self._kind:
+            await self.first()
         result = await self._database.run(kind, work)
         if kind == self._kind:
             self.then()
@@ -33,6 +36,10 @@ class Interrupted:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
+
+
+async def _nothing() -> None:
+    pass
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, Kind
 from storage_service.domain.delivery_work import DeliveryWork
 from storage_service.domain.events import Events
+from storage_service.domain.handing import remember
 from storage_service.domain.mutations import Mutations
 from storage_service.domain.receipts import record, rows_of
 from storage_service.domain.sealing import Keyring
@@ -184,6 +185,9 @@ class Store:
         """Whoever waits is handed what is made; it stands in `handed`."""
         done: Handed[Any, Any] = await self.database.run(kind, lambda rows: work(rows, items, **asks))
         self.handed = [each for given in done.given for each in given]
+        if kind == "accept":
+            await self.database.run("read", lambda rows: remember(rows, self.handed))
+            self.handed = [each.turn for each in self.handed]
         return done.results
 
     def _stored(self, value: Any) -> Any:

@@ -37,7 +37,7 @@ async def test_a_new_turn_is_leased_by_the_transaction_that_accepts_it(store: St
         database.runs.clear()
         await inbox.accept([submission(1), submission(2)])
         first, second = await call
-    assert database.runs == ["accept"], "no other transaction was needed"
+    assert [kind for kind in database.runs if kind != "read"] == ["accept"], "no other transaction was needed"
     assert [[each.text for each in turn.messages] for turn in (first, second)] == [["text 1"], ["text 2"]]
     assert (first.epoch, first.attempts, first.setting.system_prompt) == (1, 0, "Be kind.")
     assert await store.turn_states() == [("running", "")] * 2

@@ -11,6 +11,7 @@ from storage_service.backends.hot import open_hot
 from storage_service.domain.changes import Changes
 from storage_service.domain.database import HotRows, Kind
 from storage_service.domain.events import Events
+from storage_service.domain.handing import GivenTurn
 from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
@@ -124,7 +125,7 @@ async def test_a_summary_that_never_reached_its_worker_was_no_attempt(store: Sto
     await wanting(store)
     async with running(store) as inbox:
         (job,) = await inbox.lease(an_ask(), 5)
-        inbox.turns.take_back("w1", [job])
+        inbox.turns.take_back("w1", [GivenTurn(job)])
         async with asyncio.timeout(5):
             (again,) = await inbox.lease(an_ask("w2"), 5)
     assert (again.turn_id, again.attempts, again.epoch) == (job.turn_id, 0, 2)
