@@ -1,7 +1,7 @@
 """What does an accepted webhook change? Each message gets its place, once, and a turn that answers it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
-from storage_service.domain.seats import Known, Person, Seat, Sitter, insisting, people, sitters
+from storage_service.domain.seats import Chat, Known, Person, Seat, Sitter, insisting, people, sitters
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
@@ -43,7 +43,7 @@ class AcceptRows(handing.HistoryRows, echoes.EchoRows, Protocol):
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
     async def seat(
         self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
-    ) -> None: ...
+    ) -> Mapping[Chat, str]: ...
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
     async def let_go(self) -> None: ...
 
@@ -91,7 +91,8 @@ class Acceptance:
     async def _locked(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target], handing: bool
     ) -> tuple[Mapping[Sitter, Seat], Lanes, Settings]:
-        """Seats and their lanes. Who finds that the chat was erased before its lock was ours is seated anew."""
+        """Seats and their lanes. Who finds that others made the chat, or erased it, before its lock was ours is seated
+        anew."""
         seats, lanes, settings = await self._held(rows, submissions, targets=targets, handing=handing)
         for _ in range(MOST_SEATINGS - 1):
             if all(_is_theirs(sitter, seats, lanes=lanes) for each in submissions for sitter in insisting(each)):
@@ -117,8 +118,9 @@ class Acceptance:
         missing = {s: seat for s, seat in missing.items() if seat.conversation_id or s[:3] in opened}
         missing = {s: seat for s, seat in missing.items() if seat.account_state != "disabled"}
         if missing:
-            await rows.seat(missing, people(submissions), new_id=self.new_id)
-            seats = {**seats, **await rows.seats(sorted(missing))}
+            made = await rows.seat(missing, people(submissions), new_id=self.new_id)
+            ours = {s: replace(seat, conversation_id=made[s[:3]]) for s, seat in missing.items() if s[:3] in made}
+            seats = {**seats, **ours}  # What others made at the same moment, the next look finds.
         return seats
 
     async def _known(self, rows: AcceptRows, submissions: Sequence[Submission]) -> dict[External, Known | None]:

@@ -13,9 +13,9 @@ from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import Submission
 from storage_service.domain.receipts import ReceiptRows
 from storage_service.domain.rows import Receipt
+from storage_service.domain.seats import Chat
 
-Chat = tuple[str, str, str]  # tenant_id, account_id, chat_id
-External = tuple[str, str, str, str]  # the same, and provider_message_id
+External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from parley.storage.v1.inbox_service_pb2 import Submission
 
-Sitter = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, sender_id
+Chat = tuple[str, str, str]  # tenant_id, account_id, chat_id
+Sitter = tuple[str, str, str, str]  # the same, and sender_id
 
 
 @dataclass(frozen=True, slots=True)

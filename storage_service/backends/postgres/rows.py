@@ -25,13 +25,13 @@ from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
-from storage_service.domain.echoes import Chat, InFlight
+from storage_service.domain.echoes import InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
-from storage_service.domain.seats import Known, Person, Seat, Sitter
+from storage_service.domain.seats import Chat, Known, Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _wanted = attrgetter(*(field.name for field in fields(Wanted)))
@@ -84,7 +84,8 @@ class PostgresRows:
 
     async def seat(
         self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
-    ) -> None:
+    ) -> Mapping[Chat, str]:
+        """The conversations that were made."""
         unknown = {(s[0], s[1], s[3]): (seat, people[s]) for s, seat in missing.items() if seat.contact_id is None}
         if unknown:
             seen = sorted(unknown.items(), key=itemgetter(0))
@@ -98,7 +99,8 @@ class PostgresRows:
                 (*sitter, new_id(), seat.channel, seat.agent_id, seat.prompt_version_id, self.now)
                 for _, (sitter, seat) in sorted(chats_missing.items())
             ]
-            await self._fetch("add_conversations", *columns(rows))
+            return {tuple(row[:3]): row[3] for row in await self._fetch("add_conversations", *columns(rows))}
+        return {}
 
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         await self.begin()

@@ -39,7 +39,7 @@ JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id A
 JOIN contacts p ON p.tenant_id = i.tenant_id AND p.id = i.contact_id AND p.erased_at IS NULL
 ORDER BY k.tenant_id, k.account_id, k.chat_id
 FOR SHARE OF p
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING RETURNING tenant_id, account_id, chat_id, id;
 
 -- lanes: locks conversations
 SELECT {Lane c} FROM conversations c

@@ -23,13 +23,13 @@ from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
-from storage_service.domain.echoes import Chat, InFlight
+from storage_service.domain.echoes import InFlight
 from storage_service.domain.leased import Head, Said
 from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt, Turn
-from storage_service.domain.seats import Known, Person, Seat, Sitter
+from storage_service.domain.seats import Chat, Known, Person, Seat, Sitter
 from storage_service.domain.turn_work import AnsweredTurns
 
 _lane = reader(Lane, LANES)
@@ -72,9 +72,10 @@ class SqliteRows:
 
     async def seat(
         self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
-    ) -> None:
+    ) -> Mapping[Chat, str]:
+        """The conversations that were made."""
         made: dict[Sitter, str] = {}
-        chats_made: set[tuple[str, str, str]] = set()
+        chats_made: dict[Chat, str] = {}
         now = to_micros(self.now)
         for (tenant_id, account_id, chat_id, sender_id), seat in missing.items():
             person = (tenant_id, account_id, "", sender_id)
@@ -87,9 +88,10 @@ class SqliteRows:
                 self._run("add_identity", identity)
             chat = (tenant_id, account_id, chat_id)
             if seat.conversation_id is None and chat not in chats_made:
-                chats_made.add(chat)
-                row = (tenant_id, new_id(), account_id, seat.channel, chat_id, contact_id, seat.agent_id)
+                chats_made[chat] = new_id()
+                row = (tenant_id, chats_made[chat], account_id, seat.channel, chat_id, contact_id, seat.agent_id)
                 self._run("add_conversation", (*row, seat.prompt_version_id, now, now))
+        return chats_made
 
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         return {key: _lane(row) for key, row in self._each("lane", keys)}
