@@ -1,8 +1,10 @@
 """What may an operator set of the storage service?"""
 
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from kit import settings
 from storage_service.domain import defaults
@@ -13,7 +15,6 @@ class Settings(settings.Settings):
 
     database_url: str = Field(
         "",
-        pattern=r"^($|sqlite:///|postgres(ql)?://)",
         description="sqlite:///<path> for one process, postgresql://user@host/name from the first replica on. "
         "Empty: SQLite in DATA_DIR",
     )
@@ -62,3 +63,29 @@ class Settings(settings.Settings):
     parley_test_mutation: Literal["", "fencing", "dedupe", "attempt_record"] = Field(
         "", description="A guard that is taken out, to show that tests miss it. Refused unless PARLEY_ENV is `test`"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if value and (scheme not in {"sqlite", "postgres", "postgresql"} or (scheme == "sqlite" and rest[:1] != "/")):
+            raise ValueError("must be sqlite:///<path> or postgresql://user@host/name; empty is SQLite in DATA_DIR")
+        if scheme == "sqlite":
+            _check_file(rest[1:])
+        else:
+            _check_server(value)
+        return value
+
+
+def _check_file(path: str) -> None:
+    if not path or path.startswith(":memory:") or Path(path).is_dir():
+        raise ValueError("must name a file: sqlite:///<path>, which is sqlite:////… for one from the root")
+    if not Path(path).parent.is_dir():
+        raise ValueError("the folder of the file is missing: make it, or correct the path")
+
+
+def _check_server(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23") from None
