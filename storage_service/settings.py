@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, field_validator
 from kit import settings
 from storage_service.domain import defaults
 
+SQLITE = "sqlite:///"
+
 
 class Settings(settings.Settings):
     """The storage service's own settings, beside those that every service has."""
@@ -67,21 +69,27 @@ class Settings(settings.Settings):
     @field_validator("database_url")
     @classmethod
     def _check_database(cls, value: str) -> str:
-        scheme, _, rest = value.partition("://")
-        if value and (scheme not in {"sqlite", "postgres", "postgresql"} or (scheme == "sqlite" and rest[:1] != "/")):
+        if value and not value.startswith((SQLITE, "postgresql://", "postgres://")):
             raise ValueError("must be sqlite:///<path> or postgresql://user@host/name; empty is SQLite in DATA_DIR")
-        if scheme == "sqlite":
-            _check_file(rest[1:])
+        if value.startswith(SQLITE):
+            _check_file(value.removeprefix(SQLITE))
         else:
             _check_server(value)
         return value
 
 
 def _check_file(path: str) -> None:
-    if not path or path.startswith(":memory:") or Path(path).is_dir():
+    if not path or path.startswith(":memory:") or _is_folder(Path(path)):
         raise ValueError("must name a file: sqlite:///<path>, which is sqlite:////… for one from the root")
-    if not Path(path).parent.is_dir():
-        raise ValueError("the folder of the file is missing: make it, or correct the path")
+    if not _is_folder(Path(path).parent):
+        raise ValueError("the folder of the file is missing, or closed to this user: make it, or correct the path")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # closed to this user, or no name that a file system takes
+        return False
 
 
 def _check_server(url: str) -> None:

@@ -11,6 +11,7 @@ from storage_service.backends.engines import postgres_dsn
 from tests.postgres import Server
 from tests.suites.storage.hot import ACCOUNT, AGENT, START, TENANT, VERSION, Store, a_message, open_store
 
+WAITS_FOR_US = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
 THEIRS = """INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id,
   prompt_version_id, created_at, updated_at) VALUES ($1, 'theirs', $2, 'whatsapp', 'chat-1', 'c', $3, $4, $5, $5)"""
 
@@ -30,7 +31,7 @@ async def test_what_another_replica_is_making_is_waited_for_and_taken(store: Sto
             async with other.transaction():
                 await other.execute(THEIRS, TENANT, ACCOUNT, AGENT, VERSION, START)
                 ours = asyncio.create_task(store.accept(a_message("hi")))
-                while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                while not await other.fetchval(WAITS_FOR_US):
                     await asyncio.sleep(0.01)
             result = await ours
     finally:

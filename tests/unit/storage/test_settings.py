@@ -9,6 +9,7 @@ from storage_service.settings import Settings
 
 FORM = "must be sqlite:///<path> or postgresql://user@host/name; empty is SQLite in DATA_DIR"
 FILE = "must name a file: sqlite:///<path>, which is sqlite:////… for one from the root"
+FOLDER = "the folder of the file is missing, or closed to this user: make it, or correct the path"
 PORT = "has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23"
 
 WRONG = {
@@ -18,7 +19,8 @@ WRONG = {
     "sqlite:///": FILE,
     "sqlite:///:memory:": FILE,
     "sqlite:////": FILE,
-    "sqlite:////no/such/folder/parley.db": "the folder of the file is missing: make it, or correct the path",
+    "sqlite:////no/such/folder/parley.db": FOLDER,
+    f"sqlite:////{'x' * 300}/parley.db": FOLDER,
     "postgresql://user:hunter2@host:five/parley": PORT,
     "postgresql://user:hun#ter2@host/parley": PORT,
     "postgresql://user:hunter2@[host/parley": PORT,
