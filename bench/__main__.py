@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -31,6 +32,13 @@ async def five_processes(shape: run.Shape, folder: Path, store: database.Store) 
 
 async def one_process(shape: run.Shape, folder: Path, store: database.Store) -> list[run.Result]:
     return [await run.measure(ParleyMesh("parley, one process", processes=False), shape, folder, store)]
+
+
+async def long_talks(shape: run.Shape, folder: Path, store: database.Store) -> list[run.Result]:
+    """Each person says ten times as much: a turn brings what was said before."""
+    shape = replace(shape, messages=2 * shape.messages, per_person=10 * shape.per_person)
+    name = f"parley, five, talks of {2 * shape.per_person}"
+    return [await run.measure(ParleyMesh(name, processes=True), shape, folder, store)]
 
 
 async def baselines(folder: Path, store: database.Store) -> list[tuple[str, run.Result]]:
@@ -101,6 +109,7 @@ async def compare(console: Console, folder: Path, *, quick: bool, only: str) -> 
                 for store, name in ((server, "Postgres"), (file, "SQLite")):
                     results += [(name, r) for r in await one_process(saturated, folder, store)]
                     results += [(name, r) for r in await five_processes(saturated, folder, store)]
+                results += [("Postgres", r) for r in await long_talks(saturated, folder, server)]
             console.print(table("saturated: each person waits for the answer, then writes again", results))
             console.print(hops(results))
         if only in ("", "mesh"):

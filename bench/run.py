@@ -18,6 +18,7 @@ class Shape:
     messages: int
     rate: float = 0.0
     people_at_once: int = 256
+    per_person: int = 5
     connections: int = 64
 
 
@@ -65,7 +66,7 @@ async def measure(system: System, shape: Shape, folder: Path, store: database.St
 async def _load(shape: Shape, world_port: int, gate: Path) -> asyncio.subprocess.Process:
     command = [
         *("-m", "bench.load", "--gateway-file", str(gate), "--world-port", str(world_port)),
-        *("--messages", str(shape.messages), "--rate", str(shape.rate)),
+        *("--messages", str(shape.messages), "--per-person", str(shape.per_person), "--rate", str(shape.rate)),
         *("--people-at-once", str(shape.people_at_once), "--connections", str(shape.connections)),
     ]
     pipe = asyncio.subprocess.PIPE

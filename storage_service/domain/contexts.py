@@ -28,10 +28,10 @@ async def _shown(rows: HotRows, key: Key, *, history: int) -> LeasedTurn:
     turn_id = lane.running_turn_id or lane.waiting_turn_id or ""
     turn = (await rows.turns([(lane.tenant_id, turn_id)])).get((lane.tenant_id, turn_id)) if turn_id else None
     if turn is None:
-        said = await rows.history([_wanted(lane, "", first_seq=lane.next_seq, history=history)])
-        return leased.context(lane, setting=settings[key], said=said[key])
-    said = await rows.said([_wanted(lane, turn.id, first_seq=turn.first_seq, history=history)])
-    shown = leased.context(lane, setting=settings[key], said=said[key])
+        before = await rows.history([_wanted(lane, "", first_seq=lane.next_seq, history=history)])
+        return leased.context(lane, setting=settings[key], own=(), before=before[key])
+    heard = (await rows.heard([_wanted(lane, turn.id, first_seq=turn.first_seq, history=history)]))[key]
+    shown = leased.context(lane, setting=settings[key], own=heard.own, before=heard.before)
     shown.turn_id, shown.correlation_id = turn.id, turn.correlation_id
     return shown
 

@@ -15,7 +15,7 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 from storage_service.domain import holding, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Wanted, share
 from storage_service.domain.changes import Changes
-from storage_service.domain.leased import Answered, Head, Said
+from storage_service.domain.leased import Answered, Head, Remembered, Said
 from storage_service.domain.rows import Delivery, Key, Lane, Turn
 from storage_service.domain.turns import Turns
 
@@ -33,7 +33,7 @@ class HistoryRows(Protocol):
 
     at_hand: bool  # whether it costs no way to the database and back
 
-    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Remembered]]: ...
 
 
 async def turns(
@@ -48,7 +48,7 @@ async def turns(
         for lane, ask in chosen:
             turn = _new(lane, changes)
             moves.hold(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
-            handed = leased.turn(lane, turn, setting=settings[lane.key], own=own[turn.id], history=())
+            handed = leased.turn(lane, turn, setting=settings[lane.key], own=own[turn.id])
             given[id(ask)].append(GivenTurn(handed, _wanted(lane, turn, ask=ask)))
     if rows.at_hand:
         await remember(rows, [each for turns in given.values() for each in turns])

@@ -18,17 +18,28 @@ from storage_service.domain.rows import Delivery, Lane, Message, Turn
 from storage_service.domain.summaries import Summary
 from storage_service.domain.words import OWNER, ROLE
 
-# id, seq, role, text, attachments, provider_at, created_at, turn_id, provider_message_id, correlation_id, traceparent
-SAID = 11
+# What a worker learns of a message that was said before its turn: seq, role, text, attachments, created_at. A long
+# conversation brings dozens with each turn, so no more is read of them.
+Remembered = tuple[int, str, str, str | None, datetime]
+# What stands behind these in the row of a message that a turn is to answer: id, turn_id, provider_message_id,
+# correlation_id, traceparent.
+ID = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A remembered message: `own` when the turn is to answer it, else it is history."""
+    """A message that a turn is to answer."""
 
-    own: bool
     message: ChatMessage
     traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is read for a turn: the messages that it is to answer, and what was said before them, in any order."""
+
+    own: Sequence[Said]
+    before: Sequence[Remembered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +65,37 @@ class Answered:
     metadata: Mapping[str, str]
 
 
-def said(row: Sequence[Any], *, own: bool, conversation_id: str, provider_at: datetime, created_at: datetime) -> Said:
+def said(row: Sequence[Any], *, conversation_id: str, provider_at: datetime, created_at: datetime) -> Said:
     message = ChatMessage(
-        id=row[0],
-        seq=row[1],
-        role=ROLE[row[2]],
-        text=row[3],
-        attachments=attachments(row[4]),
-        turn_id=row[7] or "",
-        provider_message_id=row[8] or "",
-        correlation_id=row[9],
+        seq=row[0],
+        role=ROLE[row[1]],
+        text=row[2],
+        attachments=attachments(row[3]),
+        id=row[ID],
+        turn_id=row[6] or "",
+        provider_message_id=row[7] or "",
+        correlation_id=row[8],
         conversation_id=conversation_id,
     )
     put(message.provider_at, provider_at)
     put(message.created_at, created_at)
-    return Said(own, message, row[10])
+    return Said(message, row[9])
 
 
 def said_now(message: Message) -> Said:
     """A message of the turn that is about to be written."""
     at = {"provider_at": message.provider_at, "created_at": message.created_at}
-    what = (message.id, message.seq, message.role, message.text, message.attachments, None, None)
+    what = (message.seq, message.role, message.text, message.attachments, None, message.id)
     about = (message.turn_id, message.provider_message_id, message.correlation_id, message.traceparent)
-    return said((*what, *about), own=True, conversation_id=message.conversation_id, **at)
+    return said((*what, *about), conversation_id=message.conversation_id, **at)
 
 
-def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], history: Sequence[Said]) -> LeasedTurn:
+def turn(
+    lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], before: Sequence[Remembered] = ()
+) -> LeasedTurn:
+    """`before` is what was said before."""
     _set(setting, lane)
-    return LeasedTurn(
+    leased = LeasedTurn(
         tenant_id=lane.tenant_id,
         turn_id=turn.id,
         conversation_id=lane.id,
@@ -89,7 +103,6 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
         expires_at=_stamp(turn.expires_at),
         deadline_at=stamp(turn.deadline_at),
         messages=[each.message for each in sorted(own, key=_spoken_at)],
-        history=[each.message for each in sorted(history, key=_place)],
         setting=setting,
         attempts=turn.attempts - 1,
         correlation_id=turn.correlation_id,
@@ -99,38 +112,45 @@ def turn(lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], h
         kind=TURN_KIND_ANSWER,
         second_try=second_tries.is_one(turn),
     )
+    remember(leased, before)
+    return leased
 
 
-def remember(turn: LeasedTurn, history: Sequence[Said]) -> None:
-    """What was said before a turn that was leased without it."""
-    turn.history.extend(each.message for each in sorted(history, key=_place))
+def remember(turn: LeasedTurn, before: Sequence[Remembered]) -> None:
+    """What was said before a turn, put where its worker reads it."""
+    add = turn.history.add
+    for seq, role, text, attached, created_at in sorted(before, key=_place):
+        message = add(seq=seq, role=ROLE[role], text=text)
+        put(message.created_at, created_at)
+        if attached:
+            message.attachments.extend(attachments(attached))
 
 
-def context(lane: Lane, *, setting: TurnSetting, said: Sequence[Said]) -> LeasedTurn:
+def context(lane: Lane, *, setting: TurnSetting, own: Sequence[Said], before: Sequence[Remembered]) -> LeasedTurn:
     """What a turn would bring, if there were one now."""
     _set(setting, lane)
-    return LeasedTurn(
+    shown = LeasedTurn(
         tenant_id=lane.tenant_id,
         conversation_id=lane.id,
-        messages=[each.message for each in sorted((s for s in said if s.own), key=_spoken_at)],
-        history=[each.message for each in sorted((s for s in said if not s.own), key=_place)],
+        messages=[each.message for each in sorted(own, key=_spoken_at)],
         setting=setting,
         channel=lane.channel,
         kind=TURN_KIND_ANSWER,
     )
+    remember(shown, before)
+    return shown
 
 
-def summary(lane: Lane, job: Summary, *, setting: TurnSetting, history: Sequence[Said]) -> LeasedTurn:
+def summary(lane: Lane, job: Summary, *, setting: TurnSetting, before: Sequence[Remembered]) -> LeasedTurn:
     """It answers nothing: what is to be summarised is its history, and the summary so far stands in the setting."""
     _set(setting, lane)
-    return LeasedTurn(
+    leased = LeasedTurn(
         tenant_id=job.tenant_id,
         turn_id=job.id,
         conversation_id=job.conversation_id,
         epoch=job.epoch,
         expires_at=stamp(job.expires_at),
         deadline_at=stamp(job.deadline_at),
-        history=[each.message for each in history],
         setting=setting,
         attempts=job.attempts - 1,
         correlation_id=job.correlation_id,
@@ -138,6 +158,8 @@ def summary(lane: Lane, job: Summary, *, setting: TurnSetting, history: Sequence
         channel=lane.channel,
         kind=TURN_KIND_SUMMARY,
     )
+    remember(leased, before)
+    return leased
 
 
 def delivery(lane: Lane, head: Head) -> LeasedDelivery:
@@ -182,13 +204,13 @@ def _set(setting: TurnSetting, lane: Lane) -> None:
         setting.model_conversation = ""
 
 
+def _place(said: Remembered) -> int:
+    return said[0]
+
+
 def _spoken_at(said: Said) -> tuple[int, int, int]:
     message = said.message
     return message.provider_at.seconds, message.provider_at.nanos, message.seq
-
-
-def _place(said: Said) -> int:
-    return said.message.seq
 
 
 def _stamp(when: datetime | None) -> Timestamp | None:

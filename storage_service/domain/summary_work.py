@@ -14,7 +14,7 @@ from storage_service.domain.accepting import Lanes, Settings
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import count_tokens
-from storage_service.domain.leased import Said
+from storage_service.domain.leased import Remembered
 from storage_service.domain.rows import Key
 from storage_service.domain.summaries import LEAST_AT_ONCE, NEWEST, Summary
 from storage_service.domain.turns import Done
@@ -31,7 +31,7 @@ class SummaryRows(Protocol):
 
     async def ready(self, most: int) -> Sequence[Summary]: ...
     async def locked(self, keys: Sequence[Key]) -> Mapping[Key, Locked]: ...
-    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Said]]: ...
+    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Remembered]]: ...
     async def late(self, most: int) -> Sequence[Summary]: ...
 
 
@@ -63,9 +63,9 @@ async def lease(rows: SummingRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]
             if job.exhausted or len(old) < LEAST_AT_ONCE:
                 job.end()
                 continue
-            places = {"from_seq": setting.summary_seq, "to_seq": old[-1].message.seq}
+            places = {"from_seq": setting.summary_seq, "to_seq": old[-1][0]}
             job.lease(ask.worker_id, now=rows.now, lease=ask.lease, **places)
-            filled[id(ask)].append(leased.summary(lane, job, setting=setting, history=old))
+            filled[id(ask)].append(leased.summary(lane, job, setting=setting, before=old))
         await rows.write(changes)
     return [filled[id(ask)] for ask in asks]
 

@@ -12,7 +12,7 @@ from storage_service.domain import changing, handing, hearing, leased
 from storage_service.domain.asks import MOST_MESSAGES, Ask, Handed, Wanted, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.last_resort import LastResort
-from storage_service.domain.leased import Answered, Said
+from storage_service.domain.leased import Answered, Heard, Said
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Delivery, Key, Lane, Turn
 from storage_service.domain.turns import Done, Turns
@@ -31,7 +31,7 @@ class TurnRows(Protocol):
     async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns: ...
     async def settings(self, keys: Sequence[Key]) -> Mapping[Key, TurnSetting]: ...
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
-    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]: ...
+    async def heard(self, wanted: Sequence[Wanted]) -> Mapping[Key, Heard]: ...
     async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
     async def write(self, changes: Changes) -> None: ...
 
@@ -54,12 +54,12 @@ class TurnWork:
         turns = await rows.turns(keys)
         settings = await rows.settings([lane.key for lane in lanes])
         wanted = [_wanted(lane, turns[lane.tenant_id, _head(lane)], ask=ask) for lane, ask in chosen]
-        said = await rows.said(wanted)
+        heard = await rows.heard(wanted)
         moves = self._moves(rows.now)
         filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
         for lane, ask in chosen:
             turn = turns[lane.tenant_id, _head(lane)]
-            given = self._give(moves, lane, turn=turn, setting=settings[lane.key], said=said[lane.key], ask=ask)
+            given = self._give(moves, lane, turn=turn, setting=settings[lane.key], heard=heard[lane.key], ask=ask)
             if given is not None:
                 filled[id(ask)].append(given)
         await rows.write(moves.changes)
@@ -149,10 +149,10 @@ class TurnWork:
         return await rows.locked_turns(sorted(set(keys)))
 
     def _give(
-        self, moves: Turns, lane: Lane, *, turn: Turn, setting: TurnSetting, said: Sequence[Said], ask: Ask
+        self, moves: Turns, lane: Lane, *, turn: Turn, setting: TurnSetting, heard: Heard, ask: Ask
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
-        own = [each for each in said if each.own]
+        own = heard.own
         if not hearing.is_the_agents(lane, (each.message.text for each in own)):
             moves.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
             return None
@@ -167,7 +167,7 @@ class TurnWork:
         own = own[:MOST_MESSAGES]
         turn.messages, turn.last_seq = len(own), own[-1].message.seq
         moves.lease(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
-        return leased.turn(lane, turn, setting=setting, own=own, history=[each for each in said if not each.own])
+        return leased.turn(lane, turn, setting=setting, own=own, before=heard.before)
 
     def _split(self, moves: Turns, lane: Lane, *, turn: Turn, own: Sequence[Said]) -> Turn:
         """The first messages go into a turn of their own; what is left waits on. Moving the few is what stays cheap."""

@@ -26,7 +26,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import InFlight
-from storage_service.domain.leased import Head, Said
+from storage_service.domain.leased import Head, Heard, Remembered, Said
 from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
@@ -134,22 +134,27 @@ class PostgresRows:
         """Of lanes that are locked already: to lock them again costs nothing."""
         return (await self.lanes_and_settings(keys))[1]
 
-    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
-        asked = map(_wanted, wanted)
-        found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
-        for row in await self._fetch("said", *columns(asked), MOST_MESSAGES + 1):
-            found[row[0], row[1]].append(_said(row[1], row[2:], own=row[2 + leased.SAID]))
-        return found
+    async def heard(self, wanted: Sequence[Wanted]) -> Mapping[Key, Heard]:
+        found = [(each, list[Said](), list[Remembered]()) for each in wanted]
+        for which, *row in await self._fetch("heard", *columns(map(_wanted, wanted)), MOST_MESSAGES + 1):
+            each, own, before = found[which - 1]
+            if row[leased.ID] is None:
+                before.append((row[0], row[1], row[2], row[3], row[4]))
+            else:
+                about = {"conversation_id": each.conversation_id, "created_at": row[4], "provider_at": row[-1]}
+                own.append(leased.said(row, **about))
+        return {(each.tenant_id, each.conversation_id): Heard(own, before) for each, own, before in found}
 
-    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
-        found: dict[Key, list[Said]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Remembered]]:
+        found: dict[Key, list[Remembered]] = {(each.tenant_id, each.conversation_id): [] for each in wanted}
         asked = [
             (*key, each.first_seq, each.history, each.context_seq)
             for key, each in zip(found, wanted, strict=True)
             if each.first_seq > each.context_seq + 1
         ]
-        for row in await self._by_keys("history", asked):
-            found[row[0], row[1]].append(_said(row[1], row[2:], own=False))
+        said = [found[each[:2]] for each in asked]
+        for which, seq, role, text, attached, created_at in await self._by_keys("history", asked):
+            said[which - 1].append((seq, role, text, attached, created_at))
         return found
 
     async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns:
@@ -280,10 +285,6 @@ class PostgresRows:
     async def _fetch(self, name: str, *values: Any) -> list[Any]:
         found: list[Any] = await self._connection.fetch(self._statements[name], *values)
         return found
-
-
-def _said(conversation_id: str, row: Sequence[Any], *, own: bool) -> Said:
-    return leased.said(row, own=own, conversation_id=conversation_id, provider_at=row[5], created_at=row[6])
 
 
 def _name(receipt: Receipt) -> tuple[str, str]:

@@ -93,42 +93,38 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c, t;
 SELECT {Turn t} FROM turns t
 JOIN unnest($1::text[], $2::text[]) AS k (tenant_id, id) ON t.tenant_id = k.tenant_id AND t.id = k.id;
 
--- said: for each turn its messages, one more than it may take, the last few before, and a reply that came later
-SELECT k.tenant_id, k.conversation_id, m.* FROM
-unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-  AS k (tenant_id, conversation_id, turn_id, first_seq, last_reply_seq, history, context_seq)
+-- heard: the messages that turns are to answer, and the last few before
+SELECT k.which, m.* FROM
+unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY
+  AS k (tenant_id, conversation_id, turn_id, first_seq, last_reply_seq, history, context_seq, which)
 CROSS JOIN LATERAL (
   WITH own AS MATERIALIZED (
-    SELECT o.id, o.seq, o.role, o.text, o.attachments, o.provider_at, o.created_at, o.turn_id, o.provider_message_id,
-           o.correlation_id, o.traceparent
+    SELECT o.seq, o.role, o.text, o.attachments, o.created_at, o.id, o.turn_id, o.provider_message_id,
+           o.correlation_id, o.traceparent, o.provider_at
     FROM messages o
     WHERE o.tenant_id = k.tenant_id AND o.conversation_id = k.conversation_id AND o.seq >= k.first_seq
       AND o.turn_id = k.turn_id
     ORDER BY o.seq LIMIT $8)
-  SELECT own.*, true AS own FROM own
+  SELECT * FROM own
   UNION ALL
-  (SELECT h.id, h.seq, h.role, h.text, h.attachments, h.provider_at, h.created_at, h.turn_id, h.provider_message_id,
-          h.correlation_id, h.traceparent, false
+  (SELECT h.seq, h.role, h.text, h.attachments, h.created_at, NULL, NULL, NULL, NULL, NULL, NULL
    FROM messages h
    WHERE h.tenant_id = k.tenant_id AND h.conversation_id = k.conversation_id
      AND h.seq > k.context_seq AND h.seq < (SELECT max(own.seq) FROM own) AND h.turn_id IS DISTINCT FROM k.turn_id
    ORDER BY h.seq DESC LIMIT k.history)
   UNION ALL
-  SELECT r.id, r.seq, r.role, r.text, r.attachments, r.provider_at, r.created_at, r.turn_id, r.provider_message_id,
-         r.correlation_id, r.traceparent, false
+  SELECT r.seq, r.role, r.text, r.attachments, r.created_at, NULL, NULL, NULL, NULL, NULL, NULL
   FROM messages r
   WHERE r.tenant_id = k.tenant_id AND r.conversation_id = k.conversation_id AND r.seq = k.last_reply_seq
     AND r.seq > (SELECT max(own.seq) FROM own) AND k.history > 0
 ) AS m;
 
--- history: the last few messages before turns that are about to be written
-SELECT k.tenant_id, k.conversation_id, h.* FROM
-unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-  AS k (tenant_id, conversation_id, first_seq, history, context_seq)
+-- history: the last few messages before turns that are about to be written, the newest first
+SELECT k.which, h.* FROM
+unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+  AS k (tenant_id, conversation_id, first_seq, history, context_seq, which)
 CROSS JOIN LATERAL (
-  SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-         m.correlation_id, m.traceparent
-  FROM messages m
+  SELECT m.seq, m.role, m.text, m.attachments, m.created_at FROM messages m
   WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
     AND m.seq > k.context_seq AND m.seq < k.first_seq
   ORDER BY m.seq DESC LIMIT k.history) AS h;
@@ -348,12 +344,11 @@ JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c, s;
 
 -- oldest: the first messages behind a place, up to another
-SELECT k.tenant_id, k.conversation_id, h.* FROM
-unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k (tenant_id, conversation_id, after_seq, last_seq)
+SELECT k.which, h.* FROM
+unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+  AS k (tenant_id, conversation_id, after_seq, last_seq, which)
 CROSS JOIN LATERAL (
-  SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-         m.correlation_id, m.traceparent
-  FROM messages m
+  SELECT m.seq, m.role, m.text, m.attachments, m.created_at FROM messages m
   WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
     AND m.seq > k.after_seq AND m.seq <= k.last_seq
   ORDER BY m.seq LIMIT $5) AS h;

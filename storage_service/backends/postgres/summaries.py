@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from storage_service.backends.postgres.writes import columns
-from storage_service.domain import leased
-from storage_service.domain.leased import Said
+from storage_service.domain.leased import Remembered
 from storage_service.domain.rows import Key
 from storage_service.domain.summaries import MOST_AT_ONCE, Summary
 from storage_service.domain.summary_work import Locked, Stretch
@@ -35,12 +34,13 @@ class PostgresSummaries:
         found = [(Summary(*row[:-1]), row[-1]) for row in await self._fetch("locked_summaries", *columns(keys, of=2))]
         return {(job.tenant_id, job.id): (job, seq) for job, seq in found}
 
-    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Said]]:
-        found: dict[Key, list[Said]] = {(each[0], each[1]): [] for each in stretches}
-        for row in await self._fetch("oldest", *columns(stretches), MOST_AT_ONCE):
-            at = {"provider_at": row[7], "created_at": row[8]}
-            found[row[0], row[1]].append(leased.said(row[2:], own=False, conversation_id=row[1], **at))
-        return found
+    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Remembered]]:
+        found: list[list[Remembered]] = [[] for _ in stretches]
+        for which, seq, role, text, attached, created_at in await self._fetch(
+            "oldest", *columns(stretches), MOST_AT_ONCE
+        ):
+            found[which - 1].append((seq, role, text, attached, created_at))
+        return {(each[0], each[1]): said for each, said in zip(stretches, found, strict=True)}
 
     async def late(self, most: int) -> Sequence[Summary]:
         return [Summary(*row) for row in await self._fetch("late_summaries", self._now, most)]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from storage_service.backends.tables.columns import from_micros, to_micros
 from storage_service.backends.written import Written, times_of
+from storage_service.domain.leased import Remembered
 
 Row = TypeVar("Row")
 
@@ -51,6 +52,12 @@ def binder(row: type, names: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
 def bind(values: Sequence[Any]) -> list[Any]:
     """The same for values of which nobody knows which are times."""
     return [to_micros(value) if isinstance(value, datetime) else value for value in values]
+
+
+def remembered(row: Sequence[Any]) -> Remembered:
+    """What a worker learns of a message that was said before its turn."""
+    seq, role, text, attachments, created_at = row
+    return seq, role, text, attachments, from_micros(created_at)
 
 
 def maybe(micros: int | None) -> datetime | None:

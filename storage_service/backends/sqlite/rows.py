@@ -11,7 +11,7 @@ from typing import Any
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
 from storage_service.backends.sqlite.media import SqliteMedia
-from storage_service.backends.sqlite.reading import maybe, reader
+from storage_service.backends.sqlite.reading import maybe, reader, remembered
 from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
@@ -24,7 +24,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import InFlight
-from storage_service.domain.leased import Head, Said
+from storage_service.domain.leased import Head, Heard, Remembered, Said
 from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.receipts import Target
@@ -116,10 +116,10 @@ class SqliteRows:
         today = day_of(self.now)
         return {each[:2]: chats.setting(row) for each, row in self._each("setting", [(*key, today) for key in keys])}
 
-    async def said(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
-        return {(each.tenant_id, each.conversation_id): self._said(each) for each in wanted}
+    async def heard(self, wanted: Sequence[Wanted]) -> Mapping[Key, Heard]:
+        return {(each.tenant_id, each.conversation_id): self._heard(each) for each in wanted}
 
-    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Said]]:
+    async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Remembered]]:
         return {(each.tenant_id, each.conversation_id): self._before(each) for each in wanted}
 
     async def answered_turns(self, keys: Sequence[Key]) -> AnsweredTurns:
@@ -217,23 +217,21 @@ class SqliteRows:
     async def stopped(self) -> Stopped:
         return Stopped(*self._one("stopped", (to_micros(self.now),)))
 
-    def _said(self, wanted: Wanted) -> list[Said]:
+    def _heard(self, wanted: Wanted) -> Heard:
         chat = (wanted.tenant_id, wanted.conversation_id)
         own = self._all("own", (*chat, wanted.first_seq, wanted.turn_id, MOST_MESSAGES + 1))
-        last_seq = own[-1][1] if own else wanted.first_seq
+        last_seq = own[-1][0] if own else wanted.first_seq
         history = self._all("history", (*chat, last_seq, wanted.turn_id, wanted.history, wanted.context_seq))
         if wanted.history and wanted.last_reply_seq > last_seq:
             history = [*self._all("reply", (*chat, wanted.last_reply_seq)), *history][: wanted.history]
-        mine, before = ((True, row) for row in own), ((False, row) for row in history)
-        return [_as_said(row, chat[1], own=is_own) for is_own, row in (*mine, *before)]
+        return Heard([_said(row, chat[1]) for row in own], [*map(remembered, history)])
 
-    def _before(self, wanted: Wanted) -> list[Said]:
+    def _before(self, wanted: Wanted) -> list[Remembered]:
         if wanted.first_seq <= wanted.context_seq + 1:
             return []
         chat = (wanted.tenant_id, wanted.conversation_id)
         asked = (*chat, wanted.first_seq, wanted.turn_id, wanted.history, wanted.context_seq)
-        rows = self._all("history", asked)
-        return [_as_said(row, wanted.conversation_id, own=False) for row in rows]
+        return [*map(remembered, self._all("history", asked))]
 
     def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(self._statements[name], values)
@@ -261,9 +259,9 @@ def _shared(found: Iterable[tuple[Key, Any]]) -> dict[Key, Lane]:
     return by_item
 
 
-def _as_said(row: Sequence[Any], conversation_id: str, *, own: bool) -> Said:
-    at = {"provider_at": from_micros(row[5]), "created_at": from_micros(row[6])}
-    return leased.said(row, own=own, conversation_id=conversation_id, **at)
+def _said(row: Sequence[Any], conversation_id: str) -> Said:
+    at = {"created_at": from_micros(row[4]), "provider_at": from_micros(row[-1])}
+    return leased.said(row, conversation_id=conversation_id, **at)
 
 
 def _known(row: Sequence[Any]) -> Known:

@@ -57,21 +57,19 @@ LEFT JOIN token_days d ON d.tenant_id = c.tenant_id AND d.day = ?3
 WHERE c.tenant_id = ?1 AND c.id = ?2;
 
 -- own: the messages that a turn is to answer, one more than it may take
-SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-       m.correlation_id, m.traceparent
+SELECT m.seq, m.role, m.text, m.attachments, m.created_at, m.id, m.turn_id, m.provider_message_id, m.correlation_id,
+       m.traceparent, m.provider_at
 FROM messages m
 WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq >= ? AND m.turn_id = ? ORDER BY m.seq LIMIT ?;
 
 -- history: the last messages before a place, and the last reply when it came later
-SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-       m.correlation_id, m.traceparent
+SELECT m.seq, m.role, m.text, m.attachments, m.created_at
 FROM messages m
 WHERE m.tenant_id = ?1 AND m.conversation_id = ?2 AND m.seq > ?6 AND m.seq < ?3 AND m.turn_id IS NOT ?4
 ORDER BY m.seq DESC LIMIT ?5;
 
 -- reply: one message by its place
-SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-       m.correlation_id, m.traceparent
+SELECT m.seq, m.role, m.text, m.attachments, m.created_at
 FROM messages m WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq = ?;
 
 -- answered: for a delivery that is about to be written, its account and the message that it answers
@@ -247,8 +245,7 @@ JOIN conversations c ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
 WHERE s.tenant_id = ? AND s.id = ?;
 
 -- oldest: the first messages behind a place, up to another
-SELECT m.id, m.seq, m.role, m.text, m.attachments, m.provider_at, m.created_at, m.turn_id, m.provider_message_id,
-       m.correlation_id, m.traceparent
+SELECT m.seq, m.role, m.text, m.attachments, m.created_at
 FROM messages m
 WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?;
 

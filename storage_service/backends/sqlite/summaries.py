@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from storage_service.backends.sqlite.reading import reader
-from storage_service.backends.tables.columns import from_micros, to_micros
+from storage_service.backends.sqlite.reading import reader, remembered
+from storage_service.backends.tables.columns import to_micros
 from storage_service.backends.written import SUMMARIES
-from storage_service.domain import leased
-from storage_service.domain.leased import Said
+from storage_service.domain.leased import Remembered
 from storage_service.domain.rows import Key
 from storage_service.domain.summaries import MOST_AT_ONCE, Summary
 from storage_service.domain.summary_work import Locked, Stretch
@@ -29,15 +28,10 @@ class SqliteSummaries:
     async def locked(self, keys: Sequence[Key]) -> Mapping[Key, Locked]:
         return {key: (_summary(row[:-1]), row[-1]) for key in keys for row in self._fetch("summary", key)}
 
-    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Said]]:
-        return {(each[0], each[1]): self._oldest(each) for each in stretches}
+    async def oldest(self, stretches: Sequence[Stretch]) -> Mapping[Key, Sequence[Remembered]]:
+        return {
+            (each[0], each[1]): [*map(remembered, self._fetch("oldest", (*each, MOST_AT_ONCE)))] for each in stretches
+        }
 
     async def late(self, most: int) -> Sequence[Summary]:
         return [_summary(row) for row in self._fetch("late_summaries", (to_micros(self._now), most))]
-
-    def _oldest(self, stretch: Stretch) -> list[Said]:
-        found = []
-        for row in self._fetch("oldest", (*stretch, MOST_AT_ONCE)):
-            at = {"provider_at": from_micros(row[5]), "created_at": from_micros(row[6])}
-            found.append(leased.said(row, own=False, conversation_id=stretch[1], **at))
-        return found

@@ -6,6 +6,7 @@ import pytest
 
 from kit.errors import NotFound
 from kit.ids import new_id
+from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -64,6 +65,19 @@ async def test_it_brings_the_same_as_any_other_lease(store: Store) -> None:
         turn.ClearField("attempts")
         turn.ClearField("expires_at")
     assert handed == leased
+
+
+async def test_of_what_was_said_before_a_worker_learns_what_its_model_reads(store: Store) -> None:
+    """A long conversation brings dozens of messages with each turn: what nobody reads would cost as much again."""
+    await store.hear("before")
+    (first,) = await store.lease()
+    await store.commit(first, "reply")
+    await store.hear("then")
+    (turn,) = await store.lease()
+    told = [{field.name for field, _ in each.ListFields()} for each in turn.history]
+    assert told == [{"seq", "role", "text", "created_at"}] * 2
+    assert turn.history[0].created_at == first.messages[0].created_at
+    assert [(each.seq, each.role) for each in turn.history] == [(1, Role.ROLE_CONTACT), (2, Role.ROLE_AGENT)]
 
 
 async def test_what_waits_already_goes_first(store: Store) -> None:
