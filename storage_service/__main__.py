@@ -111,7 +111,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         await migrate(parts.url)
         await ensure_default(parts.sessions, accounts)
 
-    if not await prepared_when_possible(prepare, lifetime.stopping):
+    if not await prepared_when_possible(parts.url, prepare, stopping=lifetime.stopping):
         return
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
     await hot.database.open(rehearse=True)

@@ -10,6 +10,7 @@ from kit import credentials
 from kit.command import services
 from kit.command.findings import Finding, Level, broken, look, ok
 from kit.command.screen import Mistake, say
+from kit.settings import SettingsError
 
 ANSWER_SECONDS = 8.0
 SQLITE = "sqlite:///"
@@ -81,6 +82,8 @@ async def _answered(question: Awaitable[Any], url: str) -> Any:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await question
+    except SettingsError as wrong:
+        raise Mistake(str(wrong)) from wrong
     except Exception as error:  # hosts whatever a driver raises, and fails closed: as a finding
         file = url.removeprefix(SQLITE)
         fix = f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"

@@ -1,0 +1,96 @@
+"""Does a database that answers, and yet cannot be used, stop the start by what is wrong with it?"""
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from kit.settings import SettingsError
+from storage_service.backends import schema
+from storage_service.backends.unusable import told
+from tests.postgres import Server
+
+NOT_ALLOWED = (
+    "DATABASE_URL: its user may not make tables there, or not use those that are; name the owner of the database, "
+    "or GRANT CREATE ON SCHEMA public TO that user"
+)
+
+
+@pytest.fixture
+def user(postgres_server: Server) -> Iterator[str]:
+    """Somebody who owns nothing: since Postgres 15 they may make no tables in a database of another's."""
+    name = f"t_{uuid.uuid4().hex}"
+    postgres_server.execute(f"CREATE ROLE {name} LOGIN")
+    yield name
+    postgres_server.execute(f"DROP ROLE {name}")
+
+
+def as_user(url: str, user: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}@{parts.hostname}:{parts.port}").geturl()
+
+
+async def refusal(url: str) -> str:
+    """What storage ends with, instead of waiting for better times."""
+    with pytest.raises(SettingsError) as raised:
+        async with asyncio.timeout(10):
+            await schema.prepared_when_possible(url, lambda: schema.migrate(url), stopping=asyncio.Event())
+    return str(raised.value)
+
+
+async def test_a_user_who_may_make_no_tables_is_told_before_and_when_it_is_tried(
+    postgres_server: Server, user: str
+) -> None:
+    url = as_user(postgres_server.fresh(), user)
+    assert await refusal(url) == NOT_ALLOWED
+    with pytest.raises(SettingsError) as raised:
+        await schema.revisions(url)
+    assert str(raised.value) == NOT_ALLOWED
+
+
+async def test_so_is_one_who_may_not_use_the_tables_of_another(postgres_server: Server, user: str) -> None:
+    url = postgres_server.fresh()
+    await schema.migrate(url)
+    assert await refusal(as_user(url, user)) == NOT_ALLOWED
+
+
+async def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "parley.db"
+    file.write_text("Dear diary, this is no database, and has never been one.")
+    assert await refusal(f"sqlite:///{file}") == (
+        f"DATABASE_URL: {file} is no SQLite database; move it away, or name another"
+    )
+    assert file.read_text().startswith("Dear diary"), "nothing of it was touched"
+
+
+async def test_so_is_one_that_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "parley.db"
+    await schema.migrate(f"sqlite:///{file}")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    assert await refusal(f"sqlite:///{file}") == (
+        f"DATABASE_URL: {file} is damaged; move it away, and put a copy of yours in its place"
+    )
+
+
+def test_so_is_one_that_may_only_be_read() -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute("PRAGMA query_only = 1")
+        with pytest.raises(SettingsError) as raised, told("sqlite:////data/parley.db"):
+            connection.execute("CREATE TABLE kept (it)")
+    assert str(raised.value) == "DATABASE_URL: /data/parley.db, or its folder, may not be written by this user"
+
+
+def test_so_is_one_that_may_not_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised, told(f"sqlite:///{tmp_path}"):
+        sqlite3.connect(tmp_path)
+    assert str(raised.value) == f"DATABASE_URL: {tmp_path} may not be opened by this user"
+
+
+def test_what_may_be_better_in_a_moment_is_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError), told("sqlite:///parley.db"):
+        sqlite3.connect(tmp_path / "missing" / "parley.db")
