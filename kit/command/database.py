@@ -4,6 +4,7 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from kit import credentials
@@ -15,6 +16,9 @@ from kit.settings import SettingsError
 ANSWER_SECONDS = 8.0
 SQLITE = "sqlite:///"
 NEARLY_FULL = 0.8  # of what may wait
+MIB = 1024 * 1024
+# Of the disk: what SQLite wants for its log and a checkpoint of it, and what lasts for a day of some messages a second.
+FULL_BYTES, NEARLY_FULL_BYTES = 8 * MIB, 1024 * MIB
 
 # What waits, the setting that says how much may, and what shows it.
 LIMITS = {
@@ -43,7 +47,7 @@ async def check_database(settings: Any) -> list[Finding]:
     limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:
         shape = await _shape(url)
-        return [shape, await _room(url, limits)] if shape.level is Level.OK else [shape]
+        return [shape, *_disk(url), await _room(url, limits)] if shape.level is Level.OK else [shape]
     except Mistake as mistake:
         return [broken("database", str(mistake), fix=mistake.fix)]
 
@@ -55,6 +59,20 @@ async def _shape(url: str) -> Finding:
     if at != newest:
         return broken("database", f"at {at}, this version needs {newest}", fix="parley migrate")
     return ok("database", f"{'SQLite' if url.startswith(SQLITE) else 'Postgres'}, at {at}")
+
+
+def _disk(url: str) -> list[Finding]:
+    """How much SQLite's file can grow. Where Postgres keeps its own is not to be seen from here."""
+    if not url.startswith(SQLITE):
+        return []
+    folder = Path(url.removeprefix(SQLITE)).resolve().parent
+    free = disk_usage(folder).free
+    text, fix = f"{free // MIB:,} MiB free in {folder}", f"make room in {folder}; nothing has to be started again"
+    if free < FULL_BYTES:
+        return [broken("disk", f"full: {text}, so webhooks are answered 503", fix=fix)]
+    if free < NEARLY_FULL_BYTES:
+        return [look("disk", f"nearly full: {text}; then webhooks are answered 503", fix=fix)]
+    return [ok("disk", text)]
 
 
 async def _room(url: str, limits: Mapping[str, int]) -> Finding:

@@ -96,8 +96,10 @@ class _Errors:
         if isinstance(error, IntegrityError):
             return
         if isinstance(error, PoolTimeoutError | OSError | DBAPIError):
-            state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
-            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=state)
+            said = getattr(error, "orig", None)
+            state = str(getattr(said, "sqlstate", None) or "")
+            code = state or str(getattr(said, "sqlite_errorname", ""))
+            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=code)
             raise _meaning(error, state) from None
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from kit import metrics
+from kit import logs, metrics
 from kit.errors import Internal, InvalidField, ParleyError, StorageUnavailable
 from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.rows import SqliteRows
@@ -58,6 +58,7 @@ class SqliteDatabase:
         self._waiting: deque[_Call] = deque()
         self._arrived = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
+        self._lost: str | None = None  # why nothing can be written, as far as SQLite says
         self._size = metrics.commit_group_size.labels(kind="sqlite")
 
     async def beat(self) -> None:
@@ -93,13 +94,17 @@ class SqliteDatabase:
             while calls := await self._take():
                 try:
                     connection = connection or await disk(connect, self._path)
+                    before = connection.total_changes
                     await self._commit(connection, calls, disk=disk)
+                    if connection.total_changes > before:
+                        self._note(None)
                 except sqlite3.Error as error:
                     if connection is not None:
                         await disk(connection.close)
                     connection = None
                     for call in calls:
                         call.error = _meaning(error)
+                    self._note(error)
                 self._settle(calls)
             if connection is not None:
                 await disk(connection.close)
@@ -137,6 +142,18 @@ class SqliteDatabase:
                 break
         await disk(connection.execute, "ROLLBACK" if failed else "COMMIT")
         return failed is None
+
+    def _note(self, error: sqlite3.Error | None) -> None:
+        """One line when nothing can be written, and one when something was again. What only reads says neither: on a
+        full disk it goes on."""
+        why = getattr(error, "sqlite_errorname", "") if error else None
+        if why == self._lost:
+            return
+        self._lost = why
+        if error:
+            logs.get("storage").warning("database.lost", error_type=type(error).__name__, code=why)
+        else:
+            logs.get("storage").info("database.back")
 
     def _settle(self, calls: list[_Call]) -> None:
         for call in calls:

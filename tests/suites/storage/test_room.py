@@ -1,14 +1,21 @@
 """Does the doctor say how much waits, and that nothing more is taken when too much does?"""
 
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kit.command import database
 from kit.command.database import check_database
 from kit.command.findings import Finding, Level
+from storage_service.backends import schema
 from storage_service.settings import Settings
 from tests.suites.storage.hot import Store
 
 
 async def room(store: Store, turns: int = 100, deliveries: int = 100) -> Finding:
     settings = Settings(database_url=store.url, max_open_turns=turns, max_queued_deliveries=deliveries)
-    shape, queue = await check_database(settings)
+    shape, *_, queue = await check_database(settings)
     assert shape.level is Level.OK
     assert queue.about == "queue"
     return queue
@@ -46,3 +53,28 @@ async def test_one_that_will_soon_be_full_is_to_be_looked_at(store: Store) -> No
     soon = await room(store, turns=5)
     assert soon.level is Level.LOOK
     assert "turns 4 of 5 (MAX_OPEN_TURNS)" in soon.found
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "level", "found"),
+    [
+        (7, Level.BROKEN, "full: 7 MiB free in {}, so webhooks are answered 503"),
+        (1023, Level.LOOK, "nearly full: 1,023 MiB free in {}; then webhooks are answered 503"),
+        (1024, Level.OK, "1,024 MiB free in {}"),
+    ],
+)
+async def test_so_is_the_room_on_the_disk_of_an_sqlite_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, level: Level, found: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    await schema.migrate(url)
+    looked: list[Path] = []
+
+    def usage(folder: Path) -> SimpleNamespace:
+        looked.append(folder)
+        return SimpleNamespace(free=free_mib * 1024 * 1024)
+
+    monkeypatch.setattr(database, "disk_usage", usage)
+    _shape, disk, _queue = await check_database(Settings(database_url=url))
+    assert (disk.about, disk.level, disk.found) == ("disk", level, found.format(tmp_path))
+    assert (looked, bool(disk.fix)) == ([tmp_path], level is not Level.OK)
