@@ -103,9 +103,9 @@ async def _answered(question: Awaitable[Any], url: str) -> Any:
     except SettingsError as wrong:
         raise Mistake(str(wrong)) from wrong
     except Exception as error:  # hosts whatever a driver raises, and fails closed: as a finding
-        file = url.removeprefix(SQLITE)
+        file, why = url.removeprefix(SQLITE), importlib.import_module("storage_service.backends.unusable").why
         fix = f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"
-        raise Mistake(f"the database cannot be reached ({type(error).__name__})", fix=fix) from error
+        raise Mistake(f"the database cannot be reached: {why(error)}", fix=fix) from error
 
 
 def _to_look_at(url: str) -> str:

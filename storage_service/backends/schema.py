@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from kit import logs
 from kit.errors import StorageUnavailable
 from storage_service.backends.engines import is_postgres, open_engine
-from storage_service.backends.unusable import not_allowed, told
+from storage_service.backends.unusable import not_allowed, told, why
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nothing else in the database uses; replicas that start together queue behind it.
@@ -53,7 +53,7 @@ async def prepared_when_possible(url: str, prepare: Callable[[], Awaitable[None]
         except GONE as error:
             if isinstance(error, DBAPIError) and type(error) not in AWAY:
                 raise
-            logs.get("storage").warning("database.away", error_type=type(error).__name__)
+            logs.get("storage").warning("database.away", error_type=type(error).__name__, reason=why(error))
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(1.0, wait_seconds * 2)
         else:

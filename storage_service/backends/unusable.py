@@ -1,9 +1,13 @@
-"""What is wrong with a database that answers, and yet cannot be used?"""
+"""What is wrong with a database that cannot be used? In words that help, and never its own: they may quote a row.
+
+Some of it is as wrong as a wrong setting, and ends the start. The rest may pass, so storage waits, and says what for.
+"""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gaierror
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -11,9 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from kit.settings import SettingsError
 from storage_service.backends.engines import is_postgres, sqlite_path
 
+Code = str | int
+
 # Of Postgres by SQLSTATE (its manual, appendix A), of SQLite by result code (sqlite.org/rescode.html).
 NOT_ALLOWED = asyncpg.InsufficientPrivilegeError.sqlstate
-WRONG: dict[str | int, str] = {
+WRONG: dict[Code, str] = {
     NOT_ALLOWED: (
         "its user may not make tables there, or not use those that are; name the owner of the database, "
         "or GRANT CREATE ON SCHEMA public TO that user"
@@ -23,6 +29,23 @@ WRONG: dict[str | int, str] = {
     sqlite3.SQLITE_READONLY: "{file}, or its folder, may not be written by this user",
     sqlite3.SQLITE_CANTOPEN: "{file} may not be opened by this user",
 }
+MAY_PASS: dict[Code, str] = {
+    asyncpg.InvalidCatalogNameError.sqlstate: "it does not exist; make it (createdb), or correct its name",
+    asyncpg.InvalidPasswordError.sqlstate: "the password is refused",
+    asyncpg.InvalidAuthorizationSpecificationError.sqlstate: (
+        "the user is refused: there is none of that name, or pg_hba.conf does not let it in"
+    ),
+    asyncpg.TooManyConnectionsError.sqlstate: "no connection is free: max_connections of Postgres is too small",
+    asyncpg.CannotConnectNowError.sqlstate: "it is starting, or stopping",
+    asyncpg.DiskFullError.sqlstate: "its disk is full",
+    sqlite3.SQLITE_FULL: "its disk is full",
+    sqlite3.SQLITE_BUSY: "another process has the file",
+}
+ON_THE_WAY: tuple[tuple[type[Exception], str], ...] = (
+    (ConnectionRefusedError, "nothing listens at its host and port"),
+    (gaierror, "its host has no address"),
+    (TimeoutError, "it does not answer in time"),
+)
 
 
 @contextmanager
@@ -31,7 +54,7 @@ def told(url: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error, asyncpg.PostgresError) as error:
-        code = _code(error.orig if isinstance(error, DBAPIError) else error)
+        code = _code(error)
         if code in WRONG and not _may_come(code, url):
             raise _wrong(code, url) from None
         raise
@@ -42,17 +65,24 @@ def not_allowed(url: str) -> SettingsError:
     return _wrong(NOT_ALLOWED, url)
 
 
-def _wrong(code: str | int, url: str) -> SettingsError:
+def why(error: BaseException) -> str:
+    """What keeps a database from being used, as far as it is known; else the kind of the error."""
+    on_the_way = (words for kind, words in ON_THE_WAY if isinstance(error, kind))
+    return MAY_PASS.get(_code(error)) or next(on_the_way, type(error).__name__)
+
+
+def _wrong(code: Code, url: str) -> SettingsError:
     file = "" if is_postgres(url) else sqlite_path(url)
     return SettingsError("DATABASE_URL: " + WRONG[code].format(file=file))
 
 
-def _may_come(code: str | int, url: str) -> bool:
+def _may_come(code: Code, url: str) -> bool:
     """A file that is not there yet: its folder may be mounted late."""
     return code == sqlite3.SQLITE_CANTOPEN and not Path(sqlite_path(url)).exists()
 
 
-def _code(error: BaseException | None) -> str | int:
+def _code(error: BaseException) -> Code:
     """Of a result code the lowest byte is the kind; the rest says more of it."""
-    result = getattr(error, "sqlite_errorcode", None)
-    return str(getattr(error, "sqlstate", "")) if result is None else int(result) & 0xFF
+    said = error.orig if isinstance(error, DBAPIError) else error
+    result = getattr(said, "sqlite_errorcode", None)
+    return str(getattr(said, "sqlstate", "")) if result is None else int(result) & 0xFF

@@ -14,6 +14,7 @@ import asyncpg
 
 from kit import logs
 from kit.errors import Internal, ParleyError, StorageUnavailable
+from storage_service.backends.unusable import why
 
 Result = TypeVar("Result")
 Connection = "asyncpg.Connection[Any]"
@@ -120,7 +121,7 @@ class Link:
         self._drop()
         self._not_before = asyncio.get_running_loop().time() + self._wait_seconds
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
-        logs.get("storage").warning("database.lost", error_type=type(error).__name__)
+        logs.get("storage").warning("database.lost", error_type=type(error).__name__, reason=why(error))
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

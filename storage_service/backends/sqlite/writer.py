@@ -23,6 +23,7 @@ from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.rows import SqliteRows
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
+from storage_service.backends.unusable import why
 from storage_service.domain.changes import Changes
 from storage_service.domain.database import Committed, HotRows, Kind
 
@@ -58,7 +59,7 @@ class SqliteDatabase:
         self._waiting: deque[_Call] = deque()
         self._arrived = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
-        self._lost: str | None = None  # why nothing can be written, as far as SQLite says
+        self._lost: str | None = None  # what SQLite says while nothing can be written
         self._size = metrics.commit_group_size.labels(kind="sqlite")
 
     async def beat(self) -> None:
@@ -146,12 +147,13 @@ class SqliteDatabase:
     def _note(self, error: sqlite3.Error | None) -> None:
         """One line when nothing can be written, and one when something was again. What only reads says neither: on a
         full disk it goes on."""
-        why = getattr(error, "sqlite_errorname", "") if error else None
-        if why == self._lost:
+        code = getattr(error, "sqlite_errorname", "") if error else None
+        if code == self._lost:
             return
-        self._lost = why
+        self._lost = code
         if error:
-            logs.get("storage").warning("database.lost", error_type=type(error).__name__, code=why)
+            said = {"error_type": type(error).__name__, "code": code, "reason": why(error)}
+            logs.get("storage").warning("database.lost", **said)
         else:
             logs.get("storage").info("database.back")
 

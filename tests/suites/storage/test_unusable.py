@@ -11,7 +11,8 @@ import pytest
 
 from kit.settings import SettingsError
 from storage_service.backends import schema
-from storage_service.backends.unusable import told
+from storage_service.backends.schema import GONE
+from storage_service.backends.unusable import told, why
 from tests.postgres import Server
 
 NOT_ALLOWED = (
@@ -89,6 +90,43 @@ def test_so_is_one_that_may_not_be_opened(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as raised, told(f"sqlite:///{tmp_path}"):
         sqlite3.connect(tmp_path)
     assert str(raised.value) == f"DATABASE_URL: {tmp_path} may not be opened by this user"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"path": "/t_none"}, "it does not exist; make it (createdb), or correct its name"),
+        (
+            {"netloc": "t_nobody@{host}:{port}"},
+            "the user is refused: there is none of that name, or pg_hba.conf does not let it in",
+        ),
+        ({"netloc": "{user}@{host}:1"}, "nothing listens at its host and port"),
+        ({"netloc": "{user}@no-such-host.invalid:{port}"}, "its host has no address"),
+    ],
+)
+async def test_one_that_may_be_there_later_is_waited_for_and_the_reason_told(
+    postgres_server: Server, change: dict[str, str], words: str
+) -> None:
+    parts = urlsplit(postgres_server.fresh())
+    named = {"user": parts.username or "", "host": parts.hostname or "", "port": str(parts.port)}
+    url = parts._replace(**{name: value.format(**named) for name, value in change.items()}).geturl()
+    stopping, prepared = asyncio.Event(), asyncio.Event()
+
+    async def prepare() -> None:
+        prepared.set()
+        await schema.migrate(url)
+
+    waiting = asyncio.create_task(schema.prepared_when_possible(url, prepare, stopping=stopping))
+    await prepared.wait()
+    with pytest.raises(GONE) as raised:
+        await schema.revisions(url)
+    assert why(raised.value) == words
+    stopping.set()
+    assert not await waiting
+
+
+def test_what_nobody_knows_is_told_by_its_kind() -> None:
+    assert why(RuntimeError("a row's own words")) == "RuntimeError"
 
 
 def test_what_may_be_better_in_a_moment_is_waited_for(tmp_path: Path) -> None:
