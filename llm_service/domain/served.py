@@ -81,7 +81,7 @@ class Served:
             state.set(_STATES[to])
             metrics.llm_breaker_transitions.labels(backend=self.name, model=model, to=to.value).inc()
             level = log.info if to is State.CLOSED else log.warning
-            level("llm.breaker", backend=self.name, model=model, to=to.value)
+            level("llm.breaker", backend=self.name, model=model, state=to.value)
 
         return heard
 

@@ -17,6 +17,7 @@ BANNER = re.compile(r"#\s*[-=#*~_]{4,}")
 SKIPS = {"skip", "skipif", "xfail", "importorskip"}
 SENTENCE_WORDS = 3
 LOGGED = {"debug", "info", "warning", "error", "say"}
+EVENT = re.compile(r"[a-z_]+\.[a-z_]+$")
 # Names of log fields that hold numbers, flags or an exception, which are shown under any name.
 NUMBERS = {"asks", "attempt", "called", "count", "deliveries", "epoch", "exc_info", "failures", "listeners", "messages"}
 NUMBERS |= {"more_than", "output_tokens", "part", "parts", "pid", "seconds", "segments", "size_bytes", "turns"}
@@ -83,9 +84,11 @@ def log_lines_show_what_they_name(module: Module) -> Iterator[str]:
 
 
 def _is_log_line(call: ast.Call) -> bool:
-    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    event = call.args[0] if called in LOGGED and call.args else None
-    return isinstance(event, ast.Constant) and isinstance(event.value, str) and "." in event.value
+    """Also one whose level was chosen before: a bare name that is called with an event."""
+    called = call.func
+    is_logger = getattr(called, "id", "").islower() or getattr(called, "attr", "") in LOGGED
+    event = call.args[0] if is_logger and call.args else None
+    return isinstance(event, ast.Constant) and isinstance(event.value, str) and bool(EVENT.match(event.value))
 
 
 def _words(name: str) -> list[str]:

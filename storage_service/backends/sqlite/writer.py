@@ -152,8 +152,8 @@ class SqliteDatabase:
             return
         self._lost = code
         if error:
-            said = {"error_type": type(error).__name__, "code": code, "reason": why(error)}
-            logs.get("storage").warning("database.lost", **said)
+            kind, reason = type(error).__name__, why(error)
+            logs.get("storage").warning("database.lost", error_type=kind, code=code, reason=reason)
         else:
             logs.get("storage").info("database.back")
 
