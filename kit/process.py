@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from kit import logs, settings, tracing
+from kit import logs, open_files, settings, tracing
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
 from kit.settings import Settings, SettingsError
@@ -27,6 +27,7 @@ def run(service: str, settings_class: type[AnySettings], *, serve: Serve[AnySett
         logs.configure(loaded, service)
         tracing.configure(loaded.otel_exporter_otlp_endpoint, service, sampled=loaded.otel_traces_sampler_arg)
         calm_collector()
+        open_files.ask_for_many()
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
             runner.run(_serve(service, loaded, serve=serve))
     except SettingsError as wrong:

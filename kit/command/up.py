@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from kit import addresses, credentials, logs, process, tracing
+from kit import addresses, credentials, logs, open_files, process, tracing
 from kit.command import mesh, model_health, reaching, sandbox, services
 from kit.command.ports import Port, require_free
 from kit.command.screen import Mistake, say
@@ -43,6 +43,7 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
     if processes:
         return uvloop.run(_beside(beside, mesh.run_apart(_options(settings, overrides), when_ready)))
     process.calm_collector()
+    open_files.ask_for_many()
     return uvloop.run(_beside(beside, mesh.run_here(settings, when_ready)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import metrics
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
 from kit.settings import SettingsError
@@ -89,9 +90,10 @@ async def test_monitoring_tells_alive_from_ready_and_shows_metrics() -> None:
     assert (await fetched(port, "/readyz?verbose"))[0] == 200
     lifetime.stop()
     assert (await fetched(port, "/readyz"))[0] == 503
+    metrics.messages_accepted.labels(channel="monitored", result="accepted").inc()
     status, text = await fetched(port, "/metrics")
     assert status == 200
-    assert "parley_messages_accepted_total" in text
+    assert 'parley_messages_accepted_total{channel="monitored",result="accepted"} 1.0' in text
     assert (await fetched(port, "/other"))[0] == 404
     with pytest.raises(SettingsError, match="METRICS_PORT: cannot listen"):
         await Monitoring(lifetime, "other").start("127.0.0.1", port)
