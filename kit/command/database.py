@@ -47,7 +47,7 @@ async def check_database(settings: Any) -> list[Finding]:
     limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:
         shape = await _shape(url)
-        return [shape, *_disk(url), await _room(url, limits)] if shape.level is Level.OK else [shape]
+        return [shape, await _disk(url), await _room(url, limits)] if shape.level is Level.OK else [shape]
     except Mistake as mistake:
         return [broken("database", str(mistake), fix=mistake.fix)]
 
@@ -61,18 +61,26 @@ async def _shape(url: str) -> Finding:
     return ok("database", f"{'SQLite' if url.startswith(SQLITE) else 'Postgres'}, at {at}")
 
 
-def _disk(url: str) -> list[Finding]:
-    """How much SQLite's file can grow. Where Postgres keeps its own is not to be seen from here."""
-    if not url.startswith(SQLITE):
-        return []
-    folder = Path(url.removeprefix(SQLITE)).resolve().parent
+async def _disk(url: str) -> Finding:
+    """Where Postgres keeps its files is not to be seen from here, so it is tried."""
+    if url.startswith(SQLITE):
+        return _disk_of(Path(url.removeprefix(SQLITE)))
+    trying = importlib.import_module("storage_service.backends.write_probe")
+    obstacle = await _answered(trying.obstacle(url), url)
+    text, fix = f"nothing can be written: {obstacle}, so webhooks are answered 503", "see the log of Postgres"
+    return broken("disk", text, fix=fix) if obstacle else ok("disk", "Postgres takes what is written")
+
+
+def _disk_of(file: Path) -> Finding:
+    """How much SQLite's file can grow."""
+    folder = file.resolve().parent
     free = disk_usage(folder).free
     text, fix = f"{free // MIB:,} MiB free in {folder}", f"make room in {folder}; nothing has to be started again"
     if free < FULL_BYTES:
-        return [broken("disk", f"full: {text}, so webhooks are answered 503", fix=fix)]
+        return broken("disk", f"full: {text}, so webhooks are answered 503", fix=fix)
     if free < NEARLY_FULL_BYTES:
-        return [look("disk", f"nearly full: {text}; then webhooks are answered 503", fix=fix)]
-    return [ok("disk", text)]
+        return look("disk", f"nearly full: {text}; then webhooks are answered 503", fix=fix)
+    return ok("disk", text)
 
 
 async def _room(url: str, limits: Mapping[str, int]) -> Finding:

@@ -10,6 +10,7 @@ from kit.command.database import check_database
 from kit.command.findings import Finding, Level
 from storage_service.backends import schema
 from storage_service.settings import Settings
+from tests.postgres import Server
 from tests.suites.storage.hot import Store
 
 
@@ -53,6 +54,21 @@ async def test_one_that_will_soon_be_full_is_to_be_looked_at(store: Store) -> No
     soon = await room(store, turns=5)
     assert soon.level is Level.LOOK
     assert "turns 4 of 5 (MAX_OPEN_TURNS)" in soon.found
+
+
+async def test_a_postgres_that_takes_no_writes_is_found_by_writing(postgres_server: Server) -> None:
+    url = postgres_server.fresh()
+    await schema.migrate(url)
+    _shape, disk, _queue = await check_database(Settings(database_url=url))
+    assert (disk.about, disk.level, disk.found) == ("disk", Level.OK, "Postgres takes what is written")
+    name = url.rpartition("/")[2]
+    postgres_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    _shape, disk, _queue = await check_database(Settings(database_url=url))
+    assert (disk.about, disk.level) == ("disk", Level.BROKEN)
+    assert disk.found == (
+        "nothing can be written: it takes no writes: a standby, or read-only by its settings, "
+        "so webhooks are answered 503"
+    )
 
 
 @pytest.mark.parametrize(

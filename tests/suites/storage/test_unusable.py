@@ -13,6 +13,7 @@ from kit.settings import SettingsError
 from storage_service.backends import schema
 from storage_service.backends.schema import GONE
 from storage_service.backends.unusable import told, why
+from storage_service.backends.write_probe import obstacle
 from tests.postgres import Server
 
 NOT_ALLOWED = (
@@ -123,6 +124,12 @@ async def test_one_that_may_be_there_later_is_waited_for_and_the_reason_told(
     assert why(raised.value) == words
     stopping.set()
     assert not await waiting
+
+
+async def test_who_may_not_try_to_write_a_table_is_believed_to_write(postgres_server: Server, user: str) -> None:
+    url = postgres_server.fresh()
+    postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {urlsplit(url).path[1:]} FROM PUBLIC")
+    assert await obstacle(as_user(url, user)) == ""
 
 
 def test_what_nobody_knows_is_told_by_its_kind() -> None:
