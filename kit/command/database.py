@@ -36,7 +36,12 @@ async def migrate(**overrides: Any) -> None:
     credentials.make_data_dir(settings)
     url = _url(settings)
     before, _ = await _revisions(url)
-    await _schema().migrate(url)
+    try:
+        await _schema().migrate(url)
+    except Exception as error:
+        if known := _unusable().known(error):
+            raise Mistake(f"nothing was changed: {known}", fix=_fix(url)) from error
+        raise  # A fault of ours, to be seen whole.
     after, _ = await _revisions(url)
     say(f"database is at {after}" + (", as it was" if before == after else ""))
 
@@ -111,9 +116,12 @@ async def _answered(question: Awaitable[Any], url: str) -> Any:
     except SettingsError as wrong:
         raise Mistake(str(wrong)) from wrong
     except Exception as error:  # hosts whatever a driver raises, and fails closed: as a finding
-        file, why = url.removeprefix(SQLITE), importlib.import_module("storage_service.backends.unusable").why
-        fix = f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"
-        raise Mistake(f"the database cannot be reached: {why(error)}", fix=fix) from error
+        raise Mistake(f"the database cannot be reached: {_unusable().why(error)}", fix=_fix(url)) from error
+
+
+def _fix(url: str) -> str:
+    file = url.removeprefix(SQLITE)
+    return f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"
 
 
 def _to_look_at(url: str) -> str:
@@ -129,3 +137,7 @@ def _url(settings: Any) -> str:
 
 def _schema() -> Any:
     return importlib.import_module("storage_service.backends.schema")
+
+
+def _unusable() -> Any:
+    return importlib.import_module("storage_service.backends.unusable")

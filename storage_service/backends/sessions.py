@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kit import logs
 from kit.errors import AlreadyExists, Internal, InvalidField, ParleyError, StorageUnavailable
 from storage_service.backends.rows import Rows, Who
+from storage_service.backends.unusable import why
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class _Errors:
             said = getattr(error, "orig", None)
             state = str(getattr(said, "sqlstate", None) or "")
             code = state or str(getattr(said, "sqlite_errorname", ""))
-            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=code)
+            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=code, reason=why(error))
             raise _meaning(error, state) from None
 
 

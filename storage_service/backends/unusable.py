@@ -68,8 +68,13 @@ def not_allowed(url: str) -> SettingsError:
 
 def why(error: BaseException) -> str:
     """What keeps a database from being used, as far as it is known; else the kind of the error."""
+    return known(error) or type(error).__name__
+
+
+def known(error: BaseException) -> str:
+    """The same; empty when it is not known, and so perhaps a fault of ours."""
     on_the_way = (words for kind, words in ON_THE_WAY if isinstance(error, kind))
-    return MAY_PASS.get(_code(error)) or next(on_the_way, type(error).__name__)
+    return MAY_PASS.get(_code(error)) or next(on_the_way, "")
 
 
 def _wrong(code: Code, url: str) -> SettingsError:

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from kit.command import database
-from kit.command.database import check_database
+from kit.command.database import check_database, migrate
 from kit.command.findings import Finding, Level
+from kit.command.screen import Mistake
 from storage_service.backends import schema
 from storage_service.settings import Settings
 from tests.postgres import Server
@@ -54,6 +55,16 @@ async def test_one_that_will_soon_be_full_is_to_be_looked_at(store: Store) -> No
     soon = await room(store, turns=5)
     assert soon.level is Level.LOOK
     assert "turns 4 of 5 (MAX_OPEN_TURNS)" in soon.found
+
+
+async def test_one_that_takes_no_writes_is_not_migrated_and_a_person_told_why(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_server.fresh()
+    postgres_server.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(Mistake, match=r"^nothing was changed: it takes no writes"):
+        await migrate()
 
 
 async def test_a_postgres_that_takes_no_writes_is_found_by_writing(postgres_server: Server) -> None:
