@@ -40,7 +40,7 @@ async def migrate(**overrides: Any) -> None:
         await _schema().migrate(url)
     except Exception as error:
         if known := _unusable().known(error):
-            raise Mistake(f"nothing was changed: {known}", fix=_fix(url)) from error
+            raise Mistake(f"the database cannot be migrated: {known}", fix=_fix(url)) from error
         raise  # A fault of ours, to be seen whole.
     after, _ = await _revisions(url)
     say(f"database is at {after}" + (", as it was" if before == after else ""))
