@@ -4,12 +4,11 @@ Many shells begin with 1,024 (macOS: 256) and let a process have more if it asks
 none for the calls to models and providers.
 """
 
+import sys
 from contextlib import suppress
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]  # looked at where it is used
 
 # What is asked for; macOS gives no more than the second, whatever it says.
 MANY = (65_536, 10_240)
@@ -17,8 +16,8 @@ MANY = (65_536, 10_240)
 
 def ask_for_many() -> None:
     """As many as the system gives, up to what anybody needs."""
-    if resource is None:
-        return
+    if sys.platform == "win32":
+        return  # it has no such limit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for most in MANY:
         wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)

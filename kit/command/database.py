@@ -121,7 +121,11 @@ async def _answered(question: Awaitable[Any], url: str) -> Any:
 
 def _fix(url: str) -> str:
     file = url.removeprefix(SQLITE)
-    return f"may this user write {file}?" if url.startswith(SQLITE) else "start Postgres, and check DATABASE_URL"
+    return (
+        f"may this user write {file}?"
+        if url.startswith(SQLITE)
+        else "check DATABASE_URL, and that Postgres runs; its log says more"
+    )
 
 
 def _to_look_at(url: str) -> str:

@@ -17,17 +17,17 @@ from storage_service.backends.engines import is_postgres, sqlite_path
 
 Code = str | int
 
-# Of Postgres by SQLSTATE (its manual, appendix A), of SQLite by result code (sqlite.org/rescode.html).
 NOT_ALLOWED = asyncpg.InsufficientPrivilegeError.sqlstate
+# Of Postgres by SQLSTATE (its manual, appendix A), of SQLite by result code (sqlite.org/rescode.html).
 WRONG: dict[Code, str] = {
     NOT_ALLOWED: (
         "its user may not make tables there, or not use those that are; name the owner of the database, "
         "or GRANT CREATE ON SCHEMA public TO that user"
     ),
-    sqlite3.SQLITE_NOTADB: "{file} is no SQLite database; move it away, or name another",
-    sqlite3.SQLITE_CORRUPT: "{file} is damaged; move it away, and put a copy of yours in its place",
-    sqlite3.SQLITE_READONLY: "{file}, or its folder, may not be written by this user",
-    sqlite3.SQLITE_CANTOPEN: "{file} may not be opened by this user",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away, or name another",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, and put a copy of yours in its place",
+    sqlite3.SQLITE_READONLY: "it, or its folder, may not be written by this user",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: it is missing, or closed to this user",
 }
 MAY_PASS: dict[Code, str] = {
     asyncpg.InvalidCatalogNameError.sqlstate: "it does not exist; make it (createdb), or correct its name",
@@ -55,7 +55,7 @@ def told(url: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error, asyncpg.PostgresError) as error:
-        code = _code(error)
+        code = code_of(error)
         if code in WRONG and not _may_come(code, url):
             raise _wrong(code, url) from None
         raise
@@ -74,21 +74,22 @@ def why(error: BaseException) -> str:
 def known(error: BaseException) -> str:
     """The same; empty when it is not known, and so perhaps a fault of ours."""
     on_the_way = (words for kind, words in ON_THE_WAY if isinstance(error, kind))
-    return MAY_PASS.get(_code(error)) or next(on_the_way, "")
+    return (WRONG | MAY_PASS).get(code_of(error)) or next(on_the_way, "")
+
+
+def code_of(error: BaseException) -> Code:
+    """What the database says; empty when it was not it that said something. Of a result code the lowest byte is the
+    kind; the rest says more of it."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    result = getattr(said, "sqlite_errorcode", None)
+    return str(getattr(said, "sqlstate", "")) if result is None else int(result) & 0xFF
 
 
 def _wrong(code: Code, url: str) -> SettingsError:
-    file = "" if is_postgres(url) else sqlite_path(url)
-    return SettingsError("DATABASE_URL: " + WRONG[code].format(file=file))
+    file = "" if is_postgres(url) else f"{sqlite_path(url)}: "
+    return SettingsError(f"DATABASE_URL: {file}{WRONG[code]}")
 
 
 def _may_come(code: Code, url: str) -> bool:
     """A file that is not there yet: its folder may be mounted late."""
     return code == sqlite3.SQLITE_CANTOPEN and not Path(sqlite_path(url)).exists()
-
-
-def _code(error: BaseException) -> Code:
-    """Of a result code the lowest byte is the kind; the rest says more of it."""
-    said = error.orig if isinstance(error, DBAPIError) else error
-    result = getattr(said, "sqlite_errorcode", None)
-    return str(getattr(said, "sqlstate", "")) if result is None else int(result) & 0xFF

@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from storage_service.backends.engines import open_engine
-from storage_service.backends.unusable import NOT_ALLOWED, why
+from storage_service.backends.unusable import NOT_ALLOWED, code_of, why
 
 # A few pages of rows, so that the server asks its disk for room.
 PROBE = """
@@ -21,8 +21,7 @@ async def obstacle(url: str) -> str:
             await connection.execute(text(PROBE))
             await connection.rollback()
     except DBAPIError as error:
-        may_not_try = getattr(error.orig, "sqlstate", None) == NOT_ALLOWED
-        return "" if may_not_try else why(error)
+        return "" if code_of(error) == NOT_ALLOWED else why(error)
     finally:
         await engine.dispose()
     return ""

@@ -93,7 +93,6 @@ def said_now(message: Message) -> Said:
 def turn(
     lane: Lane, turn: Turn, *, setting: TurnSetting, own: Sequence[Said], before: Sequence[Remembered] = ()
 ) -> LeasedTurn:
-    """`before` is what was said before."""
     _set(setting, lane)
     leased = LeasedTurn(
         tenant_id=lane.tenant_id,

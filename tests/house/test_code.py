@@ -54,6 +54,11 @@ def test_the_rule_notices_what_it_forbids(rule: Rule) -> None:
     assert list(rule(parse(path, text)))
 
 
+def test_a_log_line_whose_level_was_chosen_before_is_one_too() -> None:
+    chosen = "level = log.info if is_well else log.warning\nlevel('a.b', whatever=text)"
+    assert list(words.log_lines_show_what_they_name(parse("gateway/x.py", chosen)))
+
+
 @pytest.mark.parametrize("rule", BROKEN_BY, ids=_name)
 def test_the_rule_leaves_good_code_alone(rule: Rule) -> None:
     good = DOCSTRING + "\n\nasync def accept(tenant_id: str, text: str, *, now: int) -> None:\n    return None\n"

@@ -84,11 +84,13 @@ def log_lines_show_what_they_name(module: Module) -> Iterator[str]:
 
 
 def _is_log_line(call: ast.Call) -> bool:
-    """Also one whose level was chosen before: a bare name that is called with an event."""
-    called = call.func
-    is_logger = getattr(called, "id", "").islower() or getattr(called, "attr", "") in LOGGED
-    event = call.args[0] if is_logger and call.args else None
-    return isinstance(event, ast.Constant) and isinstance(event.value, str) and bool(EVENT.match(event.value))
+    """Also one whose level was chosen before: any bare name that is called with an event."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    event = call.args[0] if call.args else None
+    if not isinstance(event, ast.Constant) or not isinstance(event.value, str):
+        return False
+    chosen = isinstance(call.func, ast.Name) and called.islower() and EVENT.match(event.value)
+    return bool(chosen) or (called in LOGGED and "." in event.value)
 
 
 def _words(name: str) -> list[str]:
