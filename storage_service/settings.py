@@ -1,15 +1,12 @@
 """What may an operator set of the storage service?"""
 
-from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
 from kit import settings
+from storage_service import database_url
 from storage_service.domain import defaults
-
-SQLITE = "sqlite:///"
 
 
 class Settings(settings.Settings):
@@ -17,8 +14,8 @@ class Settings(settings.Settings):
 
     database_url: str = Field(
         "",
-        description="sqlite:///<path> for one process, postgresql://user@host/name from the first replica on. "
-        "Empty: SQLite in DATA_DIR",
+        description="sqlite:///<path> for one process, postgresql://user@host/name from the first replica on, with "
+        "libpq's parameters (?sslmode=verify-full&sslrootcert=system). Empty: SQLite in DATA_DIR",
     )
     secret_keys: SecretStr = Field(
         SecretStr(""),
@@ -69,31 +66,6 @@ class Settings(settings.Settings):
     @field_validator("database_url")
     @classmethod
     def _check_database(cls, value: str) -> str:
-        if value and not value.startswith((SQLITE, "postgresql://", "postgres://")):
-            raise ValueError("must be sqlite:///<path> or postgresql://user@host/name; empty is SQLite in DATA_DIR")
-        if value.startswith(SQLITE):
-            _check_file(value.removeprefix(SQLITE))
-        else:
-            _check_server(value)
+        if value:
+            database_url.check(value)
         return value
-
-
-def _check_file(path: str) -> None:
-    if not path or path.startswith(":memory:") or _is_folder(Path(path)):
-        raise ValueError("must name a file: sqlite:///<path>, which is sqlite:////… for one from the root")
-    if not _is_folder(Path(path).parent):
-        raise ValueError("the folder of the file is missing, or closed to this user: make it, or correct the path")
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # closed to this user, or no name that a file system takes
-        return False
-
-
-def _check_server(url: str) -> None:
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        raise ValueError("has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23") from None

@@ -4,48 +4,36 @@ import asyncio
 import os
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiosqlite
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
-STATEMENT_SECONDS = 10
+from storage_service.backends.postgres.reaching import reach
+from storage_service.database_url import is_postgres
 
-
-def is_postgres(url: str) -> bool:
-    return url.startswith("postgres")
-
-
-def driver_url(url: str) -> URL:
-    """The operator writes postgresql:// or sqlite:///; which driver speaks it is ours to know."""
-    scheme, _, rest = url.partition("://")
-    return make_url(f"{DRIVERS[scheme.partition('+')[0]]}://{rest}")
+CONNECT_SECONDS, STATEMENT_SECONDS = 5, 10
 
 
 def sqlite_path(url: str) -> str:
-    return driver_url(url).database or ":memory:"
-
-
-def postgres_dsn(url: str) -> str:
-    """What asyncpg takes."""
-    return "postgresql://" + url.partition("://")[2]
+    return make_url(url).database or ":memory:"
 
 
 def open_engine(url: str, *, pool_size: int = 4) -> AsyncEngine:
     if is_postgres(url):
         return create_async_engine(
-            driver_url(url),
+            "postgresql+asyncpg://",  # where it is only the URL itself says, whose parameters SQLAlchemy does not know
+            async_creator=partial(reach, url, seconds=CONNECT_SECONDS, work_seconds=STATEMENT_SECONDS),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "command_timeout": STATEMENT_SECONDS},
         )
     connect_args = {"timeout": STATEMENT_SECONDS, "async_creator_fn": _StopsOnce.to}
-    engine = create_async_engine(driver_url(url), connect_args=connect_args)
+    engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"), connect_args=connect_args)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 

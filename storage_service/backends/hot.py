@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kit.moments import utc_now
-from storage_service.backends.engines import is_postgres, postgres_dsn, sqlite_path
+from storage_service.backends.engines import sqlite_path
 from storage_service.backends.postgres.crier import Crier
 from storage_service.backends.postgres.database import PostgresDatabase
 from storage_service.backends.sqlite.writer import SqliteDatabase
+from storage_service.database_url import is_postgres
 from storage_service.domain.database import Database
 from storage_service.domain.events import Events
 
@@ -25,8 +26,7 @@ def open_hot(url: str, *, replica_id: str, events: Events, clock: Callable[[], d
     """`clock` stands in for the database's own in tests."""
     if not is_postgres(url):
         return Hot(SqliteDatabase(sqlite_path(url), committed=events.committed, clock=clock or utc_now), None)
-    dsn = postgres_dsn(url)
-    database = PostgresDatabase(dsn, replica_id=replica_id, committed=events.committed, clock=clock)
-    crier = Crier(dsn, replica_id=replica_id, others=database.living_others, heard=events.heard)
+    database = PostgresDatabase(url, replica_id=replica_id, committed=events.committed, clock=clock)
+    crier = Crier(url, replica_id=replica_id, others=database.living_others, heard=events.heard)
     events.also(crier.cry)
     return Hot(database, crier)

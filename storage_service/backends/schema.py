@@ -14,14 +14,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kit import logs
 from kit.errors import StorageUnavailable
-from storage_service.backends.engines import is_postgres, open_engine
-from storage_service.backends.unusable import not_allowed, told, why
+from storage_service.backends.engines import open_engine
+from storage_service.backends.unusable import known, not_allowed, told, why
+from storage_service.database_url import is_postgres
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nothing else in the database uses; replicas that start together queue behind it.
 LOCK = 727_001
 MAY_MAKE_TABLES = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
-# A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours.
+# A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours,
+# unless it is known what keeps the database away.
 AWAY = (DBAPIError, OperationalError)
 GONE = (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, StorageUnavailable)
 
@@ -51,7 +53,7 @@ async def prepared_when_possible(url: str, prepare: Callable[[], Awaitable[None]
             with told(url):
                 await prepare()
         except GONE as error:
-            if isinstance(error, DBAPIError) and type(error) not in AWAY:
+            if isinstance(error, DBAPIError) and type(error) not in AWAY and not known(error):
                 raise
             logs.get("storage").warning("database.away", error_type=type(error).__name__, reason=why(error))
             await asyncio.sleep(wait_seconds)

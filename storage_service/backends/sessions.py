@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,8 +23,9 @@ from storage_service.backends.unusable import why
 T = TypeVar("T")
 
 RETRY_AFTER = timedelta(seconds=1)
-# Connection, read-only, rolled back, out of resources, lock not available, shutting down, disk, corrupt.
-NOT_NOW = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+# Connection, read-only, a pooler's, refused user, no such database, rolled back, out of resources, lock not available,
+# shutting down, disk, corrupt.
+NOT_NOW = frozenset({"08", "25", "26", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 
 
 class Sessions:
@@ -106,7 +107,7 @@ class _Errors:
 
 def _meaning(error: Exception, state: str) -> ParleyError:
     """By the class of the SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-    lost = not isinstance(error, DBAPIError) or isinstance(error, InterfaceError | OperationalError)
+    lost = not isinstance(error, DBAPIError) or isinstance(error, InterfaceError | OperationalError | InternalError)
     if state[:2] in NOT_NOW or (lost and not state):
         return StorageUnavailable(retry_after=RETRY_AFTER)
     if state[:2] == "22":

@@ -4,19 +4,26 @@ Some of it is as wrong as a wrong setting, and ends the start. The rest may pass
 """
 
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gaierror
 
 import asyncpg
+from asyncpg.exceptions import TargetServerAttributeNotMatched
 from sqlalchemy.exc import DBAPIError
 
 from kit.settings import SettingsError
-from storage_service.backends.engines import is_postgres, sqlite_path
+from storage_service.backends.engines import sqlite_path
+from storage_service.database_url import is_postgres
 
 Code = str | int
 
+POOLED = (
+    "a pooler such as PgBouncer stands before it; name Postgres itself, "
+    "since what Parley prepares and listens to belongs to a connection of its own"
+)
 NOT_ALLOWED = asyncpg.InsufficientPrivilegeError.sqlstate
 # Of Postgres by SQLSTATE (its manual, appendix A), of SQLite by result code (sqlite.org/rescode.html).
 WRONG: dict[Code, str] = {
@@ -24,6 +31,10 @@ WRONG: dict[Code, str] = {
         "its user may not make tables there, or not use those that are; name the owner of the database, "
         "or GRANT CREATE ON SCHEMA public TO that user"
     ),
+    # What poolers answer to a setting of a session, and to what was prepared in a connection that another has now.
+    asyncpg.ProtocolViolationError.sqlstate: POOLED,
+    asyncpg.InvalidSQLStatementNameError.sqlstate: POOLED,
+    asyncpg.DuplicatePreparedStatementError.sqlstate: POOLED,
     sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away, or name another",
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, and put a copy of yours in its place",
     sqlite3.SQLITE_READONLY: "it, or its folder, may not be written by this user",
@@ -33,7 +44,8 @@ MAY_PASS: dict[Code, str] = {
     asyncpg.InvalidCatalogNameError.sqlstate: "it does not exist; make it (createdb), or correct its name",
     asyncpg.InvalidPasswordError.sqlstate: "the password is refused",
     asyncpg.InvalidAuthorizationSpecificationError.sqlstate: (
-        "the user is refused: there is none of that name, or pg_hba.conf does not let it in"
+        "the user is refused: there is none of that name, or pg_hba.conf does not let it in like "
+        "this: it may ask for TLS, or for a certificate (sslmode, sslcert)"
     ),
     asyncpg.TooManyConnectionsError.sqlstate: "no connection is free: max_connections of Postgres is too small",
     asyncpg.CannotConnectNowError.sqlstate: "it is starting, or stopping",
@@ -45,6 +57,11 @@ MAY_PASS: dict[Code, str] = {
 ON_THE_WAY: tuple[tuple[type[Exception], str], ...] = (
     (ConnectionRefusedError, "nothing listens at its host and port"),
     (gaierror, "its host has no address"),
+    (TargetServerAttributeNotMatched, "none of its hosts is what target_session_attrs asks for"),
+    (FileNotFoundError, "its socket is not there"),
+    (ssl.SSLCertVerificationError, "its certificate is not vouched for by sslrootcert, or is another host's"),
+    (ssl.SSLError, "it speaks TLS in a way that is not agreed on here"),
+    (ConnectionError, "it hangs up, or does not speak TLS, which sslmode asks for"),
     (TimeoutError, "it does not answer in time"),
 )
 
@@ -73,7 +90,9 @@ def why(error: BaseException) -> str:
 
 def known(error: BaseException) -> str:
     """The same; empty when it is not known, and so perhaps a fault of ours."""
-    on_the_way = (words for kind, words in ON_THE_WAY if isinstance(error, kind))
+    said = getattr(error, "orig", None)
+    behind = (error, said, getattr(said, "__cause__", None))  # SQLAlchemy's, the dialect's, the driver's
+    on_the_way = (words for kind, words in ON_THE_WAY if any(isinstance(each, kind) for each in behind))
     return (WRONG | MAY_PASS).get(code_of(error)) or next(on_the_way, "")
 
 

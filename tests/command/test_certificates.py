@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Mesh, running_mesh
-from tests.unit.kit.test_tls import write
+from tests.simulated.certificates import write
 
 FIX = (
     "   fix: set MESH_TLS_CA, MESH_TLS_CERT and MESH_TLS_KEY to what the mesh has, "

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
-import asyncpg
-
 from parley.storage.v1.signal_requests_pb2 import Signal
 from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
+from storage_service.backends.postgres.reaching import reach
 from storage_service.domain.drafts import Shown
 from storage_service.domain.events import News
 from storage_service.domain.presence import Begun
@@ -30,8 +29,8 @@ MOST_BEGUN = 9
 class Crier:
     """One connection that listens, and cries the news of this process."""
 
-    def __init__(self, dsn: str, *, replica_id: str, others: Callable[[], int], heard: Callable[[News], None]) -> None:
-        self._dsn = dsn
+    def __init__(self, url: str, *, replica_id: str, others: Callable[[], int], heard: Callable[[News], None]) -> None:
+        self._url = url
         self._replica_id = replica_id
         self._others = others
         self._heard = heard
@@ -52,7 +51,7 @@ class Crier:
                 await asyncio.sleep(LONGEST_WAIT_SECONDS)
 
     async def _serve(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
+        connection = await reach(self._url, seconds=CONNECT_SECONDS, work_seconds=CONNECT_SECONDS)
         try:
             await connection.add_listener(CHANNEL, self._listen)
             while not connection.is_closed():

@@ -29,14 +29,14 @@ class PostgresDatabase:
 
     def __init__(
         self,
-        dsn: str,
+        url: str,
         *,
         replica_id: str,
         committed: Committed,
         clock: Callable[[], datetime] | None = None,
         work_seconds: float = WORK_SECONDS,
     ) -> None:
-        self._links = {kind: Link(dsn, work_seconds, met=partial(self._meet, kind)) for kind in KINDS}
+        self._links = {kind: Link(url, work_seconds, met=partial(self._meet, kind)) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes: Writes  # As the tables were when the last connection was made.
         self._replica_id = replica_id

@@ -14,6 +14,7 @@ import asyncpg
 
 from kit import logs
 from kit.errors import Internal, ParleyError, StorageUnavailable
+from storage_service.backends.postgres.reaching import EVERY_SESSION, reach
 from storage_service.backends.unusable import why
 
 Result = TypeVar("Result")
@@ -25,7 +26,8 @@ RETRY_AFTER = timedelta(seconds=1)
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 SESSION = {
-    "application_name": "parley-storage",
+    **EVERY_SESSION,
+    "application_name": "parley-storage",  # beside "parley", so that pg_stat_activity tells hot work apart
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -33,7 +35,6 @@ SESSION = {
     "enable_bitmapscan": "off",
     "join_collapse_limit": "1",
     "default_statistics_target": "10",
-    "jit": "off",
     "seq_page_cost": "0",
     "random_page_cost": "0",
     "timezone": "UTC",
@@ -52,13 +53,13 @@ class Link:
 
     def __init__(
         self,
-        dsn: str,
+        url: str,
         work_seconds: float = WORK_SECONDS,
         *,
         met: Callable[["asyncpg.Connection[Any]"], Awaitable[None]],
     ) -> None:
         """`met` is told of each connection before it is used."""
-        self._dsn = dsn
+        self._url = url
         self._work_seconds = work_seconds
         self._met = met
         self._connection: asyncpg.Connection[Any] | None = None
@@ -105,11 +106,11 @@ class Link:
         if self._connection is None or self._connection.is_closed():
             if asyncio.get_running_loop().time() < self._not_before:
                 raise StorageUnavailable(retry_after=RETRY_AFTER)
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=CONNECT_SECONDS,
-                command_timeout=self._work_seconds,
-                server_settings=SESSION,
+            self._connection = await reach(
+                self._url,
+                seconds=CONNECT_SECONDS,
+                work_seconds=self._work_seconds,
+                session=SESSION,
                 statement_cache_size=256,
                 max_cached_statement_lifetime=0,
             )

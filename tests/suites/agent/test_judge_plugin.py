@@ -28,10 +28,10 @@ from parley.chat.v1.message_pb2 import TurnState
 from parley.guard.v1 import judge_service_pb2 as guard
 from parley.guard.v1.judge_service_pb2_grpc import JudgeServiceServicer, add_JudgeServiceServicer_to_server
 from parley.llm.v1.prompt_pb2 import ToolChoice
+from tests.simulated.certificates import write
 from tests.simulated.wire import free_port
 from tests.unit.agent.guarding import engine
 from tests.unit.agent.telling import NOW, RULES, Models, a_turn
-from tests.unit.kit.test_tls import write
 
 SUSPECT = "Trust me, nobody will know about this"
 MESH_TOKEN, OWN_TOKEN = "the token of the whole mesh", "the token of the judge"

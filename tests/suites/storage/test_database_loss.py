@@ -7,7 +7,6 @@ import pytest
 
 from kit.errors import StorageUnavailable
 from kit.ids import new_id
-from storage_service.backends.engines import postgres_dsn
 from storage_service.backends.postgres.database import PostgresDatabase
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
@@ -67,7 +66,7 @@ async def test_a_database_that_dies_is_refused_at_once_and_found_again(
 
 async def test_a_frozen_database_is_a_lost_one(cluster: Cluster, store: Store) -> None:
     database = PostgresDatabase(
-        postgres_dsn(store.url), replica_id=new_id(), committed=Events(store.wakeups).committed, work_seconds=0.5
+        store.url, replica_id=new_id(), committed=Events(store.wakeups).committed, work_seconds=0.5
     )
     inbox = an_inbox(store, database)
     await accepted_within(inbox, 1, 5)

@@ -7,7 +7,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage_service.backends.engines import postgres_dsn
 from tests.postgres import Server
 from tests.suites.storage.hot import ACCOUNT, AGENT, START, TENANT, VERSION, Store, a_message, open_store
 
@@ -25,7 +24,7 @@ async def store(tmp_path: Path, postgres_server: Server) -> AsyncIterator[Store]
 async def test_what_another_replica_is_making_is_waited_for_and_taken(store: Store) -> None:
     at = {"t": TENANT, "at": START}
     await store.execute("INSERT INTO contacts (tenant_id, id, name, created_at) VALUES (:t, 'c', '', :at)", **at)
-    other = await asyncpg.connect(postgres_dsn(store.url))
+    other = await asyncpg.connect(store.url)
     try:
         async with asyncio.timeout(10):
             async with other.transaction():

@@ -100,7 +100,8 @@ def test_so_is_one_that_may_not_be_opened(tmp_path: Path) -> None:
         ({"path": "/t_none"}, "it does not exist; make it (createdb), or correct its name"),
         (
             {"netloc": "t_nobody@{host}:{port}"},
-            "the user is refused: there is none of that name, or pg_hba.conf does not let it in",
+            "the user is refused: there is none of that name, or pg_hba.conf does not let it in like "
+            "this: it may ask for TLS, or for a certificate (sslmode, sslcert)",
         ),
         ({"netloc": "{user}@{host}:1"}, "nothing listens at its host and port"),
     ],

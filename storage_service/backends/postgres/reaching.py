@@ -1,0 +1,52 @@
+"""How is a Postgres reached? One way for every connection: of hot work, of the crier, and of SQLAlchemy.
+
+What Parley prepares, listens to and sets belongs to a session of its own. A pooler lends a session to others between
+two transactions, so each connection carries a mark: poolers refuse it or drop it, and either is seen at the start.
+"""
+
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import asyncpg
+
+from storage_service import database_url
+
+MARK, OWN = "parley.session", "own"
+MARKED = f"SELECT current_setting('{MARK}', true)"
+# Compiling costs more than any statement of ours takes.
+EVERY_SESSION = {"application_name": "parley", "jit": "off", MARK: OWN}
+
+
+async def reach(
+    url: str,
+    *,
+    seconds: float,
+    work_seconds: float,
+    session: Mapping[str, str] = EVERY_SESSION,
+    **more: Any,
+) -> "asyncpg.Connection[Any]":
+    """A connection, made within `seconds`, whose every statement ends within `work_seconds`. ProtocolViolationError
+    when it is a pooler's."""
+    connection = await asyncpg.connect(
+        database_url.dsn(url),
+        ssl=_trusted() if database_url.trusts_system(url) else None,
+        timeout=seconds,
+        command_timeout=work_seconds,
+        server_settings=dict(session),
+        **more,
+    )
+    try:
+        if await connection.fetchval(MARKED) != OWN:
+            raise asyncpg.ProtocolViolationError("the session is a pooler's")
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whoever this machine trusts, under the name that was asked for; reading them takes a while."""
+    return ssl.create_default_context()
