@@ -14,7 +14,7 @@ from kit.command import account_health, accounts, channel_listening, model_healt
 from kit.command.database import check_database
 from kit.command.directory import Directory
 from kit.command.findings import Finding, broken, look, ok
-from kit.command.ports import is_open
+from kit.command.ports import is_open, own
 from kit.command.screen import Mistake
 from kit.command.services import SERVICES
 from kit.settings import SettingsError
@@ -79,16 +79,11 @@ def _data_dir(folder: Path) -> Finding:
 
 def _anybody_listens(settings: Mapping[str, Any]) -> bool:
     gateway = settings["gateway"]
-    hosts = [(_own(gateway.http_host), gateway.http_port)]
+    hosts = [(own(gateway.http_host), gateway.http_port)]
     for name in settings:
         address = addresses.parsed(getattr(settings["storage"], f"{name}_address", ""))
-        hosts += [(_own(address.host), address.port)] if address else []
+        hosts += [(own(address.host), address.port)] if address else []
     return any(is_open(host, port) for host, port in hosts)
-
-
-def _own(host: str) -> str:
-    """How a listener on all addresses is reached from here."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 async def _health(name: str, settings: Any) -> Finding:

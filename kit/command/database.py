@@ -7,9 +7,12 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
-from kit import credentials
+from rich.console import Console
+
+from kit import addresses, credentials
 from kit.command import services
 from kit.command.findings import Finding, Level, broken, look, ok
+from kit.command.ports import is_open, own
 from kit.command.screen import Mistake, say
 from kit.settings import SettingsError
 
@@ -44,6 +47,28 @@ async def migrate(**overrides: Any) -> None:
         raise  # A fault of ours, to be seen whole.
     after, _ = await _revisions(url)
     say(f"database is at {after}" + (", as it was" if before == after else ""))
+
+
+async def restored(**overrides: Any) -> None:
+    """Ends what was open in a backup, while nobody works on it."""
+    settings = services.settings_of(services.named("storage"), **overrides)
+    url = _url(settings)
+    address = addresses.parsed(settings.storage_address)
+    if address and is_open(own(address.host), address.port):
+        raise Mistake(
+            f"a storage runs at {settings.storage_address}, and what it is at work on would be ended",
+            fix="stop every storage first; then parley restored, then parley up",
+        )
+    shape = await _shape(url)
+    if shape.level is not Level.OK:
+        raise Mistake(f"the database is {shape.found}", fix="put the backup in its place, then parley migrate")
+    with Console().status("looking for what was open") as line:
+        turns, deliveries = await _restoring().end_open_work(
+            url, progress=lambda ended: line.update(f"ended so far: turns {ended.turns}, deliveries {ended.deliveries}")
+        )
+    say(f"open in the backup, and ended with the reason restored: turns {turns}, deliveries {deliveries}")
+    if turns or deliveries:
+        say("who was to be answered: parley turns --state suppressed; with what: parley deliveries --state unknown")
 
 
 async def check_database(settings: Any) -> list[Finding]:
@@ -141,6 +166,10 @@ def _url(settings: Any) -> str:
 
 def _schema() -> Any:
     return importlib.import_module("storage_service.backends.schema")
+
+
+def _restoring() -> Any:
+    return importlib.import_module("storage_service.backends.restored")
 
 
 def _unusable() -> Any:

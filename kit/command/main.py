@@ -161,6 +161,14 @@ def migrate(data_dir: DataDir = None) -> None:
     interrupts.run(run(**_given(data_dir=data_dir)))
 
 
+@app.command(epilog="Example: cp backup.db data/parley.db; parley restored; parley up")
+def restored(data_dir: DataDir = None) -> None:
+    """After a backup came back: end what was open in it, so that nobody is answered a second time."""
+    from kit.command.database import restored as run
+
+    interrupts.run(run(**_given(data_dir=data_dir)))
+
+
 @app.command(epilog="Examples: parley deliveries --state unknown · parley deliveries --retry 0199f3c2-…")
 def deliveries(
     state: Annotated[

@@ -34,3 +34,8 @@ def is_open(host: str, port: int, *, timeout_seconds: float = 0.5) -> bool:
             return True
     except OSError:
         return False
+
+
+def own(host: str) -> str:
+    """How a listener on all addresses is reached from here."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

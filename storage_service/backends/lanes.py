@@ -32,9 +32,9 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> l
     return [turn.id for turn in ended]
 
 
-async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str) -> int:
-    """Fails what has not begun to go out, whoever said it. Returns how much that was."""
-    return await _drop(rows, lane, theirs=await rows.all(_unsent(rows, lane)), reason=reason)
+async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, state: str = "failed") -> int:
+    """Ends what has not begun to go out, whoever said it. Returns how much that was."""
+    return await _drop(rows, lane, theirs=await rows.all(_unsent(rows, lane)), reason=reason, state=state)
 
 
 async def silence_agent(rows: Rows, lane: Conversation, *, reason: str) -> int:
@@ -66,7 +66,9 @@ def _unsent(rows: Rows, lane: Conversation) -> SelectOfScalar[Delivery]:
     return rows.select(Delivery).where(col(Delivery.conversation_id) == lane.id, _open)
 
 
-async def _drop(rows: Rows, lane: Conversation, *, theirs: Sequence[Delivery], reason: str) -> int:
+async def _drop(
+    rows: Rows, lane: Conversation, *, theirs: Sequence[Delivery], reason: str, state: str = "failed"
+) -> int:
     """The raised epoch tells a sender that has leased it not to make the call. A call that is being made goes on, and
     the reason that it leaves on its delivery lets no other follow it: no next part and no retry."""
     dropped = [each for each in theirs if not each.begun]
@@ -75,7 +77,7 @@ async def _drop(rows: Rows, lane: Conversation, *, theirs: Sequence[Delivery], r
     for delivery in dropped:
         if lane.sending_delivery_id == delivery.id:
             lane.sending_delivery_id = None
-        delivery.state, delivery.updated_at = "failed", rows.now
+        delivery.state, delivery.updated_at = state, rows.now
         delivery.epoch, delivery.expires_at, delivery.worker_id = delivery.epoch + 1, None, ""
     lane.open_deliveries = max(0, lane.open_deliveries - len(dropped))
     await rows.flush()

@@ -10,7 +10,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane
 
 # Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
-CALLED_OFF = ("owner_changed", "erased", "opted_out")
+CALLED_OFF = ("owner_changed", "erased", "opted_out", "restored")
 OPEN = ("queued", "sending")
 
 

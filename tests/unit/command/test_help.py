@@ -37,6 +37,7 @@ def test_help_names_every_command() -> None:
         "sandbox",
         "doctor",
         "migrate",
+        "restored",
         "deliveries",
         "turns",
         "preview",
