@@ -18,6 +18,7 @@ from kit.command.screen import Mistake, complain
 from kit.command.services import SERVICES, Service
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
+from kit.process import WRONG_SETTING
 from kit.settings import SettingsError
 
 DRAIN_SECONDS = 25.0  # for one rank of services; what is not done by then is done again after the next start
@@ -51,14 +52,21 @@ async def run_here(settings: dict[str, Any], when_ready: WhenReady) -> int:
 
 
 async def run_apart(options: dict[str, list[str]], when_ready: WhenReady) -> int:
-    """Runs each service in a process of its own, started again when it dies; returns the exit code."""
+    """Runs each service in a process of its own, started again when it dies; returns the exit code.
+
+    One that refuses its settings as it is first started ends the mesh: they are the same the next time.
+    """
     keepers = {each.name: Keeper(each, options[each.name]) for each in SERVICES}
     running = {name: asyncio.create_task(keeper.keep()) for name, keeper in keepers.items()}
-    ready = asyncio.create_task(when_ready())
-    await _stop_on_signals().wait()
-    ready.cancel()
+    ready, waiting = asyncio.create_task(when_ready()), asyncio.create_task(_stop_on_signals().wait())
+    await asyncio.wait([*running.values(), waiting], return_when=asyncio.FIRST_COMPLETED)
+    refused = [name for name, task in running.items() if task.done()]
+    for task in (ready, waiting):
+        task.cancel()
     await _drain((keepers[each.name].stop, running[each.name], each) for each in SERVICES)
-    return 0
+    for name in refused:
+        complain(Mistake(f"{name} refuses its settings; its line above says which, and why", fix="parley doctor"))
+    return WRONG_SETTING if refused else 0
 
 
 class Keeper:
@@ -79,8 +87,9 @@ class Keeper:
         self._process: asyncio.subprocess.Process | None = None
 
     async def keep(self) -> None:
-        """Starts it again, ever more patiently, until stop."""
+        """Starts it again, ever more patiently, until stop; or until it refuses its settings at its first start."""
         log = logs.get("mesh")
+        is_first = True
         backoff = FIRST_BACKOFF_SECONDS
         clock = asyncio.get_running_loop().time
         while not self._stopping.is_set():
@@ -89,8 +98,9 @@ class Keeper:
             self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
             log.info("process.started", service=self._service.name, pid=self._process.pid)
             code = await self._process.wait()
-            if self._stopping.is_set():
+            if self._stopping.is_set() or (is_first and code == WRONG_SETTING):
                 return
+            is_first = False
             backoff = FIRST_BACKOFF_SECONDS if clock() - began > STEADY_SECONDS else backoff
             log.error("process.died", service=self._service.name, code=code, restart_seconds=backoff)
             with contextlib.suppress(TimeoutError):
@@ -138,10 +148,10 @@ def _report(running: dict[str, "asyncio.Task[None]"], fallen: list[str]) -> int:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, SettingsError):
             complain(Mistake(f"{name}: {error}", fix="parley doctor"))
-            failed = 1
+            failed = WRONG_SETTING
         elif error is not None:
             log.error("service.failed", service=name, exc_info=error)
-            failed = 1
+            failed = failed or 1
         elif name in fallen:
             log.error("service.ended", service=name)
     return failed

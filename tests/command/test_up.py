@@ -80,6 +80,22 @@ def test_a_sent_webhook_of_an_account_that_is_not_there_says_what_to_do(mesh: Me
     assert "fix: " in done.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["one process", "five processes"])
+def test_a_database_that_cannot_be_used_ends_it_with_one_line(tmp_path: Path, options: tuple[str, ...]) -> None:
+    (tmp_path / "diary.txt").write_text("Dear diary, this is no database, and has never been one.")
+    with (
+        pytest.raises(AssertionError, match="parley up ended"),
+        running_mesh(tmp_path, *options, DATABASE_URL=f"sqlite:///{tmp_path / 'diary.txt'}") as mesh,
+    ):
+        pytest.fail(f"it is ready: {mesh.log}")
+    log = (tmp_path / "log").read_text()
+    assert [line for line in log.splitlines() if "it is no SQLite database; move it away, or name another" in line]
+    assert log.count("it is no SQLite database") == 1
+    assert "Traceback" not in log
+    started = [json.loads(line)["pid"] for line in log.splitlines() if '"process.started"' in line]
+    assert [pid for pid in started if _runs(pid)] == []
+
+
 def test_five_processes_outlive_the_death_of_one_and_end_with_their_parent(tmp_path: Path) -> None:
     with running_mesh(tmp_path, "--processes") as mesh:
         first = _pid_of(mesh, "storage")
