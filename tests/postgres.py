@@ -133,7 +133,7 @@ class Cluster(Server):
     def start(self, timeout_seconds: float = 30) -> None:
         given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": f"{self.port}"} | self._options
         flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
-        command = [*_as_user(self._account), f"{self._bin}/postgres", "-D", f"{self._data}", *flags]
+        command = [*as_user(self._account), f"{self._bin}/postgres", "-D", f"{self._data}", *flags]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **APART)
         self._wait_until_it_answers(time.monotonic() + timeout_seconds)
@@ -177,11 +177,14 @@ class Cluster(Server):
             self._process.wait(timeout=30)
             self._process = None
 
-    def _initialise(self) -> None:
+    def _give_folders_away(self) -> None:
         if self._account:
             for folder in (self.folder, self._data):
                 os.chown(folder, self._account.pw_uid, self._account.pw_gid)
-        command = [*_as_user(self._account), f"{self._bin}/initdb", "-D", f"{self._data}", "-U", "parley"]
+
+    def _initialise(self) -> None:
+        self._give_folders_away()
+        command = [*as_user(self._account), f"{self._bin}/initdb", "-D", f"{self._data}", "-U", "parley"]
         command += ["-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **APART)
         assert done.returncode == 0, f"initdb failed: {done.stderr}"
@@ -228,7 +231,7 @@ def _readable_binaries(folder: Path, account: pwd.struct_passwd | None) -> Path:
     """Postgres refuses to run as root, and another user may not be able to read root's folders: then copies them."""
     folder_of_binaries = binaries()
     try:
-        command = [*_as_user(account), f"{folder_of_binaries}/postgres", "--version"]
+        command = [*as_user(account), f"{folder_of_binaries}/postgres", "--version"]
         subprocess.run(command, check=True, capture_output=True, **APART)
     except (OSError, subprocess.CalledProcessError):
         folder.chmod(0o755)
@@ -251,7 +254,7 @@ def _account() -> pwd.struct_passwd | None:
     return known.get("postgres") or known["nobody"]
 
 
-def _as_user(account: pwd.struct_passwd | None) -> list[str]:
+def as_user(account: pwd.struct_passwd | None) -> list[str]:
     """What stands before a command so that this user runs it."""
     return [sys.executable, "-ISc", BECOME, f"{account.pw_uid}", f"{account.pw_gid}"] if account else []
 

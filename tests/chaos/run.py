@@ -83,8 +83,8 @@ async def run(wish: Wish) -> Result:
     twilio = Twilio(mode=f"slow:{SENDS_SECONDS}", log=folder / "provider.log", statuses=("sent", "delivered"))
     model = NamingModel(THINKS_SECONDS)
     with _database(wish, folder) as (url, cluster):
-        async with _outside(twilio, model):
-            mesh = Mesh(Plan(folder, url, (*FIVE, *REPLICAS), _environment(wish, twilio, model=model)))
+        async with outside(twilio, model):
+            mesh = Mesh(Plan(folder, url, (*FIVE, *REPLICAS), environment(wish, twilio, model=model)))
             ledger = Ledger(folder / "ledger")
             faults = Faults(mesh, cluster, LEASE_SECONDS, wish.fault_every_seconds)
             await asyncio.to_thread(mesh.__enter__)
@@ -123,7 +123,8 @@ async def _cut_short(working: list["asyncio.Task[None]"], seen: Findings) -> Fin
     return seen
 
 
-def _environment(wish: Wish, twilio: Twilio, *, model: NamingModel) -> dict[str, str]:
+def environment(wish: Wish, twilio: Twilio, *, model: NamingModel) -> dict[str, str]:
+    """The settings of the mesh: who is outside, and leases that are short, so that the dead are found out soon."""
     mutated = {"PARLEY_ENV": "test", "PARLEY_TEST_MUTATION": wish.mutation} if wish.mutation else {}
     return {
         "OLLAMA_BASE_URL": model.server.base_url,
@@ -149,7 +150,8 @@ def _database(wish: Wish, folder: Path) -> Iterator[tuple[str, Cluster | None]]:
 
 
 @contextlib.asynccontextmanager
-async def _outside(twilio: Twilio, model: NamingModel) -> AsyncIterator[None]:
+async def outside(twilio: Twilio, model: NamingModel) -> AsyncIterator[None]:
+    """A provider and a model server, on loopback."""
     await twilio.start()
     await model.server.listen()
     yield
