@@ -11,8 +11,11 @@ from typing import Any
 
 import asyncpg
 
+from kit.settings import SettingsError
 from storage_service import database_url
 
+OLDEST = 13
+ENCODINGS = {"UTF8", "SQL_ASCII"}  # the second keeps the bytes of the first as they are
 MARK, OWN = "parley.session", "own"
 MARKED = f"SELECT current_setting('{MARK}', true)"
 # Compiling costs more than any statement of ours takes.
@@ -28,7 +31,7 @@ async def reach(
     **more: Any,
 ) -> "asyncpg.Connection[Any]":
     """A connection, made within `seconds`, whose every statement ends within `work_seconds`. ProtocolViolationError
-    when it is a pooler's."""
+    when it is a pooler's, SettingsError when the server can never do."""
     connection = await asyncpg.connect(
         database_url.dsn(url),
         ssl=_trusted() if database_url.trusts_system(url) else None,
@@ -38,12 +41,23 @@ async def reach(
         **more,
     )
     try:
+        check(connection)
         if await connection.fetchval(MARKED) != OWN:
             raise asyncpg.ProtocolViolationError("the session is a pooler's")
     except BaseException:
         connection.terminate()
         raise
     return connection
+
+
+def check(connection: "asyncpg.Connection[Any]") -> None:
+    """Both were said as the connection was made."""
+    version, encoding = connection.get_server_version().major, connection.get_settings().server_encoding
+    if version < OLDEST:
+        raise SettingsError(f"DATABASE_URL: it is Postgres {version}; Parley needs {OLDEST} or newer")
+    if encoding not in ENCODINGS:
+        what = f"its encoding is {encoding}, which lacks letters that people write"
+        raise SettingsError(f"DATABASE_URL: {what}; make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Is a Postgres reached as DATABASE_URL says: with TLS that proves the server, and never by way of a pooler?"""
 
 import ssl
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ POOLED = (
 POOLER = frozenset({"user", "database", "client_encoding", "application_name", "datestyle", "timezone"})
 STRANGER = "its certificate is not vouched for by sslrootcert, or is another host's"
 NO_STANDBY = "none of its hosts is what target_session_attrs asks for"
+TOO_OLD = "it is Postgres 12; Parley needs 13 or newer"
 NO_TLS = "it hangs up, or does not speak TLS, which sslmode asks for"
 
 
@@ -121,6 +123,36 @@ def test_so_is_one_that_comes_between_later(kind: type[asyncpg.PostgresError]) -
     with pytest.raises(SettingsError) as raised, told("postgresql://host/parley"):
         raise kind("prepared statement")
     assert str(raised.value) == POOLED
+
+
+async def test_a_database_without_room_for_all_letters_is_told_at_the_start(
+    tmp_path: Path, postgres_server: Server
+) -> None:
+    """Else who writes with an emoji is not heard."""
+    name = f"t_{uuid.uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(SettingsError, match="DATABASE_URL: its encoding is LATIN1, which lacks letters"):
+            async with running(postgres_server.url(name), tmp_path, NEW):
+                pass
+    finally:
+        postgres_server.drop(postgres_server.url(name))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [((12, 22), "it is Postgres 12; Parley needs 13 or newer"), ((13, 0), "")]
+)
+async def test_so_is_a_server_that_is_too_old(
+    version: tuple[int, int], told: str, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = asyncpg.types.ServerVersion(*version, 0, "final", 0)
+    monkeypatch.setattr(asyncpg.Connection, "get_server_version", lambda _connection: numbers)
+    url = postgres_server.fresh(migrate)
+    if told:
+        with pytest.raises(SettingsError, match=f"DATABASE_URL: {told}"):
+            await schema.revisions(url)
+    else:
+        await schema.revisions(url)
 
 
 async def test_of_several_hosts_the_one_that_takes_writes_is_found(postgres_server: Server) -> None:
