@@ -27,6 +27,7 @@ OURS = {
 LACKING = {"channel_binding": ("disable", "prefer"), "gssencmode": ("disable", "prefer")}
 KNOWN = DRIVER | OURS | LACKING.keys()
 MEANT = {"ssl": "sslmode", "tls": "sslmode", "sslca": "sslrootcert", "database": "dbname"}
+NO_PLACE = "has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23"
 HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d+)?", re.ASCII)
 
 
@@ -71,11 +72,13 @@ def _check_file(path: str) -> None:
 def _check_place(url: str) -> None:
     """Several hosts are tried in their order, until one is what target_session_attrs asks for."""
     try:
-        user, _, hosts = urlsplit(url).netloc.rpartition("@")
+        parts = urlsplit(url)
+        user, mark, hosts = parts.netloc.rpartition("@")
     except ValueError:
-        user, hosts = "", ":"
-    if "@" in user or not all(map(HOST.fullmatch, hosts.split(","))):
-        raise ValueError("has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23")
+        raise ValueError(NO_PLACE) from None
+    is_cut = parts.fragment or (not mark and "@" in parts.path + parts.query)  # a password goes on there
+    if is_cut or "@" in user or not all(map(HOST.fullmatch, hosts.split(","))):
+        raise ValueError(NO_PLACE)
 
 
 def _check_parameters(given: dict[str, str]) -> None:
