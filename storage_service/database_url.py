@@ -102,8 +102,8 @@ def _check_tls(given: dict[str, str]) -> None:
         raise ValueError(f"sslrootcert=system goes without {', '.join(FILES[1:])}; name a file of certificates instead")
     if mode in {"verify-ca", "verify-full"} and not root:
         raise ValueError(f"sslmode={mode} needs sslrootcert: a file with certificates, or system for this machine's")
-    for name in FILES:
-        if given.get(name, SYSTEM) != SYSTEM and not _is(Path(given[name]), "file"):
+    for name in FILES if root != SYSTEM else ():
+        if name in given and not _is(Path(given[name]), "file"):
             raise ValueError(f"the file of {name} is missing, or closed to this user")
 
 

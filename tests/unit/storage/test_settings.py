@@ -46,6 +46,7 @@ WRONG = {
     "postgresql://host/parley?sslmode=verify-full&sslrootcert=/no/such.pem": NO_FILE,
     "postgresql://host/parley?sslmode=require&sslrootcert=system": SYSTEM,
     "postgresql://host/parley?sslrootcert=system&sslcert=/etc/hostname": BESIDE,
+    "postgresql://host/parley?sslrootcert=": NO_FILE,
     "postgresql://host/parley?channel_binding=require": BINDING,
 }
 RIGHT = (
