@@ -53,15 +53,10 @@ async def restored(**overrides: Any) -> None:
     """Ends what was open in a backup, while nobody works on it."""
     settings = services.settings_of(services.named("storage"), **overrides)
     url = _url(settings)
-    address = addresses.parsed(settings.storage_address)
-    if address and is_open(own(address.host), address.port):
-        raise Mistake(
-            f"a storage runs at {settings.storage_address}, and what it is at work on would be ended",
-            fix="stop every storage first; then parley restored, then parley up",
-        )
-    shape = await _shape(url)
-    if shape.level is not Level.OK:
-        raise Mistake(f"the database is {shape.found}", fix="put the backup in its place, then parley migrate")
+    require_nobody(settings, "what it is at work on would be ended")
+    found = await shape(url)
+    if found.level is not Level.OK:
+        raise Mistake(f"the database is {found.found}", fix="put the backup in its place, then parley migrate")
     with Console().status("looking for what was open") as line:
         turns, deliveries = await _restoring().end_open_work(
             url, progress=lambda ended: line.update(f"ended so far: turns {ended.turns}, deliveries {ended.deliveries}")
@@ -71,18 +66,26 @@ async def restored(**overrides: Any) -> None:
         say("who was to be answered: parley turns --state suppressed; with what: parley deliveries --state unknown")
 
 
+def require_nobody(settings: Any, why: str) -> None:
+    """Raises when a storage runs."""
+    address = addresses.parsed(settings.storage_address)
+    if address and is_open(own(address.host), address.port):
+        raise Mistake(f"a storage runs at {settings.storage_address}, and {why}", fix="stop every storage first")
+
+
 async def check_database(settings: Any) -> list[Finding]:
     """Reachable, migrated, and with room for more."""
     url = _url(settings)
     limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:
-        shape = await _shape(url)
-        return [shape, await _disk(url), await _room(url, limits)] if shape.level is Level.OK else [shape]
+        found = await shape(url)
+        return [found, await _disk(url), await _room(url, limits)] if found.level is Level.OK else [found]
     except Mistake as mistake:
         return [broken("database", str(mistake), fix=mistake.fix)]
 
 
-async def _shape(url: str) -> Finding:
+async def shape(url: str) -> Finding:
+    """Whether it is as this version needs it."""
     at, newest = await _revisions(url)
     if at is None:
         return look("database", "empty: its tables are made when storage starts", fix="parley migrate, or parley up")

@@ -1,6 +1,7 @@
 """What can a person type after `parley`? Each command imports what it needs when it runs, so that help is instant."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -167,6 +168,17 @@ def restored(data_dir: DataDir = None) -> None:
     from kit.command.database import restored as run
 
     interrupts.run(run(**_given(data_dir=data_dir)))
+
+
+@app.command(epilog="Example: DATABASE_URL=postgresql://user:password@host/name parley move data/parley.db")
+def move(
+    file: Annotated[Path, typer.Argument(help="The SQLite file of a mesh; it stays as it is.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy all that an SQLite file holds into the empty Postgres of DATABASE_URL, while nothing runs."""
+    from kit.command.moving import move as run
+
+    interrupts.run(run(file, **_given(data_dir=data_dir)))
 
 
 @app.command(epilog="Examples: parley deliveries --state unknown · parley deliveries --retry 0199f3c2-…")

@@ -38,6 +38,7 @@ def test_help_names_every_command() -> None:
         "doctor",
         "migrate",
         "restored",
+        "move",
         "deliveries",
         "turns",
         "preview",

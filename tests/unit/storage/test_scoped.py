@@ -18,6 +18,7 @@ MAY = {
     "account_health.py": {"select"},  # Counts the accounts of all tenants.
     "drafts.py": {"select"},  # Finds out whose drafts are to be looked at.
     "open_work.py": {"select", "text"},  # Counts the work of all tenants.
+    "moving.py": {"select", "insert"},  # Copies the rows of all tenants.
     "restored.py": {"select"},  # Ends the work of all tenants.
     "listeners.py": {"select"},  # A process listens for accounts of all tenants.
     "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
