@@ -54,6 +54,8 @@ SHOWN = frozenset(
         "database",
         "data_path",
         "version",
+        "from_revision",
+        "to_revision",
         "setting",
         "source",
         "signal",

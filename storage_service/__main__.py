@@ -32,7 +32,7 @@ from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.retention import Retention
 from storage_service.backends.running import Running
-from storage_service.backends.schema import migrate, prepared_when_possible
+from storage_service.backends.schema import in_the_log, migrate, prepared_when_possible
 from storage_service.backends.secret_key import read_keys
 from storage_service.backends.seeding import ensure_default
 from storage_service.backends.sessions import Sessions
@@ -108,7 +108,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     api_keys = ApiKeys(parts.sessions, parts.repeats, random_bytes=secrets.token_bytes)
 
     async def prepare() -> None:
-        await migrate(parts.url)
+        await migrate(parts.url, began=in_the_log)
         await ensure_default(parts.sessions, accounts)
 
     if not await prepared_when_possible(parts.url, prepare, stopping=lifetime.stopping):

@@ -40,7 +40,11 @@ async def migrate(**overrides: Any) -> None:
     url = _url(settings)
     before, _ = await _revisions(url)
     try:
-        await _schema().migrate(url)
+        with Console().status("looking at the database") as line:
+            await _schema().migrate(
+                url,
+                began=lambda at, to: line.update(f"from {at or 'nothing'} to {to}; a large database takes its time"),
+            )
     except Exception as error:
         if known := _unusable().known(error):
             raise Mistake(f"the database cannot be migrated: {known}", fix=_fix(url)) from error

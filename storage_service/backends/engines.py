@@ -22,11 +22,12 @@ def sqlite_path(url: str) -> str:
     return make_url(url).database or ":memory:"
 
 
-def open_engine(url: str, *, pool_size: int = 4) -> AsyncEngine:
+def open_engine(url: str, *, pool_size: int = 4, statement_seconds: int = STATEMENT_SECONDS) -> AsyncEngine:
+    """An engine whose every statement ends within that time."""
     if is_postgres(url):
         return create_async_engine(
             "postgresql+asyncpg://",  # where it is only the URL itself says, whose parameters SQLAlchemy does not know
-            async_creator=partial(reach, url, seconds=CONNECT_SECONDS, work_seconds=STATEMENT_SECONDS),
+            async_creator=partial(reach, url, seconds=CONNECT_SECONDS, work_seconds=statement_seconds),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kit import logs
 from kit.errors import StorageUnavailable
+from kit.settings import SettingsError
 from storage_service.backends.engines import open_engine
 from storage_service.backends.unusable import known, not_allowed, told, why
 from storage_service.database_url import is_postgres
@@ -21,6 +23,12 @@ from storage_service.database_url import is_postgres
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nothing else in the database uses; replicas that start together queue behind it.
 LOCK = 727_001
+# Whoever makes an index of years of messages takes its time, and so does whoever waits for that: what a server or a
+# user sets for statements is for others. A table that another session holds is asked for a moment only, since
+# everybody who comes later waits behind the one who asks.
+LONGEST_SECONDS = 6 * 3600
+PATIENT = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
+BRIEF = text("SELECT set_config('lock_timeout', '1s', true)")
 MAY_MAKE_TABLES = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 # A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours,
 # unless it is known what keeps the database away.
@@ -28,16 +36,27 @@ AWAY = (DBAPIError, OperationalError)
 GONE = (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, StorageUnavailable)
 
 
-async def migrate(url: str, revision: str = "head") -> None:
-    """Brings the schema to the revision, up or down. Safe to run from several processes at once. SettingsError when
-    it may not."""
-    engine = open_engine(url, pool_size=1)
+Began = Callable[[str, str], object]  # at which revision it is, empty before the first, and to which it goes
+
+
+def in_the_log(at: str, to: str) -> None:
+    """Says that a change begins, which may take its time where there is something to change."""
+    if at:
+        logs.get("storage").info("schema.changing", from_revision=at, to_revision=to)
+
+
+async def migrate(url: str, revision: str = "head", *, began: Began = lambda *_: None) -> None:
+    """Brings the schema to the revision, up or down; tells `began` when there is something to do. Safe to run from
+    several processes at once. SettingsError when it may not, or when a newer version has made it."""
+    engine = open_engine(url, pool_size=1, statement_seconds=LONGEST_SECONDS)
     try:
         with told(url):
             async with engine.begin() as connection:
                 if is_postgres(url):
+                    await connection.execute(PATIENT)
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-                await connection.run_sync(_run, revision)
+                    await connection.execute(BRIEF)
+                await connection.run_sync(partial(_run, revision=revision, began=began))
     finally:
         await engine.dispose()
 
@@ -65,7 +84,8 @@ async def prepared_when_possible(url: str, prepare: Callable[[], Awaitable[None]
 
 async def revisions(url: str) -> tuple[str | None, str]:
     """Which revision the database is at, None before the first, and the newest that there is. Changes nothing.
-    SettingsError for a database that cannot be used, or in which this user may make no tables."""
+    SettingsError for a database that cannot be used, that a newer version has made, or in which this user may make no
+    tables."""
     engine = open_engine(url, pool_size=1)
     try:
         with told(url):
@@ -86,10 +106,21 @@ def configuration(connection: Connection) -> Config:
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
-    newest = ScriptDirectory.from_config(configuration(connection)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision(), newest or ""
+    scripts = ScriptDirectory.from_config(configuration(connection))
+    at, newest = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head() or ""
+    if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
+        raise SettingsError(
+            f"DATABASE_URL: the database is at {at}, which a newer Parley made; this one knows it up to {newest}. "
+            "Start the newer one, or put back a backup from before it"
+        )
+    return at, newest
 
 
-def _run(connection: Connection, revision: str) -> None:
+def _run(connection: Connection, *, revision: str, began: Began) -> None:
+    at, newest = _revisions(connection)
+    target = newest if revision == "head" else revision
+    if at == target:
+        return
+    began(at or "", target)
     move = command.downgrade if revision in {"base"} else command.upgrade
     move(configuration(connection), revision)

@@ -50,6 +50,10 @@ MAY_PASS: dict[Code, str] = {
     asyncpg.TooManyConnectionsError.sqlstate: "no connection is free: max_connections of Postgres is too small",
     asyncpg.CannotConnectNowError.sqlstate: "it is starting, or stopping",
     asyncpg.DiskFullError.sqlstate: "its disk is full",
+    asyncpg.LockNotAvailableError.sqlstate: (
+        "another session holds what has to be changed: a backup, or a transaction that was left open; "
+        "pg_stat_activity of Postgres shows it"
+    ),
     asyncpg.ReadOnlySQLTransactionError.sqlstate: "it takes no writes: a standby, or read-only by its settings",
     sqlite3.SQLITE_FULL: "its disk is full",
     sqlite3.SQLITE_BUSY: "another process has the file",

@@ -29,6 +29,8 @@ SESSION = {
     **EVERY_SESSION,
     "application_name": "parley-storage",  # beside "parley", so that pg_stat_activity tells hot work apart
     "plan_cache_mode": "force_generic_plan",
+    "enable_indexscan": "on",
+    "enable_nestloop": "on",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -37,8 +39,6 @@ SESSION = {
     "default_statistics_target": "10",
     "seq_page_cost": "0",
     "random_page_cost": "0",
-    "timezone": "UTC",
-    "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "15s",
     "lock_timeout": "5s",
 }

@@ -18,8 +18,18 @@ OLDEST = 13
 ENCODINGS = {"UTF8", "SQL_ASCII"}  # the second keeps the bytes of the first as they are
 MARK, OWN = "parley.session", "own"
 MARKED = f"SELECT current_setting('{MARK}', true)"
-# Compiling costs more than any statement of ours takes.
-EVERY_SESSION = {"application_name": "parley", "jit": "off", MARK: OWN}
+# Whoever listens says nothing for hours. Postgres 13 does not know it, so it is no setting to connect with.
+FOR_EVER = "SELECT set_config('idle_session_timeout', '0', false)"
+FOR_EVER_SINCE = 14
+# What a server, a database or a user sets for everybody else would break what is written here.
+EVERY_SESSION = {
+    "application_name": "parley",
+    "jit": "off",  # compiling costs more than any statement of ours takes
+    "default_transaction_isolation": "read committed",  # above it, whoever waited for a row is turned away, not served
+    "timezone": "UTC",
+    "synchronous_commit": "on",
+    MARK: OWN,
+}
 
 
 async def reach(
@@ -44,6 +54,8 @@ async def reach(
         check(connection)
         if await connection.fetchval(MARKED) != OWN:
             raise asyncpg.ProtocolViolationError("the session is a pooler's")
+        if connection.get_server_version().major >= FOR_EVER_SINCE:
+            await connection.execute(FOR_EVER)
     except BaseException:
         connection.terminate()
         raise
