@@ -376,13 +376,13 @@ WHERE expires_at IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
 SELECT {Receipt r} FROM receipts r WHERE NOT r.matched AND r.created_at >= $1 ORDER BY r.created_at DESC LIMIT $2;
 
 -- freed: locks lanes that were parked, of accounts that are active again
-SELECT {Lane c} FROM conversations c
-WHERE (c.tenant_id, c.id) IN (
+SELECT {Lane c} FROM (
   SELECT p.tenant_id, p.id FROM channel_accounts a
   CROSS JOIN LATERAL (
     SELECT q.tenant_id, q.id FROM conversations q
     WHERE q.tenant_id = a.tenant_id AND q.account_id = a.id AND q.delivery_parked LIMIT $1) AS p
-  WHERE a.state = 'active' LIMIT $1)
+  WHERE a.state = 'active' ORDER BY a.tenant_id, a.id LIMIT $1) AS k
+JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
 ORDER BY c.tenant_id, c.id FOR UPDATE OF c SKIP LOCKED;
 
 -- forget_raw: bodies that were kept long enough

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ from sqlalchemy import text
 
 from kit.errors import StorageUnavailable
 from parley.storage.v1.turn_requests_pb2 import Usage
+from storage_service.backends import tables
+from storage_service.backends.statements import Statements
 from storage_service.domain.asks import Ask
 from storage_service.domain.database import Kind
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission, open_store
 
 SOME, MANY = 1_300, 2_000
+GROWING = "conversations|messages|turns|deliveries|attempts|receipts|raw_payloads|contacts|identities|media|summaries"
+WHOLE = re.compile(rf"Scan (using \w+ )?on ({GROWING})\b")
+INDEX = re.compile(r"using (?P<index>\w+) on")
 WORK: tuple[Kind, ...] = ("accept", "turns", "deliveries")
 
 
@@ -96,6 +102,30 @@ async def test_where_there_are_few_messages_too_a_delivery_finds_its_text_by_its
     await store.database.beat()
     made = await plan(store, "lease_deliveries", like="%unnest($1%LATERAL%d.reply_to_seq")
     assert re.search(r"messages_pkey on messages m .*\n.*Index Cond: .*\(id = ", made), made
+
+
+async def test_no_statement_reads_the_whole_of_a_table_that_grows(store: Store) -> None:
+    await grow(store)
+    await say(store)
+    await store.database.beat()
+    async with store.engine.connect() as connection:
+        partial = await connection.scalar(
+            text("SELECT array_agg(indexrelid::regclass::text) FROM pg_index WHERE indpred IS NOT NULL")
+        )
+    statements = Statements.load(Path(tables.__file__).parent.parent / "postgres" / "statements.sql")
+    read_whole = {name: await scans(store, name, statements[name], but=partial) for name in statements}
+    assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+async def scans(store: Store, name: str, statement: str, *, but: Collection[str]) -> list[str]:
+    """The scans of whole tables, or of all entries of an index, in the plan of a statement."""
+    await asked(store, "turns", f"PREPARE {name} AS {statement}")
+    nothing = ", ".join(["NULL"] * max((int(number) for number in re.findall(r"\$(\d+)", statement)), default=0))
+    lines = [
+        line for (line,) in await asked(store, "turns", f"EXPLAIN EXECUTE {name}" + f"({nothing})" * bool(nothing))
+    ]
+    found = [line for line, below in pairwise([*lines, ""]) if WHOLE.search(line) and "Index Cond" not in below]
+    return [line.strip() for line in found if (scanned := INDEX.search(line)) is None or scanned["index"] not in but]
 
 
 async def test_nobody_waits_for_a_table_that_somebody_else_looks_at(store: Store) -> None:
