@@ -15,6 +15,9 @@ from parley.storage.v1 import directory_pb2
 
 AGAIN_SECONDS = 0.5
 WEBCHAT_ADDRESS = "web"
+LOST_KEY = (
+    f"give SECRET_KEYS the key that it was sealed with, or: parley channels add webchat --address {WEBCHAT_ADDRESS}"
+)
 
 log = logs.get("gateway")
 
@@ -25,7 +28,8 @@ class Opening:
     def __init__(self, directory: Directory, neighbours: Neighbours, *, given: Sequence[GivenAccount]) -> None:
         self._directory = directory
         self._neighbours = neighbours
-        self._given = given
+        self._given = list(given)
+        self._waiting_for = ""
 
     async def open(self, lifetime: Lifetime) -> None:
         """Returns when the gateway is ready."""
@@ -38,11 +42,14 @@ class Opening:
 
     async def _prepared(self) -> bool:
         try:
-            for given in self._given:
-                await self._put(given)
+            while self._given:
+                await self._put(self._given[0])
+                del self._given[0]
             await self._ensure_webchat()
         except errors.ParleyError as error:
-            log.info("accounts.waiting", reason=error.name)
+            if error.name != self._waiting_for:
+                self._waiting_for = error.name
+                log.info("accounts.waiting", reason=error.name)
             return False
         return True
 
@@ -58,13 +65,18 @@ class Opening:
         log.info("account.given", channel=given.channel, tenant=DEFAULT_TENANT)
 
     async def _ensure_webchat(self) -> None:
-        """The page works off the shelf: its account, and the key that signs its sessions, are made when missing."""
+        """The page works off the shelf: its account, and the key that signs its sessions, are made when missing. One
+        that cannot be opened waits for its operator, who may have the key; the other channels do not."""
         channel = CHANNELS["webchat"]
         account = await self._existing(channel.name, WEBCHAT_ADDRESS)
         if account is None:
             await self._put(GivenAccount(channel.name, WEBCHAT_ADDRESS, _generated(channel, {})))
             return
-        known = await self._directory.resolve(channel.name, account.account_key)
+        try:
+            known = await self._directory.resolve(channel.name, account.account_key)
+        except errors.SecretUnreadable as error:
+            log.error("account.unreadable", channel=channel.name, reason=error.name, fix=LOST_KEY)
+            return
         missing = _generated(channel, known.credentials)
         if missing or not account.formatting:
             account.formatting = account.formatting or channel.formatting

@@ -24,7 +24,7 @@ REASONS = {
     ),
     "secret_unreadable": (
         "storage cannot open its credentials: it has not the key that they were sealed with",
-        "give SECRET_KEYS that key too, or: parley channels add {channel} with the credentials",
+        "give SECRET_KEYS that key too, or: parley channels add {channel} --address {address}, with its credentials",
     ),
     "token_expired": ("its credentials ended {ends}", "take new ones from the provider: parley channels add {channel}"),
     "token_expires": ("its credentials end {ends}", "take new ones from the provider: parley channels add {channel}"),
@@ -52,6 +52,7 @@ def finding(account: ChannelAccount) -> Finding:
     found, fix = REASONS.get(health.reason, (health.reason, "parley channels test {id}"))
     shown = {
         "channel": account.channel,
+        "address": account.address,
         "id": account.id,
         "refused": health.refused_in_row,
         "why": health.refused_reason or "no reason is known",
@@ -59,7 +60,7 @@ def finding(account: ChannelAccount) -> Finding:
         "since": _when(moment(health.since)),
     }
     make = broken if health.state == ACCOUNT_HEALTH_STATE_BROKEN else look
-    return make("health", printable(found.format(**shown)), fix=fix.format(**shown))
+    return make("health", printable(found.format(**shown)), fix=printable(fix.format(**shown)))
 
 
 def named(account: ChannelAccount) -> Finding | None:
