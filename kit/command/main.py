@@ -156,7 +156,7 @@ def doctor(data_dir: DataDir = None, json: AsJson = False) -> None:
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
-    """Bring the database to the shape that this version needs. Services of an older version keep working."""
+    """Bring the database to the shape that this version needs. Older services that run keep working."""
     from kit.command.database import migrate as run
 
     interrupts.run(run(**_given(data_dir=data_dir)))

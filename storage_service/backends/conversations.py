@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlmodel import col
 
 from kit.errors import InvalidField, ParleyError
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
 from storage_service.backends import mapping
-from storage_service.backends.rows import Rows, after, missing
+from storage_service.backends.rows import Rows, after, in_states, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
-from storage_service.backends.tables.work import OPEN_TURN
+from storage_service.backends.tables.work import HELD_TURNS, OPEN_TURN
 from storage_service.domain import paging, words
 from storage_service.domain.awaiting import Asked, Outcome
 from storage_service.domain.watching import News
@@ -72,9 +71,8 @@ class Conversations:
         most = paging.size(request.page_size)
         async with self._sessions.read(request.tenant_id) as rows:
             statement = rows.select(Turn).order_by(col(Turn.id)).limit(most + 1)
-            # The literal lets both databases use the partial index of open turns.
-            wanted = col(Turn.state).in_(turn_words(request.states)) if request.states else text(OPEN_TURN)
-            statement = statement.where(wanted)
+            wanted = turn_words(request.states) if request.states else HELD_TURNS[OPEN_TURN]
+            statement = statement.where(in_states(Turn.state, wanted, held=HELD_TURNS))
             if request.conversation_id:
                 statement = statement.where(col(Turn.conversation_id) == request.conversation_id)
             if place := paging.place(request.page_token, [str], query=query):

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import text
 from sqlmodel import col
 
 from storage_service.backends.rows import Rows
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Contact, Conversation, Identity, Message
+from storage_service.backends.tables.conversations import AMONG_OTHERS
 
 PAGE = 500
 
@@ -29,7 +31,8 @@ async def find(rows: Rows, contact_id: str) -> Footprint:
     contact = await rows.named(Contact, contact_id)
     identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
     theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
-    conversations = await rows.all(theirs.order_by(col(Conversation.id)))
+    # Sorted here: asked for this order, SQLite would read all of the tenant's in it.
+    conversations = sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
     elsewhere = await _elsewhere(rows, identities, known=[each.id for each in conversations])
     beside = sorted({each.conversation_id for each in elsewhere})
     return Footprint(contact, identities, conversations, [each.id for each in elsewhere], beside)
@@ -54,13 +57,18 @@ async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequen
 
 
 async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[Message]:
-    """In a group chat a person writes in a conversation that began with somebody else."""
+    """In a group chat a person writes in a conversation that began with somebody else. A chat of their own name may
+    have gone to another contact."""
     found: list[Message] = []
     for identity in identities:
-        written = rows.select(Message).where(
-            col(Message.account_id) == identity.account_id,
-            col(Message.sender_id) == identity.sender_id,
-            col(Message.conversation_id).not_in(known),
+        account_id, sender_id = identity.account_id, identity.sender_id
+        theirs = rows.select(Message).where(col(Message.account_id) == account_id, col(Message.sender_id) == sender_id)
+        found.extend(await rows.all(theirs.where(text(AMONG_OTHERS), col(Message.conversation_id).not_in(known))))
+        own = rows.select(Conversation).where(
+            col(Conversation.account_id) == account_id,
+            col(Conversation.chat_id) == sender_id,
+            col(Conversation.id).not_in(known),
         )
-        found.extend(await rows.all(written))
+        for conversation in await rows.all(own):
+            found.extend(await rows.all(theirs.where(col(Message.conversation_id) == conversation.id)))
     return found

@@ -4,12 +4,12 @@ Nothing else in the directory, conversation and privacy backends builds a statem
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Update, and_, delete, text, tuple_, update
 from sqlalchemy.engine import TupleResult
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -154,3 +154,9 @@ def after(columns: Sequence[Any], key: Key, *, descending: bool = False) -> Colu
     here = tuple_(*(col(column) for column in columns))
     there = tuple_(*key, types=[column.type for column in columns])
     return here < there if descending else here > there
+
+
+def in_states(column: Any, wanted: Collection[str], *, held: Mapping[str, frozenset[str]]) -> ColumnElement[bool]:
+    """The rows in one of these states. A partial index serves who repeats its condition word by word."""
+    serving = (text(condition) for condition, states in held.items() if states.issuperset(wanted))
+    return and_(col(column).in_(wanted), *serving)

@@ -13,9 +13,10 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as pb
 from storage_service.backends import media
 from storage_service.backends.repeats import Repeats
-from storage_service.backends.rows import Rows, Who
+from storage_service.backends.rows import Rows, Who, in_states
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message
+from storage_service.backends.tables.work import HELD_DELIVERIES
 from storage_service.domain import paging, rows
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
@@ -103,9 +104,13 @@ class Wishes:
         async with self._sessions.read(request.tenant_id) as found:
             statement = found.select(Delivery).order_by(col(Delivery.id).desc()).limit(most + 1)
             if request.state:
-                statement = statement.where(col(Delivery.state) == DELIVERY_WORD.get(request.state, ""))
+                states = [DELIVERY_WORD.get(request.state, "")]
+                statement = statement.where(in_states(Delivery.state, states, held=HELD_DELIVERIES))
             if request.conversation_id:
-                statement = statement.where(col(Delivery.conversation_id) == request.conversation_id)
+                # Each stands in a message, and those of a conversation are found at once.
+                said = found.select(Message).where(col(Message.conversation_id) == request.conversation_id)
+                ids = said.where(col(Message.delivery_id).is_not(None)).with_only_columns(col(Message.delivery_id))
+                statement = statement.where(col(Delivery.id).in_(ids))
             if place := paging.place(request.page_token, [str], query=query):
                 statement = statement.where(col(Delivery.id) < place[0])
             page, following = paging.cut(await found.all(statement), most, key=lambda row: (row.id,), query=query)

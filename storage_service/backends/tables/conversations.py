@@ -11,6 +11,9 @@ from sqlmodel import Field, SQLModel
 
 from storage_service.backends.tables import columns
 
+# Of a message: its chat has another name than who wrote it, as groups have, and the direct chats of some providers.
+AMONG_OTHERS = "sender_id <> '' AND sender_id <> chat_id"
+
 
 class Contact(SQLModel, table=True):
     """A person, on however many channels."""
@@ -148,6 +151,15 @@ class Message(SQLModel, table=True):
             unique=True,
             postgresql_where=sql("provider_message_id IS NOT NULL"),
             sqlite_where=sql("provider_message_id IS NOT NULL"),
+        ),
+        # Who asks to be forgotten, or for what is known of them, is looked for in the chats of others, too.
+        Index(
+            "ix_messages_among_others",
+            "tenant_id",
+            "account_id",
+            "sender_id",
+            postgresql_where=sql(AMONG_OTHERS),
+            sqlite_where=sql(AMONG_OTHERS),
         ),
         CheckConstraint("role IN ('contact', 'agent', 'operator', 'system')", name="ck_messages_role"),
     )

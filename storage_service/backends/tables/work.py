@@ -13,7 +13,15 @@ from sqlmodel import Field, SQLModel
 from storage_service.backends.tables import columns
 
 OPEN_TURN = "state IN ('waiting', 'returned', 'running')"
+UNANSWERED_TURN = "state IN ('handed_off', 'suppressed', 'failed')"
 OPEN_DELIVERY = "state IN ('queued', 'sending')"
+UNDELIVERED = "state IN ('failed', 'unknown')"
+# Which states the partial indexes hold, by the condition that a statement has to repeat.
+HELD_TURNS = {
+    OPEN_TURN: frozenset({"waiting", "returned", "running"}),
+    UNANSWERED_TURN: frozenset({"handed_off", "suppressed", "failed"}),
+}
+HELD_DELIVERIES = {OPEN_DELIVERY: frozenset({"queued", "sending"}), UNDELIVERED: frozenset({"failed", "unknown"})}
 
 
 class Turn(SQLModel, table=True):
@@ -48,6 +56,14 @@ class Turn(SQLModel, table=True):
             "deadline_at",
             postgresql_where=sql(OPEN_TURN),
             sqlite_where=sql(OPEN_TURN),
+        ),
+        Index(
+            "ix_turns_unanswered",
+            "tenant_id",
+            "state",
+            "id",
+            postgresql_where=sql(UNANSWERED_TURN),
+            sqlite_where=sql(UNANSWERED_TURN),
         ),
         # Without the id: an index that holds it rivals the primary key while the planner thinks the table small.
         Index("ix_turns_conversation", "tenant_id", "conversation_id"),
@@ -111,8 +127,8 @@ class Delivery(SQLModel, table=True):
             "tenant_id",
             "state",
             "id",
-            postgresql_where=sql("state IN ('failed', 'unknown')"),
-            sqlite_where=sql("state IN ('failed', 'unknown')"),
+            postgresql_where=sql(UNDELIVERED),
+            sqlite_where=sql(UNDELIVERED),
         ),
         UniqueConstraint("tenant_id", "message_id", name="uq_deliveries_message"),
         CheckConstraint(

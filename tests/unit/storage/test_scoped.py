@@ -11,7 +11,8 @@ BACKENDS = Path(storage_service.backends.__file__).parent
 BUILDS = {"select", "update", "delete", "insert", "text", "exec_driver_sql"}
 # file -> what it may build by itself, and why.
 MAY = {
-    "rows.py": {"select", "update", "delete"},  # The place where the tenant is put in.
+    "rows.py": {"select", "update", "delete", "text"},  # The place where the tenant is put in; and conditions.
+    "footprint.py": {"text"},  # Conditions only.
     "tenants.py": {"select"},  # The table of tenants belongs to no tenant.
     "vault.py": {"select"},  # Finds out whose account a webhook's URL names; rotates keys for all.
     "api_keys.py": {"select"},  # Finds out whose key somebody shows.
@@ -23,7 +24,6 @@ MAY = {
     "listeners.py": {"select"},  # A process listens for accounts of all tenants.
     "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
     "lanes.py": {"text"},  # Conditions only.
-    "conversations.py": {"text"},  # Conditions only.
     "hand_offs.py": {"text"},  # Conditions only.
     "schema.py": {"text"},  # Migrations.
     "write_probe.py": {"text"},  # Writes to a table of its own that is gone at once.
