@@ -1,6 +1,7 @@
 """What is kept too long? Raw payloads, and message texts when asked, go when they are older than they may be."""
 
-from collections.abc import Sequence
+from asyncio import get_running_loop, sleep
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,8 +18,9 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, QueueEntry, RawPayload, Summary, Turn
 from storage_service.domain.words import OPEN_TURN
 
-# Each transaction is short, so that what comes in meanwhile does not wait for it.
-AT_ONCE = 1000
+# Each transaction is short, and as long a pause follows: SQLite lets one write at a time, and whoever comes again at
+# once before whoever waits.
+AT_ONCE = 200
 
 
 class Retention:
@@ -45,10 +47,8 @@ class Retention:
             ids = await rows.ids(old.order_by(col(RawPayload.created_at)).limit(AT_ONCE), RawPayload)
             return await rows.change(rows.delete(RawPayload).where(col(RawPayload.id).in_(ids)))
 
-        gone = await self._sessions.write(who, work)
-        total = gone
-        while gone:
-            gone = await self._sessions.write(who, work)
+        total = 0
+        while gone := await self._unhurried(who, work):
             total += gone
         return total
 
@@ -61,12 +61,20 @@ class Retention:
                 ids = await rows.ids(old.order_by(col(Message.id)).limit(AT_ONCE), Message)
             if not ids:
                 break
-            total += await self._sessions.write(who, partial(_empty, ids=ids))
+            total += await self._unhurried(who, partial(_empty, ids=ids))
             last = ids[-1]
         await self._sessions.write(who, partial(_drop_summary_jobs, before=before))
         await self._sessions.write(who, partial(_sum_up_no_more, before=before))
         await self._sessions.write(who, partial(_tell_no_more, before=before))
         return total
+
+    async def _unhurried(self, who: Who, work: Callable[[Rows], Awaitable[int]]) -> int:
+        """Leaves the database to others for as long as the work had it."""
+        clock = get_running_loop().time
+        began = clock()
+        done = await self._sessions.write(who, work)
+        await sleep(clock() - began)
+        return done
 
     async def _note(self, who: Who, **removed: int) -> None:
         async def work(rows: Rows) -> None:

@@ -16,6 +16,7 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1 import privacy_service_pb2 as pb
+from storage_service.backends import retention
 from storage_service.backends.tables import Audit, Conversation, Delivery, Message, RawPayload, Tombstone, Turn
 from storage_service.domain.tombstones import Tombstones
 from tests.postgres import Server as Postgres
@@ -226,3 +227,21 @@ async def test_retention_without_ages_keeps_everything(world: World) -> None:
     done = await world.mesh.call("ApplyRetention", pb.ApplyRetentionRequest(tenant_id="acme"))
     assert (done.raw_payloads, done.messages) == (0, 0)
     assert (await one.get(Conversation, one.conversation_id)).summary == f"{CANARY} summary"
+
+
+async def test_retention_leaves_the_database_to_others_after_each_bite(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, pauses = await a_chat(world, "acme"), list[float]()
+    for number in range(5):
+        await one.hears(f"old {number}", created_at=one.at - timedelta(days=40))
+
+    async def rest(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(retention, "sleep", rest)
+    ask = pb.ApplyRetentionRequest(tenant_id="acme", messages=Duration(seconds=86400))
+    assert (await world.mesh.call("ApplyRetention", ask)).messages == 5
+    assert len(pauses) == 3
+    assert all(pause > 0 for pause in pauses)
