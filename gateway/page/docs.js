@@ -56,7 +56,7 @@ function operation(spec, path, method, about) {
   return made;
 }
 
-const spec = await (await fetch("/openapi.json")).json();
+const spec = await (await fetch("openapi.json")).json();
 at("title").textContent = `${spec.info.title} API`;
 at("about").textContent = spec.info.description;
 const groups = new Map();

@@ -1,6 +1,6 @@
 // Which webhooks came in, and why was one refused? Asks this gateway, and no other host, as long as the page is open.
 
-import { Detail } from "/arrival.js";
+import { Detail } from "./arrival.js";
 
 const KEY = "parley.inspector";
 const GOOD = new Set(["accepted", "answered", "nothing", "duplicate"]);
@@ -23,7 +23,7 @@ function taken() {
 }
 
 export async function ask(path, options = {}) {
-  const answer = await fetch(`/v1/inspector/${path}`, { ...options, headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
+  const answer = await fetch(`v1/inspector/${path}`, { ...options, headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
   if (answer.status === 401) throw new Closed();
   if (!answer.ok) throw new Error((await answer.json()).error?.message ?? answer.statusText);
   return answer;

@@ -40,23 +40,23 @@ export class Transport {
   }
 
   async about() {
-    return (await answered(await fetch("/v1/chat/about"))).json();
+    return (await answered(await fetch("v1/chat/about"))).json();
   }
 
   async say(text, key) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
-    const response = await this.request("/v1/chat/messages", { method: "POST", headers, body: JSON.stringify({ text }) });
+    const response = await this.request("v1/chat/messages", { method: "POST", headers, body: JSON.stringify({ text }) });
     return response.json();
   }
 
   async history(afterSeq) {
-    return (await this.request(`/v1/chat/messages?after_seq=${afterSeq}`)).json();
+    return (await this.request(`v1/chat/messages?after_seq=${afterSeq}`)).json();
   }
 
   /** Calls on(event, data) for each event after `afterSeq`; returns when the stream has ended. */
   async listen(afterSeq, on, signal) {
     const headers = { Accept: "text/event-stream", "Last-Event-ID": String(afterSeq) };
-    const response = await this.request("/v1/chat/events", { headers, signal });
+    const response = await this.request("v1/chat/events", { headers, signal });
     on("open");
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
@@ -91,7 +91,7 @@ export class Transport {
     const headers = { "Content-Type": "application/json" };
     if (this.session) headers.Authorization = `Bearer ${this.session.token}`;
     const body = JSON.stringify({ site: this.site });
-    const response = await answered(await fetch("/v1/chat/sessions", { method: "POST", headers, body }));
+    const response = await answered(await fetch("v1/chat/sessions", { method: "POST", headers, body }));
     this.session = await response.json();
     keep(this.slot, this.session);
     return this.session.token;

@@ -133,10 +133,10 @@ class Choice:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 models = await served.backend.models()
-            served.reachable, served.refusal = True, ""
+            served.reachable, served.lists, served.refusal = True, True, ""
             served.found = {model.name: self._sized(model) for model in models}
         except ModelUnknown:
-            served.reachable, served.refusal = True, ""
+            served.reachable, served.lists, served.refusal = True, False, ""
         except ModelRefused as error:
             served.reachable = True
             served.refusal = error.message if error.metadata.get("refused") == "key" else ""

@@ -20,6 +20,9 @@ class Seen:
     has_fallbacks: bool = False
 
 
+_NO_OLLAMA = "What answers at {} is no Ollama, whose address goes without /api or /v1"
+
+
 def note(seen: Seen) -> str:
     """One line."""
     served, name = seen.served, seen.default
@@ -31,6 +34,8 @@ def note(seen: Seen) -> str:
     if not served.reachable:
         instead = "its fallbacks answer" if seen.has_fallbacks else "people get the fallback text"
         return f"The model server at {served.base_url} does not answer: {instead} until it does."
+    if served.kind == "ollama" and not served.lists:
+        return f"{_NO_OLLAMA.format(served.base_url)}. People get the fallback text."
     if served.kind == "ollama" and not served.found:
         return f"{where} has no model: run `ollama pull llama3.2`. People get the fallback text."
     if not name:
@@ -47,7 +52,9 @@ def _of_echo(seen: Seen) -> str:
     if seen.asked_for_echo or seen.written:
         by = seen.written or "DEFAULT_MODEL"
         return f"Echo answers, as {by} asks: it repeats what people say and thinks nothing."
-    found = "Ollama has no model" if seen.served.reachable else "No model server answers"
+    found = "No model server answers"
+    if seen.served.reachable:
+        found = "Ollama has no model" if seen.served.lists else "What answers is no Ollama"
     return (
         f"{found} at {seen.served.base_url}, so echo answers: it repeats what people say. Start Ollama (`ollama "
         f"serve`, `ollama pull llama3.2`) and it is used within {seen.recheck_seconds:g} s, or set OLLAMA_BASE_URL."

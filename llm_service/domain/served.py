@@ -53,6 +53,7 @@ class Served:
     budget: Budget = field(default_factory=Budget)
     found: dict[str, Model] = field(default_factory=dict)
     reachable: bool = False
+    lists: bool = True  # its models, as Ollama does, and others need not
     refusal: str = ""
     _healths: dict[str, Health] = field(default_factory=dict)
 

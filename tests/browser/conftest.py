@@ -37,8 +37,11 @@ async def browser(_running_for_module: Browser) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, world: World, *, width: int = 1280, dark: bool = False) -> AsyncIterator[Page]:
-    """A visitor's window. Anything that the page wants from another host, or that breaks in it, fails the test."""
+async def visiting(
+    browser: Browser, world: World, *, width: int = 1280, dark: bool = False, under: str = ""
+) -> AsyncIterator[Page]:
+    """A visitor's window. Anything that the page wants from another host, or that breaks in it, fails the test. `under`
+    is the path at which a proxy puts the gateway; nothing beside it is the gateway's."""
     height = 820 if width > 640 else 780
     context = await browser.new_context(
         viewport={"width": width, "height": height},
@@ -49,7 +52,9 @@ async def visiting(browser: Browser, world: World, *, width: int = 1280, dark: b
     )
     page = await context.new_page()
     wrong: list[str] = []
-    home = f"http://127.0.0.1:{world.port}/"
+    home = f"http://127.0.0.1:{world.port}/{under}"
+    if under:
+        await page.route(f"{home}**", lambda route: route.continue_(url=route.request.url.replace(under, "", 1)))
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.on("request", lambda asked: None if asked.url.startswith(home) else wrong.append(asked.url))
     page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)

@@ -53,6 +53,14 @@ async def test_a_visitor_writes_and_is_answered(
         assert wide == 0
 
 
+async def test_the_page_works_at_whichever_path_a_proxy_puts_it(browser: Browser, world: World) -> None:
+    world.peer.answer = lambda _: ANSWER
+    async with visiting(browser, world, under="help/chat/") as page:
+        await expect(page.get_by_text("Online")).to_be_visible()
+        await write(page, "Hello!")
+        await expect(page.locator(".entry.agent .bubble")).to_have_text(ANSWER)
+
+
 RICH = """# Your order
 
 It left our warehouse **today**; you can [follow it](https://example.com/track?a=1&b=2) or write to

@@ -62,6 +62,20 @@ async def test_a_server_that_answers_is_used_with_its_first_model() -> None:
     assert listing.note == f"Ollama at {URL} answers with llama3.2:latest."
 
 
+@pytest.mark.parametrize("named", [False, True])
+async def test_what_answers_and_is_no_ollama_is_said_to_be_none(named: bool) -> None:
+    """OLLAMA_BASE_URL with /api or /v1 at its end: Ollama answers 404."""
+    server = Server(LLAMA)
+    server.foreign = ModelUnknown("no such path")
+    choice = a_choice(server, named=named)
+    await choice.look()
+    assert "is no Ollama" in (await choice.listing()).note
+    assert "has no model" not in (await choice.listing()).note
+    server.foreign = None
+    await choice.look()
+    assert (await choice.listing()).note == f"Ollama at {URL} answers with llama3.2:latest."
+
+
 async def test_echo_answers_when_nobody_named_a_server_and_none_is_found_and_the_note_says_how_to_change_that() -> None:
     choice = a_choice(Server(away=True))
     await choice.look()
