@@ -65,6 +65,8 @@ def _parameters(url: str) -> list[tuple[str, str]]:
 def _check_file(path: str) -> None:
     if not path or path.startswith(":memory:") or _is(Path(path), "dir"):
         raise ValueError("must name a file: sqlite:///<path>, which is sqlite:////… for one from the root")
+    if "?" in path:
+        raise ValueError("must name a file without a ?: SQLite's parameters are Parley's to set")
     if not _is(Path(path).parent, "dir"):
         raise ValueError("the folder of the file is missing, or closed to this user: make it, or correct the path")
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import aiosqlite
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage_service.backends.postgres.reaching import reach
-from storage_service.database_url import is_postgres
+from storage_service.database_url import SQLITE, is_postgres
 
 CONNECT_SECONDS, STATEMENT_SECONDS = 5, 10
 
 
 def sqlite_path(url: str) -> str:
-    return make_url(url).database or ":memory:"
+    """As it is written: a folder may have a name with a ? or a % in it."""
+    return url.removeprefix(SQLITE)
 
 
 def open_engine(url: str, *, pool_size: int = 4, statement_seconds: int = STATEMENT_SECONDS) -> AsyncEngine:
@@ -34,7 +35,7 @@ def open_engine(url: str, *, pool_size: int = 4, statement_seconds: int = STATEM
             pool_pre_ping=True,
         )
     connect_args = {"timeout": STATEMENT_SECONDS, "async_creator_fn": _StopsOnce.to}
-    engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"), connect_args=connect_args)
+    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=sqlite_path(url)), connect_args=connect_args)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 

@@ -117,3 +117,12 @@ async def test_a_storage_that_can_keep_no_key_says_which_setting_is_missing(tmp_
     settings = Settings(data_dir=tmp_path, storage_address="127.0.0.1:0", mesh_token=MESH_TOKEN)
     with pytest.raises(SettingsError, match="SECRET_KEYS: it is not set, and no key can be kept"):
         await serve(settings, Lifetime())
+
+
+@pytest.mark.parametrize("name", ["with a space", "дата", "50%20", "what?mode=memory", "#1"])
+async def test_the_file_is_made_in_the_data_folder_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    (folder / "data").mkdir(parents=True)
+    async with running("", folder, NEW):
+        assert (folder / "data" / "parley.db").stat().st_size > 0
+    assert [each.name for each in tmp_path.iterdir()] == [name]

@@ -10,6 +10,7 @@ from storage_service.settings import Settings
 
 FORM = "must be sqlite:///<path> or postgresql://user@host/name; empty is SQLite in DATA_DIR"
 FILE = "must name a file: sqlite:///<path>, which is sqlite:////… for one from the root"
+NO_QUESTION = "must name a file without a ?: SQLite's parameters are Parley's to set"
 FOLDER = "the folder of the file is missing, or closed to this user: make it, or correct the path"
 PORT = "has a port that is no number; in a password write @ : / ? # as %40 %3A %2F %3F %23"
 
@@ -27,6 +28,7 @@ WRONG = {
     "sqlite:///": FILE,
     "sqlite:///:memory:": FILE,
     "sqlite:////": FILE,
+    "sqlite:///parley.db?mode=ro": NO_QUESTION,
     "sqlite:////no/such/folder/parley.db": FOLDER,
     f"sqlite:////{'x' * 300}/parley.db": FOLDER,
     "postgresql://user:hunter2@host:five/parley": PORT,
