@@ -146,6 +146,7 @@ def _listener(settings: Settings, rooms: Rooms) -> Listener:
         application(rooms),
         receive_seconds=settings.http_receive_seconds,
         most_bytes=max(16 * settings.http_max_body_bytes, 2 * LARGEST_WEBHOOK),
+        idle_seconds=settings.http_keep_alive_seconds,
         drain_seconds=settings.http_drain_seconds,
         on_refused=lambda status: rooms.reports.turned_away(UNKNOWN_CHANNEL, status),
     )

@@ -148,6 +148,7 @@ def listener(
     *,
     receive_seconds: float,
     most_bytes: int,
+    idle_seconds: int,
     drain_seconds: int,
     on_refused: Callable[[int], None] | None = None,
 ) -> Listener:
@@ -165,7 +166,7 @@ def listener(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=5,
+        timeout_keep_alive=idle_seconds,
         timeout_graceful_shutdown=drain_seconds,
         backlog=2048,
     )

@@ -29,6 +29,13 @@ class _Settings(kit.settings.Settings):
     http_receive_seconds: float = Field(
         8.0, gt=0, le=120, description="How long a request may take to come in, headers and body, in seconds"
     )
+    http_keep_alive_seconds: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="How long a connection without a request is kept, in seconds: longer than a proxy in front keeps "
+        "it, or one closes as it is used, and the client gets a 502",
+    )
     http_drain_seconds: int = Field(
         10, ge=0, le=600, description="How long requests under way may take to end when the gateway stops, in seconds"
     )

@@ -78,3 +78,12 @@ async def test_hundreds_that_drip_hold_nobody_up_and_fill_no_log(
 
 def test_off_the_shelf_nobody_is_borne_for_ten_seconds() -> None:
     assert Settings().http_receive_seconds < 10
+
+
+async def test_a_connection_without_a_request_is_kept_as_long_as_set_and_no_longer(tmp_path: Path) -> None:
+    """Not shorter: a proxy would meet one that closes as it is used."""
+    async with running(tmp_path, http_keep_alive_seconds=2, http_receive_seconds=SECONDS) as world:
+        borne = await raw.held(
+            world.port, chain([b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], repeat(b"", 50)), pause=0.1
+        )
+        assert 2 <= borne < 4
