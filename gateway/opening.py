@@ -33,8 +33,10 @@ class Opening:
 
     async def open(self, lifetime: Lifetime) -> None:
         """Returns when the gateway is ready."""
+        prepared = False
         while True:
-            if await self._prepared() and await self._neighbours.can_accept():
+            prepared = prepared or await self._prepared()
+            if prepared and await self._neighbours.can_accept():
                 break
             await asyncio.sleep(AGAIN_SECONDS)
         lifetime.ready("gateway")

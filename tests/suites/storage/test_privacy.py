@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import inspect, text
-from sqlmodel import select
+from sqlmodel import col, select
 
 from kit.errors import AlreadyExists, NotFound
 from parley.chat.v1 import message_pb2 as chat
@@ -152,6 +152,22 @@ async def test_a_person_is_also_erased_from_what_they_wrote_in_a_group_of_others
     assert (await group.get(Message, others.id)).text == "somebody else"
     assert (await group.row()).owner == "agent"
     assert await _rows_with(world, CANARY) == []
+
+
+async def test_and_from_a_chat_of_their_own_name_that_went_to_another_contact(world: World) -> None:
+    one, two = await a_life(world), await a_chat(world, "acme", chat_id="+2", name="Bob")
+    await one.lane(contact_id=two.contact_id)
+    await one.says("dear Bob")
+    await world.mesh.call("EraseContact", erase(one))
+    texts = [each.text for each in await messages_of(world, one)]
+    assert not [text for text in texts if text.startswith((f"{CANARY} ", "waiting"))]
+    assert "dear Bob" in texts, "what was said to Bob is Bob's"
+
+
+async def messages_of(world: World, one: Chat) -> list[Message]:
+    async with world.sessions.read("acme") as rows:
+        theirs = rows.select(Message).where(col(Message.conversation_id) == one.conversation_id)
+        return list(await rows.all(theirs))
 
 
 async def test_the_neighbour_of_an_erased_person_loses_nothing(world: World) -> None:
