@@ -1,9 +1,10 @@
 """The front door: which URL leads to which room. Everything that a room needs is made elsewhere and passed in."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -113,4 +114,5 @@ def _events(rooms: Rooms) -> Route:
 
 
 def _door(rooms: Rooms) -> Door:
-    return Door(rooms.sessions, rooms.reception, rooms.addresses, rooms.session_limit, rooms.now)
+    complaints = RateLimit(1, timedelta(hours=1), clock=time.monotonic)
+    return Door(rooms.sessions, rooms.reception, rooms.addresses, rooms.session_limit, complaints, rooms.now)

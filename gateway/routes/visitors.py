@@ -12,9 +12,16 @@ from gateway.addresses import Addresses
 from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions, Ticket, Visit
-from kit import errors
+from kit import errors, logs
 
 SCHEME = "Bearer "
+# To a proxy whose word does not count everybody behind it is one address.
+CROWDED = (
+    "when a proxy stands in front: HTTP_TRUSTED_PROXIES names it, and it sends X-Forwarded-For; "
+    "else CHAT_SESSIONS_PER_MINUTE"
+)
+
+log = logs.get("gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,15 @@ class Door:
     reception: Reception
     addresses: Addresses
     session_limit: RateLimit
+    complaints: RateLimit  # of that limit, so that whoever runs into it fills no log
     now: Callable[[], datetime]
 
     async def begin(self, scope: Scope, site: str) -> Ticket:
         """A session for whoever asks, from a page that may."""
         wait = self.session_limit.take(self.addresses.caller(scope))
         if wait is not None:
+            if self.complaints.take("") is None:
+                log.warning("chat.crowded", reason="RATE_LIMITED", fix=CROWDED)
             raise errors.RateLimited(retry_after=wait)
         return await self.sessions.begin(
             site, origin=origin(scope), own_origins=self.addresses.own_origins(scope), renewed=stated_token(scope)

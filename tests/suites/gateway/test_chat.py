@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from parley.chat.v1 import message_pb2 as chat
 from tests.suites.gateway.conftest import World, running
@@ -179,10 +180,25 @@ async def test_the_thirty_first_message_of_a_minute_has_to_wait(world: World) ->
     assert (await say(world, await world.session(), "another visitor", "key")).status_code == 200
 
 
-async def test_sessions_are_limited_by_address(tmp_path: Path) -> None:
+async def begun(world: World, visitors: int) -> list[int]:
+    """What as many visitors are answered, each of whom comes through a proxy that says so."""
+    through = [{"x-forwarded-for": f"192.0.2.{number}"} for number in range(visitors)]
+    return [(await world.client.post("/v1/chat/sessions", json={}, headers=each)).status_code for each in through]
+
+
+async def test_sessions_are_limited_by_address_and_the_operator_is_told_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     async with running(tmp_path, chat_sessions_per_minute=3) as world:
-        statuses = [(await world.client.post("/v1/chat/sessions", json={})).status_code for _ in range(4)]
-        assert statuses == [201, 201, 201, 429]
+        assert await begun(world, 6) == [201] * 3 + [429] * 3
+        said = "".join(capfd.readouterr())
+        assert said.count("chat.crowded") == 1
+        assert "HTTP_TRUSTED_PROXIES" in said
+
+
+async def test_behind_a_proxy_whose_word_counts_each_visitor_is_counted_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, chat_sessions_per_minute=3, http_trusted_proxies="127.0.0.1") as world:
+        assert await begun(world, 6) == [201] * 6
 
 
 async def test_only_pages_that_may_get_a_session(world: World) -> None:
