@@ -88,7 +88,8 @@ class Conversations:
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
             thinking = await _thinking(rows, lane)
             answering = lane.running_turn_id if thinking and lane.owner == "agent" else None
-            return News(await _shown(rows, found), thinking=thinking, answering=answering or "")
+            more = len(found) == HISTORY_SIZE
+            return News(await _shown(rows, found), thinking=thinking, answering=answering or "", more=more)
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""

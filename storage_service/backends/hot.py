@@ -27,6 +27,6 @@ def open_hot(url: str, *, replica_id: str, events: Events, clock: Callable[[], d
     if not is_postgres(url):
         return Hot(SqliteDatabase(sqlite_path(url), committed=events.committed, clock=clock or utc_now), None)
     database = PostgresDatabase(url, replica_id=replica_id, committed=events.committed, clock=clock)
-    crier = Crier(url, replica_id=replica_id, others=database.living_others, heard=events.heard)
+    crier = Crier(url, replica_id=replica_id, others=database.living_others, events=events)
     events.also(crier.cry)
     return Hot(database, crier)

@@ -85,6 +85,10 @@ class Events:
             if turn.ended_at is not None and turn.reason in OURS:
                 metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
 
+    def missed(self) -> None:
+        """Other replicas may have told something that nobody heard."""
+        self._wakeups.everything()
+
     def heard(self, news: News) -> None:
         if news.fetches:
             self._wakeups.fetches.ring()

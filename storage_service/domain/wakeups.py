@@ -130,16 +130,24 @@ class Wakeups:
             for bell in self._conversations.get(conversation_id, ()):
                 bell.ring()
 
+    def everything(self) -> None:
+        """Nobody knows what happened meanwhile: whoever waits for work or for a conversation looks."""
+        for bell in (self.turns, self.deliveries, self.fetches, self.summaries):
+            bell.ring()
+        self.moved(list(self._conversations))
+
     @property
     def watched(self) -> bool:
         return bool(self._conversations or self._turn_ends)
 
 
-async def rest(bell: Bell, stopping: asyncio.Event, *, most_seconds: float) -> None:
-    """Until the bell rings, the time is over, or the process stops."""
-    waiting = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(bell.wait(most_seconds))]
+async def rest(bell: Bell, stopping: asyncio.Event, *, most_seconds: float) -> bool:
+    """Until the bell rings, the time is over, or the process stops. Whether it rang."""
+    ringing = asyncio.ensure_future(bell.wait(most_seconds))
+    waiting = [asyncio.ensure_future(stopping.wait()), ringing]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return ringing.done() and ringing.result()
     finally:
         for task in waiting:
             task.cancel()

@@ -1,11 +1,13 @@
 """How do replicas wake each other? NOTIFY, once for all commits of a moment, and only while another replica lives.
 
-A cry that is lost costs a waiter the slow poll, nothing more.
+A cry that could not be sent is sent by the next connection, and who hears again after a silence looks at everything.
+One that is lost all the same costs a waiter the slow poll, nothing more.
 """
 
 import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -13,13 +15,14 @@ from parley.storage.v1.signal_requests_pb2 import Signal
 from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
 from storage_service.backends.postgres.reaching import reach
 from storage_service.domain.drafts import Shown
-from storage_service.domain.events import News
+from storage_service.domain.events import Events, News
 from storage_service.domain.presence import Begun
 
 CHANNEL = "parley"
 # Postgres takes 8,000 bytes in a payload; an id has 36.
 MOST_IDS = 200
 ENDED, BEGUN = "!", "/"
+QUIET_SECONDS = 10.0
 # What a turn has written so far. Of a long text the others see the beginning.
 DRAFT, MOST_BYTES = "p", 7_000
 # A turn that began is named by four words of at most 64 characters, which may be three bytes each.
@@ -29,11 +32,11 @@ MOST_BEGUN = 9
 class Crier:
     """One connection that listens, and cries the news of this process."""
 
-    def __init__(self, url: str, *, replica_id: str, others: Callable[[], int], heard: Callable[[News], None]) -> None:
+    def __init__(self, url: str, *, replica_id: str, others: Callable[[], int], events: Events) -> None:
         self._url = url
         self._replica_id = replica_id
         self._others = others
-        self._heard = heard
+        self._events, self._heard = events, events.heard
         self._news: list[News] = []
         self._something = asyncio.Event()
 
@@ -54,14 +57,24 @@ class Crier:
         connection = await reach(self._url, seconds=CONNECT_SECONDS, work_seconds=CONNECT_SECONDS)
         try:
             await connection.add_listener(CHANNEL, self._listen)
+            connection.add_termination_listener(self._end)
+            self._events.missed()
             while not connection.is_closed():
-                await self._something.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(QUIET_SECONDS):
+                        await self._something.wait()
                 self._something.clear()
-                news, self._news = self._news, []
+                news = list(self._news)
                 for payload in self._payloads(news):
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+                if not news:
+                    await connection.execute("SELECT 1")  # a server that is gone does not always say so
+                del self._news[: len(news)]
         finally:
             connection.terminate()
+
+    def _end(self, _connection: Any) -> None:
+        self._something.set()
 
     def _payloads(self, news: list[News]) -> list[str]:
         """`replica kinds id,id,…`, as many as the ids need: of conversations, and after a mark of turns that ended."""

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from kit.ids import new_id
@@ -95,3 +96,32 @@ async def test_a_turn_that_ends_in_another_replica_rings_here(postgres_server: P
 def cry(hot: Hot) -> None:
     assert hot.crier is not None
     hot.crier.cry(News(turns=True, deliveries=False, conversations=["chat-1"], ended=["turn-1"]))
+
+
+async def test_a_replica_whose_connection_was_cut_looks_at_everything_and_hears_again(
+    postgres_server: Postgres,
+) -> None:
+    url = postgres_server.fresh(migrate)
+    here, there = Wakeups(), Wakeups()
+    hots = [open_hot(url, replica_id=new_id(), events=Events(each)) for each in (here, there)]
+    cry = News(turns=False, deliveries=False, conversations=["chat-1"])
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
+        for hot in (*hots, *hots):
+            await hot.database.beat()
+        await asyncio.sleep(0.3)
+        with here.conversation("chat-1") as bell:
+            cut = await asyncpg.connect(url)
+            await cut.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            )
+            await cut.close()
+            assert await bell.wait(8), "what was told meanwhile is looked for"
+            while not await bell.wait(0.2):
+                assert hots[1].crier is not None
+                hots[1].crier.cry(cry)
+        for task in crying:
+            task.cancel()
+    for hot in hots:
+        await hot.database.close()

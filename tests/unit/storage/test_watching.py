@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from parley.chat.v1 import message_pb2 as chat
+from storage_service.domain.events import Events
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import News, Watching
 
@@ -20,11 +21,12 @@ class Said:
     reads: int = 0
     meanwhile: list[str] = field(default_factory=list)
     wakeups: Wakeups = field(default_factory=Wakeups)
+    page: int = 100
 
     async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News:
         self.reads += 1
-        messages = [chat.Message(seq=n, text=text) for n, text in enumerate(self.texts, start=1) if n > after_seq]
-        news = News(messages, self.thinking)
+        unseen = [chat.Message(seq=n, text=text) for n, text in enumerate(self.texts, start=1) if n > after_seq]
+        news = News(unseen[: self.page], self.thinking, more=len(unseen) > self.page)
         if self.meanwhile:
             self.say(self.meanwhile.pop())
         return news
@@ -76,11 +78,32 @@ async def test_a_poll_finds_what_no_bell_told() -> None:
     assert [each.text for each in news.messages] == ["from another process"]
 
 
-async def test_a_quiet_watch_shows_that_it_lives() -> None:
-    watch = a_watching(Said(), heartbeat_seconds=0.02, first_poll_seconds=0.01).watch("acme", "c", after_seq=0)
+async def test_a_quiet_watch_shows_that_it_lives_and_reads_nothing_for_that() -> None:
+    said = Said(thinking=True)
+    watch = a_watching(said, heartbeat_seconds=0.02).watch("acme", "c", after_seq=0)
     beats = [await asyncio.wait_for(anext(watch), 5) for _ in range(3)]
     await watch.aclose()
-    assert [len(beat.messages) for beat in beats] == [0, 0, 0]
+    assert [(len(beat.messages), beat.thinking) for beat in beats] == [(0, True)] * 3
+    assert said.reads == 1
+
+
+async def test_what_follows_at_once_is_read_at_once() -> None:
+    said = Said(texts=["one", "two", "three"], page=1)
+    watch = a_watching(said).watch("acme", "c", after_seq=0)
+    told = [await asyncio.wait_for(anext(watch), 5) for _ in range(3)]
+    await watch.aclose()
+    assert [each.text for response in told for each in response.messages] == ["one", "two", "three"]
+
+
+async def test_who_missed_what_others_told_looks() -> None:
+    said = Said()
+    watch = a_watching(said).watch("acme", "c", after_seq=0)
+    await anext(watch)
+    said.texts.append("told by another process, and not heard")
+    Events(said.wakeups).missed()
+    news = await asyncio.wait_for(anext(watch), 5)
+    await watch.aclose()
+    assert len(news.messages) == 1
 
 
 async def test_a_watch_ends_when_the_process_stops_and_leaves_no_bell() -> None:
