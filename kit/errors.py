@@ -259,8 +259,8 @@ def from_rpc(error: grpc.aio.AioRpcError, *, unavailable: type[ParleyError] = Un
     message = error.details() or ""
     failure = statuses.unpack(error.code(), message, trailing=error.trailing_metadata())
     if failure is None:
-        kind = unavailable if error.code() is Code.UNAVAILABLE else _BARE.get(error.code(), Internal)
-        return _built(kind)
+        is_away = error.code() is Code.UNAVAILABLE or message == CROWDED
+        return _built(unavailable if is_away else _BARE.get(error.code(), Internal))
     reason = dict(ErrorReason.items()).get(f"ERROR_REASON_{failure.reason}", ErrorReason.ERROR_REASON_UNSPECIFIED)
     if failure.violations:
         return InvalidField(failure.violations, failure.message)
@@ -280,6 +280,9 @@ def _built(
 
 
 _KINDS: dict[int, type[ParleyError]] = {kind.reason: kind for kind in ParleyError.__subclasses__()}
+
+# gRPC's own words when a server has as many calls as it takes: none of them is too large, and another may do better.
+CROWDED = "Concurrent RPC limit exceeded!"
 
 # What gRPC itself says when no service of ours got to answer.
 _BARE: dict[Code, type[ParleyError]] = {

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import grpc
 
+from kit.errors import CROWDED
+
 Code = grpc.StatusCode
 Pairs = Iterable[tuple[str, str | bytes]]
 
@@ -40,7 +42,7 @@ class Door:
         if handler is None:
             raise failed(Code.UNIMPLEMENTED, "Method not found!")
         if len(self._inside) >= self._most_calls:
-            raise failed(Code.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
+            raise failed(Code.RESOURCE_EXHAUSTED, CROWDED)
         task = asyncio.current_task()
         if task is not None:
             self._inside.add(task)

@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     mesh_tls_cert: Path | None = Field(None, description="PEM file of this service's certificate")
     mesh_tls_key: Path | None = Field(None, description="PEM file of this service's private key")
     mesh_max_message_bytes: int = Field(16 * 1024 * 1024, ge=65536, description="Largest gRPC message, in bytes")
-    mesh_max_concurrent_calls: int = Field(2000, ge=1, description="Calls served at once; more are refused")
+    mesh_max_concurrent_calls: int = Field(
+        6000, ge=2, description="Calls served at once; more are refused. At most half of storage's are open chat pages"
+    )
     mesh_max_connection_age_seconds: int = Field(
         1800,
         ge=0,

@@ -238,10 +238,10 @@ def _housekeeping(parts: Parts, hot: Hot) -> Housekeeping:
 def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_keys: ApiKeys) -> Servicers:
     sessions, repeats, wakeups = parts.sessions, parts.repeats, parts.wakeups
     reads = Conversations(sessions)
-    watching = Watching(
-        reads, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic, draft=parts.drafts.of
-    )
-    awaiting = Awaiting(reads.outcomes, wakeups, stopping=parts.lifetime.stopping, monotonic=time.monotonic)
+    stopping = parts.lifetime.stopping
+    room = asyncio.Semaphore(parts.settings.mesh_max_concurrent_calls // 2)
+    watching = Watching(reads, wakeups, stopping, time.monotonic, draft=parts.drafts.of, room=room)
+    awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
     ownership = Ownership(sessions, repeats, wakeups=wakeups)
     erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), wakeups=wakeups)
     directory = Directory(

@@ -7,14 +7,18 @@ was lost; a page that is open and quiet costs next to nothing.
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
+from kit.errors import RateLimited
 from parley.chat.v1.message_pb2 import Message
 from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
 from storage_service.domain.wakeups import Wakeups, rest
 
 HEARTBEAT_SECONDS = 15.0
+MOST, COME_AGAIN = 3000, timedelta(seconds=5)
 FIRST_POLL_SECONDS = 2.0
 LAST_POLL_SECONDS = 60.0
 
@@ -48,13 +52,25 @@ class Watching:
     monotonic: Callable[[], float]
     # What a turn of a conversation has written so far.
     draft: Callable[[str, str], str] = lambda _conversation_id, _turn_id: ""
+    # How many may watch at once: without a limit they would take the places of the calls that answer them.
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST))
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     first_poll_seconds: float = FIRST_POLL_SECONDS
 
     async def watch(
         self, tenant_id: str, conversation_id: str, *, after_seq: int
     ) -> AsyncGenerator[WatchMessagesResponse, None]:
-        """History after a number, then what follows. Ends by itself only when the process stops."""
+        """History after a number, then what follows. Ends by itself only when the process stops. RateLimited when as
+        many watch as may."""
+        if self.room.locked():
+            raise RateLimited("Too many watch conversations here", retry_after=COME_AGAIN)
+        async with self.room, aclosing(self._told(tenant_id, conversation_id, after_seq=after_seq)) as told:
+            async for each in told:
+                yield each
+
+    async def _told(
+        self, tenant_id: str, conversation_id: str, *, after_seq: int
+    ) -> AsyncGenerator[WatchMessagesResponse, None]:
         with self.wakeups.conversation(conversation_id) as bell:
             pace, told, told_at, poll_at, rang = self._pace(), (False, ""), -math.inf, -math.inf, False
             while not self.stopping.is_set():

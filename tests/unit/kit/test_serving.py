@@ -232,13 +232,15 @@ async def test_calls_beyond_the_limit_are_refused(tmp_path: Path, way: str) -> N
         await release.wait()
         return seen(request)
 
-    async with meshed(tmp_path, Probe(wait), mesh_max_concurrent_calls=1, way=way) as stub:
-        first = stub.Say(ProbeRequest(), timeout=SECONDS)
+    async with meshed(tmp_path, Probe(wait), mesh_max_concurrent_calls=2, way=way) as stub:
+        inside = [stub.Say(ProbeRequest(), timeout=SECONDS) for _ in range(2)]
         await asyncio.sleep(0.1)
-        failure = await refused(stub.Say(ProbeRequest(), timeout=SECONDS))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Say(ProbeRequest(), timeout=SECONDS)
         release.set()
-        await first
-    assert failure.code is Code.RESOURCE_EXHAUSTED
+        await asyncio.gather(*inside)
+    assert caught.value.code() is Code.RESOURCE_EXHAUSTED
+    assert isinstance(errors.from_rpc(caught.value), errors.Unreachable), "it may be asked again, and is not too large"
 
 
 async def test_a_handler_that_is_not_async_is_refused_when_it_is_registered(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pytest
+
+from kit.errors import RateLimited
 from parley.chat.v1 import message_pb2 as chat
 from storage_service.domain.events import Events
 from storage_service.domain.wakeups import Wakeups
@@ -128,3 +131,16 @@ async def test_a_watcher_that_goes_away_leaves_no_bell() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     await watch.aclose()
     assert not said.wakeups.watched
+
+
+async def test_no_more_watch_than_may_and_whoever_leaves_makes_room() -> None:
+    said = Said()
+    watching = replace(a_watching(said), room=asyncio.Semaphore(1))
+    first, second, third = (watching.watch("acme", "c", after_seq=0) for _ in range(3))
+    await anext(first)
+    with pytest.raises(RateLimited) as raised:
+        await anext(second)
+    assert raised.value.retry_after is not None
+    await first.aclose()
+    await anext(third)
+    await third.aclose()
