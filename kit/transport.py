@@ -34,13 +34,16 @@ def channel_options(settings: Settings) -> Options:
     """For a channel."""
     return [
         ("grpc.service_config", service_config()),
+        # On by default: with https_proxy or http_proxy set, calls to a service beside this one would go out through it.
+        ("grpc.enable_http_proxy", 0),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         # The default goes up to two minutes; a restarted service is to be found at once.
         ("grpc.initial_reconnect_backoff_ms", 200),
-        ("grpc.min_reconnect_backoff_ms", 200),
+        # By its name a wait, in fact the time that one attempt may take: TCP, TLS, and the word of a busy server.
+        ("grpc.min_reconnect_backoff_ms", 5000),
         ("grpc.max_reconnect_backoff_ms", 500),
         *_sizes(settings),
     ]

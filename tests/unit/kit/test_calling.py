@@ -33,6 +33,12 @@ from tests.unit.kit.probe import (
 Code = grpc.StatusCode
 
 
+async def pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
+
+
 async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(tmp_path: Path, way: str) -> None:
     async with meshed(tmp_path, way=way) as stub:
         correlation.bind("request-1")
@@ -71,6 +77,30 @@ async def test_a_handler_logs_under_the_tenant_of_its_request(tmp_path: Path, wa
     async with meshed(tmp_path, Probe(note), way=way) as stub:
         await stub.Say(ProbeRequest(tenant_id="default"), timeout=SECONDS)
     assert bound == [{"tenant": "default"}]
+
+
+async def test_a_proxy_for_the_way_out_is_none_for_the_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with meshed(tmp_path) as stub:
+        assert (await stub.Say(ProbeRequest(text="a"), timeout=SECONDS)).text == "a"
+
+
+async def test_a_service_that_takes_a_while_to_greet_is_reached(tmp_path: Path) -> None:
+    async with served(tmp_path) as (_server, port), AsyncExitStack() as stack:
+
+        async def hesitate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0.7)  # longer than the longest wait between two attempts
+            await asyncio.gather(pumped(reader, there[1]), pumped(there[0], writer))
+
+        far = await stack.enter_async_context(await asyncio.start_server(hesitate, "127.0.0.1", 0))
+        address = f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
+        mesh = await stack.enter_async_context(opened(settings(tmp_path, storage_address=address)))
+        answer = await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(text="a"), timeout=SECONDS)
+    assert answer.text == "a"
 
 
 async def test_no_call_is_made_when_no_time_is_left(tmp_path: Path, way: str) -> None:
