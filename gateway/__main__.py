@@ -40,6 +40,7 @@ from kit.credentials import inspector_token, mesh_token
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
+from kit.proxies import proxies
 from kit.settings import SettingsError
 
 MINUTE = timedelta(minutes=1)
@@ -60,7 +61,7 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
     server = _listener(settings, rooms)
     opening = asyncio.create_task(Opening(directory, rooms.neighbours, given=settings.given_accounts()).open(lifetime))
     serving = asyncio.create_task(server.serve([listening]))
-    outside = Outside()
+    outside = Outside(proxies(settings, service="gateway"))
     hearing = asyncio.create_task(_lines(settings, mesh, rooms=rooms, outside=outside).run(lifetime.stopping))
     telling = asyncio.create_task(keep_telling(rooms.reports.signs, directory))
     host, port = listening.getsockname()[:2]

@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-import kit.settings
 from channels.registry import CHANNELS
 from gateway.domain import given
+from kit.proxies import OutwardSettings
 from kit.settings import SettingRow, extended
 
 API_BASE_URL = "_api_base_url"
 
 
-class _Settings(kit.settings.Settings):
+class _Settings(OutwardSettings):
     """The gateway's settings."""
 
     http_host: str = Field("127.0.0.1", description="Address that the gateway listens on")

@@ -28,6 +28,9 @@ PREFIXES = ("PARLEY_", "MESH_")
 _COMPOSE = ("COMPOSE_", "POSTGRES_", "GRAFANA_", "DOCKER_")
 _ALMOST = 0.92
 
+# Every program reads these in lower case, too, and then first.
+_EITHER_CASE = ("https_proxy", "http_proxy", "no_proxy")
+
 # Kubernetes puts PARLEY_SERVICE_HOST and PARLEY_PORT_80_TCP there for a service that is called parley.
 _kubernetes = re.compile(r".*_(SERVICE_(HOST|PORT)|PORT)(_.*)?").fullmatch
 
@@ -129,7 +132,8 @@ def load(
     **overrides: Any,
 ) -> AnySettings:
     """The settings: overrides (None is none), then environment, then .env, then defaults. SettingsError when wrong."""
-    environment = os.environ if environ is None else environ
+    environment = dict(os.environ if environ is None else environ)
+    environment |= {name.upper(): environment[name] for name in _EITHER_CASE if environment.get(name)}
     file = dict(_read(env_file or Path(".env")))
     known = {row.name for row in describe(cls)} | set(cls.also_known)
     _refuse_unknown(file, environment, known=known)

@@ -8,6 +8,7 @@ from kit import process
 from kit.api_keys import AskedKeys
 from kit.calling import Mesh
 from kit.lifetime import Lifetime
+from kit.proxies import proxies
 from kit.serving import Server
 from kit.settings import SettingsError
 from llm_service.backends.models_file import ModelsFile
@@ -78,6 +79,7 @@ def _choice(settings: Settings, file: ModelsFile) -> Choice:
         queue=settings.llm_queue,
         rule=rule,
         clock=time.monotonic,
+        proxies=proxies(settings, service="llm"),
     )
     wishes = Wishes(
         named=settings.ollama_named or settings.openai_named,

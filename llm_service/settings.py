@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from kit import settings
+from kit.proxies import OutwardSettings
 from llm_service.domain.addresses import Url
 
 
-class Settings(settings.Settings):
+class Settings(OutwardSettings):
     """The model service's own settings, beside those that every service has."""
 
     ollama_base_url: Url = Field(

@@ -14,6 +14,7 @@ from kit.calling import Mesh
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
+from kit.proxies import proxies
 from kit.serving import Server
 from parley.sender.v1.sender_service_pb2_grpc import add_SenderServiceServicer_to_server
 from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
@@ -57,15 +58,15 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         wait_seconds=settings.sender_wait_seconds,
         random=random.random,
     )
-    keys = AskedKeys(mesh.channel("storage"))
-    server = Server("sender", settings.sender_address, settings=settings, keys=keys)
+    server = _server(settings, mesh)
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
+    ways = proxies(settings, service="sender")
     # Connections of their own: signals must not keep a reply waiting for one.
     async with (
-        Provider(settings.sender_concurrency) as provider,
-        Provider(MOST_AT_ONCE) as beside,
-        Downloads() as downloads,
+        Provider(settings.sender_concurrency, ways) as provider,
+        Provider(MOST_AT_ONCE, ways) as beside,
+        Downloads(ways) as downloads,
     ):
         presence = _presence(settings, beside, stub=stub, worker_id=worker_id)
         hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)
@@ -84,6 +85,10 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         await deliveries.drain(settings.sender_drain_seconds)
         await outbox.close()
     await mesh.close()
+
+
+def _server(settings: Settings, mesh: Mesh) -> Server:
+    return Server("sender", settings.sender_address, settings=settings, keys=AskedKeys(mesh.channel("storage")))
 
 
 def _addresses(settings: Settings) -> Addresses:

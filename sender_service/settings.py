@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-import kit.settings
 from channels.registry import CHANNELS
+from kit.proxies import OutwardSettings
 from kit.settings import SettingRow, extended
 
 API_BASE_URL = "_api_base_url"
 
 
-class _Settings(kit.settings.Settings):
+class _Settings(OutwardSettings):
     """Everything the sender reads."""
 
     also_known: ClassVar[tuple[str, ...]] = ()

@@ -11,6 +11,7 @@ import aiohttp
 
 from channels.channel import Answer, Call, Unavailable
 from channels.listening import Closed, Heard
+from kit.proxies import Proxies
 
 MOST_ANSWER_BYTES = 8 * 1024 * 1024  # a hundred updates
 MOST_MESSAGE_BYTES = 32 * 1024 * 1024  # what a large server says of itself at the beginning
@@ -26,7 +27,8 @@ _FAILURES = (aiohttp.ClientError, OSError, ValueError)
 class Outside:
     """The way out. One per process; opened when the first line needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
         self._session: aiohttp.ClientSession | None = None
 
     def wire(self) -> "Wire":
@@ -36,7 +38,7 @@ class Outside:
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=HEADERS
             )
-        return Wire(self._session)
+        return Wire(self._session, self._proxies)
 
     async def close(self) -> None:
         """Ends every connection."""
@@ -49,8 +51,9 @@ class Wire:
     repeated.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, proxies: Proxies) -> None:
         self._session = session
+        self._proxies = proxies
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def call(self, call: Call) -> Answer:
@@ -58,7 +61,13 @@ class Wire:
         timeout = aiohttp.ClientTimeout(total=call.timeout_seconds, sock_connect=CONNECT_SECONDS)
         try:
             async with self._session.request(
-                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False, timeout=timeout
+                call.method,
+                call.url,
+                headers=call.headers,
+                data=call.body,
+                allow_redirects=False,
+                proxy=self._proxies.of(call.url),
+                timeout=timeout,
             ) as response:
                 body = await _read(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -74,7 +83,9 @@ class Wire:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 # Closing is ours: by itself aiohttp would answer every goodbye with 1000.
-                self._socket = await self._session.ws_connect(url, max_msg_size=MOST_MESSAGE_BYTES, autoclose=False)
+                self._socket = await self._session.ws_connect(
+                    url, max_msg_size=MOST_MESSAGE_BYTES, autoclose=False, proxy=self._proxies.of(url)
+                )
         except TimeoutError:
             raise Unavailable("no answer in time", provider_code="timeout") from None
         except _FAILURES:

@@ -4,14 +4,17 @@ Below httpx.AsyncClient on purpose, as in the sender: nothing is redirected, and
 """
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import httpx
 
+from kit.command import services
 from kit.command.findings import Level
 from kit.command.screen import Mistake, printable
+from kit.proxies import proxies
 
 MAX_ANSWER_BYTES = 256 * 1024
 CONNECT_SECONDS = 5.0
@@ -33,8 +36,8 @@ async def ask(asking: Generator[Any, Any, Any], provider: str, *, hidden: Mappin
     """What the setup learnt. Raises Mistake, whose code is the level; nothing of what is hidden stands in it."""
     errors = importlib.import_module("channels.channel")
     try:
-        async with httpx.AsyncHTTPTransport() as transport:
-            return await _converse(asking, transport)
+        async with _Ways() as ways:
+            return await _converse(asking, ways)
     except errors.DeliveryError as error:
         level, fix = FAILURES[next(each.__name__ for each in type(error).__mro__ if each.__name__ in FAILURES)]
         said = str(error) if provider in str(error) else f"{provider}: {error}"
@@ -43,17 +46,34 @@ async def ask(asking: Generator[Any, Any, Any], provider: str, *, hidden: Mappin
         raise Mistake(_without(said, hidden), fix=_without(mend, hidden), code=level.value) from None
 
 
-async def _converse(asking: Generator[Any, Any, Any], transport: httpx.AsyncBaseTransport) -> Any:
+class _Ways(contextlib.AsyncExitStack):
+    """The ways out: straight, and through each proxy that the sender's settings name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._proxies = proxies(services.settings_of(services.named("sender")))
+        self._made: dict[str | None, httpx.AsyncBaseTransport] = {}
+
+    async def to(self, url: str) -> httpx.AsyncBaseTransport:
+        """The one for this URL."""
+        proxy = self._proxies.of(url)
+        if proxy not in self._made:
+            made = httpx.AsyncHTTPTransport(proxy=httpx.Proxy(proxy) if proxy else None)
+            self._made[proxy] = await self.enter_async_context(made)
+        return self._made[proxy]
+
+
+async def _converse(asking: Generator[Any, Any, Any], ways: _Ways) -> Any:
     answer: Any = None
     while True:
         try:
             call = asking.send(answer)
         except StopIteration as done:
             return done.value
-        answer = await _answer(call, transport)
+        answer = await _answer(call, ways)
 
 
-async def _answer(call: Any, transport: httpx.AsyncBaseTransport) -> Any:
+async def _answer(call: Any, ways: _Ways) -> Any:
     """Raises Unavailable, whatever was lost on the way: all that is asked here may be asked again."""
     values = importlib.import_module("channels.channel")
     connect = min(CONNECT_SECONDS, call.timeout_seconds)
@@ -66,10 +86,12 @@ async def _answer(call: Any, transport: httpx.AsyncBaseTransport) -> Any:
             extensions={"timeout": dict.fromkeys(("connect", "pool", "read", "write"), connect)},
         )
         async with asyncio.timeout(call.timeout_seconds):
-            response = await transport.handle_async_request(request)
+            response = await (await ways.to(call.url)).handle_async_request(request)
             body = await _read(response)
     except TimeoutError:
         raise values.Unavailable("does not answer in time") from None
+    except httpx.ProxyError as error:
+        raise values.Unavailable(f"cannot be reached: the proxy says {error}") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         what = "cannot be reached" if refused else "does not answer"

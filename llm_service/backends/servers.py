@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from kit.proxies import Proxies
 from llm_service.backends.echo import MODEL, NAME, Echo
 from llm_service.backends.ollama import Ollama
 from llm_service.backends.openai_chat import OpenAiChat
@@ -33,6 +34,7 @@ class Terms:
     queue: int
     rule: Rule
     clock: Callable[[], float]
+    proxies: Proxies
 
 
 class Servers:
@@ -65,7 +67,8 @@ class Servers:
             return self._of(Echo(name), server)
         terms, url = self._terms, server.base_url or self._terms.openai_base_url
         connections = (server.concurrency or terms.concurrency) + SPARE_CONNECTIONS
-        wire = connected(url, connections=connections, most_bytes=terms.answer_bytes, key=key)
+        proxy = terms.proxies.of(url)
+        wire = connected(url, connections=connections, most_bytes=terms.answer_bytes, key=key, proxy=proxy)
         served = self._of(_KINDS[server.kind](wire, name, terms), server)
         served.base_url = _shown(url)
         return served

@@ -122,7 +122,7 @@ class Wire:
                 timeout=CONNECTING,
             )
         except LOST as error:
-            raise ModelUnavailable("The model server cannot be reached.") from error
+            raise ModelUnavailable(_unreached(error)) from error
         if response.status != 200:
             raise refused(response.status, response.headers, said=await _said(response))
         return response
@@ -133,13 +133,17 @@ class Wire:
         return self._urls[path]
 
 
-def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "") -> Wire:
+def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "", proxy: str | None = None) -> Wire:
     """A wire with its own connections: one per server and process, not one per call. The key goes to this host only."""
     trust = httpx.create_ssl_context()
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust)
     headers = HEADERS | ({"authorization": f"Bearer {key}"} if key else {})
     session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=headers, auto_decompress=False
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        auto_decompress=False,
+        proxy=proxy,
     )
     return Wire(session, base_url, most_bytes=most_bytes)
 
@@ -174,6 +178,14 @@ def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, objec
         elif not line.startswith((b"event:", b"id:", b"retry:", b":")):
             raise ModelGarbage("The model server's answer is not a stream of events.")
     return objects, False
+
+
+def _unreached(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"The proxy does not let calls to the model server out: it says {error.status}."
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "The proxy on the way to the model server cannot be reached."
+    return "The model server cannot be reached."
 
 
 def _cut_off() -> ModelGarbage:

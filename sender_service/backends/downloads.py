@@ -2,6 +2,7 @@
 
 A name is resolved once, every address that it has must be of the open internet, and the connection goes to the one that
 was looked at: a name that means something else a moment later changes nothing. A redirect is a new URL, looked at anew.
+A proxy is told the name, which only it may be able to resolve; one that means something inside is refused all the same.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from channels.media import Download, Gone, is_of
+from kit.proxies import Proxies
 from sender_service.domain.fetching import Passing
 from sender_service.domain.public_addresses import is_public
 
@@ -38,13 +40,15 @@ class Target:
     url: URL
     address: str
     with_headers: bool  # whether it is the provider's own host, which may see the credentials
+    proxy: str | None = None
 
 
 class Downloads:
-    """The way to files. One per process; no connection is used twice, no cookie kept, no proxy asked."""
+    """The way to files. One per process; no connection is used twice, no cookie kept."""
 
     def __init__(
         self,
+        proxies: Proxies,
         *,
         resolve: Resolve | None = None,
         is_allowed: Callable[[str], bool] = is_public,
@@ -52,6 +56,7 @@ class Downloads:
         port: int = 443,
     ) -> None:
         """All of it but for tests: how names are resolved, which addresses will do, who is believed, the one port."""
+        self._proxies = proxies
         self._resolve = resolve or _addresses
         self._is_allowed = is_allowed
         self._port = port
@@ -102,6 +107,7 @@ class Downloads:
                 url,
                 headers=sent,
                 allow_redirects=False,
+                proxy=target.proxy,
                 server_hostname=target.url.raw_host if target.address and url.scheme == "https" else None,
             ) as answer:
                 yield answer
@@ -111,19 +117,27 @@ class Downloads:
     async def _target(self, stated: str | URL, download: Download, *, trusted: str, first: bool) -> Target:
         """Raises Gone for what is never asked for."""
         url = _parsed(stated)
+        proxy = self._proxies.of(str(url))
         if trusted and url.origin() == _parsed(trusted).origin():
-            return Target(url, "", with_headers=True)
+            return Target(url, "", with_headers=True, proxy=proxy)
         host = url.raw_host or ""
         theirs = is_of(host, download.hosts)
         if url.scheme != "https" or url.port != self._port or (first and not theirs):
             raise Gone("refused_address")
+        address = await self._looked_at(host, proxied=proxy is not None)
+        return Target(url, "" if proxy else address, with_headers=theirs, proxy=proxy)
+
+    async def _looked_at(self, host: str, *, proxied: bool) -> str:
+        """An address of the name; "" when only the proxy may know one. Raises Gone for one that is not outside."""
         try:
             addresses = await self._resolve(host, self._port)
         except (OSError, UnicodeError):
+            if proxied:
+                return ""
             raise Passing("unreachable") from None
         if not addresses or not all(map(self._is_allowed, addresses)):
             raise Gone("refused_address")
-        return Target(url, addresses[0], with_headers=theirs)
+        return addresses[0]
 
 
 def _parsed(stated: str | URL) -> URL:

@@ -17,21 +17,26 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from channels.channel import Answer, Call, Unavailable, Unknown
+from kit.proxies import Proxies
 from sender_service.domain.outcomes import Late
 
 MAX_ANSWER_BYTES = 256 * 1024  # providers answer with a few hundred
 MAX_CONNECT_SECONDS = 5.0
 # Shorter than any provider keeps a connection: a request written to one that was just closed has an unknown outcome.
 KEEPALIVE_SECONDS = 10.0
-# The only failures of which the client says that no byte of the request was written.
-NOTHING_WRITTEN = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+# The failures of which the client itself says that no byte of the request was written.
+NOTHING_WRITTEN = (
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL),
+    aiohttp.ClientHttpProxyError,  # what a proxy says to CONNECT
+)
 HEADERS = {"user-agent": "parley", "accept-encoding": "identity"}
 
 
 class Provider:
     """The way out. One per process."""
 
-    def __init__(self, most_connections: int) -> None:
+    def __init__(self, most_connections: int, proxies: Proxies) -> None:
+        self._proxies = proxies
         connector = aiohttp.TCPConnector(
             limit=most_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=ssl.create_default_context()
         )
@@ -58,12 +63,14 @@ class Provider:
         try:
             async with asyncio.timeout(left):
                 return await self._exchange(call, body)
-        except NOTHING_WRITTEN:
-            raise Unavailable("no connection", provider_code="connect") from None
+        except NOTHING_WRITTEN as failure:
+            raise _no_connection(failure) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as failure:
             if body.late:
                 raise Late from None
             if not isinstance(failure, TimeoutError):
+                if call.body and not body.begun:
+                    raise _no_connection(failure) from None
                 raise Unknown("the connection was lost", provider_code="connection_lost") from None
             if within_seconds < call.timeout_seconds:
                 raise
@@ -77,6 +84,7 @@ class Provider:
             headers=call.headers,
             data=body if call.body else None,
             allow_redirects=False,
+            proxy=self._proxies.of(call.url),
             timeout=_connecting(call.timeout_seconds),
         ) as response:
             said = bytearray()
@@ -93,14 +101,24 @@ class _Body(aiohttp.BytesPayload):
 
     def __init__(self, value: bytes, *, until: float) -> None:
         super().__init__(value)
-        self.late = False
+        self.begun = self.late = False
         self._until = until
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.begun = True
         self.late = asyncio.get_running_loop().time() >= self._until
         if self.late:
             raise Late
         await super().write_with_length(writer, content_length)
+
+
+def _no_connection(failure: Exception) -> Unavailable:
+    """Says where it ended: at the provider, or at the proxy on the way."""
+    if isinstance(failure, aiohttp.ClientHttpProxyError):
+        return Unavailable("the proxy does not let the call out", provider_code=f"proxy_{failure.status}")
+    if isinstance(failure, aiohttp.ClientProxyConnectionError):
+        return Unavailable("no connection to the proxy", provider_code="proxy")
+    return Unavailable("no connection", provider_code="connect")
 
 
 @lru_cache(maxsize=64)

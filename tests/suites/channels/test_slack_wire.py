@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from channels.channel import Answer, Credentials, DeliveryError, Outgoing, Rejected, Throttled, Unauthorized, Unknown
 from channels.rendering import render
 from channels.slack import Slack as Channel
+from kit.proxies import Proxies
 from sender_service.backends.provider import Provider
 from tests.simulated.slack import BOT_TOKEN, SIGNING_SECRET, Slack
 
@@ -93,7 +94,7 @@ async def _deliver(slack: Slack, chat_id: str = "D1") -> str:
     """Sends as the sender does; gives what Slack calls the message."""
     (part,) = render(TEXT, Channel.markup, limit=Channel.max_text)
     flow = Channel().deliver(Outgoing("d-1", 0, part.text, chat_id, "slack", api_base_url=slack.base_url), APP)
-    async with Provider(1) as provider:
+    async with Provider(1, Proxies()) as provider:
         answer: Answer = await provider.call(next(flow))
     try:
         flow.send(answer)

@@ -13,6 +13,7 @@ from channels.discord_gateway import DiscordGateway
 from channels.listening import Listened, Taken
 from gateway.backends.outside import Outside
 from gateway.domain.line import Ears, Line
+from kit.proxies import Proxies
 from tests.simulated.discord import Discord
 from tests.simulated.discord_gateway import message
 
@@ -75,7 +76,7 @@ class Stage:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    made = Stage(Discord(), Outside())
+    made = Stage(Discord(), Outside(Proxies()))
     await made.discord.start()
     yield made
     await made.outside.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kit import logs
 from kit.calling import Mesh
+from kit.proxies import Proxies
 from kit.serving import Server
 from llm_service.backends.servers import Servers, Terms
 from llm_service.backends.wire import Wire, connected
@@ -85,6 +86,7 @@ def choosing(base_url: str, setup: Setup) -> Choice:
         queue=setup.queue,
         rule=setup.rule,
         clock=setup.clock,
+        proxies=Proxies(),
     )
     servers = Servers(terms)
     wishes = Wishes(named=True, window_tokens=4096, recheck_seconds=0.1, silence_seconds=setup.silence_seconds)

@@ -15,6 +15,7 @@ from channels.media import Keeps, Wanted
 from channels.registry import CHANNELS
 from kit.command import asking
 from kit.moments import utc_now
+from kit.proxies import Proxies
 from sandbox.reading import Reader
 from sender_service.backends.downloads import Downloads
 from tests.simulated.wire import File
@@ -41,7 +42,7 @@ async def fetched(world: World, channel: str) -> bytes:
     download = await asking.ask(
         known.fetch(Wanted(message.attachments[0], address, base), Credentials(values)), "it", hidden={}
     )
-    async with Downloads() as downloads, downloads.read(download, trusted=base, most_bytes=2**24) as chunks:
+    async with Downloads(Proxies()) as downloads, downloads.read(download, trusted=base, most_bytes=2**24) as chunks:
         return b"".join([each async for each in chunks])
 
 

@@ -8,6 +8,7 @@ import pytest
 from yarl import URL
 
 from channels.media import Download, Gone
+from kit.proxies import Proxies
 from sender_service.backends.downloads import Downloads
 from sender_service.domain.fetching import Passing
 from sender_service.domain.public_addresses import is_public
@@ -66,6 +67,7 @@ class Names:
 def trusting(files: Files, names: Names | None = None) -> Downloads:
     """Takes loopback for the open internet, where the test's server is."""
     return Downloads(
+        Proxies(),
         resolve=names or Names(),
         is_allowed=lambda address: address == "127.0.0.1",
         tls=files.believing(),
@@ -106,7 +108,7 @@ async def test_a_name_of_which_one_address_is_inside_is_not_connected_to(files: 
     async def both(_name: str, _port: int) -> Sequence[str]:
         return ["8.8.8.8", "127.0.0.1"]
 
-    downloads = Downloads(resolve=both, tls=files.believing(), port=files.port)
+    downloads = Downloads(Proxies(), resolve=both, tls=files.believing(), port=files.port)
     assert await refusal(downloads, Download(files.url("/a"), (NAME,))) == "refused_address"
     assert files.connections == 0
 
@@ -115,7 +117,7 @@ async def test_a_name_of_which_one_address_is_inside_is_not_connected_to(files: 
 async def test_nothing_inside_is_connected_to_by_whatever_name(files: Files, host: str) -> None:
     url = f"https://{host}:{files.port}/latest/meta-data"
     named = URL(url).raw_host or ""
-    assert await refusal(Downloads(port=files.port), Download(url, (named, named.rstrip(".")))) in {
+    assert await refusal(Downloads(Proxies(), port=files.port), Download(url, (named, named.rstrip(".")))) in {
         "refused_address",
         "unreachable",  # names that this system does not resolve
     }
@@ -137,7 +139,9 @@ async def test_no_redirect_leads_inside(files: Files, host: str) -> None:
         looks.append(address)
         return len(looks) == 1 or is_public(address)
 
-    downloads = Downloads(resolve=at_home, is_allowed=is_the_first_or_public, tls=files.believing(), port=files.port)
+    downloads = Downloads(
+        Proxies(), resolve=at_home, is_allowed=is_the_first_or_public, tls=files.believing(), port=files.port
+    )
     assert await refusal(downloads, Download(files.url("/a"), (NAME,))) in {"refused_address", "unreachable"}
     assert [asked.path for asked in files.asked] == ["/a"]
 
@@ -224,9 +228,9 @@ async def test_a_stand_in_that_the_operator_named_is_asked_where_it_is_and_nothi
     files.paths["/a"] = content(b"bytes")
     stand_in = f"https://localhost:{files.port}/base"
     there = Download(f"https://localhost:{files.port}/a", (NAME,), BEARER)
-    assert await read(Downloads(tls=files.believing()), there, trusted=stand_in) == b"bytes"
+    assert await read(Downloads(Proxies(), tls=files.believing()), there, trusted=stand_in) == b"bytes"
     assert files.asked[0].headers["authorization"] == "Bearer secret"
     for url in (f"https://localhost:{files.port + 1}/a", f"http://localhost:{files.port}/a"):
         beside = Download(url, ("localhost",))
-        assert await refusal(Downloads(port=files.port + 1), beside, trusted=stand_in) == "refused_address"
+        assert await refusal(Downloads(Proxies(), port=files.port + 1), beside, trusted=stand_in) == "refused_address"
     assert len(files.asked) == 1

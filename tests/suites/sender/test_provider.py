@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.channel import Answer, Call, Unavailable, Unknown
+from kit.proxies import Proxies
 from sender_service.backends.provider import MAX_ANSWER_BYTES, Provider
 from sender_service.domain.outcomes import Late
 from tests.simulated.wire import HttpServer, Reply, Request
@@ -27,7 +28,7 @@ def _call(url: str, timeout_seconds: float = 5.0) -> Call:
 async def _serving(handler: Callable[[Request], Reply]) -> AsyncIterator[tuple[Provider, str]]:
     server = HttpServer(handler)
     await server.listen()
-    async with Provider(8) as provider:
+    async with Provider(8, Proxies()) as provider:
         yield provider, server.base_url
     await server.refuse()
 
@@ -43,7 +44,7 @@ async def _speaking(raw: Raw) -> AsyncIterator[tuple[Provider, str]]:
             writer.transport.abort()
 
     server = await asyncio.start_server(served, "127.0.0.1", 0)
-    async with Provider(8) as provider:
+    async with Provider(8, Proxies()) as provider:
         yield provider, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
 
@@ -66,13 +67,13 @@ async def test_a_refused_connection_is_safe_to_repeat() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
-    async with Provider(1) as provider:
+    async with Provider(1, Proxies()) as provider:
         with pytest.raises(Unavailable):
             await provider.call(_call(url))
 
 
 async def test_a_name_that_does_not_resolve_is_safe_to_repeat() -> None:
-    async with Provider(1) as provider:
+    async with Provider(1, Proxies()) as provider:
         with pytest.raises(Unavailable):
             await provider.call(_call("http://nobody.invalid/"))
 
@@ -85,7 +86,7 @@ async def test_a_connection_that_is_never_accepted_is_safe_to_repeat() -> None:
         for each in taken:
             each.setblocking(False)
             each.connect_ex(full.getsockname())
-        async with Provider(1) as provider:
+        async with Provider(1, Proxies()) as provider:
             with pytest.raises(Unavailable):
                 await provider.call(_call(f"http://127.0.0.1:{full.getsockname()[1]}/", 0.6))
         for each in taken:
@@ -212,7 +213,7 @@ async def test_cookies_of_one_account_are_not_shown_by_another() -> None:
 
 
 async def test_errors_and_logs_hold_no_url(capsys: pytest.CaptureFixture[str]) -> None:
-    async with Provider(1) as provider:
+    async with Provider(1, Proxies()) as provider:
         with pytest.raises(Unavailable) as failure:
             await provider.call(_call("http://127.0.0.1:1/bot123:canary-token/sendMessage"))
     assert "canary" not in repr(failure.value) + str(failure.value) + "".join(capsys.readouterr())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kit.proxies import Proxies
 from llm_service.backends.servers import Servers, Terms
 from llm_service.domain import catalogue
 from llm_service.domain.breaker import Rule
@@ -31,6 +32,7 @@ class Backends:
             queue=4,
             rule=Rule(),
             clock=Clock(),
+            proxies=Proxies(),
         )
         self.servers = Servers(terms)
         self.now: dict[str, Served] = {}
