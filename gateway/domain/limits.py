@@ -42,11 +42,16 @@ class Places:
     def take(self, key: str) -> bool:
         """Takes a place when there is one; whoever got True must leave."""
         mine = self._open.get(key, 0)
-        if self._count >= self._most or mine >= self._most_per_key:
+        if self.is_full or mine >= self._most_per_key:
             return False
         self._open[key] = mine + 1
         self._count += 1
         return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more finds a place, whoever it is."""
+        return self._count >= self._most
 
     def leave(self, key: str) -> None:
         """Gives the place back."""

@@ -1,22 +1,24 @@
 // What does the page do? Shows one conversation, sends what is typed, and keeps both through lost connections.
 
+import { Outbox } from "./outbox.js";
 import { Transcript } from "./transcript.js";
-import { Refused, Transport, backoff, keep, newId, sleep, stored } from "./transport.js";
+import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
 
-const OUTBOX = "parley.outbox";
+const MOST_CHARACTERS = 8000;
 const MOST_TRIES = 5;
 const PERMANENT = new Set([400, 403, 404, 409, 413]);
 const GIVE_UP_THINKING_MS = 90_000;
 const ECHO = "No language model is connected: this assistant only repeats what you write.";
 
 const at = (id) => document.getElementById(id);
-const transport = new Transport(new URLSearchParams(location.search).get("site") ?? "");
+const site = new URLSearchParams(location.search).get("site") ?? "";
+const transport = new Transport(site);
+const outbox = new Outbox(site);
 const transcript = new Transcript({ log: at("log"), scroll: at("scroll"), newest: at("newest"), welcome: at("welcome") });
 
 let lastSeq = 0;
 let listening = null;
 let awaited = 0;
-let outbox = stored(OUTBOX) ?? [];
 let sending = false;
 let unread = 0;
 let busy = false;
@@ -53,17 +55,12 @@ function forget() {
   transcript.draft({ text: "" });
 }
 
-function saveOutbox() {
-  keep(OUTBOX, outbox.length ? outbox : null);
-}
-
 function arrive(message) {
   if (message.seq <= lastSeq) return;
   lastSeq = message.seq;
   const mine = message.role === "contact";
   if (mine) {
-    outbox = outbox.filter((each) => each.key !== message.client_id);
-    saveOutbox();
+    outbox.drop(message.client_id);
   } else {
     think(false);
     transcript.draft({ text: "" });
@@ -92,7 +89,9 @@ async function listen() {
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      if (failures > 1) show(navigator.onLine ? "connecting" : "offline", navigator.onLine ? "Reconnecting…" : "You are offline");
+      const answered = error instanceof Refused && (await caughtUp());
+      if (answered) show("online", "Online");
+      else if (failures > 1) show(navigator.onLine ? "connecting" : "offline", navigator.onLine ? "Reconnecting…" : "You are offline");
       await Promise.race([sleep(Math.max(backoff(failures), error.retryAfterMs ?? 0)), backOnline()]);
     }
   }
@@ -102,8 +101,7 @@ const backOnline = () => new Promise((done) => window.addEventListener("online",
 
 function say(text) {
   const entry = { key: newId(), text, created_at: new Date().toISOString(), tries: 0 };
-  outbox.push(entry);
-  saveOutbox();
+  outbox.put(entry);
   transcript.put({ ...entry, role: "contact", state: "sending" });
   transcript.follow(true);
   flush();
@@ -113,10 +111,11 @@ function say(text) {
 async function flush() {
   if (sending) return;
   sending = true;
-  for (let entry = waiting(); entry; entry = waiting()) {
+  for (let entry = outbox.waiting; entry; entry = outbox.waiting) {
     try {
       const saved = await transport.say(entry.text, entry.key);
-      outbox = outbox.filter((each) => each.key !== entry.key);
+      if (saved.seq <= lastSeq && outbox.has(entry.key)) startOver();
+      outbox.drop(entry.key);
       transcript.put({ ...entry, ...saved, key: entry.key, role: "contact", state: "sent" });
       show("online", "Online");
       if (saved.seq > lastSeq) think(true);
@@ -124,28 +123,42 @@ async function flush() {
     } catch (error) {
       await stumble(entry, error);
     }
-    saveOutbox();
   }
   sending = false;
 }
 
-const waiting = () => outbox.find((each) => !each.failed);
+/** What was said now stands where something else did: the conversation that is shown here is gone, this is another. */
+function startOver() {
+  listening?.abort();
+  listening = null;
+  lastSeq = 0;
+  transcript.clear();
+  for (const each of outbox.entries) pend(each);
+}
+
+/** Shows what is not said yet. */
+function pend(entry) {
+  const state = entry.failed ? "failed" : "sending";
+  transcript.put({ ...entry, role: "contact", state, onRetry: () => retry(entry) });
+}
 
 async function stumble(entry, error) {
   entry.tries += 1;
   const refused = error instanceof Refused;
   if (entry.tries >= MOST_TRIES || (refused && PERMANENT.has(error.status))) {
     entry.failed = refused ? error.message : "Not sent: no connection";
-    transcript.put({ ...entry, role: "contact", state: "failed", onRetry: () => retry(entry) });
-    return;
+    outbox.put(entry);
+    return pend(entry);
   }
+  outbox.put(entry);
   if (!refused) show("connecting", "Reconnecting…");
   await Promise.race([sleep(Math.max(backoff(entry.tries), error.retryAfterMs ?? 0)), backOnline()]);
 }
 
 function retry(entry) {
   Object.assign(entry, { tries: 0, failed: "" });
-  transcript.put({ ...entry, role: "contact", state: "sending" });
+  outbox.put(entry);
+  pend(entry);
   at("text").focus();
   flush();
 }
@@ -155,6 +168,16 @@ async function catchUp() {
     page = await transport.history(lastSeq);
     page.messages.forEach(arrive);
     if (!page.messages.length) return;
+  }
+}
+
+/** Whether what was said meanwhile is shown: where no stream is to be had, the way to hear an answer at all. */
+async function caughtUp() {
+  try {
+    await catchUp();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -171,10 +194,7 @@ async function begin() {
   }
   transcript.settle();
   show("online", "Online");
-  for (const entry of outbox) {
-    const state = entry.failed ? "failed" : "sending";
-    transcript.put({ ...entry, role: "contact", state, onRetry: () => retry(entry) });
-  }
+  for (const entry of outbox.entries) pend(entry);
   if (lastSeq) listen();
   flush();
 }
@@ -196,7 +216,7 @@ function renew() {
   if (lastSeq && !confirm("Begin a new conversation? This one will no longer be shown here.")) return;
   listening?.abort();
   transport.leave();
-  keep(OUTBOX, null);
+  outbox.clear();
   location.reload();
 }
 
@@ -204,13 +224,15 @@ function fit() {
   const text = at("text");
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight + 2}px`;
-  at("send").disabled = !text.value.trim();
+  const over = [...text.value.trim()].length - MOST_CHARACTERS;
+  at("long").textContent = over > 0 ? `Too long by ${over} characters: ${MOST_CHARACTERS} can be sent at once.` : "";
+  at("send").disabled = !text.value.trim() || over > 0;
 }
 
 function submit(event) {
   event.preventDefault();
   const text = at("text").value.trim();
-  if (!text) return;
+  if (!text || at("send").disabled) return;
   at("text").value = "";
   fit();
   say(text);
@@ -218,7 +240,8 @@ function submit(event) {
 }
 
 function onKey(event) {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // The Enter that ends a composition is not meant for us. Safari says only by 229 that it is one (WebKit bug 165004).
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   if (matchMedia("(pointer: coarse)").matches) return; // on a phone Enter is a new line, the button sends
   submit(event);
 }
@@ -230,7 +253,11 @@ at("renew").addEventListener("click", renew);
 for (const opener of document.querySelectorAll(".opener")) {
   opener.addEventListener("click", () => { say(opener.textContent); at("text").focus(); });
 }
-window.addEventListener("online", () => { show("connecting", "Reconnecting…"); flush(); });
+window.addEventListener("online", async () => {
+  show("connecting", "Reconnecting…");
+  flush();
+  if (!listening && (await caughtUp())) show("online", "Online");
+});
 window.addEventListener("offline", () => show("offline", "You are offline"));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

@@ -38,6 +38,14 @@ export class Transcript {
     return Boolean(this.drafted?.isConnected);
   }
 
+  /** Nothing was said yet. */
+  clear() {
+    this.entries.clear();
+    this.log.replaceChildren();
+    this.drafted?.remove();
+    this.welcome.hidden = false;
+  }
+
   /** What is being written stands at the end, until it is a message or nothing. It is read out when it is whole. */
   draft({ text, blocks }) {
     const near = this.isNear();
@@ -63,6 +71,7 @@ export class Transcript {
   settle() {
     this.settled = true;
     this.mark();
+    this.log.setAttribute("aria-live", "polite");
     this.follow(true);
   }
 
@@ -133,17 +142,27 @@ export class Transcript {
     this.mark();
   }
 
-  /** Days apart, and entries of one speaker close together. */
+  /** Days apart, and entries of one speaker close together. What stands right is left alone: new ones are read out. */
   mark() {
     if (!this.settled) return;
-    this.log.querySelectorAll(".day").forEach((each) => each.remove());
+    const right = new Set();
     let before = null;
     for (const item of [...this.log.querySelectorAll(".entry")]) {
       const sameDay = before?.dataset.day === item.dataset.day;
-      if (!sameDay) this.log.insertBefore(this.day(item), item);
+      if (!sameDay) right.add(this.headed(item));
       item.classList.toggle("follows", sameDay && before.classList.item(1) === item.classList.item(1));
       before = item;
     }
+    for (const each of [...this.log.querySelectorAll(".day")]) if (!right.has(each)) each.remove();
+  }
+
+  /** The heading of the day right before the entry. */
+  headed(item) {
+    const words = this.day(item);
+    const known = item.previousElementSibling;
+    if (known?.classList.contains("day") && known.textContent === words.textContent) return known;
+    this.log.insertBefore(words, item);
+    return words;
   }
 
   day(item) {

@@ -18,6 +18,7 @@ PATHS = {
     "/": "index.html",
     "/chat.css": "chat.css",
     "/chat.js": "chat.js",
+    "/outbox.js": "outbox.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",
     "/words.js": "words.js",

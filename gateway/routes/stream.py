@@ -54,6 +54,8 @@ class Stream:
             visit = await self._door.visit(request)
             after_seq = _after(request)
             if self._stopping.is_set() or not self._places.take(visit.key):
+                if self._places.is_full:
+                    self._door.full()
                 raise errors.RateLimited("Too many pages are connected")
         except errors.ParleyError as error:
             await (await envelope.on_parley_error(request, error))(scope, receive, send)

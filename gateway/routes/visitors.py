@@ -20,6 +20,7 @@ CROWDED = (
     "when a proxy stands in front: HTTP_TRUSTED_PROXIES names it, and it sends X-Forwarded-For; "
     "else CHAT_SESSIONS_PER_MINUTE"
 )
+FULL = "CHAT_MAX_STREAMS, with the memory that it takes, or another gateway; such pages ask every few seconds meanwhile"
 
 log = logs.get("gateway")
 
@@ -32,19 +33,24 @@ class Door:
     reception: Reception
     addresses: Addresses
     session_limit: RateLimit
-    complaints: RateLimit  # of that limit, so that whoever runs into it fills no log
+    complaints: RateLimit  # of the limits, so that whoever runs into one fills no log
     now: Callable[[], datetime]
 
     async def begin(self, scope: Scope, site: str) -> Ticket:
         """A session for whoever asks, from a page that may."""
         wait = self.session_limit.take(self.addresses.caller(scope))
         if wait is not None:
-            if self.complaints.take("") is None:
+            if self.complaints.take("crowded") is None:
                 log.warning("chat.crowded", reason="RATE_LIMITED", fix=CROWDED)
             raise errors.RateLimited(retry_after=wait)
         return await self.sessions.begin(
             site, origin=origin(scope), own_origins=self.addresses.own_origins(scope), renewed=stated_token(scope)
         )
+
+    def full(self) -> None:
+        """No more pages can be connected: the operator is told."""
+        if self.complaints.take("full") is None:
+            log.warning("chat.full", reason="RATE_LIMITED", fix=FULL)
 
     def token(self, scope: Scope) -> str:
         """The token of a request; raises when there is none."""

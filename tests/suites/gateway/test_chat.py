@@ -276,3 +276,17 @@ async def test_while_storage_is_away_a_message_is_asked_to_come_again(world: Wor
     answer = await say(world, session, "again", "key-2")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_gateway_whose_places_for_pages_are_taken_tells_the_operator_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with running(tmp_path, chat_max_streams=1) as world:
+        first = await world.session()
+        await say(world, first, "hello", "key")
+        async with events(world, first) as stream:
+            assert await anext(stream)
+            for _ in range(3):
+                answer = await world.client.get("/v1/chat/events", headers=await world.session())
+                assert answer.status_code == 429
+        assert "".join(capfd.readouterr()).count("chat.full") == 1

@@ -1,0 +1,42 @@
+// What has been typed and is not known to be said? Kept in the browser for each site by itself; its tabs share it.
+
+import { keep, stored } from "./transport.js";
+
+const OUTBOX = "parley.outbox";
+
+export class Outbox {
+  constructor(site) {
+    this.slot = site ? `${OUTBOX}.${site}` : OUTBOX;
+    this.entries = stored(this.slot) ?? [];
+  }
+
+  /** The first that is still to be sent. */
+  get waiting() {
+    return this.entries.find((each) => !each.failed);
+  }
+
+  has(key) {
+    return this.entries.some((each) => each.key === key);
+  }
+
+  /** Adds an entry, or keeps what has become of it. */
+  put(entry) {
+    this.change((entries) => [...entries.filter((each) => each.key !== entry.key), entry]);
+  }
+
+  drop(key) {
+    if (this.has(key)) this.change((entries) => entries.filter((each) => each.key !== key));
+  }
+
+  clear() {
+    this.entries = [];
+    keep(this.slot, null);
+  }
+
+  /** The same here and in the browser, where another tab may have put entries of its own. */
+  change(how) {
+    this.entries = how(this.entries);
+    const all = how(stored(this.slot) ?? []);
+    keep(this.slot, all.length ? all : null);
+  }
+}

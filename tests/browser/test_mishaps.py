@@ -1,0 +1,144 @@
+"""Does the page keep its word when something comes between: another tab or site, a lost place, an Enter not meant?"""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import visiting
+from tests.browser.test_page import write
+from tests.suites.gateway.conftest import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ANSWERS, EVENTS = "**/v1/chat/messages", "**/v1/chat/events"
+
+
+async def cut(page: Page) -> None:
+    """What the page posts gets nowhere."""
+
+    async def lost(route: Route) -> None:
+        await (route.abort() if route.request.method == "POST" else route.continue_())
+
+    await page.route(ANSWERS, lost)
+
+
+async def test_what_was_meant_for_one_site_is_never_said_to_another(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        await expect(page.get_by_text("Online")).to_be_visible()
+        await cut(page)
+        await write(page, "for you alone")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sending")
+        await page.unroute(ANSWERS)
+        await page.goto(f"{page.url}?site=webchat-key")
+        await write(page, "hello")
+        await expect(page.locator(".bubble")).to_have_text(["hello", "You wrote: hello"])
+        assert world.peer.texts() == ["hello"]
+        await page.goto(page.url.partition("?")[0])
+        await expect(page.locator(".bubble")).to_have_text(["for you alone", "You wrote: for you alone"])
+
+
+async def test_a_conversation_that_began_anew_is_shown_from_its_beginning(browser: Browser, world: World) -> None:
+    """As after an erasure, a backup that came back, or another key: what is shown is no longer there."""
+    async with visiting(browser, world) as page:
+        for number in range(2):
+            await write(page, f"before {number}")
+            await expect(page.locator(".entry.agent .bubble")).to_have_count(number + 1)
+        world.peer.conversations.clear()
+        await write(page, "after")
+        await expect(page.locator(".bubble")).to_have_text(["after", "You wrote: after"])
+        await expect(page.get_by_text("Online")).to_be_visible()
+
+
+async def test_an_answer_is_shown_where_no_stream_is_to_be_had(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        await page.route(EVENTS, lambda route: route.fulfill(status=429, json={"error": {"message": "Too many"}}))
+        await write(page, "hello")
+        await expect(page.locator(".bubble")).to_have_text(["hello", "You wrote: hello"], timeout=20_000)
+        await expect(page.get_by_text("Online")).to_be_visible()
+
+
+async def test_two_tabs_keep_each_others_unsent_words(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        await write(page, "first")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
+        other = await page.context.new_page()
+        await other.goto(page.url)
+        await expect(other.locator(".entry.agent .bubble")).to_have_count(1)
+
+        async def refused(route: Route) -> None:
+            answer = {"error": {"message": "The message is larger than the limit."}}
+            await (route.fulfill(status=413, json=answer) if route.request.method == "POST" else route.continue_())
+
+        await page.route(ANSWERS, refused)
+        await write(page, "mine")
+        await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        await write(other, "the other's")
+        await expect(other.locator(".entry.agent .bubble")).to_have_count(2)
+        await page.unroute(ANSWERS)
+        await page.reload()
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator(".entry.contact .bubble")).to_have_text(["first", "the other's", "mine"])
+        await expect(page.locator(".entry.contact").last).to_have_attribute("data-state", "sent")
+
+
+async def test_the_enter_that_ends_a_composition_sends_nothing(browser: Browser, world: World) -> None:
+    """Safari's order of events: the composition has ended, and only the key's code tells."""
+    async with visiting(browser, world) as page:
+        text = page.get_by_label("Your message")
+        await text.fill("にほ")
+        await text.evaluate(
+            "box => box.dispatchEvent(new KeyboardEvent('keydown', "
+            "{ key: 'Enter', keyCode: 229, isComposing: false, bubbles: true, cancelable: true }))"
+        )
+        await expect(text).to_have_value("にほ")
+        await text.press("Enter")
+        await expect(page.locator(".entry.contact .bubble")).to_have_text("にほ")
+
+
+async def test_only_what_is_new_is_read_out(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+
+        async def old(route: Route) -> None:
+            answer = await route.fetch()
+            body = await answer.json()
+            for message in body["messages"]:
+                message["created_at"] = f"2026-01-{message['seq']:02}T10:00:00Z"
+            await route.fulfill(json=body)
+
+        for number in range(2):
+            await write(page, f"old {number}")
+            await expect(page.locator(".entry.agent .bubble")).to_have_count(number + 1)
+        await page.route("**/v1/chat/messages?*", old)
+        await page.reload()
+        await expect(page.locator(".day")).to_have_count(4)
+        await page.evaluate(
+            "window.added = []; new MutationObserver(all => all.forEach(each => each.addedNodes.forEach("
+            "node => window.added.push(node.className)))).observe(document.getElementById('log'), { childList: true })"
+        )
+        await write(page, "new")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(3)
+        assert await page.evaluate("window.added.filter(each => each === 'day').length") == 1
+        await expect(page.locator(".day")).to_have_count(5)
+
+
+async def test_a_text_that_is_too_long_is_kept_and_the_visitor_told(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        text = page.get_by_label("Your message")
+        await text.fill("🙏" * 8001)
+        await expect(page.get_by_text("Too long by 1 characters: 8000 can be sent at once.")).to_be_visible()
+        await text.press("Enter")
+        await expect(page.get_by_role("button", name="Send")).to_be_disabled()
+        assert world.peer.texts() == []
+        await text.fill("🙏" * 8000)
+        await text.press("Enter")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+
+
+async def test_a_page_in_which_nobody_wrote_yet_is_online_again_after_a_break(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        await expect(page.get_by_text("Online")).to_be_visible()
+        await page.context.set_offline(True)
+        await expect(page.get_by_text("You are offline")).to_be_visible()
+        await asyncio.sleep(0)
+        await page.context.set_offline(False)
+        await expect(page.get_by_text("Online")).to_be_visible()
