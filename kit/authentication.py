@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from kit.access import MESH, Caller, KeyVerifier
@@ -13,10 +13,12 @@ VERDICT_SECONDS = 5.0
 _MOST_VERDICTS = 10_000
 _BEARER = "Bearer "
 _TLS = (b"ssl",)
+_CERTIFIED = ("x509_subject_alternative_name", "x509_common_name")
 
 
 class Authentication:
-    """Knows the mesh token, and remembers for a moment what the verifier said of a key."""
+    """Knows the mesh token, or the names in its certificates, and remembers for a moment what the verifier said of a
+    key."""
 
     def __init__(
         self,
@@ -24,19 +26,20 @@ class Authentication:
         *,
         keys: KeyVerifier | None = None,
         certificates: bool = False,
+        names: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._token = mesh_token.encode()
         self._keys = keys
         self._certificates = certificates
+        self._names = frozenset(name.encode() for name in names)
         self._clock = clock
         self._verdicts: dict[bytes, tuple[float, Caller]] = {}
 
     def at_once(self, authorization: str, context: Any) -> Caller | None:
         """The caller, when nobody needs to be asked; None for what may be an API key."""
         if not authorization:
-            # The handshake asked for a certificate of the mesh's own CA: without one there is no connection.
-            if self._certificates and context.auth_context().get("transport_security_type") in (_TLS, list(_TLS)):
+            if self._certificates and self._is_ours(context.auth_context()):
                 return MESH
             raise CredentialMissing
         secret = authorization.removeprefix(_BEARER).encode()
@@ -44,6 +47,12 @@ class Authentication:
         if self._token and hmac.compare_digest(secret, self._token):
             return MESH
         return None
+
+    def _is_ours(self, shown: Mapping[str, Sequence[bytes]]) -> bool:
+        """The handshake asked for a certificate of the mesh's own CA: without one there is no connection."""
+        if tuple(shown.get("transport_security_type", ())) != _TLS:
+            return False
+        return not self._names or any(name in self._names for key in _CERTIFIED for name in shown.get(key, ()))
 
     async def verified(self, authorization: str) -> Caller:
         """The holder of an API key."""

@@ -7,23 +7,27 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from kit import access, correlation, deadlines, logs, metrics, statuses
 from kit.access import Caller
 from kit.authentication import Authentication
 from kit.contract import Rpc
 from kit.errors import (
+    DeadlineExceeded,
     DeadlineMissing,
     Internal,
     InvalidField,
     ParleyError,
     ScopeMissing,
+    StorageUnavailable,
     TenantMismatch,
     Unreachable,
+    Unreadable,
     from_rpc,
 )
 from kit.limits import validator
@@ -31,6 +35,8 @@ from kit.limits import validator
 Permit = Callable[[Caller], None]
 Check = Callable[[Caller, Any], None]
 Observe = Callable[[str, float], None]
+
+_GARBLED = object()  # bytes that are no message of the method
 
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
@@ -56,7 +62,7 @@ class Guard:
         around = self._stream if handler.response_streaming else self._unary
         return make(
             around(rpc, behavior, permit=permit, check=check),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_readable(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
@@ -85,15 +91,17 @@ class Guard:
         clock, observe = time.perf_counter, _observer(rpc.path)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            started = clock()
+            started, key = clock(), ""
             try:
                 caller = self._enter(context)
                 if isinstance(caller, str):
-                    caller = await self._verify(caller)
+                    key, caller = caller, await self._verify(caller)
                 permit(caller)
                 check(caller, request)
                 async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
+                        if key:
+                            await self._still(key, permit)
                         yield response
             except (Exception, asyncio.CancelledError) as error:
                 failure = self._failure(rpc, error, observe=observe, started=started)
@@ -130,6 +138,11 @@ class Guard:
         caller = await self._authentication.verified(authorization)
         access.bind(caller)
         return caller
+
+    async def _still(self, authorization: str, permit: Permit) -> None:
+        """Ends a stream whose key was revoked or has expired. Who cannot be asked about it now said yes before."""
+        with suppress(Unreachable, StorageUnavailable, DeadlineExceeded):
+            permit(await self._authentication.verified(authorization))
 
     def _failure(self, rpc: Rpc, error: BaseException, *, observe: Observe, started: float) -> ParleyError:
         """What the caller is told. Raised again when there is nobody to tell."""
@@ -200,6 +213,8 @@ def _check(rpc: Rpc) -> Check:
     validate, tenant_scoped = validator(rpc.request), rpc.tenant_scoped
 
     def check(caller: Caller, request: Any) -> None:
+        if request is _GARBLED:
+            raise Unreadable("The request is no message of this method; texts in it must be valid Unicode")
         if caller.tenant_id is not None:
             request.tenant_id = caller.tenant(request.tenant_id)
         if validate is not None:
@@ -208,6 +223,18 @@ def _check(rpc: Rpc) -> Check:
             correlation.add(tenant=request.tenant_id)
 
     return check
+
+
+def _readable(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """What gRPC itself would answer with UNKNOWN, before anybody asked who calls, becomes something to refuse."""
+
+    def read(sent: bytes) -> Any:
+        try:
+            return deserialize(sent)
+        except DecodeError:
+            return _GARBLED
+
+    return read
 
 
 def _nothing(_caller: Caller, _request: Any) -> None:

@@ -30,7 +30,9 @@ class Server:
         self._settings = settings
         self._uses_tls = credentials.uses_tls(settings)
         token = credentials.mesh_token(settings)
-        self._guard = Guard(Authentication(token, keys=keys, certificates=self._uses_tls), service)
+        names = [name for each in settings.mesh_tls_names.split(",") if (name := each.strip())]
+        known = Authentication(token, keys=keys, certificates=self._uses_tls, names=names)
+        self._guard = Guard(known, service)
         self._health = health.aio.HealthServicer()
         self._services: dict[str, Handlers] = {}
         self._open = {health.SERVICE_NAME: _collected(health_pb2_grpc.add_HealthServicer_to_server, self._health)}

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     mesh_tls_ca: Path | None = Field(None, description="PEM file of the CA that signs mesh certificates. Empty: no TLS")
     mesh_tls_cert: Path | None = Field(None, description="PEM file of this service's certificate")
     mesh_tls_key: Path | None = Field(None, description="PEM file of this service's private key")
+    mesh_tls_names: str = Field(
+        "",
+        description="Hosts that the mesh's own certificates are for, separated by commas; who shows another of the CA "
+        "needs an API key as well. Empty: every certificate of the CA opens everything",
+    )
     mesh_max_message_bytes: int = Field(16 * 1024 * 1024, ge=65536, description="Largest gRPC message, in bytes")
     mesh_max_concurrent_calls: int = Field(
         6000, ge=2, description="Calls served at once; more are refused. At most half of storage's are open chat pages"

@@ -4,6 +4,7 @@ Nothing else in the directory, conversation and privacy backends builds a statem
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -146,7 +147,7 @@ def _locked(statement: SelectOfScalar[Found]) -> SelectOfScalar[Found]:
 
 def missing(kind: str) -> NotFound:
     """The same words for what is not there and for what is another tenant's."""
-    return NotFound(metadata={"resource": kind.lower()})
+    return NotFound(metadata={"resource": re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()})
 
 
 def after(columns: Sequence[Any], key: Key, *, descending: bool = False) -> ColumnElement[bool]:

@@ -152,11 +152,11 @@ def handlers(servicer: Any) -> dict[str, Any]:
 class ProbeStub:
     """What generated code would make."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, encode: Any = None) -> None:
         for name, (request, client, streams, _) in _RPCS.items():
             make = getattr(channel, _KINDS[client, streams])
             coders = {
-                "request_serializer": _MESSAGES[request].SerializeToString,
+                "request_serializer": encode or _MESSAGES[request].SerializeToString,
                 "response_deserializer": ProbeResponse.FromString,
             }
             setattr(self, name, make(f"/{SERVICE}/{name}", **coders, _registered_method=True))

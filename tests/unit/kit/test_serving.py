@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from kit import contract, errors
+from kit import access, contract, errors
 from kit.serving import Server
 from kit.settings import SettingsError
 from tests.unit.kit.probe import (
@@ -107,6 +107,46 @@ async def test_the_verdict_on_a_key_is_remembered_for_a_moment_and_a_refusal_is_
         for _ in range(2):
             await refused(stub.Say(ProbeRequest(), timeout=SECONDS, metadata=bearer("nobody's")))
         assert keys.asked == 3
+
+
+@pytest.mark.parametrize("rpc", ["Watch", "Chat"])
+async def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rpc: str) -> None:
+    monkeypatch.setattr("kit.authentication.VERDICT_SECONDS", 0.0)
+    keys = Keys()
+    async with served(tmp_path, keys=keys) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = iter([ProbeRequest()] * 9) if rpc == "Chat" else ProbeRequest()
+        call = getattr(ProbeStub(channel), rpc)(request, timeout=SECONDS, metadata=bearer("key-a"))
+        assert (await anext(aiter(call))).caller == "key of a"
+        del keys.known["key-a"]
+        assert isinstance(await refused(call), errors.CredentialMissing)
+
+
+async def test_a_stream_goes_on_while_nobody_can_say_whether_its_key_still_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.authentication.VERDICT_SECONDS", 0.0)
+
+    class Away(Keys):
+        async def verify(self, secret: str) -> access.Caller:
+            if self.asked:
+                raise errors.Unreachable
+            return await super().verify(secret)
+
+    async with served(tmp_path, keys=Away()) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = ProbeStub(channel).Watch(ProbeRequest(), timeout=SECONDS, metadata=bearer("key-a"))
+        assert len(await taken(call)) == 3
+
+
+@pytest.mark.parametrize("sent", [b"\x0a\xff", b"\x0a\x03\xed\xa0\x80"], ids=["cut short", "half a surrogate pair"])
+@pytest.mark.parametrize("rpc", ["Say", "Watch", "Collect", "Chat"])
+async def test_what_is_no_message_of_the_method_is_refused_by_name(tmp_path: Path, rpc: str, sent: bytes) -> None:
+    async with served(tmp_path) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = ProbeStub(channel, encode=bytes)
+        request: Any = iter([sent]) if rpc in ("Collect", "Chat") else sent
+        failure = await refused(getattr(stub, rpc)(request, timeout=SECONDS, metadata=bearer(TOKEN)))
+        stranger = await refused(stub.Say(sent, timeout=SECONDS, metadata=bearer("wrong")))
+    assert isinstance(failure, errors.Unreadable)
+    assert isinstance(stranger, errors.CredentialMissing)
 
 
 async def test_a_call_without_a_deadline_is_refused(tmp_path: Path, way: str) -> None:

@@ -12,7 +12,18 @@ from pydantic import SecretStr
 from kit import credentials
 from kit.settings import Settings, SettingsError
 from tests.simulated.certificates import write
-from tests.unit.kit.probe import SECONDS, Probe, ProbeRequest, ProbeStub, opened, seen, served, settings
+from tests.unit.kit.probe import (
+    SECONDS,
+    Keys,
+    Probe,
+    ProbeRequest,
+    ProbeStub,
+    bearer,
+    opened,
+    seen,
+    served,
+    settings,
+)
 
 
 def tls(folder: Path) -> dict[str, Any]:
@@ -28,6 +39,27 @@ async def test_a_certificate_of_the_mesh_is_a_credential(tmp_path: Path) -> None
         async with opened(of) as mesh:
             answer = await ProbeStub(mesh.channel("storage")).Say(ProbeRequest(text="x"), timeout=SECONDS)
     assert answer.caller == "mesh"
+
+
+@pytest.mark.parametrize(
+    ("names", "is_ours"), [("storage.mesh, service", True), ("127.0.0.1", True), ("storage.mesh", False)]
+)
+async def test_a_certificate_for_another_host_opens_the_connection_and_nothing_else(
+    tmp_path: Path, names: str, is_ours: bool
+) -> None:
+    write(tmp_path / "pki")
+    async with served(tmp_path, keys=Keys(), mesh_tls_names=names, **tls(tmp_path / "pki")) as (_, port):
+        of = settings(tmp_path, storage_address=f"127.0.0.1:{port}", **tls(tmp_path / "pki"))
+        async with opened(of) as mesh:
+            stub = ProbeStub(mesh.channel("storage"))
+            keyed = await stub.Say(ProbeRequest(), timeout=SECONDS, metadata=bearer("key-a"))
+            assert keyed.caller == "key of a"
+            if is_ours:
+                assert (await stub.Say(ProbeRequest(), timeout=SECONDS)).caller == "mesh"
+                return
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Say(ProbeRequest(), timeout=SECONDS)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_certificate_of_somebody_else_is_not_let_in(tmp_path: Path) -> None:
