@@ -82,7 +82,10 @@ def is_global(answer: Answer) -> bool:
 
     https://docs.discord.com/developers/topics/rate-limits
     """
-    return content(answer).get("global") is True or "x-ratelimit-global" in answer.headers
+    said = content(answer)
+    # Each limit of the API says which it is. One that does not is Cloudflare's, or the API's, upon our whole address.
+    is_ours = answer.status != 429 or "global" in said
+    return said.get("global") is True or "x-ratelimit-global" in answer.headers or not is_ours
 
 
 def has_lapsed(answer: Answer) -> bool:

@@ -32,6 +32,7 @@ from channels.channel import (
     Unauthorized,
     Webhook,
 )
+from channels.files import EVERY_KIND
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import Form, content, parse_form, string
 from channels.phones import e164
@@ -100,12 +101,12 @@ class TwilioChannel:
     extend: Callable[[chat.ChannelMessage, Form], None]
     capabilities: Capabilities
     segments: Segmenting | None = None  # where Twilio charges by the segment
+    captioned: frozenset[int] = EVERY_KIND
 
     provider = "twilio"
     credential_fields = FIELDS
     unreadable = TWIML
     takes: tuple[Way, ...] = ("url",)
-    captioned = frozenset(chat.AttachmentKind.values())
 
     @property
     def max_text(self) -> TextLimit:

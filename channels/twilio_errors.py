@@ -8,12 +8,16 @@ from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import content, integer
 
 BY_CODE: dict[int, Failure] = {
+    10001: "unauthorized",  # suspended, often for want of money: what waits goes out when it is paid
     20003: "unauthorized",
+    20005: "unauthorized",  # not active
+    20403: "unauthorized",  # suspended or closed
     20404: "unauthorized",  # "not found" on this URL is the account itself
     20429: "throttled",  # never processed, always safe to repeat
     20500: "unavailable",
     20503: "unavailable",
     21211: "recipient",
+    21212: "unauthorized",  # our number is none
     21408: "policy",  # no permission for that country: one recipient's trouble, the account must not pause
     21601: "unauthorized",  # our number cannot send at all
     21603: "unauthorized",  # no From given: the account has no address
@@ -31,6 +35,7 @@ BY_CODE: dict[int, Failure] = {
     21656: "payload",  # a template's variables do not fit it
     21658: "payload",  # a template's variable is too long
     21635: "recipient",  # a landline
+    21660: "unauthorized",  # our number is another account's
     30001: "throttled",
     30003: "unavailable",  # handset off: worth a few tries
     30005: "recipient",
@@ -48,6 +53,7 @@ BY_CODE: dict[int, Failure] = {
     63023: "unavailable",
     63024: "recipient",
     63038: "throttled",  # the day's limit
+    90010: "unauthorized",  # not active
 }
 
 

@@ -48,6 +48,9 @@ def whatsapp() -> TwilioChannel:
         signals={"typing": 25.0},  # until the reply, or so long
         metadata=METADATA,
         extend=_extend,
+        # "Twilio does not support setting a filename or caption for documents": the words would be lost.
+        # https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages
+        captioned=frozenset({chat.ATTACHMENT_KIND_IMAGE, chat.ATTACHMENT_KIND_VIDEO}),
         # Twilio takes 2,000 a second of an account, and lets them wait for the sender's own 80. What waits there longer
         # than ten minutes (ValidityPeriod) is lost: an account of such a size sets its sends_per_second.
         # https://www.twilio.com/docs/api/errors/63017

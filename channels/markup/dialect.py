@@ -10,7 +10,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.table import escapedSplit, getLine, table
 from markdown_it.rules_inline import StateInline
 
-from channels.markup import addresses
+from channels.markup import addresses, cjk
 
 # Of a text beyond these, brackets or bars stay text: reading them takes long, and they are no links and no tables.
 MOST_BRACKETS = 1000
@@ -40,6 +40,7 @@ def _made(*, links: bool, tables: bool) -> MarkdownIt:
     made.block.ruler.before("fence", "too_deep", _too_deep)
     made.inline.ruler.before("newline", "address", addresses.rule)
     made.inline.ruler.before("emphasis", "times", _times)
+    made.inline.ruler.before("emphasis", "cjk", cjk.rule)
     # A person reads what the model wrote: nothing is percent-encoded here.
     made.normalizeLink = _as_written  # type: ignore[method-assign, assignment]  # the library's way to say so
     made.normalizeLinkText = _as_written  # type: ignore[method-assign]  # as above, for <https://…>

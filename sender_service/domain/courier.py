@@ -169,6 +169,8 @@ class Courier:
                 return readied
             outgoing = replace(outgoing, file=readied)
             left = trip.usable_until - self.clocks.monotonic()
+            if left <= 0:
+                return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "late")
         return await parts.send(
             trip.channel,
             outgoing,

@@ -92,6 +92,8 @@ def decided(leased: LeasedDelivery, account: ChannelAccount, *, channel: Channel
     silence, policy = silence_of(leased), policy_of(account, channel)
     longer = human_window_of(leased, account, channel=channel)
     decision = decide(channel.window, silence, policy=policy, now=now, human_window=longer)
+    if decision is Decision.TEMPLATE and leased.attachments:
+        decision = Decision.HUMAN  # a template carries no file of ours, and "sent" would be said of it all
     metrics.sender_window_decisions.labels(channel=channel.name, decision=decision.value).inc()
     if decision is not Decision.FREE_TEXT:
         log.info(

@@ -100,7 +100,7 @@ def test_on_discord_the_reply_takes_the_drafts_place_and_its_edit_may_be_made_ag
         run(deliver(on_discord(draft=DRAFT), DISCORD), LOST, LOST)
 
 
-@pytest.mark.parametrize("edited", [no(404, 10008), no(429, 0, retry_after=30.0), no(403, 50005)])
+@pytest.mark.parametrize("edited", [no(404, 10008), no(429, 0, retry_after=30.0, **{"global": False}), no(403, 50005)])
 @pytest.mark.parametrize("deleted", [Answer(204, {}, b""), no(404, 10008), Unknown()])
 def test_on_discord_a_reply_waits_for_no_draft(edited: Answer, deleted: Answer | DeliveryError) -> None:
     flow = CHANNELS["discord"].deliver(on_discord(draft=DRAFT), DISCORD)

@@ -3,6 +3,7 @@
 import email
 import email.policy
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -54,6 +55,13 @@ def form(call: Call) -> Mapping[str, bytes]:
         str(part.get_param("name", header="content-disposition")): bytes(part.get_payload(decode=True))
         for part in message.iter_parts()
     }
+
+
+def test_words_stand_under_a_document_by_sms_and_not_by_twilios_whatsapp() -> None:
+    document = chat.ATTACHMENT_KIND_FILE
+    channels: Any = CHANNELS
+    shown = {name: document in channels[name].captioned for name in ("sms", "whatsapp", "whatsapp_cloud")}
+    assert shown == {"sms": True, "whatsapp": False, "whatsapp_cloud": True}
 
 
 def test_twilio_is_told_where_the_file_is() -> None:

@@ -38,6 +38,13 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "Haus**tür**schlüssel",
         "Haustürschlüssel",
     ),
+    "emphasis beside a mark, in a script without spaces": (
+        "**注意。**请 **서울(Seoul)**은 **「無料」**です",
+        "<b>注意。</b>请 <b>서울(Seoul)</b>은 <b>「無料」</b>です",
+        *["注意。请 서울(Seoul)은 「無料」です"] * 2,
+        "**注意。**请 **서울(Seoul)**은 **「無料」**です",
+        "注意。请 서울(Seoul)은 「無料」です",
+    ),
     "emphasis over two lines": (
         "**one\ntwo**",
         "<b>one</b>\n<b>two</b>",

@@ -96,6 +96,7 @@ class Road:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     now: float = 1000.0
     record_takes_seconds: float = 0.0
+    read_takes_seconds: float = 0.0
     provider_hangs: bool = False
     becomes: str = ""  # what storage says that the delivery is after each record
     draft: str = ""
@@ -115,6 +116,7 @@ class Road:
 
     async def read_stored(self, _tenant_id: str, media_id: str) -> bytes:
         self.happened.append(f"read {media_id}")
+        self.now += self.read_takes_seconds
         if media_id not in self.stored:
             raise MediaExpired if media_id == "old" else NotFound
         return self.stored[media_id]

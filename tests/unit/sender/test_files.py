@@ -55,6 +55,14 @@ async def test_stored_bytes_are_read_for_the_part_that_carries_them() -> None:
     assert (given.content, given.media_type, given.name) == (PNG, "image/png", "b.png")
 
 
+async def test_a_file_that_took_the_leases_time_to_read_is_not_sent_now() -> None:
+    way = carrying()
+    way.stored["m1"], way.read_takes_seconds = PNG, 600.0
+    await way.carry("", attachments=[STORED])
+    assert way.happened == ["BEGUN 0/1", "read m1", "RETRY 0/1"]
+    assert way.records[-1].reason == "late"
+
+
 async def test_words_that_cannot_stand_under_a_file_go_before_it() -> None:
     way = carrying()
     way.stored["m1"] = PNG

@@ -194,8 +194,10 @@ async def test_another_account_says_what_was_left_when_the_window_closed() -> No
     assert way.records[0].hand_off.summary.endswith("one two three four five")
 
 
-async def test_files_are_for_a_human_to_send() -> None:
-    way = windowed(road(), **ELSEWHERE)
+@pytest.mark.parametrize("options", [ELSEWHERE, TEMPLATED], ids=["elsewhere", "templated"])
+async def test_files_are_for_a_human_to_send(options: dict[str, str]) -> None:
+    """A template carries none, and would be recorded as all that was to be said."""
+    way = windowed(road(), **options)
     picture = Attachment(kind=ATTACHMENT_KIND_IMAGE, url="https://files.example/a.png")
     await way.carry("look", silence=Silence(ago(hours=25)), attachments=[picture])
     assert (way.records[0].HasField("other_chat"), way.records[0].HasField("hand_off")) == (False, True)
