@@ -6,7 +6,7 @@ https://core.telegram.org/bots/api#update
 from hashlib import sha256
 from typing import Any
 
-from channels import telegram_rich
+from channels import telegram_entities, telegram_rich
 from channels.channel import Imitation
 from channels.payload import count, identifier, integer, items, mapping, seconds, string
 from channels.telegram_kinds import emoji, unknown_content
@@ -83,7 +83,7 @@ def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
     sender = _sender(said)
     if sender is None or said.get("is_automatic_forward") is True:
         return None
-    text = string(said.get("text")) or string(said.get("caption")) or _spoken_otherwise(said)
+    text = telegram_entities.words(said) or _spoken_otherwise(said)
     attachments = _attachments(said)
     done, unknown = _done(said), unknown_content(said) if _NAMED & said.keys() else ""
     if not (text or attachments or done or unknown):
