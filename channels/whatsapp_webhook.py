@@ -20,6 +20,8 @@ OBJECT = "whatsapp_business_account"
 FIELDS = frozenset({"messages", "smb_message_echoes", "message_echoes"})
 # Half a year of old messages, and the address book of the phone: nothing that was said to us, and large.
 _LEFT_OUT = frozenset({"history", "smb_app_state_sync"})
+_SAID = frozenset({"messages", "message_echoes", "statuses"})
+_ABOUT_IT = frozenset({"messaging_product", "metadata", "contacts"})
 OUR_ID = re.compile(r"([0-9A-Za-z-]{1,64})\.([0-9]{1,3})", re.ASCII)
 _STATES = {
     "sent": chat.DELIVERY_STATE_SENT,
@@ -81,6 +83,17 @@ def _take(batch: Batch, value: Item) -> None:
         batch.take(address, echo, read=_echo)
     for status in items(value.get("statuses")):
         batch.take(address, status, read=_receipt)
+    for kind in _unread(value):
+        batch.skip(kind)
+
+
+def _unread(value: Item) -> list[str]:
+    """Where nothing is said, what there is instead: errors of the account or the app by their codes, or what is new."""
+    stated = {name for name, each in value.items() if each is not None}
+    if stated & _SAID:
+        return []  # errors beside a message say why it came without content
+    codes = (identifier(mapping(trouble).get("code")) for trouble in items(value.get("errors")))
+    return [f"errors:{code}" for code in codes if code] or sorted(stated - _ABOUT_IT) or ["nothing"]
 
 
 def _names(contact: Item) -> list[str]:
