@@ -1,5 +1,7 @@
 """Which channel account does a program speak through, and which agent answers?"""
 
+from collections.abc import AsyncIterator
+
 import grpc
 
 from kit.errors import NotFound, from_rpc
@@ -34,20 +36,13 @@ class Accounts:
         return self._known[key]
 
     async def _named(self, tenant_id: str, account_id: str) -> directory.ChannelAccount:
-        listing = service.ListChannelAccountsRequest(tenant_id=tenant_id, page_size=PAGE)
-        while True:
-            page = await self._stub.ListChannelAccounts(listing, timeout=CALL_SECONDS)
-            for account in page.accounts:
-                if account.id == account_id:
-                    return account
-            if not page.next_page_token:
-                raise NotFound("This tenant has no such account.", metadata={"resource": "channel_account"})
-            listing.page_token = page.next_page_token
+        async for account in self._listed(tenant_id):
+            if account.id == account_id:
+                return account
+        raise NotFound("This tenant has no such account.", metadata={"resource": "channel_account"})
 
     async def _api(self, tenant_id: str) -> directory.ChannelAccount:
-        listing = service.ListChannelAccountsRequest(tenant_id=tenant_id, channel=API_CHANNEL, page_size=PAGE)
-        listed = await self._stub.ListChannelAccounts(listing, timeout=CALL_SECONDS)
-        for account in listed.accounts:
+        async for account in self._listed(tenant_id, API_CHANNEL):
             if account.address == API_ADDRESS:
                 return account
         wanted = directory.ChannelAccount(
@@ -57,6 +52,17 @@ class Accounts:
         put = service.PutChannelAccountRequest(tenant_id=tenant_id, request_id="agent-api-account", account=wanted)
         made = await self._stub.PutChannelAccount(put, timeout=CALL_SECONDS)
         return made.account
+
+    async def _listed(self, tenant_id: str, channel: str = "") -> AsyncIterator[directory.ChannelAccount]:
+        """All, page by page, as far as they are looked at."""
+        listing = service.ListChannelAccountsRequest(tenant_id=tenant_id, channel=channel, page_size=PAGE)
+        while True:
+            page = await self._stub.ListChannelAccounts(listing, timeout=CALL_SECONDS)
+            for account in page.accounts:
+                yield account
+            if not page.next_page_token:
+                return
+            listing.page_token = page.next_page_token
 
 
 class Agents:

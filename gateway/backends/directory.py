@@ -10,7 +10,7 @@ from kit.ids import new_id
 from parley.storage.v1 import account_health_pb2, directory_pb2, directory_service_pb2, directory_service_pb2_grpc
 
 DEFAULT_TENANT = "default"
-MOST_ACCOUNTS = 500
+MOST_A_PAGE = 500
 
 
 class Directory:
@@ -30,15 +30,20 @@ class Directory:
         return response.account
 
     async def accounts(self, channel: str, tenant_id: str = DEFAULT_TENANT) -> Sequence[directory_pb2.ChannelAccount]:
-        """A tenant's accounts of a channel, without credentials."""
+        """A tenant's accounts of a channel, all of them, without credentials."""
         request = directory_service_pb2.ListChannelAccountsRequest(
-            tenant_id=tenant_id, channel=channel, page_size=MOST_ACCOUNTS
+            tenant_id=tenant_id, channel=channel, page_size=MOST_A_PAGE
         )
-        try:
-            response = await self._stub.ListChannelAccounts(request, timeout=self._timeout)
-        except grpc.aio.AioRpcError as failure:
-            raise why(failure) from None
-        return response.accounts
+        found: list[directory_pb2.ChannelAccount] = []
+        while True:
+            try:
+                page = await self._stub.ListChannelAccounts(request, timeout=self._timeout)
+            except grpc.aio.AioRpcError as failure:
+                raise why(failure) from None
+            found += page.accounts
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
 
     async def report(self, reports: Sequence[account_health_pb2.AccountReport]) -> None:
         """Notes how accounts stand."""

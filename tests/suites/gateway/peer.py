@@ -38,6 +38,7 @@ class Peer:
         self.frames: list[int] = []
         self.resolved = 0
         self.reports: list[account_health_pb2.AccountReport] = []
+        self.most_a_page = 500
         self.away = False
         self.full = False
         self.hold = asyncio.Event()
@@ -166,7 +167,11 @@ class Directory(Partial):
         self._peer.check()
         known = [each.account for each in self._peer.accounts.values()]
         accounts = [each for each in known if (each.channel, each.tenant_id) == (request.channel, request.tenant_id)]
-        return directory_service_pb2.ListChannelAccountsResponse(accounts=accounts)
+        start, most = int(request.page_token or 0), min(request.page_size, self._peer.most_a_page)
+        following = str(start + most) if start + most < len(accounts) else ""
+        return directory_service_pb2.ListChannelAccountsResponse(
+            accounts=accounts[start : start + most], next_page_token=following
+        )
 
     async def ReportAccounts(  # noqa: N802
         self, request: account_health_pb2.ReportAccountsRequest, _context: object

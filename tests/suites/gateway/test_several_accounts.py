@@ -67,6 +67,16 @@ async def test_nothing_is_taken_in_for_who_cannot_verify_it_or_is_another_tenant
     assert stored(world) == {}
 
 
+async def test_a_number_on_a_later_page_of_the_list_gets_what_was_said_to_it(world: World) -> None:
+    world.peer.most_a_page = 2
+    others = [f"555000{number:09}" for number in range(5)]
+    for number in others:
+        world.peer.add_account(CHANNEL, number, credentials=SECRETS, key=f"key-{number}")
+    for number in others:
+        assert (await world.post(batch(world, number))).status_code == 200
+    assert set(stored(world)) == set(others)
+
+
 async def test_storage_is_told_who_was_refused_and_who_was_believed(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         forged = world.webhook(CHANNEL, "hello")

@@ -106,6 +106,13 @@ async def test_an_account_is_found_by_its_id_on_a_later_page(tmp_path: Path) -> 
         assert (await Accounts(channel).find("t1", "a2")).channel == "webchat"
 
 
+async def test_the_tenants_own_account_is_found_on_a_later_page_and_not_written_again(tmp_path: Path) -> None:
+    known = Directory(an_account("t1", "a1", "api", "kiosk"), an_account("t1", "a2", "api", "api"))
+    async with connected(known, tmp_path) as channel:
+        assert (await Accounts(channel).find("t1", "")).id == "a2"
+    assert known.calls == ["list", "list"]
+
+
 async def test_an_account_of_another_tenant_is_not_found(tmp_path: Path) -> None:
     async with connected(Directory(an_account("t2", "a1", "sms", "+1")), tmp_path) as channel:
         with pytest.raises(NotFound):
