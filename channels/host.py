@@ -17,6 +17,7 @@ from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
 LONGEST_UNREAD = 200
 UNADDRESSED = "unaddressed"  # the account's option for what is said where others talk, and not to the agent
+STRANGER = "account"  # the reason of what is well signed and another account's alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,6 +52,11 @@ class Received:
     unread: str = ""  # kinds of what is in it and nobody reads; the raw body is worth keeping
     elsewhere: tuple[str, ...] = ()  # the addresses of accounts to which other parts of it belong
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether the account's secret signed it, for whomever it is."""
+        return self.verdict is not Verdict.REFUSED or self.reason == STRANGER
+
 
 def receive(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
     """Verifies, decodes, checks the account and fits everything to the contract. Never raises."""
@@ -69,7 +75,7 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         named = (each.addressed_to for each in parts if not _addressed(each, account, prefix=prefix))
         elsewhere = tuple(dict.fromkeys(filter(None, named)))
         if not ours:
-            stranger = replace(_refused(403, "account"), elsewhere=elsewhere)
+            stranger = replace(_refused(403, STRANGER), elsewhere=elsewhere)
             return replace(stranger, answer=decoded.answer) if channel.capabilities.one_url else stranger
         received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
         if account.options.get(UNADDRESSED) == "all":
@@ -81,6 +87,15 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
+
+
+def named(channel: Channel, webhook: Webhook) -> tuple[str, ...]:
+    """The addresses of the accounts that a body speaks to, before anything of it is believed. Never raises."""
+    try:
+        decoded = channel.decode(webhook)
+        return tuple(dict.fromkeys(filter(None, (each.addressed_to for each in (decoded, *decoded.also)))))
+    except Exception:  # foreign code on foreign bytes
+        return ()
 
 
 def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> tuple[str, str]:

@@ -15,9 +15,6 @@ from parley.storage.v1 import directory_pb2
 
 AGAIN_SECONDS = 0.5
 WEBCHAT_ADDRESS = "web"
-LOST_KEY = (
-    f"give SECRET_KEYS the key that it was sealed with, or: parley channels add webchat --address {WEBCHAT_ADDRESS}"
-)
 
 log = logs.get("gateway")
 
@@ -76,9 +73,8 @@ class Opening:
             return
         try:
             known = await self._directory.resolve(channel.name, account.account_key)
-        except errors.SecretUnreadable as error:
-            log.error("account.unreadable", channel=channel.name, reason=error.name, fix=LOST_KEY)
-            return
+        except errors.SecretUnreadable:
+            return  # the directory has said what mends it
         missing = _generated(channel, known.credentials)
         if missing or not account.formatting:
             account.formatting = account.formatting or channel.formatting

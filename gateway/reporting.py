@@ -47,7 +47,11 @@ class Reports:
         self._refused(channel, reason=error.name, status=error.http_status)
 
     def taken(self, outcome: Outcome) -> None:
-        """It was understood; what became of each message."""
+        """It was understood; what became of each message, whichever account of the tenant it was for."""
+        for each in (outcome, *outcome.also):
+            self._taken(each)
+
+    def _taken(self, outcome: Outcome) -> None:
         received, account = outcome.received, outcome.account
         self.signs.note(outcome)
         if received.verdict is Verdict.REFUSED:

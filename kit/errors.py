@@ -229,7 +229,7 @@ class ProviderUnknown(ParleyError, code=Code.UNKNOWN, http=502):
 # Our own faults.
 
 
-class SecretUnreadable(ParleyError, code=Code.FAILED_PRECONDITION, http=500):
+class SecretUnreadable(ParleyError, code=Code.FAILED_PRECONDITION, http=503):
     """A stored secret cannot be decrypted with the keys at hand."""
 
 

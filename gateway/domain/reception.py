@@ -5,7 +5,7 @@ Whoever calls take() may answer the provider when it returns: not before, and no
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from channels import host
@@ -18,6 +18,7 @@ from parley.chat.v1 import message_pb2
 from parley.storage.v1 import inbox_service_pb2
 
 MOST_RAW_BYTES = 262_144  # what the contract keeps of a raw payload
+MOST_UNPROVEN = 25  # accounts that are tried with a body that none has proven yet: a stranger may have written it
 
 Accept = Callable[[inbox_service_pb2.Submission], Awaitable[inbox_service_pb2.SubmissionResult]]
 
@@ -29,6 +30,7 @@ class Outcome:
     account: Account
     received: host.Received
     stored: tuple[inbox_service_pb2.AcceptedMessage, ...] = ()
+    also: tuple["Outcome", ...] = ()  # what other accounts of the tenant made of their parts
 
 
 class Reception:
@@ -44,17 +46,10 @@ class Reception:
         self._patience = patience.total_seconds()
 
     async def take(self, channel: Channel, webhook: Webhook, *, account_key: str, correlation_id: str) -> Outcome:
-        """Raises NotFound for an unknown account, RateLimited, and StorageUnavailable or QueueFull."""
+        """Raises NotFound for an unknown account, RateLimited, SecretUnreadable, StorageUnavailable or QueueFull."""
         try:
             async with asyncio.timeout(self._patience):
-                account = await self._accounts.find(channel.name, account_key)
-                outcome = await self._take(channel, webhook, account=account, correlation_id=correlation_id)
-                for address in outcome.received.elsewhere:
-                    sibling = await self._siblings.at(account, address)
-                    if sibling is not None:
-                        other = await self._take(channel, webhook, account=sibling, correlation_id=correlation_id)
-                        outcome = _better(outcome, other)
-                return outcome
+                return await self._take(channel, webhook, account_key=account_key, marks=correlation_id)
         except TimeoutError:
             raise errors.StorageUnavailable() from None
 
@@ -72,10 +67,59 @@ class Reception:
         account = await self._accounts.find(channel.name, account_key)
         return _shaken(channel, webhook, account=account)
 
-    async def _take(self, channel: Channel, webhook: Webhook, *, account: Account, correlation_id: str) -> Outcome:
-        """What is this account's in it."""
+    async def _take(self, channel: Channel, webhook: Webhook, *, account_key: str, marks: str) -> Outcome:
+        """By the URL's account, and where the body speaks to others by those, each with its own secret."""
+        shares = _Shares()
+        try:
+            account = await self._accounts.find(channel.name, account_key)
+        except errors.SecretUnreadable as error:
+            if not channel.capabilities.one_url:
+                raise
+            shares.unopened = error
+            tenant_id, named = error.metadata.get("tenant_id", ""), host.named(channel, webhook)
+        else:
+            received = host.receive(channel, webhook, account=account.known)
+            keeping = self._keep(channel, webhook, account=account, received=received, marks=marks)
+            if not received.elsewhere:
+                return await keeping
+            await shares.add(keeping)
+            tenant_id, named = account.tenant_id, received.elsewhere
+        for address in named:
+            if shares.proven is None and shares.tried >= MOST_UNPROVEN:
+                break
+            await shares.add(self._share(channel, webhook, where=(tenant_id, address), marks=marks))
+        return await self._settled(channel, webhook, shares=shares, marks=marks)
+
+    async def _share(self, channel: Channel, webhook: Webhook, *, where: tuple[str, str], marks: str) -> Outcome | None:
+        """What is of that tenant's account with that address; None when there is none."""
+        tenant_id, address = where
+        account = await self._siblings.at(channel.name, tenant_id, address=address)
+        if account is None:
+            return None
         received = host.receive(channel, webhook, account=account.known)
-        return await self._keep(channel, webhook, account=account, received=received, marks=correlation_id)
+        return await self._keep(channel, webhook, account=account, received=received, marks=marks)
+
+    async def _settled(self, channel: Channel, webhook: Webhook, *, shares: "_Shares", marks: str) -> Outcome:
+        """What fails for now brings it all again, and what was stored is a duplicate then. A secret that cannot be
+        opened stays so until somebody acts, and refusals for its sake would take the URL from all: where another
+        account has proven the body it is kept for that one, as it came, and thanked for (docs/decisions/0032)."""
+        proven, failed = shares.proven, shares.failed
+        if proven is None and shares.unopened is not None:
+            failed = [*failed, shares.unopened]
+        passing = [each for each in failed if not isinstance(each, errors.SecretUnreadable)]
+        if failed and (passing or proven is None or not channel.capabilities.one_url):
+            raise [*passing, *failed][0]
+        if failed and proven is not None:
+            shares.taken.append(await self._kept(webhook, of=proven, error=failed[0], marks=marks))
+        return shares.outcome
+
+    async def _kept(self, webhook: Webhook, *, of: Outcome, error: errors.ParleyError, marks: str) -> Outcome:
+        account = of.account
+        submission = inbox_service_pb2.Submission(
+            tenant_id=account.tenant_id, account_id=account.known.id, correlation_id=marks
+        )
+        await self._accept(_unread(submission, webhook, reason=error.name))
+        return Outcome(account, host.Received(host.Verdict.UNREADABLE, of.received.answer, reason=error.name))
 
     async def _keep(
         self, channel: Channel, webhook: Webhook, *, account: Account, received: host.Received, marks: str
@@ -107,10 +151,40 @@ class Reception:
         return tuple(result.messages)
 
 
-def _better(outcome: Outcome, other: Outcome) -> Outcome:
-    """A webhook of which an account took something is not refused."""
-    refused = host.Verdict.REFUSED
-    return other if outcome.received.verdict is refused and other.received.verdict is not refused else outcome
+@dataclass(slots=True)
+class _Shares:
+    """What became of the parts of one body, each by another account."""
+
+    taken: list[Outcome] = field(default_factory=list)
+    failed: list[errors.ParleyError] = field(default_factory=list)
+    unopened: errors.SecretUnreadable | None = None  # why the URL's own account could not even look
+
+    async def add(self, taking: Awaitable[Outcome | None]) -> None:
+        """What fails for one account is no reason to refuse the others."""
+        try:
+            outcome = await taking
+        except errors.ParleyError as error:
+            self.failed.append(error)
+            return
+        if outcome is not None:
+            self.taken.append(outcome)
+
+    @property
+    def tried(self) -> int:
+        """How many accounts looked, or could not."""
+        return len(self.taken) + len(self.failed)
+
+    @property
+    def proven(self) -> Outcome | None:
+        """One by an account whose secret signed the body, though nothing in it need be its own."""
+        return next((each for each in self.taken if each.received.is_proven), None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """A webhook of which an account took something is not refused."""
+        good = [each for each in self.taken if each.received.verdict is not host.Verdict.REFUSED]
+        first, *others = good or self.taken[:1]
+        return replace(first, also=tuple(others))
 
 
 def _is_our_own_mistake(channel: Channel, received: host.Received) -> bool:

@@ -26,23 +26,23 @@ class Siblings:
         self._clock = clock
         self._keys: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
 
-    async def at(self, account: Account, address: str) -> Account | None:
-        """The account of the same tenant and channel with that address. None when there is none."""
-        keys = await self._known(account)
-        key = keys.get(_bare(account.channel, address))
-        if key is None or key == account.account_key:
+    async def at(self, channel: str, tenant_id: str, *, address: str) -> Account | None:
+        """The tenant's account with that address. None when there is none; SecretUnreadable when it cannot verify."""
+        keys = await self._known(channel, tenant_id)
+        key = keys.get(_bare(channel, address))
+        if key is None:
             return None
         try:
-            return await self._accounts.find(account.channel, key)
+            return await self._accounts.find(channel, key)
         except errors.NotFound:
             return None
 
-    async def _known(self, account: Account) -> dict[str, str]:
-        where = (account.channel, account.tenant_id)
+    async def _known(self, channel: str, tenant_id: str) -> dict[str, str]:
+        where = (channel, tenant_id)
         until, keys = self._keys.get(where, (0.0, {}))
         if until <= self._clock():
             listed = await self._listed(*where)
-            keys = {_bare(account.channel, each.address): each.account_key for each in listed}
+            keys = {_bare(channel, each.address): each.account_key for each in listed}
             if len(self._keys) >= MOST_REMEMBERED:
                 self._keys.clear()
             self._keys[where] = (self._clock() + FRESH_SECONDS, keys)

@@ -116,7 +116,7 @@ async def _follow(gateway: Gateway, looking: Looking) -> None:
             continue
         last, known = heard["last"], heard["gateway"]
         for row in heard["arrivals"]:
-            if looking.refused and row["result"] in GOOD:
+            if looking.refused and row["result"] in GOOD and not row["reason"]:
                 continue
             _show(row) if not looking.as_json else _print_json(row)
         if looking.once:

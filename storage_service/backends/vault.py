@@ -172,7 +172,11 @@ class Vault:
         return known is not None and self._monotonic() - known.read_at < FRESH_SECONDS
 
     def _open(self, row: ChannelAccount) -> directory.AccountSecrets:
-        return directory.AccountSecrets(account=mapping.account(row), credentials=self._credentials(row))
+        try:
+            return directory.AccountSecrets(account=mapping.account(row), credentials=self._credentials(row))
+        except SecretUnreadable as error:  # whoever asked by a URL knows no more of it than its key
+            error.metadata |= {"tenant_id": row.tenant_id, "account_id": row.id, "address": row.address}
+            raise
 
     def _credentials(self, row: ChannelAccount) -> dict[str, str]:
         if not row.credentials:

@@ -98,7 +98,8 @@ def _became(handled: Handled) -> tuple[str, str]:
     if handled.outcome is not None:
         received = handled.outcome.received
         result = _result(received.verdict, handled.outcome.stored, receipts=len(received.receipts))
-        return result, "unsigned" if received.lacks else received.reason
+        unread = (each.received.reason for each in handled.outcome.also)
+        return result, "unsigned" if received.lacks else received.reason or next(filter(None, unread), "")
     return ("answered", "") if handled.answer.status < 400 else ("refused", "handshake")
 
 

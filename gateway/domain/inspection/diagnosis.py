@@ -45,6 +45,8 @@ class Diagnosis:
 
     async def of(self, arrival: Arrival) -> Finding:
         """Asks storage for other accounts at most; changes nothing."""
+        if arrival.reason == "SECRET_UNREADABLE":
+            return _unopened(arrival)
         if arrival.result in _PLAIN:
             return _PLAIN[arrival.result]
         channel = self._channels.get(arrival.channel)
@@ -130,7 +132,7 @@ class Diagnosis:
             for each in (await self._listed(channel, tenant_id))[:MOST_ACCOUNTS]:
                 try:
                     found.append(await self._accounts.find(channel, each.account_key))
-                except errors.NotFound:
+                except (errors.NotFound, errors.SecretUnreadable):
                     continue
         except errors.ParleyError:
             return found
@@ -165,6 +167,13 @@ def _of_another(arrival: Arrival, channel: Channel) -> Finding:
     own = _masked(arrival.account) if arrival.account else "this one"
     found = f"well signed, and for the account {named}, where the URL's is {own}"
     return Finding(found, f"parley channels add {channel.name} with that address, or enter the URL of its own account")
+
+
+def _unopened(arrival: Arrival) -> Finding:
+    """The URL's account is one that can be opened, or else nothing was taken."""
+    became = "the provider was told to come again" if arrival.account is None else "kept as it came, and not answered"
+    found = f"storage cannot open the credentials of an account that it is for, so nobody can verify it: {became}"
+    return Finding(found, "parley doctor names the account and what mends it; then parley listen --replay ID")
 
 
 def _handshake(channel: Channel) -> Finding:

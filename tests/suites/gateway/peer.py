@@ -39,8 +39,10 @@ class Peer:
         self.resolved = 0
         self.reports: list[account_health_pb2.AccountReport] = []
         self.most_a_page = 500
+        self.sealed: set[str] = set()  # the keys of accounts whose credentials nobody can open
         self.away = False
         self.full = False
+        self.full_accounts: set[str] = set()
         self.hold = asyncio.Event()
         self.hold.set()
         self.changed = asyncio.Condition()
@@ -117,7 +119,12 @@ class Inbox(Partial):
         await self._peer.hold.wait()
         self._peer.check()
         self._peer.frames.append(len(request.submissions))
-        return inbox_service_pb2.AcceptResponse(results=[await self._accept(each) for each in request.submissions])
+        return inbox_service_pb2.AcceptResponse(results=[await self._result(each) for each in request.submissions])
+
+    async def _result(self, submission: inbox_service_pb2.Submission) -> inbox_service_pb2.SubmissionResult:
+        if submission.account_id in self._peer.full_accounts:
+            return inbox_service_pb2.SubmissionResult(error=errors.as_item(errors.QueueFull()))
+        return await self._accept(submission)
 
     async def _accept(self, submission: inbox_service_pb2.Submission) -> inbox_service_pb2.SubmissionResult:
         self._peer.submissions.append(submission)
@@ -159,6 +166,10 @@ class Directory(Partial):
         found = [each for each in found if request.account_key in {"", each.account.account_key}]
         if len(found) != 1:
             raise errors.NotFound(metadata={"resource": "account"})
+        account = found[0].account
+        if account.account_key in self._peer.sealed:
+            named = {"tenant_id": account.tenant_id, "account_id": account.id, "address": account.address}
+            raise errors.SecretUnreadable("the key that sealed this secret is not in SECRET_KEYS", metadata=named)
         return directory_service_pb2.ResolveChannelAccountResponse(account=found[0])
 
     async def ListChannelAccounts(  # noqa: N802

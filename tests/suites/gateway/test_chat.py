@@ -196,6 +196,29 @@ async def test_sessions_are_limited_by_address_and_the_operator_is_told_once(
         assert "HTTP_TRUSTED_PROXIES" in said
 
 
+async def test_while_the_key_of_its_sessions_is_lost_the_chat_is_closed_for_now_and_the_log_says_once_what_mends_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    open_before = {"Authorization": "Bearer webchat-key.header.claims.signature", "Idempotency-Key": "1"}
+    async with running(tmp_path) as world:
+        world.peer.sealed.add("webchat-key")
+        for _ in range(2):
+            answers = [
+                await world.client.post("/v1/chat/sessions", json={}),
+                await world.client.post("/v1/chat/sessions", json={"site": "webchat-key"}, headers=open_before),
+                await world.client.post("/v1/chat/messages", json={"text": "hello"}, headers=open_before),
+                await world.client.get("/v1/chat/messages", headers=open_before),
+                await world.client.get("/v1/chat/events", headers=open_before),
+            ]
+            for each in answers:
+                assert (each.status_code, each.headers["retry-after"]) == (503, "30")
+                assert each.json()["error"]["code"] == "SECRET_UNREADABLE"
+                assert each.json()["error"]["message"] == "Not available at the moment; whoever runs it has to mend it"
+        said = "".join(capfd.readouterr())
+        assert said.count("account.unreadable") == 1
+        assert "parley channels add webchat --address web" in said
+
+
 async def test_behind_a_proxy_whose_word_counts_each_visitor_is_counted_alone(tmp_path: Path) -> None:
     async with running(tmp_path, chat_sessions_per_minute=3, http_trusted_proxies="127.0.0.1") as world:
         assert await begun(world, 6) == [201] * 6

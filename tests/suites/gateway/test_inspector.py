@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from channels.channel import Credentials, Imitation, Webhook
+from channels.meta_webhook import HEADER, sign
 from channels.registry import CHANNELS
 from kit.credentials import inspector_token, mesh_token
 from tests.suites.gateway.conftest import ADDRESSES, CREDENTIALS, SENDERS, World, running
@@ -169,6 +170,26 @@ async def test_while_storage_is_full_the_inspector_says_that_nothing_was_lost_to
     again = await world.client.post(f"/v1/inspector/arrivals/{row['id']}/replay", headers=key(world))
     assert (again.json()["result"], again.json()["replay_of"]) == ("accepted", row["id"])
     assert world.peer.submissions[-1].messages[0].text == "not now"
+
+
+async def test_a_lost_secret_is_named_with_what_mends_it(world: World) -> None:
+    secrets, number = CREDENTIALS["whatsapp_cloud"], "555000123123123"
+    world.peer.add_account("whatsapp_cloud", number, credentials=secrets, key="sealed")
+    world.peer.sealed.add("sealed")
+    try:
+        ours = world.webhook("whatsapp_cloud", "hello")
+        body = ours.body.replace(ADDRESSES["whatsapp_cloud"].encode(), number.encode())
+        theirs = replace(ours, body=body, headers={**ours.headers, HEADER: sign(body, secrets["app_secret"])})
+        kept = await posted(world, theirs)
+        lost = await posted(world, replace(theirs, url="http://x/webhook/whatsapp_cloud/sealed"))
+    finally:
+        world.peer.sealed.clear()
+        del world.peer.accounts[f"whatsapp_cloud/{number}"]
+    assert (kept["result"], kept["status"], kept["reason"]) == ("unreadable", 200, "SECRET_UNREADABLE")
+    assert (lost["result"], lost["status"], lost["reason"]) == ("not_now", 503, "SECRET_UNREADABLE")
+    assert kept["found"].endswith("kept as it came, and not answered")
+    assert lost["found"].endswith("the provider was told to come again")
+    assert kept["fix"].startswith("parley doctor names the account")
 
 
 async def test_a_replay_goes_the_same_way_and_says_duplicate(world: World) -> None:

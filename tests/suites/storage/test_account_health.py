@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col
 
 from kit import metrics
-from kit.errors import ScopeMissing
+from kit.errors import ScopeMissing, SecretUnreadable
 from kit.moments import stamp, utc_now
 from parley.storage.v1 import account_health_pb2 as health
 from parley.storage.v1 import directory_pb2 as directory
@@ -129,6 +129,22 @@ async def test_what_other_keys_sealed_is_broken_until_they_are_there_again(
         async with open_world(url, tmp_path, postgres_server, keys=keys) as later:
             found = await stands(later)
             assert (found.state, found.reason) == (state, reason)
+
+
+async def test_who_asks_by_a_url_for_what_cannot_be_opened_is_told_whose_it_is(
+    tmp_path: Path, postgres_server: Postgres
+) -> None:
+    url = fresh("sqlite", tmp_path, postgres_server)
+    async with open_world(url, tmp_path, postgres_server, keys=KEYS) as first:
+        await first.tenant("acme")
+        account = await first.account("acme")
+    ask = pb.ResolveChannelAccountRequest(channel=account.channel, account_key=account.account_key)
+    async with open_world(url, tmp_path, postgres_server, keys=OTHER_KEYS) as later:
+        for _ in range(2):
+            refusal = await later.mesh.refusal("ResolveChannelAccount", ask)
+            assert isinstance(refusal, SecretUnreadable)
+            named = {"tenant_id": "acme", "account_id": account.id, "address": account.address}
+            assert refusal.metadata.items() >= named.items()
 
 
 async def test_accounts_are_counted_by_how_they_stand(world: World) -> None:
