@@ -82,10 +82,10 @@ class Erasure:
         ended += await lanes.drop_waiting_turn(rows, lane, reason=REASON)
         await lanes.drop_deliveries(rows, lane, reason=REASON)
         await self._bury(rows, lane)
-        gone = f"erased:{lane.id}"
+        lanes.end_chat(lane)
         theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
-        emptied = await rows.change(theirs.values(**NOBODY, chat_id=gone))
-        lane.chat_id, lane.updated_at = gone, rows.now
+        emptied = await rows.change(theirs.values(**NOBODY, chat_id=lane.chat_id))
+        lane.updated_at = rows.now
         lane.language, lane.model, lane.opted_out_at = None, "", None
         await rows.flush()
         await hand_offs.forget(rows, lane)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel import col
 from sqlmodel.sql.expression import SelectOfScalar
 
+from kit.errors import StateConflict
 from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import OPEN_DELIVERY
@@ -16,6 +17,17 @@ from storage_service.backends.tables.work import OPEN_DELIVERY
 # The literal lets both databases use the partial index of the lane.
 _open = text(OPEN_DELIVERY)
 FREED_AT_ONCE = 500
+
+
+def end_chat(lane: Conversation) -> None:
+    """Takes the chat away that it was held in: who writes there begins another conversation."""
+    lane.chat_id = _no_chat(lane)
+
+
+def refuse_erased(lane: Conversation) -> None:
+    """Raises StateConflict where nobody is left to be written to. The caller holds its lock."""
+    if lane.chat_id == _no_chat(lane):
+        raise StateConflict("the contact was erased")
 
 
 async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> list[str]:
@@ -60,6 +72,10 @@ async def free_account(rows: Rows, account_id: str) -> int:
         await rows.flush()
         freed += len(lanes)
     return freed
+
+
+def _no_chat(lane: Conversation) -> str:
+    return f"erased:{lane.id}"
 
 
 def _unsent(rows: Rows, lane: Conversation) -> SelectOfScalar[Delivery]:

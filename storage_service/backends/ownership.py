@@ -50,6 +50,7 @@ class Ownership:
             lane = await rows.named(Conversation, request.conversation_id, lock=True)
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated and lane.owner != unless:
+                lanes.refuse_erased(lane)
                 ended.extend(await _change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
             return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)

@@ -11,7 +11,7 @@ from kit.moments import stamp
 from parley.chat.v1.message_pb2 import ROLE_AGENT, ROLE_OPERATOR, ROLE_UNSPECIFIED
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as pb
-from storage_service.backends import media
+from storage_service.backends import lanes, media
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who, in_states
 from storage_service.backends.sessions import Sessions
@@ -50,6 +50,7 @@ class Wishes:
 
         async def work(found: Rows) -> pb.QueueMessageResponse:
             conversation = await found.named(Conversation, request.conversation_id, lock=True)
+            lanes.refuse_erased(conversation)
             lane = _lane(conversation)
             if lane.opted_out:
                 raise StateConflict("the contact wants no messages")
@@ -85,6 +86,7 @@ class Wishes:
             delivery = await found.named(Delivery, request.delivery_id, lock=True)
             repeated = await self._repeats.first(found, request) is not None
             if not repeated:
+                lanes.refuse_erased(conversation)
                 await _has_its_text(found, delivery)
                 lane, row = _lane(conversation), _delivery(delivery)
                 Deliveries(found.now, changes, {}, {}, [], found.new_id).again(lane, row)
@@ -118,7 +120,7 @@ class Wishes:
 
 
 async def _has_its_text(found: Rows, delivery: Delivery) -> None:
-    """An erasure or a retention may have emptied it since; then there is nothing to send."""
+    """A retention may have emptied it since; then there is nothing to send."""
     message = await found.named(Message, delivery.message_id, lock=True)
     if not (message.text or message.attachments):
         raise StateConflict("the text of the delivery is not kept any more")
