@@ -1,8 +1,21 @@
 """How does Parley name things? UUIDv7: unique everywhere, and sorted by the time of their making."""
 
+from datetime import UTC, datetime, timedelta
+
 import uuid_utils
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> str:
     """A fresh id."""
     return str(uuid_utils.uuid7())
+
+
+def earliest_id(made_at: datetime) -> str:
+    """Sorts before every id that is made from that moment on. It names nothing itself."""
+    milliseconds = (made_at - EPOCH) // timedelta(milliseconds=1)
+    digits = (
+        f"{milliseconds:012x}"  # which an id begins with: https://datatracker.ietf.org/doc/html/rfc9562#section-5.7
+    )
+    return f"{digits[:8]}-{digits[8:]}"

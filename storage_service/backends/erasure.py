@@ -4,13 +4,15 @@ Of each message a keyed hash remains, so that a webhook that is delivered late d
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import col
 
+from kit.errors import StorageUnavailable
 from kit.moments import stamp
 from parley.storage.v1 import privacy_service_pb2 as pb
-from storage_service.backends import footprint, hand_offs, lanes, media
+from storage_service.backends import footprint, hand_offs, lanes, media, payloads
+from storage_service.backends.footprint import Names
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
@@ -30,6 +32,7 @@ from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
 
 REASON = "erased"
+RETRY_AFTER = timedelta(seconds=1)
 # What a message's row says of the person. The rest is ours: ids, states, times.
 NOTHING_SAID = {"text": "", "attachments": None, "message_metadata": None}
 NOBODY = {**NOTHING_SAID, "sender_id": "", "provider_message_id": None, "reply_to_provider_message_id": ""}
@@ -40,12 +43,15 @@ class Erasure:
 
     def __init__(self, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, wakeups: Wakeups) -> None:
         self._sessions = sessions
+        self._bodies = payloads.Payloads(sessions)
         self._repeats = repeats
         self._tombstones = tombstones
         self._wakeups = wakeups
 
     async def erase(self, request: pb.EraseContactRequest, actor: str) -> pb.EraseContactResponse:
         """Removes a contact: names, identities, texts, attachments, raw payloads, the providers' ids."""
+        who = Who(request.tenant_id, actor)
+        looked_for, behind = await self._drop_bodies(who, request)
         moved: list[str] = []
         ended: list[str] = []
 
@@ -53,22 +59,35 @@ class Erasure:
             contact = await rows.named(Contact, request.contact_id, lock=True)
             if contact.erased_at is not None:
                 return pb.EraseContactResponse(erased_at=stamp(contact.erased_at), duplicate=True)
-            place = await footprint.find(rows, contact.id)
+            place, names = await footprint.find(rows, contact.id), await footprint.names(rows, contact.id)
+            if not names.names <= looked_for.names:
+                raise StorageUnavailable("the contact has got another name", retry_after=RETRY_AFTER)
             await _sum_up_no_more(rows, [*(each.id for each in place.conversations), *place.beside])
+            await hand_offs.quote_no_more(rows, place.beside)
             messages = await self._messages_elsewhere(rows, place.elsewhere)
             for conversation in place.conversations:
                 messages += await self._conversation(rows, conversation.id, ended=ended)
                 moved.append(conversation.id)
+            await payloads.drop_rest(rows, names, behind=behind)
             await self._contact(rows, contact)
             await rows.note("contact.erase", "contact", row_id=contact.id, messages=messages)
             return pb.EraseContactResponse(messages=messages, erased_at=stamp(rows.now))
 
         again = pb.EraseContactResponse(duplicate=True)
-        response = await self._repeats.write(Who(request.tenant_id, actor), request, work=work, again=again)
+        response = await self._repeats.write(who, request, work=work, again=again)
         self._wakeups.moved(moved)
         self._wakeups.ended(ended)
         await self._sessions.shed()
         return response
+
+    async def _drop_bodies(self, who: Who, request: pb.EraseContactRequest) -> tuple[Names, str]:
+        """Beforehand, since that may take a while. Returns by which names, and from where on some may be left."""
+        async with self._sessions.read(who.tenant_id) as rows:
+            contact = await rows.first(rows.select(Contact).where(col(Contact.id) == request.contact_id))
+            if contact is None or contact.erased_at is not None or await self._repeats.first(rows, request) is not None:
+                return Names(), ""
+            names = await footprint.names(rows, contact.id)
+        return names, await self._bodies.drop(who, names)
 
     async def _contact(self, rows: Rows, contact: Contact) -> None:
         await rows.change(rows.delete(Identity).where(col(Identity.contact_id) == contact.id))

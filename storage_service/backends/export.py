@@ -10,6 +10,7 @@ from sqlmodel import SQLModel, col
 from parley.storage.v1 import privacy_service_pb2 as pb
 from storage_service.backends import footprint, media
 from storage_service.backends.footprint import Footprint
+from storage_service.backends.payloads import Payloads
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Attempt, Delivery, Message, QueueEntry, RawPayload, Receipt, Turn
@@ -22,6 +23,7 @@ class Export:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._bodies = Payloads(sessions)
 
     async def chunks(self, request: pb.ExportContactRequest, actor: str) -> AsyncGenerator[bytes, None]:
         """Notes in the audit that it was asked for, then gives it, at most 64 KiB at a time."""
@@ -67,6 +69,8 @@ class Export:
                 yield line
             async for row in media.of_messages(self._sessions, tenant_id, message_ids=ids):
                 yield _line(row)
+        async for line in self._loose(tenant_id, found.contact.id):
+            yield line
 
     async def _page(self, tenant_id: str, page: Sequence[Message]) -> AsyncIterator[bytes]:
         ids = [message.delivery_id for message in page if message.delivery_id]
@@ -76,6 +80,16 @@ class Export:
             receipts = await rows.all(rows.select(Receipt).where(col(Receipt.delivery_id).in_(ids)))
         for line in _each([*page, *deliveries, *attempts, *receipts]):
             yield line
+
+    async def _loose(self, tenant_id: str, contact_id: str) -> AsyncIterator[bytes]:
+        """Bodies that name them, of which nobody made a message. What came with the messages of others is theirs."""
+        async with self._sessions.read(tenant_id) as rows:
+            names = await footprint.names(rows, contact_id)
+        async for ids in self._bodies.naming(tenant_id, names, loose=True):
+            async with self._sessions.read(tenant_id) as rows:
+                page = await rows.all(rows.select(RawPayload).where(col(RawPayload.id).in_(ids)))
+            for line in _each(page):
+                yield line
 
     async def _payloads(self, tenant_id: str, conversation_id: str) -> AsyncIterator[bytes]:
         after = ""

@@ -1,14 +1,15 @@
 """Where does a contact stand in the rows? One list for export and erasure, so that neither forgets a place."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlmodel import col
 
 from storage_service.backends.rows import Rows
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Contact, Conversation, Identity, Message
+from storage_service.backends.tables import ChannelAccount, Contact, Conversation, Identity, Message
 from storage_service.backends.tables.conversations import AMONG_OTHERS
 
 PAGE = 500
@@ -17,25 +18,44 @@ PAGE = 500
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """A contact, the channels that know them, their conversations, and what they wrote in conversations of others,
-    which are `beside`."""
+    which are `beside`, since when."""
 
     contact: Contact
     identities: Sequence[Identity]
     conversations: Sequence[Conversation]
     elsewhere: Sequence[str]
-    beside: Sequence[str]
+    beside: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the channels call a contact, and the accounts that a provider may have told of them."""
+
+    accounts: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 async def find(rows: Rows, contact_id: str) -> Footprint:
     """NotFound when the tenant does not know the contact."""
     contact = await rows.named(Contact, contact_id)
-    identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
-    theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
-    # Sorted here: asked for this order, SQLite would read all of the tenant's in it.
-    conversations = sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
+    identities, conversations = await _known(rows, contact_id)
     elsewhere = await _elsewhere(rows, identities, known=[each.id for each in conversations])
-    beside = sorted({each.conversation_id for each in elsewhere})
+    beside: dict[str, datetime] = {}
+    for each in elsewhere:
+        beside[each.conversation_id] = min(each.created_at, beside.get(each.conversation_id, each.created_at))
     return Footprint(contact, identities, conversations, [each.id for each in elsewhere], beside)
+
+
+async def names(rows: Rows, contact_id: str) -> Names:
+    """By which they are found in what came in: senders, phone numbers, chats. A provider may post for several accounts
+    of a tenant at one URL, so each one of their channels may have been told of them."""
+    identities, conversations = await _known(rows, contact_id)
+    channels = {each.channel for each in identities} | {each.channel for each in conversations}
+    accounts = await rows.ids(
+        rows.select(ChannelAccount).where(col(ChannelAccount.channel).in_(sorted(channels))), ChannelAccount
+    )
+    called = {name for each in identities for name in (each.sender_id, each.phone)}
+    return Names(frozenset(accounts), frozenset(called | {each.chat_id for each in conversations}))
 
 
 async def messages(sessions: Sessions, tenant_id: str, *, conversation_id: str) -> AsyncIterator[Sequence[Message]]:
@@ -54,6 +74,13 @@ async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequen
     """The next messages of a conversation."""
     statement = rows.select(Message).where(col(Message.conversation_id) == conversation_id)
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(PAGE))
+
+
+async def _known(rows: Rows, contact_id: str) -> tuple[Sequence[Identity], Sequence[Conversation]]:
+    identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
+    theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
+    # Sorted here: asked for this order, SQLite would read all of the tenant's in it.
+    return identities, sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
 
 
 async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[Message]:

@@ -1,5 +1,6 @@
 """Who waits for a human, and what becomes of an entry of the queue when the owner changes?"""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import text
@@ -56,6 +57,13 @@ async def follow(rows: Rows, lane: Conversation) -> None:
             due_at=rows.now + hand_offs.DUE_IN,
         )
         await rows.add(entry)
+
+
+async def quote_no_more(rows: Rows, beside: Mapping[str, datetime]) -> None:
+    """Somebody is erased who wrote in these conversations of others since then: what was passed on may quote them."""
+    for conversation_id, since in beside.items():
+        theirs = rows.update(QueueEntry).where(col(QueueEntry.conversation_id) == conversation_id)
+        await rows.change(theirs.where(col(QueueEntry.created_at) >= since).values(summary=""))
 
 
 async def forget(rows: Rows, lane: Conversation) -> None:

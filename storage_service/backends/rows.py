@@ -97,6 +97,11 @@ class Rows:
         only_ids = cast(SelectOfScalar[str], statement.with_only_columns(col(table.id)))
         return list((await self._session.exec(only_ids)).all())
 
+    async def values(self, statement: SelectOfScalar[Row], *columns: Any) -> Sequence[Any]:
+        """These columns of the rows that a statement finds, each row a tuple."""
+        connection = await self._session.connection()
+        return (await connection.execute(statement.with_only_columns(*columns))).all()
+
     async def change(self, statement: Update | Delete) -> int:
         """Runs an UPDATE or DELETE that was built here, and counts its rows."""
         result: CursorResult[Any] | TupleResult[Any] = await self._session.exec(

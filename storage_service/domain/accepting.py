@@ -153,7 +153,7 @@ class _Arrival:
         if not all(_is_theirs(sitter, self.seats, lanes=self.lanes) for sitter in insisting(submission)):
             return StorageUnavailable("the chat is being erased", retry_after=RETRY_AFTER)
         accepted = [self._message(submission, message) for message in submission.messages]
-        if submission.raw_payload or submission.unreadable:
+        if submission.unreadable or (submission.raw_payload and submission.messages):
             self._keep_raw(submission, accepted)
         return SubmissionResult(messages=accepted)
 
