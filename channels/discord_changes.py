@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from channels.discord_ids import is_id
-from channels.payload import items, mapping, string
+from channels.payload import items, mapping, seconds, string
 from parley.chat.v1 import message_pb2 as chat
 
 CREATED, UPDATED = "MESSAGE_CREATE", "MESSAGE_UPDATE"
@@ -42,12 +42,12 @@ def message_number(provider_message_id: str) -> str:
 
 
 def moment(stated: str) -> datetime | None:
-    """A time as Discord writes it; None when it is none."""
+    """A time as Discord writes it; None when it is none, or none that the contract takes."""
     try:
         at = datetime.fromisoformat(stated)
     except ValueError:
         return None
-    return at if at.tzinfo else None
+    return at if at.tzinfo and seconds(int(at.timestamp())) else None
 
 
 def taken_back(dispatch: Mapping[str, Any], aside: bool) -> list[chat.ChannelMessage]:

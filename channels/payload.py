@@ -13,7 +13,7 @@ from channels.channel import Unreadable
 from channels.text import clean
 
 MOST_FORM_FIELDS = 1000  # providers send below 60; a body of "&" must not cost a second
-_LATEST_SECOND = 253_402_300_799  # the last that a Timestamp can hold
+_LATEST_SECOND = 253_370_764_799  # the end of 9998, the last that the contract takes
 
 
 class Form(dict[str, list[str]]):
@@ -130,6 +130,6 @@ def count(value: Any) -> int:
 
 
 def seconds(value: Any) -> int:
-    """Seconds since 1970 that a Timestamp can hold, or 0."""
+    """Seconds since 1970 that the contract takes as a time, or 0."""
     number = integer(value)
     return number if number is not None and 0 < number <= _LATEST_SECOND else 0

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from kit.errors import InvalidField
+from kit.moments import EARLIEST, LATEST, stamp
 from kit.statuses import MOST_VIOLATIONS
 from parley.contract.v1 import options_pb2
 
@@ -16,8 +17,10 @@ Check = Callable[[Message, Found], None]
 
 _TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 _LIMITS: Any = options_pb2.limits
-_DURATION = "google.protobuf.Duration"
+_DURATION, _TIMESTAMP = "google.protobuf.Duration", "google.protobuf.Timestamp"
 _NO_END = 1 << 62
+# Nanoseconds are not asked for: as many as fit make two seconds, and the years have room beside them.
+_FIRST_SECOND, _LAST_SECOND = stamp(EARLIEST).seconds, stamp(LATEST).seconds
 
 
 class _Step(NamedTuple):
@@ -75,6 +78,9 @@ def _steps(field: FieldDescriptor, inside: frozenset[str]) -> list[_Step]:
         check = _repeated(field, limits or options_pb2.Limits(), nested=nested)
         return [_Step(check, "True" if limits is not None and limits.required else value)]
     steps = [] if limits is None else _own(field, limits)
+    if field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
+        # One that is absent reads as 1970, and to ask for its presence costs as much as its seconds.
+        steps.append(_Step(_time(field.name), f"not {_FIRST_SECOND} <= {value}.seconds <= {_LAST_SECOND}"))
     if nested is not None:
         steps.append(_Step(_one(field.name, nested), f'message.HasField("{field.name}")'))
     return steps
@@ -164,6 +170,14 @@ def _span(name: str, most: int) -> Check:
             found.append((name, "is negative"))
         elif duration.seconds + (duration.nanos > 0) > most:
             found.append((name, f"is longer than {most} s"))
+
+    return check
+
+
+def _time(name: str) -> Check:
+    def check(message: Message, found: Found) -> None:
+        if not _FIRST_SECOND <= getattr(message, name).seconds <= _LAST_SECOND:
+            found.append((name, f"is not in the years {EARLIEST.year} to {LATEST.year}"))
 
     return check
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What the contract takes, and every part can hold: databases and languages disagree about year 1 and the last of 9999,
+# in any zone.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
+_EPOCH = EARLIEST
 
 
 def utc_now() -> datetime:

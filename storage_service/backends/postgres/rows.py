@@ -18,6 +18,7 @@ from storage_service.backends.postgres.media import PostgresMedia
 from storage_service.backends.postgres.summaries import PostgresSummaries
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
+from storage_service.backends.tables.columns import from_postgres
 from storage_service.backends.written import DELIVERIES, LANES, TURNS
 from storage_service.domain import leased
 from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings
@@ -141,8 +142,8 @@ class PostgresRows:
             if row[leased.ID] is None:
                 before.append((row[0], row[1], row[2], row[3], row[4]))
             else:
-                about = {"conversation_id": each.conversation_id, "created_at": row[4], "provider_at": row[-1]}
-                own.append(leased.said(row, **about))
+                about = {"conversation_id": each.conversation_id, "created_at": row[4]}
+                own.append(leased.said(row, provider_at=from_postgres(row[-1]), **about))
         return {(each.tenant_id, each.conversation_id): Heard(own, before) for each, own, before in found}
 
     async def history(self, wanted: Sequence[Wanted]) -> Mapping[Key, Sequence[Remembered]]:

@@ -8,6 +8,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field
 
+from kit.moments import EARLIEST, LATEST
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Ids are compared bytewise: a locale's collation costs time and orders them differently on each machine.
@@ -22,6 +24,14 @@ def to_micros(moment: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     return EPOCH + timedelta(0, *divmod(micros, 1_000_000))
+
+
+def from_postgres(when: datetime) -> datetime:
+    """asyncpg writes the first and the last time that Python has as ±infinity, and reads that without a zone. None is
+    taken any more; rows that are there already give a time that everybody can work with."""
+    if when.tzinfo is None:
+        return EARLIEST if when.year < EARLIEST.year else LATEST
+    return when
 
 
 class Moment(TypeDecorator[datetime]):
@@ -44,7 +54,7 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else from_micros(int(value))
+        return from_postgres(value).astimezone(UTC) if dialect.name == "postgresql" else from_micros(int(value))
 
 
 def key(**more: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from channels import discord_changes
 from channels.channel import Credentials, Webhook
 from channels.discord import Discord
 from channels.host import Account, Verdict, heard
@@ -31,6 +32,11 @@ def test_a_direct_message_is_its_writers_words_and_is_answered_without_quoting_i
     assert said.metadata["context"] == "bot_dm"
     assert said.provider_at.ToJsonString().startswith("2023-11-19")
     assert not said.only_if_known
+
+
+def test_an_edit_at_a_time_that_the_contract_does_not_take_is_none() -> None:
+    read_at = [discord_changes.moment(f"{year}-01-01T00:00:00+00:00") for year in ("0001", "1969", "2026", "9999")]
+    assert [at and at.year for at in read_at] == [None, None, 2026, None]
 
 
 def test_in_a_server_the_mention_that_calls_us_is_taken_off_and_people_have_names() -> None:

@@ -1,9 +1,14 @@
 """Does a message stay within what the contract says of each field?"""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from kit import contract
 from kit.errors import InvalidField
@@ -28,6 +33,38 @@ def violations(message: object) -> dict[str, str]:
     except InvalidField as error:
         return dict(error.violations)
     return {}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to get from a request to a message within it."""
+
+    request: Descriptor
+    fields: tuple[FieldDescriptor, ...] = ()
+
+    @property
+    def ends_in(self) -> Descriptor:
+        return (self.fields[-1].message_type or self.request) if self.fields else self.request
+
+    def walk(self) -> tuple[Message, Any, str]:
+        """A new request, the message within it, and its path."""
+        request: Message = GetMessageClass(self.request)()
+        inside, path = request, ""
+        for field in self.fields:
+            there = getattr(inside, field.name)
+            inside = there.add() if field.is_repeated else there
+            inside.SetInParent()
+            path += f"{field.name}[0]." if field.is_repeated else f"{field.name}."
+        return request, inside, path
+
+
+def ways(request: Descriptor, fields: tuple[FieldDescriptor, ...] = ()) -> Iterator[Way]:
+    way = Way(request, fields)
+    yield way
+    for field in way.ends_in.fields:
+        kind = field.message_type
+        if kind is not None and kind.full_name.startswith("parley.") and not kind.GetOptions().map_entry:
+            yield from ways(request, (*fields, field))
 
 
 def said(**more: object) -> HandleMessageRequest:
@@ -71,6 +108,27 @@ def test_repeated_fields_have_limits_for_the_list_and_for_each_item() -> None:
 def test_a_field_deep_inside_is_named_by_its_path() -> None:
     submission = Submission(tenant_id="t", account_id="a", messages=[ChannelMessage()])
     assert "submissions[0].messages[0].chat_id" in violations(AcceptRequest(submissions=[submission]))
+
+
+def test_a_time_lies_in_years_that_every_part_can_hold() -> None:
+    message = ChannelMessage(channel="sms", account_id="a", chat_id="c", sender_id="c", provider_message_id="m")
+    assert violations(message) == {}
+    for seconds in (0, 253_370_764_799):
+        message.provider_at.seconds = seconds
+        assert violations(message) == {}
+    for seconds in (-62_135_596_800, -1, 253_370_764_800):
+        message.provider_at.seconds = seconds
+        assert violations(message) == {"provider_at": "is not in the years 1970 to 9998"}
+
+
+@pytest.mark.parametrize("rpc", list(contract.rpcs()), ids=lambda rpc: rpc.path)
+def test_every_time_of_every_request_is_looked_at(rpc: contract.Rpc) -> None:
+    for way in ways(rpc.request):
+        for field in way.ends_in.fields:
+            if field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp":
+                request, inside, path = way.walk()
+                getattr(inside, field.name).seconds = -1
+                assert f"{path}{field.name}" in violations(request)
 
 
 def test_not_more_violations_are_reported_than_fit() -> None:
