@@ -17,18 +17,20 @@ from parley.contract.v1 import options_pb2
 TENANT_FIELD = "tenant_id"
 
 _ACCESS: Any = options_pb2.access
+_KEEPS: Any = options_pb2.keeps
 _REPEATABLE = (MethodOptions.NO_SIDE_EFFECTS, MethodOptions.IDEMPOTENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One rpc. An empty scope means that nobody may call it."""
+    """One rpc. An empty scope means that nobody may call it; `keeps`, that its service keeps what it is told."""
 
     service: str
     name: str
     scope: str
     idempotent: bool
     request: Descriptor
+    keeps: bool
 
     @property
     def path(self) -> str:
@@ -48,7 +50,8 @@ def service(full_name: str) -> ServiceDescriptor:
 
 def rpcs_of(descriptor: ServiceDescriptor) -> dict[str, Rpc]:
     """Its rpcs by their short names."""
-    return {method.name: _rpc(descriptor.full_name, method) for method in descriptor.methods}
+    keeps = descriptor.GetOptions().Extensions[_KEEPS]
+    return {method.name: _rpc(descriptor.full_name, method, keeps=keeps) for method in descriptor.methods}
 
 
 @cache
@@ -73,7 +76,7 @@ def rpcs() -> Iterator[Rpc]:
         yield from rpcs_of(descriptor).values()
 
 
-def _rpc(service_name: str, method: MethodDescriptor) -> Rpc:
+def _rpc(service_name: str, method: MethodDescriptor, *, keeps: bool) -> Rpc:
     options = method.GetOptions()
     return Rpc(
         service=service_name,
@@ -81,6 +84,7 @@ def _rpc(service_name: str, method: MethodDescriptor) -> Rpc:
         scope=options.Extensions[_ACCESS].scope,
         idempotent=options.idempotency_level in _REPEATABLE,
         request=method.input_type,
+        keeps=keeps,
     )
 
 

@@ -210,7 +210,7 @@ def _permission(rpc: Rpc) -> Permit:
 
 def _check(rpc: Rpc) -> Check:
     """Whether a message is within its limits and names no other tenant than the caller's."""
-    validate, tenant_scoped = validator(rpc.request), rpc.tenant_scoped
+    validate, tenant_scoped = validator(rpc.request, keeps=rpc.keeps), rpc.tenant_scoped
 
     def check(caller: Caller, request: Any) -> None:
         if request is _GARBLED:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from kit.errors import InvalidField
 from kit.moments import EARLIEST, LATEST, stamp
 from kit.statuses import MOST_VIOLATIONS
+from kit.unkept import unkept
 from parley.contract.v1 import options_pb2
 
 Found = list[tuple[str, str]]
@@ -30,15 +31,19 @@ class _Step(NamedTuple):
     suspicion: str
 
 
-def validator(descriptor: Descriptor) -> Callable[[Message], None] | None:
-    """What raises InvalidField for a message of this type. None when nothing in it has a limit."""
+def validator(descriptor: Descriptor, *, keeps: bool = False) -> Callable[[Message], None] | None:
+    """What raises InvalidField for a message of this type. None when nothing in it has a limit. A service that `keeps`
+    what it is told takes no NUL."""
     check = _compiled(descriptor)
-    if check is None:
+    if check is None and not keeps:
         return None
 
     def validate(message: Message) -> None:
         found: Found = []
-        check(message, found)
+        if check is not None:
+            check(message, found)
+        if keeps:
+            found += unkept(message)
         if found:
             raise InvalidField(found[:MOST_VIOLATIONS])
 

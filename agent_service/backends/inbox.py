@@ -152,12 +152,15 @@ class Inbox:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
 
-    async def _accept(self, submissions: list[inbox.Submission]) -> Sequence[inbox.SubmissionResult]:
+    async def _accept(self, submissions: list[inbox.Submission]) -> Sequence[inbox.SubmissionResult | Exception]:
         try:
             response = await self._stub.Accept(inbox.AcceptRequest(submissions=submissions), timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
-        return response.results
+            refusal = from_rpc(error)
+            if isinstance(refusal, InvalidField) and len(submissions) > 1:
+                return [(await self._accept([submission]))[0] for submission in submissions]
+            return [refusal] * len(submissions)
+        return list(response.results)
 
 
 def _refusal(result: turns.TurnResult) -> ParleyError | None:

@@ -33,10 +33,12 @@ async def move(file: Path, **overrides: Any) -> None:
     moving = importlib.import_module("storage_service.backends.moving")
     with _Bars() as bars:
         try:
-            rows = await moving.move(source, target, progress=bars.show)
+            moved = await moving.move(source, target, progress=bars.show)
         except SettingsError as wrong:
             raise Mistake(str(wrong)) from wrong
-    say(f"copied {rows:,} rows; {file} is as it was", "green")
+    say(f"copied {moved.rows:,} rows; {file} is as it was", "green")
+    if moved.mended:
+        say(f"{moved.mended:,} of them held a NUL, which Postgres cannot keep in a text: it was taken out", "yellow")
     say(f"keep the keys ({settings.data_dir}/secret.key, or SECRET_KEYS), and start storage with this DATABASE_URL")
 
 

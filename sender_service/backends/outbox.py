@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from kit.errors import ParleyError, from_item, from_rpc
+from kit.errors import InvalidField, ParleyError, from_item, from_rpc
 from kit.frames import Frames
 from kit.moments import span
 from parley.storage.v1 import delivery_requests_pb2 as pb
@@ -82,5 +82,8 @@ class Outbox:
         try:
             answer = await self._stub.RecordAttempts(request, timeout=RECORD_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
+            refusal = from_rpc(error)
+            if isinstance(refusal, InvalidField) and len(records) > 1:  # one of them, and the others are none the worse
+                return [(await self._send([record]))[0] for record in records]
+            return [refusal] * len(records)
         return [from_item(each.error) if each.HasField("error") else each for each in answer.results]

@@ -1,6 +1,8 @@
 """How does a mesh that began on SQLite go on with Postgres? All rows are copied, or none, while nobody works on it."""
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Table, exists, func, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -23,15 +25,26 @@ class Progress(Protocol):
     def __call__(self, table: str, /, *, copied: int, total: int) -> None: ...
 
 
-async def move(source_url: str, target_url: str, *, progress: Progress) -> int:
-    """How many rows that were. Both databases are at the newest revision. SettingsError when the target is not empty,
-    or refuses a row of the source; then nothing was written."""
+class Moved(NamedTuple):
+    """How many rows went along, and how many of them without a NUL that they held: Postgres keeps none in a text."""
+
+    rows: int = 0
+    mended: int = 0
+
+    def plus(self, other: "Moved") -> "Moved":
+        return Moved(self.rows + other.rows, self.mended + other.mended)
+
+
+async def move(source_url: str, target_url: str, *, progress: Progress) -> Moved:
+    """Both databases are at the newest revision. SettingsError when the target is not empty, or refuses a row of the
+    source; then nothing was written."""
     source, target = open_engine(source_url, pool_size=1), open_engine(target_url, pool_size=1)
     try:
         with told(target_url):
             async with source.connect() as old, target.begin() as new:
                 await _require_empty(new)
-                return sum([await _copy(table, old=old, new=new, progress=progress) for table in _tables()])
+                moved = [await _copy(table, old=old, new=new, progress=progress) for table in _tables()]
+                return reduce(Moved.plus, moved)
     finally:
         await source.dispose()
         await target.dispose()
@@ -47,25 +60,28 @@ def _tables() -> list[Table]:
     return [table for table in SQLModel.metadata.sorted_tables if table.name not in LEFT]
 
 
-async def _copy(table: Table, *, old: AsyncConnection, new: AsyncConnection, progress: Progress) -> int:
-    total, copied = await old.scalar(select(func.count()).select_from(table)) or 0, 0
+async def _copy(table: Table, *, old: AsyncConnection, new: AsyncConnection, progress: Progress) -> Moved:
+    total, copied, mended = await old.scalar(select(func.count()).select_from(table)) or 0, 0, 0
     progress(table.name, copied=copied, total=total)
     async with old.stream(select(table)) as result:
         async for rows in result.mappings().partitions(AT_ONCE):
-            await _write(new, table, rows=[dict(row) for row in rows])
+            kept = [_without_nul(row) for row in rows]
+            await _write(new, table, rows=kept)
             copied += len(rows)
+            mended += sum(each != dict(row) for each, row in zip(kept, rows, strict=True))
             progress(table.name, copied=copied, total=total)
-    return copied
+    return Moved(copied, mended)
+
+
+def _without_nul(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """SQLite took one before requests with a NUL were refused."""
+    return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in row.items()}
 
 
 async def _write(new: AsyncConnection, table: Table, *, rows: list[dict[str, Any]]) -> None:
-    """Postgres keeps no NUL in a text, and SQLite does; a row is named, and what it says is not."""
     try:
         await new.execute(insert(table), rows)
     except DBAPIError as error:
         if known(error):
             raise
-        odd = [row for row in rows if any("\0" in value for value in row.values() if isinstance(value, str))]
-        which = ", ".join(str(odd[0][column.name]) for column in table.primary_key) if odd else ""
-        what = f"the row {which} of {table.name} holds a NUL" if odd else f"rows of {table.name} are refused"
-        raise SettingsError(f"DATABASE_URL: {what}, so nothing was copied") from error
+        raise SettingsError(f"DATABASE_URL: rows of {table.name} are refused, so nothing was copied") from error

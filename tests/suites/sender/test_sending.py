@@ -11,7 +11,8 @@ import grpc
 import pytest
 from pydantic import SecretStr
 
-from kit.errors import StorageUnavailable
+from kit.calling import Mesh
+from kit.errors import InvalidField, StorageUnavailable
 from kit.lifetime import Lifetime
 from kit.moments import seconds
 from kit.serving import Server
@@ -19,8 +20,10 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.sender.v1 import sender_service_pb2 as sender
 from parley.sender.v1.sender_service_pb2_grpc import SenderServiceStub
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED
-from parley.storage.v1.outbox_service_pb2_grpc import add_OutboxServiceServicer_to_server
+from parley.storage.v1.delivery_requests_pb2 import ATTEMPT_OUTCOME_SENT, AttemptRecord
+from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub, add_OutboxServiceServicer_to_server
 from sender_service.__main__ import serve
+from sender_service.backends.outbox import Outbox
 from sender_service.settings import Settings
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
 from tests.simulated.wire import free_port
@@ -38,6 +41,7 @@ class Bench:
     twilio: Twilio
     lifetime: Lifetime
     sender_address: str
+    storage_address: str
     serving: "asyncio.Task[None]"
 
 
@@ -66,7 +70,7 @@ async def _bench(
     serving = asyncio.create_task(serve(loaded, lifetime))
     await lifetime.wait_ready(["sender"])
     try:
-        yield Bench(outbox, twilio, lifetime, loaded.sender_address, serving)
+        yield Bench(outbox, twilio, lifetime, loaded.sender_address, loaded.storage_address, serving)
     finally:
         lifetime.stop()
         await asyncio.wait_for(serving, 10)
@@ -207,6 +211,31 @@ async def test_many_deliveries_share_their_records(tmp_path: Path) -> None:
         await _until(lambda: _all_sent(bench.outbox), 30)
     assert sorted(send.text for send in bench.twilio.sends.all) == sorted(f"text {number}" for number in range(300))
     assert bench.outbox.record_calls < 300
+
+
+async def test_what_storage_cannot_keep_of_one_answer_is_not_held_against_the_others(tmp_path: Path) -> None:
+    async with _bench(tmp_path) as bench:
+        kept = [bench.outbox.queue(f"text {number}") for number in range(4)]
+        await _until(lambda: _all_sent(bench.outbox))
+        mesh = Mesh(Settings(data_dir=tmp_path, mesh_token=SecretStr(TOKEN), storage_address=bench.storage_address))
+        await mesh.open()
+        stub = OutboxServiceStub(mesh.channel("storage"))
+        outbox = Outbox(stub, "w", lease_seconds=30, wait_seconds=1, random=lambda: 0.0)
+        records = [
+            AttemptRecord(
+                tenant_id="t1",
+                delivery_id=each.leased.delivery_id,
+                epoch=1,
+                parts=1,
+                outcome=ATTEMPT_OUTCOME_SENT,
+                provider_code=code,
+            )
+            for each, code in zip(kept, ["", "", "n\0t", ""], strict=True)
+        ]
+        recorded = await asyncio.gather(*(outbox.record(each, 5) for each in records), return_exceptions=True)
+        await outbox.close()
+        await mesh.close()
+    assert [isinstance(each, InvalidField) for each in recorded] == [False, False, True, False]
 
 
 async def test_send_queues_a_message_in_the_name_of_an_operator(tmp_path: Path) -> None:

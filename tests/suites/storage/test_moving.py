@@ -17,7 +17,7 @@ from storage_service.backends.moving import LEFT, _tables, move
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
 from tests.simulated.wire import free_port
-from tests.suites.storage.hot import TENANT, Store, a_message, migrate, open_store, opened
+from tests.suites.storage.hot import TENANT, VERSION, Store, a_message, migrate, open_store, opened
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_together import KEYS
 from tests.suites.storage.world import open_world
@@ -61,10 +61,10 @@ async def test_every_row_goes_along_as_it_is(store: Store, postgres_server: Serv
     def see(table: str, /, *, copied: int, total: int) -> None:
         seen.add((table, copied, total))
 
-    copied = await move(store.url, url, progress=see)
+    moved = await move(store.url, url, progress=see)
     before, after = await rows_of(store.url), await rows_of(url)
     assert after == before
-    assert copied == sum(map(len, before.values()))
+    assert moved == (sum(map(len, before.values())), 0)
     there = {name for name, rows in before.items() if rows}
     assert {"messages", "turns", "deliveries", "attempts", "receipts", "channel_accounts"} <= there
     assert ("messages", len(before["messages"]), len(before["messages"])) in seen
@@ -106,17 +106,32 @@ async def test_a_database_that_holds_something_is_left_alone(
         assert await rows_of(other.url) == before
 
 
-async def test_a_row_that_postgres_cannot_keep_is_named_and_nothing_is_copied(
-    store: Store, postgres_server: Server
+async def test_a_nul_that_sqlite_took_is_left_behind_and_the_rows_are_counted(
+    store: Store, postgres_server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ((message_id,),) = await store.fetch("SELECT id FROM messages WHERE text = 'five'")
-    await store.execute("UPDATE messages SET text = :odd WHERE id = :id", odd="a secret\0", id=message_id)
+    await store.execute("UPDATE messages SET text = :odd WHERE id = :id", odd="pasted\0text\0", id=message_id)
+    await store.execute("UPDATE prompt_versions SET text = :odd WHERE id = :id", odd="You are\0kind.", id=VERSION)
+    before, url = await rows_of(store.url), postgres_server.fresh()
+    monkeypatch.setenv("STORAGE_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("DATABASE_URL", url)
+    await command.move(Path(store.url.removeprefix("sqlite:///")))
+    assert "2 of them held a NUL, which Postgres cannot keep in a text" in capsys.readouterr().out
+    after = await rows_of(url)
+    assert [len(rows) for rows in after.values()] == [len(rows) for rows in before.values()]
+    assert "pastedtext" in {value for row in after["messages"] for value in row}
+    assert "You arekind." in {value for row in after["prompt_versions"] for value in row}
+    assert await rows_of(store.url) == before
+
+
+async def test_a_row_that_postgres_refuses_ends_the_move_and_nothing_is_copied(
+    store: Store, postgres_server: Server
+) -> None:
+    await store.execute("UPDATE messages SET seq = 'a secret' WHERE text = 'five'")
     url = postgres_server.fresh(migrate)
     with pytest.raises(SettingsError) as raised:
         await move(store.url, url, progress=unseen)
-    assert str(raised.value) == (
-        f"DATABASE_URL: the row {TENANT}, {message_id} of messages holds a NUL, so nothing was copied"
-    )
+    assert str(raised.value) == "DATABASE_URL: rows of messages are refused, so nothing was copied"
     assert not any((await rows_of(url)).values())
 
 

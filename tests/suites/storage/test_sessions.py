@@ -61,16 +61,20 @@ async def test_ten_prompt_versions_at_once_are_numbered_without_a_gap(world: Wor
     assert sorted(answer.version.number for answer in answers) == list(range(1, 11))
 
 
-async def test_a_text_that_cannot_be_stored_is_the_callers_fault(world: World) -> None:
-    ask = conversations.GetConversationRequest(tenant_id="acme", conversation_id="a\x00b")
-    assert isinstance(await world.mesh.refusal("GetConversation", ask), InvalidField | NotFound)
-    agent = directory.Agent(name="a\x00b")
-    put = pb.PutAgentRequest(tenant_id="acme", request_id="1", agent=agent)
-    try:
-        await world.mesh.call("PutAgent", put)
-    except InvalidField:
-        return
-    assert world.url.startswith("sqlite")
+async def test_a_text_that_not_every_database_can_keep_is_refused_by_each(world: World) -> None:
+    refused: list[tuple[str, str]] = []
+    for name, ask in {
+        "GetConversation": conversations.GetConversationRequest(tenant_id="acme", conversation_id="a\x00b"),
+        "PutAgent": pb.PutAgentRequest(tenant_id="acme", request_id="1", agent=directory.Agent(name="a\x00b")),
+        "CreatePromptVersion": requests.CreatePromptVersionRequest(
+            tenant_id="acme", request_id="2", prompt_name="p", text="You are\x00nice"
+        ),
+    }.items():
+        refusal = await world.mesh.refusal(name, ask)
+        assert isinstance(refusal, InvalidField), refusal
+        refused += refusal.violations
+    wrong = "holds a NUL, which not every database can keep"
+    assert refused == [("conversation_id", wrong), ("agent.name", wrong), ("text", wrong)]
 
 
 async def test_a_change_that_fails_half_way_has_not_happened(world: World) -> None:

@@ -53,7 +53,8 @@ class Desk(InboxServiceServicer):
     async def Accept(  # noqa: N802 - named by the contract
         self, request: inbox.AcceptRequest, _context: Any
     ) -> inbox.AcceptResponse:
-        raise NotImplementedError
+        places = [inbox.AcceptedMessage(message_id=each.correlation_id) for each in request.submissions]
+        return inbox.AcceptResponse(results=[inbox.SubmissionResult(messages=[place]) for place in places])
 
     async def LeaseTurns(  # noqa: N802 - named by the contract
         self, request: turns.LeaseTurnsRequest, _context: Any
@@ -172,6 +173,7 @@ class Scene:
 
     desk: Desk
     thinker: Thinker
+    backend: Inbox
     stopping: asyncio.Event
     done: asyncio.Task[None]
 
@@ -206,7 +208,7 @@ async def working(
     story = Story(thinker, Rules(25.0, 512, "sorry"), now=utc_now)
     done = asyncio.create_task(Worker(backend, story, terms=terms).run(stopping))
     try:
-        yield Scene(desk, thinker, stopping, done)
+        yield Scene(desk, thinker, backend, stopping, done)
     finally:
         stopping.set()
         await asyncio.wait((done,), timeout=5)

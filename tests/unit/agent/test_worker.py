@@ -7,6 +7,7 @@ import pytest
 
 from kit.errors import InvalidField, OwnerChanged
 from parley.chat.v1.message_pb2 import TurnState
+from parley.storage.v1.inbox_service_pb2 import Submission
 from tests.unit.agent.desk import working
 
 
@@ -181,3 +182,15 @@ async def test_a_summary_is_committed_without_a_reply_and_its_failure_is_told_to
     failed, done = scene.desk.committed["a"], scene.desk.committed["b"]
     assert (failed.state, list(failed.replies)) == (TurnState.TURN_STATE_FAILED, [])
     assert (done.state, list(done.replies), done.summary) == (TurnState.TURN_STATE_REPLIED, [], "re: [nothing]")
+
+
+async def test_what_storage_cannot_keep_of_one_caller_is_not_held_against_those_who_came_with_it(
+    tmp_path: Path,
+) -> None:
+    async with working(tmp_path) as scene:
+        submissions = [
+            Submission(tenant_id="t", account_id="a", correlation_id=f"{number}", unreadable=reason)
+            for number, reason in enumerate(["first", "fine", "n\0t", "fine"])
+        ]
+        accepted = await asyncio.gather(*map(scene.backend.accept, submissions), return_exceptions=True)
+    assert [isinstance(each, InvalidField) for each in accepted] == [False, False, True, False]

@@ -15,6 +15,7 @@ from kit.errors import InvalidField
 from kit.limits import validator
 from kit.moments import span
 from kit.statuses import MOST_VIOLATIONS
+from kit.unkept import unkept
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.llm.v1.llm_service_pb2 import GenerateRequest
@@ -129,6 +130,33 @@ def test_every_time_of_every_request_is_looked_at(rpc: contract.Rpc) -> None:
                 request, inside, path = way.walk()
                 getattr(inside, field.name).seconds = -1
                 assert f"{path}{field.name}" in violations(request)
+
+
+@pytest.mark.parametrize("rpc", [each for each in contract.rpcs() if each.keeps], ids=lambda rpc: rpc.path)
+def test_a_nul_is_found_in_every_string_of_what_is_kept(rpc: contract.Rpc) -> None:
+    for way in ways(rpc.request):
+        for field in way.ends_in.fields:
+            request, inside, path = way.walk()
+            place = f"{path}{field.name}"
+            if field.message_type is not None and field.message_type.GetOptions().map_entry:
+                getattr(inside, field.name)["key"] = "n\0t"
+            elif field.type == FieldDescriptor.TYPE_STRING and field.is_repeated:
+                getattr(inside, field.name).append("n\0t")
+                place += "[0]"
+            elif field.type == FieldDescriptor.TYPE_STRING:
+                setattr(inside, field.name, "n\0t")
+            else:
+                continue
+            assert unkept(request) == [(place, "holds a NUL, which not every database can keep")]
+
+
+def test_only_what_is_kept_is_looked_at_for_a_nul_and_bytes_may_hold_one() -> None:
+    message = ChannelMessage(channel="sms", account_id="a", chat_id="c", sender_id="c", provider_message_id="m")
+    message.metadata["k\0"] = ""
+    assert violations(message) == {}
+    assert [path for path, _ in unkept(message)] == ["metadata"]
+    assert unkept(Submission(raw_payload=b"\0")) == []
+    assert {each.service.split(".")[1] for each in contract.rpcs() if each.keeps} == {"storage"}
 
 
 def test_not_more_violations_are_reported_than_fit() -> None:
