@@ -113,7 +113,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
 
     if not await prepared_when_possible(parts.url, prepare, stopping=lifetime.stopping):
         return
-    hot = open_hot(parts.url, replica_id=new_id(), events=parts.events)
+    hot = open_hot(parts.url, replica_id=new_id(), events=parts.events, key_ids=parts.keyring.ids)
     await hot.database.open(rehearse=True)
     outbox = _outbox(parts, hot)
     fetches = Fetches(hot.database, wakeups=parts.wakeups)

@@ -1,6 +1,6 @@
 """Which database does the URL name? The hot side of it, and who tells other replicas, when there can be any."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,11 +22,18 @@ class Hot:
     crier: Crier | None
 
 
-def open_hot(url: str, *, replica_id: str, events: Events, clock: Callable[[], datetime] | None = None) -> Hot:
-    """`clock` stands in for the database's own in tests."""
+def open_hot(
+    url: str,
+    *,
+    replica_id: str,
+    events: Events,
+    key_ids: Sequence[str] = (),
+    clock: Callable[[], datetime] | None = None,
+) -> Hot:
+    """`key_ids`: with which keys this replica opens secrets. `clock` stands in for the database's own in tests."""
     if not is_postgres(url):
         return Hot(SqliteDatabase(sqlite_path(url), committed=events.committed, clock=clock or utc_now), None)
-    database = PostgresDatabase(url, replica_id=replica_id, committed=events.committed, clock=clock)
+    database = PostgresDatabase(url, replica_id=replica_id, committed=events.committed, key_ids=key_ids, clock=clock)
     crier = Crier(url, replica_id=replica_id, others=database.living_others, events=events)
     events.also(crier.cry)
     return Hot(database, crier)

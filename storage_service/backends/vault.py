@@ -18,7 +18,7 @@ from parley.storage.v1 import directory_service_pb2 as pb
 from storage_service.backends import mapping
 from storage_service.backends.rows import Rows, Who, missing
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import ChannelAccount
+from storage_service.backends.tables import ChannelAccount, Replica
 from storage_service.domain import defaults
 from storage_service.domain.sealing import Keyring, Place, Sealed
 
@@ -42,6 +42,7 @@ class Vault:
         self._monotonic = monotonic
         self._opened: dict[str, _Opened] = {}
         self._resolved: dict[tuple[str, str], tuple[str, float]] = {}
+        self._lacking = 0
         self._log = logs.get("vault")
 
     async def secrets(self, account_ids: Collection[str]) -> list[directory.AccountSecrets]:
@@ -60,7 +61,7 @@ class Vault:
             self._resolved.pop(url, None)
             row = await self._find(*url)
             account_id = row.id
-            self._opened[row.id] = _Opened(self._open(row), self._monotonic())
+            self._opened[row.id] = _Opened(self._open(row, self._opened.get(row.id)), self._monotonic())
             self._resolved[url] = (row.id, self._monotonic())
         for account in await self.secrets([account_id]):
             if account.account.state != directory.ACCOUNT_STATE_DISABLED:
@@ -94,20 +95,19 @@ class Vault:
             return True
 
     async def rotate_when_possible(self) -> None:
-        """Rotates beside the service's work: a database that is away is tried again, and nothing of it is fatal."""
+        """Rotates beside the service's work, once every living replica has the first key: one without it could open
+        nothing any more. A database that is away is tried again, and nothing of it is fatal."""
         while True:
-            try:
-                changed = await self.rotate()
-            except StorageUnavailable as error:
-                self._log.warning("secrets.not_rotated", reason=error.name)
-                await asyncio.sleep(ROTATED_AGAIN_SECONDS)
-                continue
-            except ParleyError as error:
-                self._log.error("secrets.not_rotated", reason=error.name)
+            if await self._rotated():
                 return
-            if changed:
-                self._log.info("secrets.rotated", count=changed)
-            return
+            await asyncio.sleep(ROTATED_AGAIN_SECONDS)
+
+    async def lacking(self) -> int:
+        """How many replicas could not open what is sealed under the first key. One that ended is forgotten within a
+        minute, and so is one that cannot reach the database."""
+        async with self._sessions.across_tenants() as session:
+            listed = (await session.exec(select(col(Replica.key_ids)))).all()
+        return sum(self._keyring.current not in key_ids.split(",") for key_ids in listed)
 
     async def rotate(self) -> int:
         """Seals again, under the first key, whatever an older key sealed. Returns how many rows it changed."""
@@ -128,6 +128,26 @@ class Vault:
         if sealed is None:
             return False
         row.credentials, row.credentials_key_id = sealed.ciphertext, sealed.key_id
+        return True
+
+    async def _rotated(self) -> bool:
+        """False when it is to be tried again."""
+        try:
+            lacking = await self.lacking() if await self._sealed_by_others("") else 0
+            if lacking and lacking != self._lacking:
+                self._log.info("secrets.not_rotated", reason="replicas_without_the_key", count=lacking)
+            self._lacking = lacking
+            if lacking:
+                return False
+            changed = await self.rotate()
+        except StorageUnavailable as error:
+            self._log.warning("secrets.not_rotated", reason=error.name)
+            return False
+        except ParleyError as error:
+            self._log.error("secrets.not_rotated", reason=error.name)
+            return True
+        if changed:
+            self._log.info("secrets.rotated", count=changed)
         return True
 
     async def _sealed_by_others(self, after: str) -> Sequence[ChannelAccount]:
@@ -159,10 +179,8 @@ class Vault:
             rows = (await session.exec(select(ChannelAccount).where(col(ChannelAccount.id).in_(account_ids)))).all()
         known = {account_id: self._opened.pop(account_id, None) for account_id in account_ids}
         for row in rows:
-            before = known[row.id]
             try:
-                same = before is not None and before.account.account.version == row.version
-                self._opened[row.id] = _Opened(before.account if before and same else self._open(row), now)
+                self._opened[row.id] = _Opened(self._open(row, known[row.id]), now)
             except SecretUnreadable:
                 self._log.error("account.secret_unreadable", tenant=row.tenant_id, account=row.id)
         return {row.id: self._opened[row.id].account for row in rows if row.id in self._opened}
@@ -171,12 +189,15 @@ class Vault:
         known = self._opened.get(account_id)
         return known is not None and self._monotonic() - known.read_at < FRESH_SECONDS
 
-    def _open(self, row: ChannelAccount) -> directory.AccountSecrets:
+    def _open(self, row: ChannelAccount, before: _Opened | None) -> directory.AccountSecrets:
+        """What was opened of this version is good still, under whichever key another replica sealed it meanwhile."""
+        same = before is not None and before.account.account.version == row.version
         try:
-            return directory.AccountSecrets(account=mapping.account(row), credentials=self._credentials(row))
+            credentials = before.account.credentials if before and same else self._credentials(row)
         except SecretUnreadable as error:  # whoever asked by a URL knows no more of it than its key
             error.metadata |= {"tenant_id": row.tenant_id, "account_id": row.id, "address": row.address}
             raise
+        return directory.AccountSecrets(account=mapping.account(row), credentials=credentials)
 
     def _credentials(self, row: ChannelAccount) -> dict[str, str]:
         if not row.credentials:

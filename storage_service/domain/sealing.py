@@ -53,7 +53,7 @@ class Keyring:
     def __init__(self, keys: dict[str, bytes], *, random_bytes: Callable[[int], bytes]) -> None:
         if not keys:
             raise BadKeys("no key at all")
-        self.current = next(iter(keys))
+        self.current, self.ids = next(iter(keys)), tuple(keys)
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._hashing = [hmac.digest(key, b"parley fingerprints", "sha256") for key in keys.values()]
         self._random_bytes = random_bytes

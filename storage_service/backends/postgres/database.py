@@ -1,7 +1,7 @@
 """How is hot work made durable on Postgres? Each kind of work has a connection; each piece is one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,11 +35,12 @@ class PostgresDatabase:
         committed: Committed,
         clock: Callable[[], datetime] | None = None,
         work_seconds: float = WORK_SECONDS,
+        key_ids: Sequence[str] = (),
     ) -> None:
         self._links = {kind: Link(url, work_seconds, met=partial(self._meet, kind)) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes: Writes  # As the tables were when the last connection was made.
-        self._replica_id = replica_id
+        self._replica = (replica_id, ",".join(key_ids))
         self._committed = committed
         self._given_clock = clock
         self._zero = utc_now() - timedelta(seconds=monotonic())
@@ -87,7 +88,7 @@ class PostgresDatabase:
         sent = monotonic()
 
         async def alive(connection: "asyncpg.Connection[Any]") -> Any:
-            return await connection.fetchrow(self._statements["alive"], self._replica_id)
+            return await connection.fetchrow(self._statements["alive"], *self._replica)
 
         there, self._others = await self._links["sweep"].use(alive)
         self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)

@@ -424,7 +424,7 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.
 ORDER BY c.relname, a.attnum;
 
 -- alive: this replica is here; what was not seen for a while is forgotten. How many others are there?
-WITH me AS (INSERT INTO replicas (id, seen_at) VALUES ($1, clock_timestamp())
+WITH me AS (INSERT INTO replicas (id, seen_at, key_ids) VALUES ($1, clock_timestamp(), $2)
             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at),
   gone AS (DELETE FROM replicas WHERE seen_at < clock_timestamp() - interval '60 seconds' AND id <> $1)
 SELECT clock_timestamp(), count(*) FROM replicas

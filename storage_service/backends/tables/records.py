@@ -62,9 +62,11 @@ class TokenDay(SQLModel, table=True):
 
 
 class Replica(SQLModel, table=True):
-    """A storage process that is alive: wake-ups cross processes only when there is another one."""
+    """A storage process that is alive: wake-ups cross processes only when there is another one, and secrets are sealed
+    under a new key only when each has it."""
 
     __tablename__ = "replicas"
 
     id: str = columns.primary()
     seen_at: datetime = columns.moment()
+    key_ids: str = columns.text()  # of SECRET_KEYS, with commas between; an older Parley writes none
