@@ -115,6 +115,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         return
     hot = open_hot(parts.url, replica_id=new_id(), events=parts.events, key_ids=parts.keyring.ids)
     await hot.database.open(rehearse=True)
+    parts.sessions.now = hot.database.now  # what is queued must not be due in the future of those who lease it
     outbox = _outbox(parts, hot)
     fetches = Fetches(hot.database, wakeups=parts.wakeups)
     doors = Doors(_inbox(parts, hot, outbox=outbox), outbox, fetches)

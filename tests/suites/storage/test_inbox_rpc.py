@@ -12,7 +12,7 @@ import pytest
 
 from kit.ids import new_id
 from kit.lifetime import Lifetime
-from kit.moments import span
+from kit.moments import span, utc_now
 from parley.chat.v1.message_pb2 import (
     DELIVERY_STATE_QUEUED,
     DELIVERY_STATE_UNKNOWN,
@@ -137,6 +137,21 @@ async def test_a_message_goes_in_and_its_answer_out(mesh: Mesh) -> None:
     assert not (await mesh.record("s1", delivery, "BEGUN")).HasField("error")
     assert not (await mesh.record("s1", delivery, "SENT")).HasField("error")
     assert (await mesh.accept("1")).duplicate
+
+
+@pytest.fixture
+def fast_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of storage's machine is ten minutes ahead."""
+    monkeypatch.setattr("storage_service.__main__.utc_now", lambda: utc_now() + timedelta(minutes=10))
+
+
+async def test_what_an_operator_says_is_due_by_the_clock_of_those_who_send_it(fast_clock: None, mesh: Mesh) -> None:
+    accepted = await mesh.accept("1")
+    request = outbox.QueueMessageRequest(
+        tenant_id="default", request_id=new_id(), conversation_id=accepted.conversation_id, text="I am Eve."
+    )
+    await mesh.start("QueueMessage", request)
+    assert [each.text for each in (await mesh.lease_deliveries("s1")).deliveries] == ["I am Eve."]
 
 
 async def test_calls_that_are_cancelled_at_any_moment_lose_no_turn(mesh: Mesh) -> None:
