@@ -7,7 +7,7 @@ from sqlmodel import col
 from parley.storage.v1.pacing_pb2 import Pacing
 from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Pace
-from storage_service.domain.pace import FIRST_ALLOWED, taken
+from storage_service.domain.pace import FIRST_ALLOWED, explained, taken
 
 
 async def wait(rows: Rows, lane: Conversation, *, pacing: Pacing) -> timedelta | None:
@@ -18,7 +18,7 @@ async def wait(rows: Rows, lane: Conversation, *, pacing: Pacing) -> timedelta |
     if not pacing.chat.interval_micros:
         return None
     place = await _shared(rows, lane, recipient=pacing.recipient) if pacing.recipient else None
-    free_at = lane.chat_free_at if place is None else place.free_at
+    free_at = explained(lane.chat_free_at if place is None else place.free_at, pacing.chat, now=rows.now)
     if free_at is not None and free_at > rows.now:
         return free_at - rows.now
     after = taken(free_at, pacing.chat, at=rows.now)

@@ -17,6 +17,8 @@ PaceKey = tuple[str, str, str]  # tenant_id, account_id or "" for the tenant, re
 FIRST_ALLOWED, LAST_ALLOWED = 4, 256
 IDLE = timedelta(seconds=60)  # after it the window is the first one again
 SILENT = timedelta(seconds=20)  # longer than any call: one more may be tried, whatever became of those before
+# What was noted lies so far ahead only when the clock was set back: no transaction waits for a row for so long.
+STEPPED = timedelta(seconds=20)
 FAILURES = 3  # in a row, and the account stops
 FIRST_PAUSE, LAST_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
 SEVERAL = "*"
@@ -58,6 +60,7 @@ class Pace:
 
     def soonest(self, rate: Rate, delivery_id: str, *, waited: bool, now: datetime) -> datetime | None:
         """None when a call may begin now, else when it might. Who has `waited` in the line goes before others."""
+        self.look(now)
         paused_until = self.paused_until(delivery_id)
         if paused_until is not None and paused_until > now:
             return paused_until
@@ -68,6 +71,13 @@ class Pace:
             return min(now + max(SOON, 3 * (now - self.begun_at)), self.begun_at + SILENT)
         behind = not waited and self.queued_until is not None and self.queued_until > now
         return now if behind else None
+
+    def look(self, now: datetime) -> None:
+        """A clock that was set back makes times of what we noted ourselves that are no reason to wait. The provider's
+        word stays."""
+        if self.begun_at is not None and self.begun_at - now > STEPPED:
+            self.free_at = self.queued_until = self.late_until = self.begun_at = None
+            self.ill_until = self.paused_at = None
 
     def paused_until(self, delivery_id: str) -> datetime | None:
         """It does not begin before this. While only one message fails, another one may find out whose fault it is."""
@@ -156,6 +166,12 @@ def opening(free_at: datetime | None, rate: Rate) -> datetime | None:
     if free_at is None or not rate.interval_micros:
         return None
     return free_at - interval(rate) * (max(rate.burst, 1) - 1)
+
+
+def explained(free_at: datetime | None, rate: Rate, *, now: datetime) -> datetime | None:
+    """As it is, or None when it lies further ahead than a whole burst: then the clock was set back since."""
+    whole = interval(rate) * max(rate.burst, 1)
+    return None if free_at is not None and free_at - now > whole + STEPPED else free_at
 
 
 def taken(free_at: datetime | None, rate: Rate, *, at: datetime, quantity: int = 1) -> datetime | None:

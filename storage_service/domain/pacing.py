@@ -13,7 +13,7 @@ from parley.storage.v1.pacing_pb2 import (
     Pacing,
     Rate,
 )
-from storage_service.domain.pace import Pace, PaceKey, opening, taken
+from storage_service.domain.pace import Pace, PaceKey, explained, opening, taken
 from storage_service.domain.rows import Attempt, Delivery, Lane
 
 # Why a delivery is queued again that was not tried: it keeps its place in the line of its account.
@@ -90,6 +90,7 @@ class Paces:
         if pace is None or not item.HasField("pacing"):
             return True
         began_at = at if attempt is None else attempt.begun_at
+        pace.look(at)
         if item.account_sign == ACCOUNT_SIGN_ALIVE or item.outcome == ATTEMPT_OUTCOME_SENT:
             pace.lives(began_at)
         elif item.account_sign == ACCOUNT_SIGN_THROTTLED:
@@ -119,11 +120,13 @@ def count_call(lane: Lane, attempt: Attempt | None, *, item: AttemptRecord) -> N
     """Of a chat that is this conversation's alone. Noted at the end of the call, when the lane is written anyway: no
     other call of the lane begins before."""
     if attempt is not None and item.HasField("pacing") and not _is_shared(item.pacing):
-        lane.chat_free_at = taken(lane.chat_free_at, item.pacing.chat, at=attempt.begun_at)
+        free_at = explained(lane.chat_free_at, item.pacing.chat, now=attempt.begun_at)
+        lane.chat_free_at = taken(free_at, item.pacing.chat, at=attempt.begun_at)
 
 
 def _own_wait(lane: Lane, pacing: Pacing, *, at: datetime) -> datetime | None:
-    opens_at = None if _is_shared(pacing) else opening(lane.chat_free_at, pacing.chat)
+    free_at = explained(lane.chat_free_at, pacing.chat, now=at)
+    opens_at = None if _is_shared(pacing) else opening(free_at, pacing.chat)
     return opens_at if opens_at is not None and opens_at > at else None
 
 

@@ -150,3 +150,16 @@ async def test_what_waits_for_one_account_hides_nobody_elses_work_and_is_not_lea
     assert sorted(await kept(store)) == [("queued", ""), *[("queued", "paced")] * 8], "only the other's is leased"
     store.clock.pass_seconds(61)
     assert len(await store.lease_deliveries(most=20)) == 1, "one finds out; the others come in their order"
+
+
+async def test_a_clock_that_is_set_back_holds_neither_an_account_nor_a_chat(store: Store) -> None:
+    both = pb.Pacing(account=SLOW.account, chat=ONE_CHAT.chat)
+    await queued(store, "a", "b")
+    given = await leased(store)
+    await store.record_all(*(("s1", a_record(each, "BEGUN", pacing=both)) for each in given.values()))
+    begun = given["a"] if (await kept(store))[0][0] == "sending" else given["b"]
+    await store.record(begun, "SENT", pacing=both)
+    store.clock.pass_seconds(-3600)
+    await queued(store, begun.chat_id)
+    again = (await leased(store))[begun.chat_id]
+    assert not (await store.record(again, "BEGUN", pacing=both)).HasField("wait")

@@ -166,3 +166,38 @@ def test_accounts_of_one_provider_do_not_come_back_in_the_same_moment() -> None:
             pace.failed(f"d{number}", began_at=NOW, now=NOW)
         ends.add(pace.ill_until)
     assert len(ends) == 20
+
+
+@given(
+    back=some.floats(21, 86_400, allow_nan=False),
+    calls=some.integers(1, 60),
+    waiting=some.integers(0, 50),
+    failed=some.booleans(),
+)
+def test_a_clock_that_is_set_back_is_no_reason_to_wait(back: float, calls: int, waiting: int, failed: bool) -> None:
+    pace, rate = fresh(), Rate(interval_micros=33_333, burst=30)
+    for _ in range(calls):
+        pace.take(rate, NOW)
+        pace.lives(NOW)
+    for _ in range(waiting):
+        pace.line_up(NOW, rate, waited=False, stopped=False)
+    for _ in range(3 * failed):
+        pace.failed("d", began_at=NOW, now=NOW)
+    assert may(pace, after(-back), rate)
+    pace.take(rate, after(-back))
+    pace.lives(after(-back))
+    assert pace.unproven == 0
+
+
+def test_what_the_provider_asked_for_is_kept_when_the_clock_is_set_back() -> None:
+    pace = fresh()
+    pace.take(FREE, NOW)
+    pace.throttled(timedelta(seconds=30), began_at=NOW, now=NOW)
+    assert not may(pace, after(-60))
+    assert may(pace, after(31))
+
+
+def test_a_transaction_that_waited_for_its_row_is_no_clock_that_was_set_back() -> None:
+    pace, rate = fresh(), Rate(interval_micros=60_000_000, burst=1)
+    pace.take(rate, NOW)
+    assert not may(pace, after(-5), rate)
