@@ -98,6 +98,12 @@ def test_numbers_messages_and_durations_have_limits() -> None:
         assert list(violations(lease)) == ["wait"]
 
 
+@pytest.mark.parametrize(("temperature", "is_wrong"), [(0.0, 0), (2.0, 0), (-0.1, 1), (2.1, 1), ("nan", 1), ("inf", 1)])
+def test_a_temperature_is_one_that_a_model_knows(temperature: float, is_wrong: int) -> None:
+    prompt = Prompt(messages=[PromptMessage()], temperature=float(temperature))
+    assert ("prompt.temperature" in violations(GenerateRequest(tenant_id="t", prompt=prompt))) == bool(is_wrong)
+
+
 def test_repeated_fields_have_limits_for_the_list_and_for_each_item() -> None:
     assert violations(AcceptRequest()) == {"submissions": "is required"}
     key = CreateApiKeyRequest(tenant_id="t", request_id="r", name="n", scopes=["x" * 65])
