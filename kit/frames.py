@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 
 
 BUSY = 8  # items in a frame; only after one so full is a breath taken
+MOST_BYTES = 2 * 1024 * 1024  # of what a frame carries: a message that is larger than gRPC takes is lost as a whole
 
 
 class Frames(Generic[Item, Result]):
@@ -31,11 +32,13 @@ class Frames(Generic[Item, Result]):
         in_flight: int = 1,
         breath_seconds: float = 0.0,
         name: str = "",
+        weigh: Callable[[Item], int] | None = None,
     ) -> None:
         self._send = send
         self._most = most
         self._in_flight = in_flight
         self._breath_seconds = breath_seconds
+        self._weigh = weigh
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -94,10 +97,15 @@ class Frames(Generic[Item, Result]):
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         frame: list[tuple[Item, asyncio.Future[Result]]] = []
+        weight = 0
         while self._waiting and len(frame) < self._most:
-            entry = self._waiting.popleft()
-            if not entry[1].done():
-                frame.append(entry)
+            item, future = self._waiting[0]
+            if not future.done():
+                weight += self._weigh(item) if self._weigh is not None else 0
+                if frame and weight > MOST_BYTES:
+                    break
+                frame.append((item, future))
+            self._waiting.popleft()
         return frame
 
 

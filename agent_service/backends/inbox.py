@@ -44,13 +44,13 @@ class Inbox:
         self._conversations = ConversationServiceStub(channel)
         self._habits = habits
         self._commits = Frames[turns.TurnCommit, None](
-            self._commit, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="commit"
+            self._commit, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="commit", weigh=turns.TurnCommit.ByteSize
         )
         self._drafts = Frames[signals.TurnDraft, signals.DraftResult](
-            self._share, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="drafts"
+            self._share, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="drafts", weigh=signals.TurnDraft.ByteSize
         )
         self._accepts = Frames[inbox.Submission, inbox.SubmissionResult](
-            self._accept, most=MOST_SUBMISSIONS, name="agent.accept"
+            self._accept, most=MOST_SUBMISSIONS, name="agent.accept", weigh=inbox.Submission.ByteSize
         )
 
     async def lease(self, most: int) -> Sequence[turns.LeasedTurn]:

@@ -1,6 +1,6 @@
 """How do messages reach storage? In frames: one under way, what arrives meanwhile is the next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import grpc
@@ -15,7 +15,6 @@ SubmissionResult = inbox_service_pb2.SubmissionResult
 
 MOST_ITEMS = 256
 BREATH_SECONDS = 0.01  # a webhook waits for it, so it is short
-MOST_BYTES = 2 * 1024 * 1024  # well below what a gRPC message may weigh
 
 
 class Inbox:
@@ -25,7 +24,7 @@ class Inbox:
         self._stub = inbox_service_pb2_grpc.InboxServiceStub(channel)
         self._timeout = timeout.total_seconds()
         self._frames: Frames[Submission, SubmissionResult] = Frames(
-            self._send, most=MOST_ITEMS, breath_seconds=BREATH_SECONDS, name="accept"
+            self._accept, most=MOST_ITEMS, breath_seconds=BREATH_SECONDS, name="accept", weigh=Submission.ByteSize
         )
 
     async def accept(self, submission: Submission) -> SubmissionResult:
@@ -35,12 +34,6 @@ class Inbox:
     async def close(self) -> None:
         """Sends what waits."""
         await self._frames.close()
-
-    async def _send(self, submissions: list[Submission]) -> Sequence[SubmissionResult | Exception]:
-        results: list[SubmissionResult | Exception] = []
-        for frame in _by_weight(submissions):
-            results += await self._accept(frame)
-        return results
 
     async def _accept(self, frame: list[Submission]) -> Sequence[SubmissionResult | Exception]:
         request = inbox_service_pb2.AcceptRequest(submissions=frame)
@@ -58,20 +51,6 @@ class Inbox:
         if not isinstance(error, errors.InvalidField) or len(frame) == 1:
             return [error] * len(frame)
         return [each for submission in frame for each in await self._accept([submission])]
-
-
-def _by_weight(submissions: Iterable[Submission]) -> Iterable[list[Submission]]:
-    frame: list[Submission] = []
-    weight = 0
-    for submission in submissions:
-        size = submission.ByteSize()
-        if frame and weight + size > MOST_BYTES:
-            yield frame
-            frame, weight = [], 0
-        frame.append(submission)
-        weight += size
-    if frame:
-        yield frame
 
 
 def _result(result: SubmissionResult) -> SubmissionResult | Exception:

@@ -47,7 +47,7 @@ class Outbox:
         self._lease_timeout = wait_seconds + LEASE_GRACE_SECONDS
         self._random = random
         self._frames: Frames[AttemptRecord, AttemptResult] = Frames(
-            self._send, most=MOST_RECORDS, breath_seconds=BREATH_SECONDS, name="attempts"
+            self._send, most=MOST_RECORDS, breath_seconds=BREATH_SECONDS, name="attempts", weigh=AttemptRecord.ByteSize
         )
 
     async def lease(self, most: int) -> pb.LeaseDeliveriesResponse:

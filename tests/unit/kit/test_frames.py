@@ -7,7 +7,7 @@ import pytest
 
 from kit import deadlines
 from kit.errors import Internal, Unreachable
-from kit.frames import BUSY, Frames
+from kit.frames import BUSY, MOST_BYTES, Frames
 
 
 class Wire:
@@ -53,6 +53,21 @@ async def test_what_arrives_meanwhile_is_the_next_frame_in_order_and_no_larger_t
     assert await asyncio.gather(*callers) == [f"done {n}" for n in range(8)]
     assert wire.frames == [[0], [1, 2, 3, 4], [5, 6, 7]]
     assert wire.most_under_way == 1
+
+
+async def test_a_frame_is_no_heavier_than_allowed_and_what_is_too_heavy_goes_alone() -> None:
+    wire = Wire(slow=True)
+    frames = Frames(wire.send, most=9, weigh=lambda item: item * MOST_BYTES // 4)
+    callers = [asyncio.create_task(frames.put(0))]
+    await settle()
+    callers += [asyncio.create_task(frames.put(n)) for n in (1, 2, 1, 1, 5, 4, 1)]
+    await settle()
+    callers[2].cancel()
+    for _ in range(5):
+        wire.gate.release()
+    outcomes = await asyncio.gather(*callers, return_exceptions=True)
+    assert wire.frames == [[0], [1, 1, 1], [5], [4], [1]], "who left weighs nothing"
+    assert [each for each in outcomes if isinstance(each, str)] == [f"done {n}" for n in (0, 1, 1, 1, 5, 4, 1)]
 
 
 async def test_as_many_frames_are_under_way_as_allowed() -> None:
