@@ -2,7 +2,7 @@
 
 from kit.errors import NotFound
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
-from storage_service.domain import leased
+from storage_service.domain import leased, weights
 from storage_service.domain.asks import Wanted
 from storage_service.domain.database import Database, HotRows
 from storage_service.domain.rows import Key, Lane
@@ -18,7 +18,9 @@ class Contexts:
         """With the messages that wait or are being answered, if there are any. Raises NotFound."""
         key = (tenant_id, conversation_id)
         # The sweeper's place, since nobody waits for it: hot work goes on beside.
-        return await self._database.run("sweep", lambda rows: _shown(rows, key, history=history))
+        shown: LeasedTurn = await self._database.run("sweep", lambda rows: _shown(rows, key, history=history))
+        weights.lightened(shown)
+        return shown
 
 
 async def _shown(rows: HotRows, key: Key, *, history: int) -> LeasedTurn:

@@ -10,7 +10,7 @@ from parley.chat.v1.message_pb2 import TURN_KIND_SUMMARY
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
-from storage_service.domain import handing, summary_work
+from storage_service.domain import handing, summary_work, weights
 from storage_service.domain.accepting import Acceptance
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.database import Database, HotRows
@@ -78,7 +78,8 @@ class Inbox:
         except BaseException:  # Nobody gets them: the call was cancelled, or nothing can be read.
             self.turns.take_back(ask.worker_id, given)
             raise
-        return [each.turn for each in given]
+        heavy = [weights.lightened(each.turn) for each in given]
+        return [each.turn for each in self.turns.carried(ask.worker_id, given, weights=heavy)]
 
     async def commit(self, worker_id: str, items: Sequence[TurnCommit]) -> Sequence[Done]:
         return settled(await self._commits.put([(worker_id, item) for item in items]))

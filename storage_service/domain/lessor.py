@@ -7,7 +7,7 @@ from that moment on: an ask whose caller is gone gives it back at once. The leas
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from kit import logs
@@ -15,6 +15,7 @@ from kit.errors import ParleyError
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.rooms import Rooms
 from storage_service.domain.wakeups import Bell
+from storage_service.domain.weights import MOST_LEASED_BYTES, fitting
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -62,10 +63,13 @@ class Lessor(Generic[Given]):
         self._round: asyncio.Future[None] | None = None
         # Work that is due may wait in the database: it goes before what is new. It is looked for by then at the latest.
         self._owed, self._look_at = True, 0.0
+        # So many are leased at once: when less fitted into the last answer, about as much.
+        self._most = MOST_AT_ONCE
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[Given]:
         if self._stopping:
             return []
+        ask = ask if ask.most <= self._most else replace(ask, most=self._most)
         if kept := self._rooms.enter(ask):
             return kept
         loop = asyncio.get_running_loop()
@@ -136,6 +140,16 @@ class Lessor(Generic[Given]):
         task = asyncio.get_running_loop().create_task(self._return(worker_id, given))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
+
+    def carried(self, worker_id: str, given: list[Given], *, weights: Sequence[int]) -> list[Given]:
+        """As many of the first as one answer carries. The rest goes back at once, for whoever asks next."""
+        count = len(given) if sum(weights) <= MOST_LEASED_BYTES else fitting(weights, MOST_LEASED_BYTES)
+        if count >= len(given):
+            self._most = min(2 * self._most, MOST_AT_ONCE)
+            return given
+        self._most = count
+        self.take_back(worker_id, given[count:])
+        return given[:count]
 
     async def _filled(self) -> None:
         """Waits for those who ask to get what is due already: afterwards they may have room for what is new."""

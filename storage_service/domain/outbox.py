@@ -39,7 +39,8 @@ class Outbox:
         await self._receipts.close()
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[LeasedDelivery]:
-        return await self.deliveries.lease(ask, wait_seconds)
+        given = await self.deliveries.lease(ask, wait_seconds)
+        return self.deliveries.carried(ask.worker_id, given, weights=[each.ByteSize() for each in given])
 
     async def record(self, worker_id: str, items: Sequence[AttemptRecord]) -> Sequence[AttemptResult]:
         results = await self._records.put([(worker_id, item) for item in items])

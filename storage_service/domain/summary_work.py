@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kit.errors import InvalidField, LeaseLost
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
-from storage_service.domain import leased
+from storage_service.domain import leased, weights
 from storage_service.domain.accepting import Lanes, Settings
 from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
@@ -63,6 +63,8 @@ async def lease(rows: SummingRows, asks: Sequence[Ask]) -> list[list[LeasedTurn]
             if job.exhausted or len(old) < LEAST_AT_ONCE:
                 job.end()
                 continue
+            heavy = (weights.said(text, attached) for _, _, text, attached, _ in old)
+            old = old[: weights.fitting(heavy, weights.MOST_LEASED_BYTES)]
             places = {"from_seq": setting.summary_seq, "to_seq": old[-1][0]}
             job.lease(ask.worker_id, now=rows.now, lease=ask.lease, **places)
             filled[id(ask)].append(leased.summary(lane, job, setting=setting, before=old))

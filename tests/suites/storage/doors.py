@@ -65,8 +65,8 @@ def an_inbox(
     )
 
 
-def an_ask(worker: str = "w1", most: int = 10) -> Ask:
-    return Ask(worker, most, LEASE, 20)
+def an_ask(worker: str = "w1", most: int = 10, history: int = 20) -> Ask:
+    return Ask(worker, most, LEASE, history)
 
 
 class Patient(Bell):

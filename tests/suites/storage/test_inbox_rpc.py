@@ -50,18 +50,20 @@ class Mesh:
         rpc = next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
         return rpc(request, timeout=seconds, metadata=(("authorization", f"Bearer {TOKEN}"),))
 
-    async def accept(self, provider_id: str, chat_id: str = "chat", **more: Any) -> inbox.AcceptedMessage:
+    async def accept(
+        self, provider_id: str, chat_id: str = "chat", text: str = "hi", **more: Any
+    ) -> inbox.AcceptedMessage:
         listed = await self.start("ListChannelAccounts", directory.ListChannelAccountsRequest(tenant_id="default"))
         account = next(each for each in listed.accounts if each.channel == "webchat")
         message = ChannelMessage(
-            channel="webchat", chat_id=chat_id, sender_id=chat_id, text="hi", provider_message_id=provider_id, **more
+            channel="webchat", chat_id=chat_id, sender_id=chat_id, text=text, provider_message_id=provider_id, **more
         )
         submission = inbox.Submission(tenant_id="default", account_id=account.id, messages=[message])
         response: inbox.AcceptResponse = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
         return response.results[0].messages[0]
 
-    async def lease(self, worker: str, wait_seconds: float = 5) -> turns.LeaseTurnsResponse:
-        response: turns.LeaseTurnsResponse = await self.start("LeaseTurns", a_lease(worker, wait_seconds))
+    async def lease(self, worker: str, wait_seconds: float = 5, most: int = 10) -> turns.LeaseTurnsResponse:
+        response: turns.LeaseTurnsResponse = await self.start("LeaseTurns", a_lease(worker, wait_seconds, most=most))
         return response
 
     async def answer(self, turn: turns.LeasedTurn, worker: str, *replies: str) -> turns.TurnResult:
@@ -77,9 +79,9 @@ class Mesh:
         response: turns.CommitTurnsResponse = await self.start("CommitTurns", request)
         return response.results[0]
 
-    async def lease_deliveries(self, worker: str) -> attempts.LeaseDeliveriesResponse:
+    async def lease_deliveries(self, worker: str, most: int = 10) -> attempts.LeaseDeliveriesResponse:
         wait = span(timedelta(seconds=5))
-        request = attempts.LeaseDeliveriesRequest(worker_id=worker, max_deliveries=10, wait=wait)
+        request = attempts.LeaseDeliveriesRequest(worker_id=worker, max_deliveries=most, wait=wait)
         response: attempts.LeaseDeliveriesResponse = await self.start("LeaseDeliveries", request)
         return response
 
@@ -96,9 +98,9 @@ class Mesh:
         return response.results[0]
 
 
-def a_lease(worker: str, wait_seconds: float, lease_seconds: float = 30) -> turns.LeaseTurnsRequest:
+def a_lease(worker: str, wait_seconds: float, lease_seconds: float = 30, *, most: int = 10) -> turns.LeaseTurnsRequest:
     wait, lease = span(timedelta(seconds=wait_seconds)), span(timedelta(seconds=lease_seconds))
-    return turns.LeaseTurnsRequest(worker_id=worker, max_turns=10, wait=wait, lease=lease)
+    return turns.LeaseTurnsRequest(worker_id=worker, max_turns=most, wait=wait, lease=lease)
 
 
 @pytest.fixture(params=DATABASES)
@@ -121,6 +123,27 @@ async def mesh(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: 
     lifetime.stop()
     async with asyncio.timeout(10):
         await service
+
+
+async def test_the_longest_texts_of_many_chats_reach_a_client_that_takes_what_grpc_takes_off_the_shelf(
+    mesh: Mesh,
+) -> None:
+    for number in range(18):
+        await mesh.accept(f"{number}", f"chat-{number}", "😀" * 65536)
+    told: list[str] = []
+    async with asyncio.timeout(30):
+        while len(told) < 18:
+            for turn in (await mesh.lease("w1", most=256)).turns:
+                assert not (await mesh.answer(turn, "w1", "😀" * 65536)).HasField("error")
+                told.append(turn.conversation_id)
+    sent: list[str] = []
+    async with asyncio.timeout(30):
+        while len(sent) < 18:
+            for delivery in (await mesh.lease_deliveries("s1", most=256)).deliveries:
+                await mesh.record("s1", delivery, "BEGUN")
+                await mesh.record("s1", delivery, "SENT")
+                sent.append(delivery.conversation_id)
+    assert sorted(sent) == sorted(told) == sorted(set(told))
 
 
 async def test_a_message_goes_in_and_its_answer_out(mesh: Mesh) -> None:
