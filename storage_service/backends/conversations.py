@@ -13,7 +13,7 @@ from storage_service.backends.rows import Rows, after, in_states, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import HELD_TURNS, OPEN_TURN
-from storage_service.domain import paging, words
+from storage_service.domain import paging, weights, words
 from storage_service.domain.awaiting import Asked, Outcome
 from storage_service.domain.watching import News
 
@@ -63,8 +63,9 @@ class Conversations:
         async with self._sessions.read(request.tenant_id) as rows:
             await rows.named(Conversation, request.conversation_id)
             found = await _history(rows, request.conversation_id, after_seq=request.after_seq, most=most + 1)
-            shown = await _shown(rows, found[:most])
-        return pb.ListMessagesResponse(messages=shown, more=len(found) > most)
+            page = _page(found[:most])
+            shown = await _shown(rows, page)
+        return pb.ListMessagesResponse(messages=shown, more=len(found) > len(page))
 
     async def turns(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
         query = (request.tenant_id, "turns", *request.states, request.conversation_id)
@@ -88,8 +89,9 @@ class Conversations:
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
             thinking = await _thinking(rows, lane)
             answering = lane.running_turn_id if thinking and lane.owner == "agent" else None
-            more = len(found) == HISTORY_SIZE
-            return News(await _shown(rows, found), thinking=thinking, answering=answering or "", more=more)
+            page = _page(found)
+            more = len(found) == HISTORY_SIZE or len(found) > len(page)
+            return News(await _shown(rows, page), thinking=thinking, answering=answering or "", more=more)
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""
@@ -112,6 +114,12 @@ def turn_words(states: Sequence[int]) -> list[str]:
 async def _history(rows: Rows, conversation_id: str, *, after_seq: int, most: int) -> Sequence[Message]:
     statement = rows.select(Message).where(col(Message.conversation_id) == conversation_id)
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(most))
+
+
+def _page(found: Sequence[Message]) -> Sequence[Message]:
+    """As many of the first as one answer carries."""
+    heavy = (weights.said(each.text, each.attachments) for each in found)
+    return found[: weights.fitting(heavy, weights.MOST_LISTED_BYTES)]
 
 
 async def _outcomes(rows: Rows, message_ids: Sequence[str]) -> dict[str, Outcome]:

@@ -34,7 +34,9 @@ class HandOffs:
             if place:
                 statement = statement.where(after(order, place))
             found = await rows.all(statement)
-        page, following = paging.cut(found, most, key=lambda row: (row.due_at, row.id), query=query)
+        page, following = paging.cut(
+            found, most, key=lambda row: (row.due_at, row.id), query=query, weigh=lambda row: len(row.summary.encode())
+        )
         return pb.ListQueueResponse(entries=map(mapping.queue_entry, page), next_page_token=following)
 
 

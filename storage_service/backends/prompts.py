@@ -9,7 +9,7 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Prompt, PromptVersion
-from storage_service.domain import defaults, paging
+from storage_service.domain import defaults, paging, weights
 
 
 class Prompts:
@@ -53,6 +53,7 @@ class Prompts:
             named = rows.select(Prompt).where(col(Prompt.name) == request.prompt_name)
             prompt = await rows.only(named, kind="prompt")
             found = await rows.all(_newest_first(rows, prompt).limit(paging.MAX_SIZE))
+        found = found[: weights.fitting((weights.said(each.text, None) for each in found), weights.MOST_LEASED_BYTES)]
         shown = [mapping.prompt_version(row, live_version_id=prompt.live_version_id) for row in found]
         return pb.ListPromptVersionsResponse(versions=shown)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from kit.errors import InvalidField
+from storage_service.domain.weights import MOST_LISTED_BYTES, ROW_BYTES, fitting
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 500
@@ -46,10 +47,20 @@ def place(page_token: str, kinds: Sequence[type], *, query: Query) -> Key | None
     raise InvalidField([("page_token", "is not a token of this list")])
 
 
-def cut(rows: Sequence[Row], most: int, *, key: Callable[[Row], Key], query: Query) -> tuple[list[Row], str]:
-    """The page, and the token of the next one, given one row more than the page holds if there is one."""
+def cut(
+    rows: Sequence[Row],
+    most: int,
+    *,
+    key: Callable[[Row], Key],
+    query: Query,
+    weigh: Callable[[Row], int] | None = None,
+) -> tuple[list[Row], str]:
+    """The page, and the token of the next one, given one row more than the page holds if there is one. Rows that may be
+    long have a weight, and the page ends where the next one would be too much."""
     page = list(rows[:most])
-    return page, token(key(page[-1]), query) if len(rows) > most else ""
+    if weigh is not None:
+        page = page[: fitting((ROW_BYTES + weigh(row) for row in page), MOST_LISTED_BYTES)]
+    return page, token(key(page[-1]), query) if len(rows) > len(page) else ""
 
 
 def _mark(query: Query) -> str:

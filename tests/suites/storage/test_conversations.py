@@ -15,6 +15,7 @@ from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as directory_service
 from storage_service.backends.tables import Delivery, Turn
+from storage_service.domain.weights import MOST_LISTED_BYTES
 from tests.postgres import Server as Postgres
 from tests.suites.storage.said import Chat, a_chat
 from tests.suites.storage.world import DATABASES, World, open_world
@@ -114,6 +115,35 @@ async def test_a_watcher_gets_history_and_then_every_new_message_once(world: Wor
     await asyncio.wait_for(reader, 5)
     stream.cancel()
     assert seen == list(range(2, 14))
+
+
+async def test_a_long_conversation_is_read_and_watched_in_pieces_that_every_client_takes(world: World) -> None:
+    one = await a_chat(world, "acme")
+    said = [await one.hears("😀" * 65_000) for _ in range(18)]
+    said += [await one.hears(f"short {number}") for number in range(8)]
+    seqs = [each.seq for each in said]
+    ask = pb.ListMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id, page_size=500)
+    read: list[int] = []
+    sizes: list[int] = []
+    more = True
+    while more:
+        page = await world.mesh.call("ListMessages", ask)
+        read += [each.seq for each in page.messages]
+        sizes.append(page.ByteSize())
+        ask.after_seq, more = read[-1], page.more
+    assert read == seqs
+    watch = pb.WatchMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id)
+    stream = world.mesh.stream("WatchMessages", watch)
+    seen: list[int] = []
+    async with asyncio.timeout(10):
+        async for frame in stream:
+            seen += [each.seq for each in frame.messages]
+            sizes.append(frame.ByteSize())
+            if seen[-1] == seqs[-1]:
+                break
+    stream.cancel()
+    assert seen == seqs
+    assert max(sizes) <= MOST_LISTED_BYTES
 
 
 async def test_a_watcher_hears_of_what_another_process_wrote(

@@ -91,3 +91,15 @@ async def test_only_who_may_write_the_directory_says_which_is_live(world: World)
     assert isinstance(await reader.refusal("SetLivePromptVersion", live(1)), ScopeMissing)
     writer = await world.key_client(TENANT, "directory.write")
     assert (await writer.call("SetLivePromptVersion", live(1))).version.live
+
+
+async def test_long_versions_are_listed_as_far_as_an_answer_carries_the_newest_first(world: World) -> None:
+    for number in range(18):
+        ask = requests.CreatePromptVersionRequest(
+            tenant_id=TENANT, request_id=f"{number}", prompt_name="p", text="😀" * 65536
+        )
+        await world.mesh.call("CreatePromptVersion", ask)
+    numbers = [number for number, _ in await listed(world)]
+    assert numbers[0] == 19, "behind the one that stands there from the beginning"
+    assert numbers == [*range(19, 19 - len(numbers), -1)]
+    assert 10 < len(numbers) < 18

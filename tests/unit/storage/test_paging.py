@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kit.errors import InvalidField
 from storage_service.domain import paging
+from storage_service.domain.weights import MOST_LISTED_BYTES
 
 QUERY = ("acme", "conversations", 0, "")
 KINDS = (datetime, str)
@@ -49,6 +50,19 @@ def test_the_last_page_has_no_token() -> None:
     page, token = paging.cut(rows, 2, key=lambda row: (row,), query=QUERY)
     assert (page, paging.place(token, [str], query=QUERY)) == (["a", "b"], ("b",))
     assert paging.cut(rows, 3, key=lambda row: (row,), query=QUERY) == (rows, "")
+
+
+def test_a_page_of_long_rows_ends_early_and_its_token_says_where() -> None:
+    rows = ["a", "b", "c", "d"]
+    weights = {"a": 10, "b": MOST_LISTED_BYTES // 2, "c": MOST_LISTED_BYTES // 2, "d": 2 * MOST_LISTED_BYTES}
+    pages = []
+    while rows:
+        page, token = paging.cut(rows, 3, key=lambda row: (row,), query=QUERY, weigh=weights.__getitem__)
+        pages.append(page)
+        rows = rows[len(page) :]
+        assert paging.place(token, [str], query=QUERY) == ((page[-1],) if rows else None)
+    assert pages == [["a", "b"], ["c"], ["d"]]
+    assert paging.cut([], 3, key=lambda row: (row,), query=QUERY, weigh=weights.__getitem__) == ([], "")
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 50), (7, 7), (500, 500), (100_000, 500)])
