@@ -3,7 +3,7 @@
 Of each message a keyed hash remains, so that a webhook that is delivered late does not bring it back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlmodel import col
@@ -64,9 +64,9 @@ class Erasure:
                 raise StorageUnavailable("the contact has got another name", retry_after=RETRY_AFTER)
             await _sum_up_no_more(rows, [*(each.id for each in place.conversations), *place.beside])
             await hand_offs.quote_no_more(rows, place.beside)
-            messages = await self._messages_elsewhere(rows, place.elsewhere)
+            messages = await self._messages_elsewhere(rows, place)
             for conversation in place.conversations:
-                messages += await self._conversation(rows, conversation.id, ended=ended)
+                messages += await self._conversation(rows, conversation.id, ended=ended, others=place.other_ids)
                 moved.append(conversation.id)
             await payloads.drop_rest(rows, names, behind=behind)
             await self._contact(rows, contact)
@@ -94,13 +94,15 @@ class Erasure:
         contact.name, contact.model, contact.erased_at = "", "", rows.now
         await rows.flush()
 
-    async def _conversation(self, rows: Rows, conversation_id: str, *, ended: list[str]) -> int:
+    async def _conversation(
+        self, rows: Rows, conversation_id: str, *, ended: list[str], others: Collection[str]
+    ) -> int:
         """Ends its work, buries its messages, and takes away the chat that it was held in. Nobody answers it again."""
         lane = await rows.named(Conversation, conversation_id, lock=True)
         lane.owner, lane.owner_epoch = "none", lane.owner_epoch + 1
         ended += await lanes.drop_waiting_turn(rows, lane, reason=REASON)
         await lanes.drop_deliveries(rows, lane, reason=REASON)
-        await self._bury(rows, lane)
+        await self._bury(rows, lane, others=others)
         lanes.end_chat(lane)
         theirs = rows.update(Message).where(col(Message.conversation_id) == lane.id)
         emptied = await rows.change(theirs.values(**NOBODY, chat_id=lane.chat_id))
@@ -112,38 +114,41 @@ class Erasure:
         await rows.change(rows.delete(RawPayload).where(col(RawPayload.conversation_id) == lane.id))
         return emptied
 
-    async def _bury(self, rows: Rows, lane: Conversation) -> None:
+    async def _bury(self, rows: Rows, lane: Conversation, *, others: Collection[str]) -> None:
         """Page by page: hashes of what came in, the bodies it came in, the providers' names of what went out."""
         after_seq = 0
         while page := await footprint.page_of(rows, lane.id, after_seq=after_seq):
-            await self._tombstone(rows, page)
+            await self._tombstone(rows, page, others=others)
             await _forget_payloads(rows, page)
             await _forget_provider_ids(rows, [message.delivery_id for message in page if message.delivery_id])
             after_seq = page[-1].seq
 
-    async def _messages_elsewhere(self, rows: Rows, message_ids: Sequence[str]) -> int:
+    async def _messages_elsewhere(self, rows: Rows, place: footprint.Footprint) -> int:
         emptied = 0
-        for ids in _chunks(message_ids):
+        for ids in _chunks(place.elsewhere):
             page = await rows.all(rows.select(Message).where(col(Message.id).in_(ids)))
-            await self._tombstone(rows, page)
+            await self._tombstone(rows, page, others=place.other_ids)
             await _forget_payloads(rows, page)
             await media.forget_messages(rows, ids)
             emptied += await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOBODY))
         return emptied
 
-    async def _tombstone(self, rows: Rows, messages: Sequence[Message]) -> None:
-        stones = [
-            Tombstone(tenant_id=rows.tenant_id, digest=self._digest(message), created_at=rows.now)
+    async def _tombstone(self, rows: Rows, messages: Sequence[Message], *, others: Collection[str]) -> None:
+        """What was said under another id than the chat's comes again with that one, and then nobody knows any more that
+        both were one person's."""
+        stones = {
+            self._digest(message, chat_id)
             for message in messages
             if message.provider_message_id is not None
-        ]
-        await rows.add(*stones)
+            for chat_id in {message.chat_id, *({message.sender_id} & set(others))}
+        }
+        await rows.add(*(Tombstone(tenant_id=rows.tenant_id, digest=each, created_at=rows.now) for each in stones))
 
-    def _digest(self, message: Message) -> bytes:
+    def _digest(self, message: Message, chat_id: str) -> bytes:
         return self._tombstones.to_write(
             message.tenant_id,
             message.account_id,
-            chat_id=message.chat_id,
+            chat_id=chat_id,
             provider_message_id=message.provider_message_id or "",
         )
 

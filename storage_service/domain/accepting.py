@@ -1,7 +1,7 @@
 """What does an accepted webhook change? Each message gets its place, once, and a turn that answers it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,13 +12,13 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
-from storage_service.domain import echoes, handing, hearing, media, receipts, second_tries
+from storage_service.domain import echoes, handing, hearing, media, receipts, seating, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
-from storage_service.domain.seats import Chat, Known, Person, Seat, Sitter, insisting, people, sitters
+from storage_service.domain.seats import Known, Seat, Sitter, insisting, place
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
@@ -36,14 +36,10 @@ MOST_SEATINGS = 3
 RETRY_AFTER = timedelta(seconds=1)
 
 
-class AcceptRows(handing.HistoryRows, echoes.EchoRows, Protocol):
+class AcceptRows(handing.HistoryRows, echoes.EchoRows, seating.SeatRows, Protocol):
     """What accepting needs of a transaction."""
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
-    async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]: ...
-    async def seat(
-        self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
-    ) -> Mapping[Chat, str]: ...
     async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
     async def let_go(self) -> None: ...
 
@@ -69,7 +65,7 @@ class Acceptance:
         said = [*ours.values(), *(receipt for each in submissions for receipt in self._receipts(each, rows.now))]
         targets = await rows.targets(said) if said else []
         seats, lanes, settings = await self._locked(rows, submissions, targets=targets, handing=bool(workers))
-        known = {**await self._known(rows, submissions), **dict.fromkeys(ours)}
+        known = {**await self._known(rows, submissions, seats=seats), **dict.fromkeys(ours)}
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
@@ -104,27 +100,18 @@ class Acceptance:
     async def _held(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target], handing: bool
     ) -> tuple[Mapping[Sitter, Seat], Lanes, Settings]:
-        seats = await self._seated(rows, submissions)
+        seats = await seating.seated(rows, submissions, new_id=self.new_id)
         chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
         keys = sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets})
         lanes, settings = await rows.lanes_and_settings(keys) if handing else (await rows.lanes(keys), {})
         return seats, lanes, settings
 
-    async def _seated(self, rows: AcceptRows, submissions: Sequence[Submission]) -> Mapping[Sitter, Seat]:
-        asked = sorted({sitter for each in submissions for sitter in sitters(each)})
-        seats = await rows.seats(asked)
-        missing = {s: seat for s, seat in seats.items() if s[2] and not (seat.conversation_id and seat.contact_id)}
-        opened = {sitter[:3] for each in submissions for sitter in insisting(each)}
-        missing = {s: seat for s, seat in missing.items() if seat.conversation_id or s[:3] in opened}
-        missing = {s: seat for s, seat in missing.items() if seat.account_state != "disabled"}
-        if missing:
-            made = await rows.seat(missing, people(submissions), new_id=self.new_id)
-            ours = {s: replace(seat, conversation_id=made[s[:3]]) for s, seat in missing.items() if s[:3] in made}
-            seats = {**seats, **ours}  # What others made at the same moment, the next look finds.
-        return seats
-
-    async def _known(self, rows: AcceptRows, submissions: Sequence[Submission]) -> dict[External, Known | None]:
-        external = [key for each in submissions for key in map(_external(each), each.messages)]
+    async def _known(
+        self, rows: AcceptRows, submissions: Sequence[Submission], *, seats: Mapping[Sitter, Seat]
+    ) -> dict[External, Known | None]:
+        external = [
+            key for each in submissions for message in each.messages for key in _external(each, message, seats=seats)
+        ]
         if not (external and self.mutations.dedupe):
             return {}
         digests = {(key[0], digest): key for key in external for digest in self._digests(key)}
@@ -158,10 +145,11 @@ class _Arrival:
         return SubmissionResult(messages=accepted)
 
     def _message(self, submission: Submission, message: ChannelMessage) -> AcceptedMessage:
-        external = _external(submission)(message)
-        if external in self.known:
-            return _duplicate(self.known[external], message)
-        sitter = (*external[:3], message.sender_id)
+        external = _external(submission, message, seats=self.seats)
+        for each in external:
+            if each in self.known:
+                return _duplicate(self.known[each], message)
+        sitter = (*external[0][:3], message.sender_id)
         seat = self.seats[sitter]
         if message.only_if_known and not (seat.conversation_id and _is_theirs(sitter, self.seats, lanes=self.lanes)):
             return AcceptedMessage(passed_over=True)
@@ -180,7 +168,7 @@ class _Arrival:
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
         if self.how.mutations.dedupe:
-            self.known[external] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
+            self.known[external[-1]] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
         return _accepted(row.id, lane.id, seq=row.seq, turn_id=row.turn_id, at=self.now)
 
     def _row(self, lane: Lane, message: ChannelMessage) -> Message:
@@ -256,18 +244,22 @@ class _Arrival:
 
 def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[Key, Lane]) -> bool:
     """An erasure takes a conversation's chat away, perhaps between the look for a seat and the lock of its lane."""
-    seat, chat_id = seats.get(sitter), sitter[2]
-    if (
-        seat is None or not chat_id or seat.account_state == "disabled"
-    ):  # no account that takes anything: said elsewhere
+    seat = seats.get(sitter)
+    # Of an account that takes nothing it is said elsewhere.
+    if seat is None or not sitter[2] or seat.account_state == "disabled":
         return True
     lane = lanes.get((sitter[0], seat.conversation_id or ""))
-    return lane is not None and lane.chat_id == chat_id
+    return lane is not None and lane.chat_id == place(sitter, seat)[2]
 
 
-def _external(submission: Submission) -> Callable[[ChannelMessage], External]:
-    account = (submission.tenant_id, submission.account_id)
-    return lambda message: (*account, message.chat_id, message.provider_message_id)
+def _external(submission: Submission, message: ChannelMessage, *, seats: Mapping[Sitter, Seat]) -> tuple[External, ...]:
+    """What it is known by: in the chat that it names, and in the one that it goes to, where that bears another id."""
+    sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
+    named = (*sitter[:3], message.provider_message_id)
+    seat = seats.get(sitter)
+    if seat is None or not seat.chat_id or place(sitter, seat) == sitter:
+        return (named,)
+    return named, (*sitter[:2], seat.chat_id, message.provider_message_id)
 
 
 def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:

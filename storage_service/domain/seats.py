@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import Submission
 
 Chat = tuple[str, str, str]  # tenant_id, account_id, chat_id
@@ -16,11 +17,13 @@ class Person:
 
     name: str
     phone: str
+    other_id: str  # by which the account knows them as well; "" when by none
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """The place of one sender in one chat: account settings, and rows that exist already."""
+    """The place of one sender in one chat: account settings, and rows that exist already. chat_id is where the sender
+    speaks one to one, when that chat bears another of their ids."""
 
     channel: str
     account_state: str
@@ -31,6 +34,7 @@ class Seat:
     conversation_id: str | None
     contact_id: str | None
     manners: str | None = None
+    chat_id: str = ""
 
     @property
     def quiet(self) -> timedelta:
@@ -49,10 +53,16 @@ class Known:
     created_at: datetime
 
 
+def other_id(message: ChannelMessage) -> str:
+    """The second id of who wrote; "" when there is none."""
+    return message.sender_also_known_as if message.sender_also_known_as != message.sender_id else ""
+
+
 def sitters(submission: Submission) -> list[Sitter]:
-    """Who writes where; and the account itself, in no chat."""
+    """Who writes where; the account itself, in no chat; and those who have another id, by that one, in no chat too."""
     account = (submission.tenant_id, submission.account_id)
-    return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages)]
+    others = [(*account, "", other) for message in submission.messages if (other := other_id(message))]
+    return [(*account, "", ""), *((*account, m.chat_id, m.sender_id) for m in submission.messages), *others]
 
 
 def insisting(submission: Submission) -> list[Sitter]:
@@ -61,12 +71,19 @@ def insisting(submission: Submission) -> list[Sitter]:
     return [(*account, m.chat_id, m.sender_id) for m in submission.messages if not m.only_if_known]
 
 
+def place(sitter: Sitter, seat: Seat) -> Sitter:
+    """Who sits where in truth: one to one, in the chat that bears another of their ids, under that id."""
+    if seat.chat_id and sitter[2] == sitter[3]:
+        return (*sitter[:2], seat.chat_id, seat.chat_id)
+    return sitter
+
+
 def people(submissions: Sequence[Submission]) -> dict[Sitter, Person]:
     """Everybody who writes, as the last of their messages shows them."""
-    return {
-        (each.tenant_id, each.account_id, message.chat_id, message.sender_id): Person(
-            message.sender_name, message.sender_phone
-        )
-        for each in submissions
-        for message in each.messages
-    }
+    shown: dict[Sitter, Person] = {}
+    for each in submissions:
+        for message in each.messages:
+            sitter = (each.tenant_id, each.account_id, message.chat_id, message.sender_id)
+            other = other_id(message) or (shown[sitter].other_id if sitter in shown else "")
+            shown[sitter] = Person(message.sender_name, message.sender_phone, other)
+    return shown

@@ -7,14 +7,16 @@ others that make the same chat, and whoever waits there must not hold a lock.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
+from storage_service.backends.postgres import seating
 from storage_service.backends.postgres.media import PostgresMedia
+from storage_service.backends.postgres.other_ids import PostgresIds
 from storage_service.backends.postgres.summaries import PostgresSummaries
 from storage_service.backends.postgres.writes import Writes, columns
 from storage_service.backends.statements import Statements
@@ -62,10 +64,12 @@ class PostgresRows:
     async def commit(self) -> None:
         if self._begun:
             await self._connection.execute("COMMIT")
+            self._begun = False
 
     async def rollback(self) -> None:
         if self._begun:
             await self._connection.execute("ROLLBACK")
+            self._begun = False
 
     @property
     def summaries(self) -> PostgresSummaries:
@@ -75,9 +79,12 @@ class PostgresRows:
     def media(self) -> PostgresMedia:
         return PostgresMedia(self.begin, self._fetch, now=self.now)
 
+    @property
+    def ids(self) -> PostgresIds:
+        return PostgresIds(self, self._fetch)
+
     async def let_go(self) -> None:
         await self.rollback()
-        self._begun = False
 
     async def seats(self, sitters: Sequence[Sitter]) -> Mapping[Sitter, Seat]:
         found = await self._fetch("seats", *columns(sitters)) if sitters else []
@@ -87,21 +94,7 @@ class PostgresRows:
         self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
     ) -> Mapping[Chat, str]:
         """The conversations that were made."""
-        unknown = {(s[0], s[1], s[3]): (seat, people[s]) for s, seat in missing.items() if seat.contact_id is None}
-        if unknown:
-            seen = sorted(unknown.items(), key=itemgetter(0))
-            shown = [(*key, seat.channel, who.phone, who.name, new_id(), self.now) for key, (seat, who) in seen]
-            await self._fetch("add_contacts", *columns(shown))
-        chats_missing = {
-            s[:3]: (s, seat) for s, seat in sorted(missing.items(), reverse=True) if not seat.conversation_id
-        }
-        if chats_missing:
-            rows = [
-                (*sitter, new_id(), seat.channel, seat.agent_id, seat.prompt_version_id, self.now)
-                for _, (sitter, seat) in sorted(chats_missing.items())
-            ]
-            return {tuple(row[:3]): row[3] for row in await self._fetch("add_conversations", *columns(rows))}
-        return {}
+        return await seating.seat(self._fetch, missing, people=people, new_id=new_id, now=self.now)
 
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         await self.begin()

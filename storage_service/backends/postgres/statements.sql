@@ -2,32 +2,39 @@
 -- Locks: conversations first, in the order of their ids. What hangs on a locked row is locked with it, or read by a
 -- later statement, because the statement that locks still sees what it does not lock as it was before it waited.
 
--- seats: account settings, and the rows of the chats and of the senders when they exist
+-- seats: account settings, and the rows of the chats and of the senders when they exist; one to one, of the chat that
+-- bears another id of theirs
 SELECT k.tenant_id, k.account_id, k.chat_id, k.sender_id,
        a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
-       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners, coalesce(i.chat_id, '')
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant_id, account_id, chat_id, sender_id)
 JOIN channel_accounts a ON a.tenant_id = k.tenant_id AND a.id = k.account_id
 JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
 LEFT JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
-LEFT JOIN conversations c ON c.tenant_id = k.tenant_id AND c.account_id = k.account_id AND c.chat_id = k.chat_id
-LEFT JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id;
+LEFT JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id
+LEFT JOIN conversations c ON c.tenant_id = k.tenant_id AND c.account_id = k.account_id
+  AND c.chat_id = CASE WHEN i.chat_id <> '' AND k.chat_id = k.sender_id THEN i.chat_id ELSE k.chat_id END;
 
--- add_contacts: people seen for the first time, each with how the account knows them; whoever came first stays. It
--- waits for no disk: nobody is promised a contact, and the commit of what they said takes everything before it along.
+-- add_contacts: people seen for the first time, each with the ids by which the account knows them; whoever came first
+-- stays, so it says which ids are new. It waits for no disk: nobody is promised a contact, and the commit of what they
+-- said takes everything before it along.
 WITH new AS (
-  INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, created_at)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $7::text[], $8::timestamptz[])
-  ON CONFLICT DO NOTHING RETURNING tenant_id, contact_id, created_at),
-soon AS (SELECT set_config('synchronous_commit', 'off', true))
-INSERT INTO contacts (tenant_id, id, name, created_at)
-SELECT new.tenant_id, new.contact_id, named.name, new.created_at
-FROM soon CROSS JOIN new JOIN unnest($6::text[], $7::text[]) AS named (name, contact_id)
-  ON named.contact_id = new.contact_id;
+  INSERT INTO identities (tenant_id, account_id, sender_id, chat_id, channel, phone, contact_id, created_at)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $8::text[],
+                       $9::timestamptz[])
+  ON CONFLICT DO NOTHING RETURNING tenant_id, account_id, sender_id, contact_id, created_at),
+soon AS (SELECT set_config('synchronous_commit', 'off', true)),
+people AS (
+  INSERT INTO contacts (tenant_id, id, name, created_at)
+  SELECT DISTINCT new.tenant_id, new.contact_id, named.name, new.created_at
+  FROM soon CROSS JOIN new JOIN unnest($7::text[], $8::text[]) AS named (name, contact_id)
+    ON named.contact_id = new.contact_id)
+SELECT tenant_id, account_id, sender_id FROM new;
 
 -- add_conversations: chats seen for the first time, pinned to the prompt version that is live now. The contact's lock
--- is the erasure's: a person who is being erased gets no new chat, and one who gets it is erased with it. No disk is
--- waited for here either.
+-- is the erasure's: a person who is being erased gets no new chat, and one who gets it is erased with it. The lock of
+-- the id is theirs who find that it is another person's as well: then its chat is the other one. No disk is waited for
+-- here either.
 WITH soon AS (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO conversations
   (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id, prompt_version_id, created_at, updated_at)
@@ -36,10 +43,39 @@ FROM soon CROSS JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::
                             $8::text[], $9::timestamptz[])
   AS k (tenant_id, account_id, chat_id, sender_id, id, channel, agent_id, prompt_version_id, at)
 JOIN identities i ON i.tenant_id = k.tenant_id AND i.account_id = k.account_id AND i.sender_id = k.sender_id
+                 AND (i.chat_id IN ('', k.chat_id) OR k.chat_id <> k.sender_id)
 JOIN contacts p ON p.tenant_id = i.tenant_id AND p.id = i.contact_id AND p.erased_at IS NULL
 ORDER BY k.tenant_id, k.account_id, k.chat_id
-FOR SHARE OF p
+FOR SHARE OF p, i
 ON CONFLICT DO NOTHING RETURNING tenant_id, account_id, chat_id, id;
+
+-- hold_ids: locks the contacts to whom two ids belong that are one person's, and the ids
+SELECT i.sender_id, i.contact_id, i.chat_id FROM contacts p
+JOIN identities i ON i.tenant_id = p.tenant_id AND i.contact_id = p.id
+WHERE i.tenant_id = $1 AND i.account_id = $2 AND i.sender_id IN ($3, $4) AND p.erased_at IS NULL
+ORDER BY p.id, i.sender_id FOR UPDATE OF p, i;
+
+-- begun: the chats that bear one of these ids
+SELECT c.chat_id, c.owner, c.updated_at FROM conversations c
+WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.chat_id IN ($3, $4);
+
+-- add_id: one more id of a contact; whoever came first stays
+INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
+
+-- move_ids: what is known of a contact is another's
+UPDATE identities SET contact_id = $3 WHERE tenant_id = $1 AND contact_id = $2;
+
+-- move_chats: and so are the chats
+UPDATE conversations SET contact_id = $3 WHERE tenant_id = $1 AND id IN (
+  SELECT c.id FROM conversations c WHERE c.tenant_id = $1 AND c.contact_id = $2 ORDER BY c.id FOR UPDATE);
+
+-- leave_contact: which is nobody any more
+DELETE FROM contacts WHERE tenant_id = $1 AND id = $2;
+
+-- lead_ids: where both ids, and those that led to one of them, lead now
+UPDATE identities SET chat_id = CASE WHEN sender_id = $6 THEN '' ELSE $6 END
+WHERE tenant_id = $1 AND account_id = $2 AND contact_id = $5 AND (sender_id IN ($3, $4) OR chat_id IN ($3, $4));
 
 -- lanes: locks conversations
 SELECT {Lane c} FROM conversations c

@@ -11,6 +11,7 @@ from typing import Any
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.backends import chats
 from storage_service.backends.sqlite.media import SqliteMedia
+from storage_service.backends.sqlite.other_ids import SqliteIds
 from storage_service.backends.sqlite.reading import maybe, reader, remembered
 from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
@@ -63,6 +64,10 @@ class SqliteRows:
     def media(self) -> SqliteMedia:
         return SqliteMedia(self._run, now=self.now)
 
+    @property
+    def ids(self) -> SqliteIds:
+        return SqliteIds(self._run, now=self.now)
+
     async def let_go(self) -> None:
         """Nothing to let go: the file's one writer sees no change of others between two statements."""
 
@@ -73,25 +78,34 @@ class SqliteRows:
     async def seat(
         self, missing: Mapping[Sitter, Seat], people: Mapping[Sitter, Person], *, new_id: Callable[[], str]
     ) -> Mapping[Chat, str]:
-        """The conversations that were made."""
-        made: dict[Sitter, str] = {}
-        chats_made: dict[Chat, str] = {}
+        """The conversations that were made. Those with two ids come first; of whom one id is theirs already gets none,
+        and the next look finds whose they are."""
         now = to_micros(self.now)
-        for (tenant_id, account_id, chat_id, sender_id), seat in missing.items():
-            person = (tenant_id, account_id, "", sender_id)
-            contact_id = seat.contact_id or made.get(person)
+        contacts: dict[tuple[str, ...], str] = {}
+        others: set[tuple[str, ...]] = set()
+        made: dict[Chat, str] = {}
+        for sitter in sorted(missing, key=lambda each: each not in people or not people[each].other_id):
+            seat, account, chat, sender_id = missing[sitter], sitter[:2], sitter[:3], sitter[3]
+            person = (*account, sender_id)
+            contact_id = seat.contact_id or contacts.get(person)
             if contact_id is None:
-                contact_id = made[person] = new_id()
-                shown = people[tenant_id, account_id, chat_id, sender_id]
-                self._run("add_contact", (tenant_id, contact_id, shown.name, now))
-                identity = (tenant_id, account_id, sender_id, seat.channel, shown.phone, contact_id, now)
-                self._run("add_identity", identity)
-            chat = (tenant_id, account_id, chat_id)
-            if seat.conversation_id is None and chat not in chats_made:
-                chats_made[chat] = new_id()
-                row = (tenant_id, chats_made[chat], account_id, seat.channel, chat_id, contact_id, seat.agent_id)
+                who = people[sitter]
+                other = (*account, who.other_id)
+                if other in contacts:
+                    continue
+                contact_id = contacts[person] = new_id()
+                self._run("add_contact", (sitter[0], contact_id, who.name, now))
+                self._run("add_identity", (*person, seat.channel, who.phone, contact_id, "", now))
+                if who.other_id:
+                    contacts[other] = contact_id
+                    others.add(other)
+                    self._run("add_identity", (*other, seat.channel, "", contact_id, sender_id, now))
+            renamed = person in others and sitter[2] == sender_id
+            if seat.conversation_id is None and chat not in made and not renamed:
+                made[chat] = new_id()
+                row = (sitter[0], made[chat], sitter[1], seat.channel, sitter[2], contact_id, seat.agent_id)
                 self._run("add_conversation", (*row, seat.prompt_version_id, now, now))
-        return chats_made
+        return made
 
     async def lanes(self, keys: Sequence[Key]) -> Mapping[Key, Lane]:
         return {key: _lane(row) for key, row in self._each("lane", keys)}

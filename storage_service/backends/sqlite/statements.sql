@@ -1,21 +1,44 @@
 -- Hot statements on SQLite. Each touches one item; the whole group shares one transaction and one fsync.
 
--- seat: account settings, and the rows of the chat and of the sender when they exist
+-- seat: account settings, and the rows of the chat and of the sender when they exist; one to one, of the chat that bears
+-- another id of theirs
 SELECT a.channel, a.state, a.agent_id, coalesce(a.quiet_window_ms, g.quiet_window_ms, a.default_quiet_ms),
-       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners
+       g.turn_deadline_seconds, p.live_version_id, c.id, i.contact_id, g.manners, coalesce(i.chat_id, '')
 FROM channel_accounts a
 JOIN agents g ON g.tenant_id = a.tenant_id AND g.id = a.agent_id
 LEFT JOIN prompts p ON p.tenant_id = g.tenant_id AND p.id = g.prompt_id
-LEFT JOIN conversations c ON c.tenant_id = a.tenant_id AND c.account_id = a.id AND c.chat_id = ?3
 LEFT JOIN identities i ON i.tenant_id = a.tenant_id AND i.account_id = a.id AND i.sender_id = ?4
+LEFT JOIN conversations c ON c.tenant_id = a.tenant_id AND c.account_id = a.id
+                         AND c.chat_id = CASE WHEN i.chat_id <> '' AND ?3 = ?4 THEN i.chat_id ELSE ?3 END
 WHERE a.tenant_id = ?1 AND a.id = ?2;
 
 -- add_contact: a person, seen for the first time
 INSERT INTO contacts (tenant_id, id, name, created_at) VALUES (?, ?, ?, ?);
 
 -- add_identity: how an account knows them
-INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO identities (tenant_id, account_id, sender_id, channel, phone, contact_id, chat_id, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- ids: whose the two ids of one person are, and where their chat is
+SELECT i.sender_id, i.contact_id, i.chat_id FROM identities i
+WHERE i.tenant_id = ? AND i.account_id = ? AND i.sender_id IN (?, ?);
+
+-- begun: the chats that bear one of these ids
+SELECT c.chat_id, c.owner, c.updated_at FROM conversations c
+WHERE c.tenant_id = ? AND c.account_id = ? AND c.chat_id IN (?, ?);
+
+-- move_ids: what is known of a contact is another's
+UPDATE identities SET contact_id = ?3 WHERE tenant_id = ?1 AND contact_id = ?2;
+
+-- move_chats: and so are the chats
+UPDATE conversations SET contact_id = ?3 WHERE tenant_id = ?1 AND contact_id = ?2;
+
+-- leave_contact: which is nobody any more
+DELETE FROM contacts WHERE tenant_id = ? AND id = ?;
+
+-- lead_ids: where both ids, and those that led to one of them, lead now
+UPDATE identities SET chat_id = CASE WHEN sender_id = ?6 THEN '' ELSE ?6 END
+WHERE tenant_id = ?1 AND account_id = ?2 AND contact_id = ?5 AND (sender_id IN (?3, ?4) OR chat_id IN (?3, ?4));
 
 -- add_conversation: a chat, pinned to the prompt version that is live now
 INSERT INTO conversations

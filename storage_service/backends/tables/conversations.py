@@ -29,7 +29,8 @@ class Contact(SQLModel, table=True):
 
 
 class Identity(SQLModel, table=True):
-    """How one channel account knows a contact."""
+    """How one channel account knows a contact: perhaps by several ids. chat_id is the chat of what they say one to one,
+    where that bears another of these ids."""
 
     __tablename__ = "identities"
     __table_args__ = (
@@ -51,6 +52,7 @@ class Identity(SQLModel, table=True):
     channel: str = columns.key()
     contact_id: str = columns.key()
     phone: str = columns.text()
+    chat_id: str = columns.key(default="", sa_column_kwargs={"server_default": ""})
     created_at: datetime = columns.moment()
 
 
