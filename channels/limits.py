@@ -26,8 +26,8 @@ _IDS = frozenset(
         "account_id",
     }
 )
-# Half a link leads nowhere, and a message is worth more than the link to its picture.
-_REFERENCES = frozenset({"reply_to_provider_message_id", "provider_file_id", "url"})
+# Half a link leads nowhere, half an id to somebody else, and a message is worth more than the link to its picture.
+_REFERENCES = frozenset({"reply_to_provider_message_id", "provider_file_id", "sender_also_known_as", "url"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from channels.rates import Rate
 from channels.twilio_api import TwilioChannel, able
 from parley.chat.v1 import message_pb2 as chat
 
+PREFIX = "whatsapp:"
 # https://www.twilio.com/docs/voice/whatsapp-business-calling
 CALL_REQUEST = "VOICE_CALL_REQUEST"
 METADATA = {
@@ -37,7 +38,7 @@ def whatsapp() -> TwilioChannel:
     """The channel."""
     return TwilioChannel(
         name="whatsapp",
-        prefix="whatsapp:",
+        prefix=PREFIX,
         address_environment="TWILIO_WHATSAPP_NUMBER",
         markup="whatsapp",
         formatting=(
@@ -60,6 +61,8 @@ def whatsapp() -> TwilioChannel:
 
 def _extend(message: chat.ChannelMessage, form: Form) -> None:
     message.sender_name = form.first("ProfileName")
+    other_id = form.first("ExternalUserId").removeprefix(PREFIX)
+    message.sender_also_known_as = "" if other_id == message.sender_id else other_id
     message.reply_to_provider_message_id = form.first("OriginalRepliedMessageSid")
     if not message.text:  # a pressed button may come without a body
         message.text = form.first("ButtonText") or form.first("ListTitle")

@@ -106,6 +106,7 @@ def _message(said: Item, *, people: People) -> chat.ChannelMessage:
     sender = number or user_id or string(mapping(said.get("system")).get("previous_user_id")) or _alone(people)
     person = people.get(number) or people.get(user_id) or people.get(sender) or {}
     message = _begun(said, chat_id=identifier(said.get("group_id")) or sender, person_id=sender)
+    message.sender_also_known_as = _other_id(said, sender=sender, person=person)
     message.sender_name = string(mapping(person.get("profile")).get("name"))
     message.sender_phone = e164(number or identifier(person.get("wa_id")))
     note(message, user_id=user_id or person.get("user_id"), username=mapping(person.get("profile")).get("username"))
@@ -114,6 +115,15 @@ def _message(said: Item, *, people: People) -> chat.ChannelMessage:
     note(message, **{ours: referral.get(theirs) for ours, theirs in _REFERRAL.items()})
     fill(message, said)
     return message
+
+
+def _other_id(said: Item, *, sender: str, person: Item) -> str:
+    """The number beside the id, or the id beside the number. Of a change nothing: what is theirs now their own
+    messages say."""
+    if said.get("system") is not None:
+        return ""
+    user_id = string(said.get("from_user_id")) or string(person.get("user_id"))
+    return identifier(person.get("wa_id")) if sender == user_id else user_id
 
 
 def _alone(people: People) -> str:
@@ -126,6 +136,7 @@ def _echo(said: Item) -> chat.ChannelMessage | None:
     number, user_id = identifier(said.get("to")), string(said.get("to_user_id"))
     message = _begun(said, chat_id=number or user_id, person_id=number or user_id)
     message.sender_phone = e164(number)
+    message.sender_also_known_as = user_id if number else ""
     message.from_team = True
     note(message, user_id=user_id)
     fill(message, said)
