@@ -19,7 +19,7 @@ from tests.suites.played.house import House
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHANNELS = ("whatsapp", "whatsapp_cloud")
-NUMBER, USER_ID = b"14155551234", {"whatsapp": b"US.13491208655302741918", "whatsapp_cloud": b"US.13490000000000000002"}
+NUMBER, USER_ID = b"14155551234", {"whatsapp": b"US.13491208655302740002", "whatsapp_cloud": b"US.13490000000000000002"}
 HIDDEN = {"whatsapp": b"US.13491208655302741918", "whatsapp_cloud": b"US.13490000000000000001"}
 MESSAGE_ID = {
     "whatsapp": (b"SM00112233445566778899aabbccdd0077", b"SM00112233445566778899aabbccddeeff"),
