@@ -26,6 +26,11 @@ class Footprint:
     elsewhere: Sequence[str]
     beside: Mapping[str, datetime]
 
+    @property
+    def other_ids(self) -> frozenset[str]:
+        """Those that name no chat of theirs, because the chat bears another."""
+        return frozenset(each.sender_id for each in self.identities if each.chat_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -33,11 +38,6 @@ class Names:
 
     accounts: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-
-    @property
-    def other_ids(self) -> frozenset[str]:
-        """Those that name no chat of theirs, because the chat bears another."""
-        return frozenset(each.sender_id for each in self.identities if each.chat_id)
 
 
 async def find(rows: Rows, contact_id: str) -> Footprint:
