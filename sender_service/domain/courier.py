@@ -10,7 +10,7 @@ from channels.rendering import Part, limit_of, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, seconds
-from parley.chat.v1.message_pb2 import DELIVERY_STATE_UNKNOWN
+from parley.chat.v1.message_pb2 import DELIVERY_STATE_QUEUED, DELIVERY_STATE_UNKNOWN, DeliveryState
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets
@@ -74,7 +74,7 @@ class Trip:
     draft: str = ""  # the provider's id of the draft whose place the first part takes
     as_human: bool = False  # said within the window of humans
     template: str = ""  # goes out in the place of the text, as one part
-    in_doubt: bool = False  # as storage has it: a call before the last may have been taken
+    state: DeliveryState = DELIVERY_STATE_QUEUED  # as storage has it: UNKNOWN when a call before may have been taken
     usable_until: float = 0.0  # monotonic; no call may be under way later than this
 
 
@@ -214,7 +214,7 @@ class Courier:
         patience = self.lease_seconds * (USABLE if outcome.kind in NO_CALL else 2)
         result = await self.record(record, patience if within_seconds is None else within_seconds)
         trip.usable_until = asked_at + self.lease_seconds * USABLE
-        trip.in_doubt = result.state == DELIVERY_STATE_UNKNOWN
+        trip.state = result.state
         if result.HasField("wait"):
             metrics.sender_paced.labels(channel=trip.channel.name).inc()
             log.debug(
@@ -252,8 +252,9 @@ class Courier:
             reason=outcome.reason,
             provider_code=outcome.provider_code,
         )
-        state, event = _ENDS.get(pb.ATTEMPT_OUTCOME_UNKNOWN if trip.in_doubt else outcome.kind, ("", ""))
-        if not ended or not state:
+        in_doubt = trip.state == DELIVERY_STATE_UNKNOWN
+        state, event = _ENDS.get(pb.ATTEMPT_OUTCOME_UNKNOWN if in_doubt else outcome.kind, ("", ""))
+        if not ended or not state or trip.state == DELIVERY_STATE_QUEUED:
             return
         metrics.deliveries.labels(channel=channel, outcome=state).inc()
         if event:

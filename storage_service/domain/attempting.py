@@ -1,7 +1,7 @@
 """What is written of a call to a provider, before it is made and when it has ended?"""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain.rows import Attempt, Delivery, Key
@@ -9,6 +9,8 @@ from storage_service.domain.words import OUTCOME
 
 # The senders' words for why: an end after so many tries, and an attempt that may have been taken.
 GAVE_UP, UNHEARD = "gave_up", {"unanswered", "unknown"}
+# For an account that has its doubtful sends repeated: receipts come within seconds, and one spares the second call.
+RESEND_AFTER = timedelta(seconds=5)
 
 
 def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> Attempt:
@@ -43,6 +45,14 @@ def refused(delivery: Delivery, item: AttemptRecord, *, attempts: Mapping[Key, S
     stored = attempts.get(delivery.key, ())
     unheard = any(each.part == item.part and UNHEARD & {each.outcome, each.reason} for each in stored)
     return "unknown" if unheard and item.reason == GAVE_UP else "failed", item.reason or "rejected"
+
+
+def is_first_doubt(attempt: Attempt | None, *, stored: Sequence[Attempt]) -> bool:
+    """Whether no call of the same part had ended in doubt before: what is sent again for that is sent again once."""
+    if attempt is None:
+        return False
+    part, number = attempt.part, attempt.number
+    return not any(each.part == part and each.outcome == "unknown" and each.number < number for each in stored)
 
 
 def end(attempt: Attempt, item: AttemptRecord, *, outcome: str, now: datetime) -> None:

@@ -12,7 +12,7 @@ from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import attempting, called_off, receipts, reply_windows
 from storage_service.domain.called_off import CALLED_OFF, lost, went_no_further
 from storage_service.domain.changes import Changes
-from storage_service.domain.holding import hold
+from storage_service.domain.holding import hold, let_go
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.other_chats import SAID_ELSEWHERE, Other, say, why_not_again
 from storage_service.domain.pacing import PACED, Paces, count_call
@@ -161,8 +161,9 @@ class Deliveries:
         """Nobody knows whether the provider took it: a receipt may say, else the account's policy decides."""
         reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
         resend = self.policies.get((delivery.tenant_id, delivery.account_id)) == "resend"
-        if resend and reason != attempting.GAVE_UP and delivery.reason not in CALLED_OFF:
-            self._put_back(lane, delivery, due_at=self.now)
+        first = attempting.is_first_doubt(attempt, stored=self.attempts.get(delivery.key, ()))
+        if resend and first and reason != attempting.GAVE_UP and delivery.reason not in CALLED_OFF:
+            self._put_back(lane, delivery, due_at=self.now + attempting.RESEND_AFTER)
         else:
             self._leave(lane, delivery, state="unknown", reason=reason)
         self._touch(lane, delivery)
@@ -201,7 +202,7 @@ class Deliveries:
         if refusal := why_not_again(lane, delivery):
             raise StateConflict(refusal)
         delivery.part_attempts = 0
-        self._requeue(delivery, self.now)
+        let_go(delivery, self.now)
         lane.queue_delivery(self.now)
         self._touch(lane, delivery)
 
@@ -251,14 +252,9 @@ class Deliveries:
         if delivery.reason in CALLED_OFF:
             self._leave(lane, delivery, state="failed", reason=delivery.reason)
             return
-        self._requeue(delivery, due_at)
+        let_go(delivery, due_at)
         delivery.reason = reason
         lane.return_delivery(due_at)
-
-    def _requeue(self, delivery: Delivery, due_at: datetime) -> None:
-        delivery.state, delivery.due_at = "queued", due_at
-        delivery.expires_at, delivery.begun = None, False
-        delivery.reason = ""
 
     def _leave(self, lane: Lane, delivery: Delivery, *, state: str, reason: str = "") -> None:
         """The delivery has ended and its lane goes on."""
@@ -267,10 +263,8 @@ class Deliveries:
         lane.end_delivery(self.now)
 
     def _ask_a_human(self, lane: Lane, delivery: Delivery, *, why: HandOff) -> None:
-        entry = reply_windows.hand_over(lane, delivery, why=why, entry_id=self.new_id(), now=self.now)
-        if entry is not None:
-            self.changes.queue_entries.append(entry)
-            self.changes.touch(lane, self.now)
+        entry_id = self.new_id()
+        reply_windows.hand_over(lane, delivery, why=why, entry_id=entry_id, changes=self.changes, now=self.now)
 
     def _turns(self) -> Turns:
         return Turns(self.now, self.new_id, self.changes, self.mutations)

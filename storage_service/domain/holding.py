@@ -1,4 +1,4 @@
-"""Who has a delivery?"""
+"""Who has a delivery? A sender, or nobody: then it waits in its lane."""
 
 from datetime import datetime, timedelta
 
@@ -11,3 +11,10 @@ def hold(lane: Lane, delivery: Delivery, *, worker_id: str, now: datetime, lease
     delivery.lease_seconds = lease.total_seconds()
     delivery.epoch += 1
     lane.hold_delivery(delivery.id)
+
+
+def let_go(delivery: Delivery, due_at: datetime) -> None:
+    """It waits in its lane until then. Nothing of it is under way."""
+    delivery.state, delivery.due_at = "queued", due_at
+    delivery.expires_at, delivery.begun = None, False
+    delivery.reason = ""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
 from storage_service.domain import hand_offs
 from storage_service.domain.changes import Changes
-from storage_service.domain.hand_offs import QueueEntry
+from storage_service.domain.holding import let_go
 from storage_service.domain.rows import Attempt, Delivery, Lane
 
 WINDOW_CLOSED = "window_closed"
@@ -48,8 +48,8 @@ def decide_anew(lane: Lane, delivery: Delivery, *, parts_sent: int, changes: Cha
     if not may_be_said(lane, delivery):
         delivery.state, delivery.reason = "failed", WINDOW_CLOSED
         return True
-    delivery.state, delivery.reason, delivery.due_at = "queued", "", now
-    delivery.part_attempts, delivery.expires_at, delivery.begun = 0, None, False
+    delivery.part_attempts = 0
+    let_go(delivery, now)
     lane.queue_delivery(now)
     changes.touch(lane, now)
     return True
@@ -75,10 +75,11 @@ def is_open_again(lane: Lane, delivery: Delivery, *, why: HandOff) -> bool:
     return why.reason == HAND_OFF_REASON_WINDOW_CLOSED and was_heard_since(lane, delivery)
 
 
-def hand_over(lane: Lane, delivery: Delivery, *, why: HandOff, entry_id: str, now: datetime) -> QueueEntry | None:
+def hand_over(lane: Lane, delivery: Delivery, *, why: HandOff, entry_id: str, changes: Changes, now: datetime) -> None:
     """The conversation goes to the queue, if the agent answers it. A human who has it sees for themselves what was not
     sent."""
     if lane.owner != "agent":
-        return None
+        return
     lane.give_to("queue")
-    return hand_offs.entry(lane, delivery.turn_id, why=why, entry_id=entry_id, now=now)
+    changes.queue_entries.append(hand_offs.entry(lane, delivery.turn_id, why=why, entry_id=entry_id, now=now))
+    changes.touch(lane, now)

@@ -39,7 +39,4 @@ def tell(lane: Lane, delivery: Delivery, *, receipt: Receipt, changes: Changes, 
     """Gives the conversation to the queue, if the agent has it."""
     why = " ".join(filter(None, (delivery.reason, receipt.provider_code)))
     hand_off = HandOff(reason=HAND_OFF_REASON_NOT_DELIVERED, summary=f"A reply did not reach them ({why}).")
-    entry = reply_windows.hand_over(lane, delivery, why=hand_off, entry_id=receipt.id, now=now)
-    if entry is not None:
-        changes.queue_entries.append(entry)
-        changes.touch(lane, now)
+    reply_windows.hand_over(lane, delivery, why=hand_off, entry_id=receipt.id, changes=changes, now=now)

@@ -82,3 +82,15 @@ async def test_where_nobody_can_tell_a_lost_answer_is_parked_and_seen(small_stor
         await world.run(3600)
         assert await world.states() == {"unknown": 1}
         assert len(world.lines["telegram"].shown) == 1
+
+
+async def test_where_the_account_wants_it_said_again_it_is_said_again_once_however_long_answers_are_lost(
+    small_store: Store,
+) -> None:
+    async with virtual(small_store) as world:
+        await small_store.execute("UPDATE channel_accounts SET unknown_policy = 'resend'")
+        world.lines["telegram"].weather = lost
+        await world.ask("telegram", [1], "well")
+        await world.run(3 * 86_400)
+        assert await world.states() == {"unknown": 1}
+        assert len(world.lines["telegram"].shown) == 2

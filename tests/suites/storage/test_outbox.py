@@ -140,15 +140,6 @@ async def test_a_lease_without_an_attempt_is_simply_leased_again(store: Store) -
     assert late.error.reason == ERROR_REASON_LEASE_LOST, "then the provider must not be called"
 
 
-async def test_an_account_may_have_its_doubtful_sends_repeated(store: Store) -> None:
-    await store.execute("UPDATE channel_accounts SET unknown_policy = 'resend'")
-    await said(store, "one")
-    delivery = await leased(store)
-    await store.record(delivery, "BEGUN")
-    await store.record(delivery, "UNKNOWN", reason="timeout")
-    assert (await leased(store)).text == "one"
-
-
 @pytest.mark.parametrize("policy", ["park", "resend"])
 @pytest.mark.parametrize("end", [("REJECTED", "connect"), ("UNKNOWN", "500")])
 async def test_a_part_that_was_given_up_may_have_been_taken_by_a_call_that_nobody_answered(

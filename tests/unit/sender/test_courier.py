@@ -154,6 +154,15 @@ async def test_what_storage_calls_unknown_is_not_counted_as_failed() -> None:
     assert {state: each._value.get() - before[state] for state, each in counted.items()} == {"unknown": 1, "failed": 0}
 
 
+async def test_what_storage_queues_again_has_not_ended() -> None:
+    counted = metrics.deliveries.labels(channel="pigeon", outcome="unknown")
+    before = counted._value.get()
+    way = road(Unknown())
+    way.becomes = "DELIVERY_STATE_QUEUED"
+    await way.carry()
+    assert (way.happened[-1], counted._value.get() - before) == ("UNKNOWN 0/1", 0)
+
+
 async def test_attempts_of_an_earlier_part_do_not_count_for_the_next() -> None:
     way = road(ok(), Unavailable())
     await way.carry("one two three", attempts=4)
