@@ -15,7 +15,7 @@ from storage_service.backends import lanes, media
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who, in_states
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Conversation, Delivery, Message
+from storage_service.backends.tables import Attempt, Conversation, Delivery, Message
 from storage_service.backends.tables.work import HELD_DELIVERIES
 from storage_service.domain import paging, rows
 from storage_service.domain.changes import Changes
@@ -89,7 +89,8 @@ class Wishes:
                 lanes.refuse_erased(conversation)
                 await _has_its_text(found, delivery)
                 lane, row = _lane(conversation), _delivery(delivery)
-                Deliveries(found.now, changes, {}, {}, [], found.new_id).again(lane, row)
+                attempts = {row.key: await _attempts(found, delivery)}
+                Deliveries(found.now, changes, {}, attempts, [], found.new_id).again(lane, row)
                 found.differ(conversation, _values(lane))
                 found.differ(delivery, _values(row))
                 await self._repeats.keep(found, request, answer=b"")
@@ -124,6 +125,13 @@ async def _has_its_text(found: Rows, delivery: Delivery) -> None:
     message = await found.named(Message, delivery.message_id, lock=True)
     if not (message.text or message.attachments):
         raise StateConflict("the text of the delivery is not kept any more")
+
+
+async def _attempts(found: Rows, delivery: Delivery) -> list[rows.Attempt]:
+    """In the order they were made."""
+    made = found.select(Attempt).where(col(Attempt.delivery_id) == delivery.id).order_by(col(Attempt.number))
+    names = [field.name for field in fields(rows.Attempt)]
+    return [rows.Attempt(*(getattr(row, name) for name in names)) for row in await found.all(made)]
 
 
 def _lane(row: Conversation) -> rows.Lane:

@@ -17,6 +17,7 @@ from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.other_chats import SAID_ELSEWHERE, Other, say, why_not_again
 from storage_service.domain.pacing import PACED, Paces, count_call
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
+from storage_service.domain.standing import standing
 from storage_service.domain.turns import Done, Turns
 from storage_service.domain.words import OUTCOME
 
@@ -198,10 +199,12 @@ class Deliveries:
         self.doubt(lane, delivery, attempt=attempt, reason="lease_expired")
 
     def again(self, lane: Lane, delivery: Delivery) -> None:
-        """A person wants a failed or unknown delivery sent after all, as the next of its lane."""
-        if refusal := why_not_again(lane, delivery):
+        """A person wants a failed or unknown delivery sent after all, as the next of its lane: from the first part on
+        that was not taken, or did not arrive."""
+        next_part = standing(self.attempts.get(delivery.key, ())).next_part
+        if refusal := why_not_again(lane, delivery, next_part=next_part):
             raise StateConflict(refusal)
-        delivery.part_attempts = 0
+        delivery.parts_sent, delivery.part_attempts = next_part, 0
         let_go(delivery, self.now)
         lane.queue_delivery(self.now)
         self._touch(lane, delivery)
@@ -242,8 +245,8 @@ class Deliveries:
     def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
         if attempt is None or not self.early:
             return
-        attempts = self.attempts.get(delivery.key, [])
-        attempts = attempts if attempt in attempts else [*attempts, attempt]
+        fresh = [each for each in self.changes.new_attempts if each.delivery_id == delivery.id]
+        attempts = [*self.attempts.get(delivery.key, []), *fresh]
         known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, attempts, self.unsent, self.askers)
         receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 

@@ -77,10 +77,12 @@ def say(other: Other | None, delivery: Delivery, *, item: AttemptRecord, moves: 
     return True
 
 
-def why_not_again(lane: Lane, delivery: Delivery) -> str:
+def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int) -> str:
     """Why a delivery that has ended is not to be sent after all, as a person wants; "" when it may be."""
     if delivery.state not in {"failed", "unknown"}:
         return f"the delivery is {delivery.state}"
+    if 0 < delivery.parts <= next_part:
+        return "the provider has taken all of it"
     if lane.opted_out:
         return "the contact wants no messages"
     return "it was said in another chat of theirs" if delivery.reason == SAID_ELSEWHERE else ""

@@ -14,12 +14,11 @@ from storage_service.domain import called_off, reply_windows, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import OPTED_OUT
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
+from storage_service.domain.standing import TAKEN, standing
 from storage_service.domain.words import DELIVERY_WORD, RANK
 
 Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id
 
-LADDER = ("", "queued", "sending", "sent", "delivered", "read")
-TAKEN = {"sent", "delivered", "read"}
 OPEN = {"queued", "sending"}
 
 
@@ -158,45 +157,26 @@ def _refused(
 ) -> bool:
     if not reply_windows.refuse_late(lane, delivery, attempt=attempt, changes=changes, now=now):
         return False
-    parts_sent = _unbroken(_best_of_parts(own))
-    reply_windows.decide_anew(lane, delivery, parts_sent=parts_sent, changes=changes, now=now)
+    reply_windows.decide_anew(lane, delivery, parts_sent=standing(own).next_part, changes=changes, now=now)
     return True
 
 
 def settle(delivery: Delivery, attempts: Sequence[Attempt], *, now: datetime) -> bool:
     """Raises the delivery to what its attempts and their receipts say. True when it moved."""
-    best = _best_of_parts(attempts)
+    known = standing(attempts)
     before = (delivery.state, delivery.parts_sent)
-    delivery.parts_sent = max(delivery.parts_sent, _unbroken(best))
+    delivery.parts_sent = max(delivery.parts_sent, known.next_part)
     if delivery.state in OPEN or delivery.state == "failed":
         return delivery.parts_sent != before[1]
-    if failed := next((each for each in attempts if each.receipt == "failed" and each.outcome != "rejected"), None):
+    if failed := known.failure(delivery.parts):
         if RANK.get(delivery.state, 0) < RANK["delivered"]:
             delivery.state, delivery.reason, delivery.provider_code = "failed", "receipt", failed.provider_code
-    elif delivery.parts and delivery.parts_sent >= delivery.parts:
-        state = LADDER[min(best[part] for part in range(delivery.parts))]
-        if RANK[state] > RANK.get(delivery.state, 0):
-            delivery.state, delivery.reason = state, ""
+    elif RANK[state := known.state(delivery.parts)] > RANK.get(delivery.state, 0):
+        delivery.state, delivery.reason = state, ""
     if (delivery.state, delivery.parts_sent) == before:
         return False
     delivery.updated_at = now
     return True
-
-
-def _best_of_parts(attempts: Sequence[Attempt]) -> dict[int, int]:
-    best: dict[int, int] = {}
-    for each in attempts:
-        if each.outcome == "sent" or each.receipt in TAKEN:
-            rank = max(RANK["sent"], RANK.get(each.receipt, 0))
-            best[each.part] = max(best.get(each.part, 0), rank)
-    return best
-
-
-def _unbroken(best: Mapping[int, int]) -> int:
-    part = 0
-    while part in best:
-        part += 1
-    return part
 
 
 def _attempt_of(receipt: Receipt, attempts: Sequence[Attempt]) -> Attempt | None:

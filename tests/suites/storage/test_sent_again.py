@@ -1,0 +1,121 @@
+"""What is sent again when a person wants it, and what do receipts say of it that are about the call before?"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.errors import StateConflict
+from kit.ids import new_id
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from tests.postgres import Server as Postgres
+from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.test_doubts import lost, rows
+from tests.suites.storage.test_outbox import leased, said
+from tests.suites.storage.test_reply_windows import sent
+from tests.suites.storage.test_together import KEYS, a_wish
+from tests.suites.storage.world import World, open_world
+
+
+@pytest.fixture
+async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
+    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
+        yield opened
+
+
+async def wanted_again(store: Store, world: World) -> None:
+    """By a person, who names the newest."""
+    ((delivery_id,),) = await store.fetch("SELECT max(id) FROM deliveries")
+    ask = outbox.RetryDeliveryRequest(tenant_id=TENANT, request_id=new_id(), delivery_id=delivery_id)
+    await a_wish(store, world).retry_delivery(ask, "operator")
+    store.clock.now = world.sessions.now()
+
+
+async def in_parts(store: Store, *provider_ids: str) -> LeasedDelivery:
+    """The next delivery, taken part after part from where it is."""
+    delivery = await leased(store)
+    first, parts = delivery.next_part, delivery.next_part + len(provider_ids)
+    await store.record(delivery, "BEGUN", part=first, parts=parts)
+    for part, name in enumerate(provider_ids, start=first):
+        more: dict[str, Any] = {"parts": parts, "begin_next": part + 1 < parts}
+        assert not (await store.record(delivery, "SENT", part=part, provider_message_id=name, **more)).HasField("error")
+    return delivery
+
+
+async def about(store: Store, state: str, delivery: LeasedDelivery, provider_id: str, part: int = 0) -> None:
+    """As Twilio says it: with our id, which the callback's URL carries, and its own."""
+    named: dict[str, Any] = {"delivery_id": delivery.delivery_id, "part": part, "provider_message_id": provider_id}
+    await store.receive(state, provider_code="30003" if state == "FAILED" else "", **named)
+
+
+async def test_what_did_not_arrive_is_sent_again_and_arrives(store: Store, world: World) -> None:
+    await said(store, "one")
+    await sent(store, "p-1")
+    await store.receive("FAILED", provider_message_id="p-1", provider_code="30003")
+    await wanted_again(store, world)
+    assert await rows(store) == [("queued", "", 1, 0)]
+    assert (await sent(store, "p-2")).text == "one"
+    await store.receive("FAILED", provider_message_id="p-1", provider_code="30003")
+    assert await rows(store) == [("sent", "", 1, 1)]
+    await store.receive("DELIVERED", provider_message_id="p-2")
+    assert await rows(store) == [("delivered", "", 1, 1)]
+
+
+async def test_of_several_parts_it_goes_on_with_the_first_that_did_not_arrive(store: Store, world: World) -> None:
+    await said(store, "long")
+    await in_parts(store, "p-0", "p-1", "p-2")
+    await store.receive("DELIVERED", provider_message_id="p-0")
+    await store.receive("FAILED", provider_message_id="p-1", provider_code="30003")
+    await wanted_again(store, world)
+    assert (await in_parts(store, "q-1", "q-2")).next_part == 1
+    await store.receive("FAILED", provider_message_id="p-2", provider_code="30003")
+    assert await rows(store) == [("sent", "", 3, 3)], "that one was replaced"
+    for name in ("q-1", "q-2"):
+        await store.receive("DELIVERED", provider_message_id=name)
+    assert await rows(store) == [("delivered", "", 3, 3)]
+
+
+async def test_what_failed_of_the_first_call_is_no_failure_once_the_second_was_taken(
+    store: Store, world: World
+) -> None:
+    await said(store, "one")
+    await lost(store)
+    await wanted_again(store, world)
+    delivery = await sent(store, "SM2")
+    await about(store, "FAILED", delivery, "SM1")
+    assert await store.delivery_states() == ["sent"]
+    await about(store, "DELIVERED", delivery, "SM2")
+    assert await store.delivery_states() == ["delivered"]
+    receipts = await store.fetch("SELECT outcome, receipt FROM attempts ORDER BY number")
+    assert [tuple(row) for row in receipts] == [("unknown", "failed"), ("sent", "delivered")]
+
+
+async def test_what_reached_them_by_the_first_call_is_not_taken_back_by_the_second(store: Store, world: World) -> None:
+    await said(store, "one")
+    await lost(store)
+    await wanted_again(store, world)
+    delivery = await sent(store, "SM2")
+    await about(store, "DELIVERED", delivery, "SM1")
+    await about(store, "FAILED", delivery, "SM2")
+    assert await store.delivery_states() == ["delivered"]
+
+
+async def test_a_second_call_that_fails_is_a_failure_and_may_be_made_once_more(store: Store, world: World) -> None:
+    await said(store, "one")
+    for name in ("p-1", "p-2"):
+        await sent(store, name)
+        await store.receive("FAILED", provider_message_id=name, provider_code="30003")
+        assert await rows(store) == [("failed", "receipt", 1, 1)]
+        await wanted_again(store, world)
+    assert (await leased(store)).next_part == 0
+
+
+async def test_what_was_taken_whole_is_not_queued_again(store: Store, world: World) -> None:
+    await said(store, "one")
+    await sent(store, "p-1")
+    await store.execute("UPDATE deliveries SET state = 'failed', reason = 'parts_changed'")
+    with pytest.raises(StateConflict):
+        await wanted_again(store, world)
+    assert await store.lease_deliveries() == []
