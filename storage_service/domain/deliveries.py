@@ -1,4 +1,4 @@
-"""How does a delivery move? Leased, attempted, ended; an attempt stands in the rows before the provider is called."""
+"""How does a leased delivery move? Attempted, ended; an attempt stands in the rows before the provider is called."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
 from storage_service.domain import attempting, called_off, receipts, reply_windows
 from storage_service.domain.called_off import CALLED_OFF, lost, went_no_further
 from storage_service.domain.changes import Changes
-from storage_service.domain.holding import hold, let_go
+from storage_service.domain.holding import let_go
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.other_chats import SAID_ELSEWHERE, Other, say, why_not_again
 from storage_service.domain.pacing import PACED, Paces, count_call
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
-from storage_service.domain.standing import standing
+from storage_service.domain.standing import after, standing
 from storage_service.domain.turns import Done, Turns
 from storage_service.domain.words import OUTCOME
 
@@ -46,19 +46,6 @@ class Deliveries:
     others: Mapping[Key, Other] = field(default_factory=dict)  # where it may be said instead, by delivery
 
     moves: ClassVar[Mapping[str, Move]]
-
-    def lease(self, lane: Lane, delivery: Delivery, *, worker_id: str, lease: timedelta) -> None:
-        hold(lane, delivery, worker_id=worker_id, now=self.now, lease=lease)
-        self._touch(lane, delivery)
-
-    def must_wait(self, lane: Lane, delivery: Delivery) -> bool:
-        """True when its account sends nothing now: then nobody leases it, and it keeps its place in the line."""
-        due_at = self.paces.place(delivery, at=self.now)
-        if due_at is None:
-            return False
-        self._put_back(lane, delivery, due_at=due_at, reason=PACED)
-        self._touch(lane, delivery)
-        return True
 
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
         outcome = OUTCOME[item.outcome]
@@ -105,7 +92,9 @@ class Deliveries:
         reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
         wait: timedelta | None = None
         missing = delivery.parts_sent < item.part  # what came before was refused meanwhile, and is decided anew
-        delivery.parts_sent = delivery.parts_sent if missing else item.part + 1
+        following = after(item.part, self.attempts.get(delivery.key, ()))
+        elsewhere = missing or following > item.part + 1  # it goes on with another part than the sender thinks
+        delivery.parts_sent = delivery.parts_sent if missing else min(following, item.parts)
         delivery.part_attempts = 0
         delivery.parts, delivery.provider_message_id = item.parts, item.provider_message_id
         if missing:
@@ -114,11 +103,13 @@ class Deliveries:
             self._leave(lane, delivery, state="sent")
         elif delivery.reason in CALLED_OFF:
             self._leave(lane, delivery, state="failed", reason=delivery.reason)
+        elif elsewhere:
+            self._put_back(lane, delivery, due_at=self.now)
         elif item.begin_next:
             wait = self._begin(lane, delivery, part=item.part + 1, item=item)
         self._touch(lane, delivery)
         self._join_early(lane, delivery, attempt=attempt)
-        gone = item.begin_next and (missing or went_no_further(delivery))
+        gone = item.begin_next and (elsewhere or went_no_further(delivery))
         return Done(error=lost(delivery) if gone else None, wait=wait)
 
     def retry(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
@@ -246,8 +237,8 @@ class Deliveries:
         if attempt is None or not self.early:
             return
         fresh = [each for each in self.changes.new_attempts if each.delivery_id == delivery.id]
-        attempts = [*self.attempts.get(delivery.key, []), *fresh]
-        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, attempts, self.unsent, self.askers)
+        own = [*self.attempts.get(delivery.key, ()), *fresh]
+        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, own, self.unsent, self.askers)
         receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 
     def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:

@@ -18,6 +18,7 @@ from storage_service.domain.asks import Ask, share
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.leased import Head
+from storage_service.domain.leasing import Leasing
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.pace import Pace, PaceKey
 from storage_service.domain.pacing import Paces, keys_of
@@ -63,11 +64,11 @@ class DeliveryWork:
         heads = await rows.heads([lane.key for lane in lanes])
         waiting = sorted({(*lane.key[:1], lane.account_id, "") for lane in lanes if _may_wait(heads.get(lane.key))})
         paces = Paces.of(waiting, await rows.paces(waiting)) if waiting else Paces()
-        moves = Deliveries(rows.now, Changes(), {}, {}, [], self.new_id, self.mutations, paces=paces)
+        moves = Leasing(rows.now, Changes(), paces)
         filled: dict[int, list[LeasedDelivery]] = {id(ask): [] for ask in asks}
         for lane, ask in share(lanes, asks):
             head = heads.get(lane.key)
-            if _settled(moves, lane, head=head) or head is None or moves.must_wait(lane, head.delivery):
+            if moves.is_settled(lane, head) or head is None or moves.must_wait(lane, head.delivery):
                 continue
             moves.lease(lane, head.delivery, worker_id=ask.worker_id, lease=ask.lease)
             filled[id(ask)].append(leased.delivery(lane, head))
@@ -147,20 +148,6 @@ def by_delivery(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
 
 def _may_wait(head: Head | None) -> bool:
     return head is not None and head.may_wait
-
-
-def _settled(moves: Deliveries, lane: Lane, *, head: Head | None) -> bool:
-    """True when there is nothing to lease now: no delivery, one that waits for its retry, or a paused account."""
-    if head is None:
-        lane.open_deliveries, lane.delivery_due_at = 0, None
-    elif head.account_state != "active":
-        lane.park()
-    elif head.delivery.due_at > moves.now:
-        lane.delivery_due_at = head.delivery.due_at
-    else:
-        return False
-    moves.changes.sending_lanes[lane.id] = lane
-    return True
 
 
 def _named(item: AttemptRecord) -> Key:

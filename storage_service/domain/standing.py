@@ -38,6 +38,13 @@ class Standing:
         return next((self.failed[part] for part in range(parts) if part in self.failed), None)
 
 
+def after(part: int, attempts: Sequence[Attempt]) -> int:
+    """What follows a part that was just sent: those behind it that were taken before are not sent again."""
+    if all(each.part <= part for each in attempts):
+        return part + 1
+    return max(part + 1, standing(attempts).next_part)
+
+
 def standing(attempts: Sequence[Attempt]) -> Standing:
     """By all calls of one delivery, in their order."""
     last = {each.part: each for each in attempts if each.outcome not in NOT_TAKEN}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from tests.suites.storage.hot import Store
 from tests.suites.storage.test_outbox import leased, said
 
@@ -14,15 +15,21 @@ async def rows(store: Store) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await store.fetch(DELIVERY)]
 
 
-async def lost(store: Store, how: str = "the answer", **more: Any) -> None:
+async def lane(store: Store) -> list[tuple[Any, ...]]:
+    found = await store.fetch("SELECT open_deliveries, sending_delivery_id, delivery_due_at FROM conversations")
+    return [tuple(row) for row in found]
+
+
+async def lost(store: Store, how: str = "the answer", **more: Any) -> LeasedDelivery:
     """The next delivery is called for, and nobody hears what became of it."""
     delivery = await leased(store)
     await store.record(delivery, "BEGUN", **more)
     if how == "the answer":
         await store.record(delivery, "UNKNOWN", reason="timeout", **more)
-        return
-    store.clock.pass_seconds(31)
-    await store.sweep("expired_deliveries")
+    else:
+        store.clock.pass_seconds(31)
+        await store.sweep("expired_deliveries")
+    return delivery
 
 
 @pytest.fixture

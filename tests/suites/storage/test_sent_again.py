@@ -8,11 +8,12 @@ import pytest
 
 from kit.errors import StateConflict
 from kit.ids import new_id
+from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store
-from tests.suites.storage.test_doubts import lost, rows
+from tests.suites.storage.test_doubts import lane, lost, rows
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_reply_windows import sent
 from tests.suites.storage.test_together import KEYS, a_wish
@@ -25,9 +26,10 @@ async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> Asyn
         yield opened
 
 
-async def wanted_again(store: Store, world: World) -> None:
-    """By a person, who names the newest."""
-    ((delivery_id,),) = await store.fetch("SELECT max(id) FROM deliveries")
+async def wanted_again(store: Store, world: World, delivery_id: str = "") -> None:
+    """By a person, who names the newest unless another is named."""
+    ((newest,),) = await store.fetch("SELECT max(id) FROM deliveries")
+    delivery_id = delivery_id or newest
     ask = outbox.RetryDeliveryRequest(tenant_id=TENANT, request_id=new_id(), delivery_id=delivery_id)
     await a_wish(store, world).retry_delivery(ask, "operator")
     store.clock.now = world.sessions.now()
@@ -63,18 +65,34 @@ async def test_what_did_not_arrive_is_sent_again_and_arrives(store: Store, world
     assert await rows(store) == [("delivered", "", 1, 1)]
 
 
-async def test_of_several_parts_it_goes_on_with_the_first_that_did_not_arrive(store: Store, world: World) -> None:
+async def test_of_several_parts_only_those_are_sent_again_that_did_not_arrive(store: Store, world: World) -> None:
     await said(store, "long")
-    await in_parts(store, "p-0", "p-1", "p-2")
-    await store.receive("DELIVERED", provider_message_id="p-0")
-    await store.receive("FAILED", provider_message_id="p-1", provider_code="30003")
+    await in_parts(store, "p-0", "p-1", "p-2", "p-3")
+    for name in ("p-1", "p-3"):
+        await store.receive("FAILED", provider_message_id=name, provider_code="30003")
     await wanted_again(store, world)
-    assert (await in_parts(store, "q-1", "q-2")).next_part == 1
-    await store.receive("FAILED", provider_message_id="p-2", provider_code="30003")
-    assert await rows(store) == [("sent", "", 3, 3)], "that one was replaced"
-    for name in ("q-1", "q-2"):
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=4)
+    done = await store.record(delivery, "SENT", parts=4, provider_message_id="q-1", begin_next=True)
+    assert (delivery.next_part, done.error.reason) == (1, ERROR_REASON_LEASE_LOST), "the third was taken before"
+    assert await rows(store) == [("queued", "", 4, 3)]
+    assert (await in_parts(store, "q-3")).next_part == 3
+    assert await rows(store) == [("sent", "", 4, 4)]
+    for name in ("p-0", "q-1", "p-2", "q-3"):
         await store.receive("DELIVERED", provider_message_id=name)
-    assert await rows(store) == [("delivered", "", 3, 3)]
+    assert await rows(store) == [("delivered", "", 4, 4)]
+
+
+async def test_where_all_behind_it_had_been_taken_it_has_been_sent(store: Store, world: World) -> None:
+    await said(store, "long")
+    await in_parts(store, "p-0", "p-1")
+    await store.receive("FAILED", provider_message_id="p-0", provider_code="30003")
+    await wanted_again(store, world)
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=2)
+    done = await store.record(delivery, "SENT", parts=2, provider_message_id="q-0", begin_next=True)
+    assert done.error.reason == ERROR_REASON_LEASE_LOST
+    assert (await rows(store), await lane(store)) == ([("sent", "", 2, 2)], [(0, None, None)])
 
 
 async def test_what_failed_of_the_first_call_is_no_failure_once_the_second_was_taken(
