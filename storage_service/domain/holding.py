@@ -18,3 +18,12 @@ def let_go(delivery: Delivery, due_at: datetime) -> None:
     delivery.state, delivery.due_at = "queued", due_at
     delivery.expires_at, delivery.begun = None, False
     delivery.reason = ""
+
+
+def end_waiting(lane: Lane, delivery: Delivery, *, now: datetime) -> None:
+    """What waited, or was leased and not begun, is sent no more. Another one of its lane may be on its way."""
+    delivery.expires_at = None
+    if lane.sending_delivery_id in {None, delivery.id}:
+        lane.end_delivery(now)
+    else:
+        lane.open_deliveries = max(0, lane.open_deliveries - 1)

@@ -13,13 +13,12 @@ from parley.chat.v1 import message_pb2 as chat
 from storage_service.domain import called_off, reply_windows, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import OPTED_OUT
+from storage_service.domain.holding import end_waiting
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.standing import TAKEN, standing
 from storage_service.domain.words import DELIVERY_WORD, RANK
 
 Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id
-
-OPEN = {"queued", "sending"}
 
 
 class ReceiptRows(called_off.UnsentRows, undelivered.OptionRows, Protocol):
@@ -115,11 +114,11 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
     """Applies the receipt to its attempt and delivery; False when what it is about is not known yet."""
     attempt = _attempt_of(receipt, known.attempts)
     delivery = known.deliveries.get((receipt.tenant_id, attempt.delivery_id)) if attempt else None
-    if attempt is None or delivery is None or attempt.outcome not in {"sent", "unknown"}:
+    lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id)) if delivery else None
+    if attempt is None or delivery is None or lane is None or attempt.outcome not in {"sent", "unknown"}:
         # Of what was refused for its window, or on the spot, there is nothing more to know.
         return attempt is not None and attempt.outcome == "rejected"
     own = [each for each in known.attempts if (each.tenant_id, each.delivery_id) == delivery.key]
-    lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id))
     moved, rose = False, _rises(attempt.receipt, receipt.state)
     if attempt.outcome == "unknown" and not attempt.receipt:
         changes.proven.add((delivery.tenant_id, delivery.account_id))
@@ -128,16 +127,16 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         attempt.provider_code = receipt.provider_code or attempt.provider_code
         attempt.provider_message_id = attempt.provider_message_id or receipt.provider_message_id
         changes.attempts[(attempt.delivery_id, attempt.number)] = attempt
-        if receipt.window_closed and receipt.state == "failed" and lane is not None:
+        if receipt.window_closed and receipt.state == "failed":
             moved = _refused(attempt, delivery, lane=lane, own=own, changes=changes, now=now)
-        if receipt.opted_out and receipt.state == "failed" and lane is not None:
+        if receipt.opted_out and receipt.state == "failed":
             unsent = known.unsent.get(lane.key, ())
             called_off.opt_out_late(lane, attempt, unsent=unsent, changes=changes, now=now)
-    if settle(delivery, own, now=now) or moved:
+    if settle(delivery, own, lane=lane, changes=changes, now=now) or moved:
         changes.deliveries[delivery.id] = delivery
     if rose and receipt.opted_out and delivery.state == "failed":
         delivery.reason = OPTED_OUT
-    if rose and lane is not None and undelivered.is_asked(delivery, receipt, askers=known.askers):
+    if rose and undelivered.is_asked(delivery, receipt, askers=known.askers):
         undelivered.tell(lane, delivery, receipt=receipt, changes=changes, now=now)
     return True
 
@@ -161,18 +160,26 @@ def _refused(
     return True
 
 
-def settle(delivery: Delivery, attempts: Sequence[Attempt], *, now: datetime) -> bool:
-    """Raises the delivery to what its attempts and their receipts say. True when it moved."""
-    known = standing(attempts)
+def settle(delivery: Delivery, attempts: Sequence[Attempt], *, lane: Lane, changes: Changes, now: datetime) -> bool:
+    """Raises the delivery to what its attempts and their receipts say. True when it moved.
+
+    What waits to be sent again and has arrived is not sent again. Of what is being called its end says more.
+    """
+    if delivery.begun:
+        return False
+    known, waits = standing(attempts), delivery.state == "queued"
     before = (delivery.state, delivery.parts_sent)
-    delivery.parts_sent = max(delivery.parts_sent, known.next_part)
-    if delivery.state in OPEN or delivery.state == "failed":
+    delivery.parts_sent = max(delivery.parts_sent, min(known.next_part, delivery.parts))
+    if delivery.state == "failed":
         return delivery.parts_sent != before[1]
-    if failed := known.failure(delivery.parts):
+    if (failed := known.failure(delivery.parts)) and not waits:
         if RANK.get(delivery.state, 0) < RANK["delivered"]:
             delivery.state, delivery.reason, delivery.provider_code = "failed", "receipt", failed.provider_code
     elif RANK[state := known.state(delivery.parts)] > RANK.get(delivery.state, 0):
         delivery.state, delivery.reason = state, ""
+        if waits:
+            end_waiting(lane, delivery, now=now)
+            changes.sending_lanes[lane.id] = lane
     if (delivery.state, delivery.parts_sent) == before:
         return False
     delivery.updated_at = now

@@ -212,7 +212,8 @@ JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.id = t.delivery_id;
 -- in_flight: the calls into a chat of which nobody knows yet whether they were taken, and the words that they carry
 SELECT t.delivery_id, t.part, d.parts, m.text FROM conversations c
 JOIN deliveries d ON d.tenant_id = c.tenant_id AND d.conversation_id = c.id AND d.state IN ('queued', 'sending')
-JOIN attempts t ON t.tenant_id = d.tenant_id AND t.delivery_id = d.id AND t.outcome = 'begun'
+JOIN attempts t ON t.tenant_id = d.tenant_id AND t.delivery_id = d.id AND t.outcome IN ('begun', 'unknown')
+                AND t.receipt = ''
 JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
 WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.chat_id = $3
 UNION ALL

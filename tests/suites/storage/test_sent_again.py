@@ -137,3 +137,18 @@ async def test_what_was_taken_whole_is_not_queued_again(store: Store, world: Wor
     with pytest.raises(StateConflict):
         await wanted_again(store, world)
     assert await store.lease_deliveries() == []
+
+
+async def test_what_arrived_after_all_while_it_waits_lets_another_of_its_lane_be_sent_in_peace(
+    store: Store, world: World
+) -> None:
+    await said(store, "one")
+    first = await lost(store)
+    await said(store, "two")
+    second = await leased(store)
+    await wanted_again(store, world, first.delivery_id)
+    await about(store, "DELIVERED", first, "SM1")
+    assert await store.delivery_states() == ["delivered", "queued"]
+    await store.send(second, "SM2")
+    assert await store.delivery_states() == ["delivered", "sent"]
+    assert await lane(store) == [(0, None, None)]
