@@ -75,7 +75,7 @@ class Deliveries:
             if delivery.parts_sent >= delivery.parts:
                 delivery.state, delivery.reason = "sent", ""
             reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
-            self._join_early(lane, delivery, attempt=attempt)
+            self._hear(lane, delivery, attempt=attempt)
         self._note(delivery)
         return Done(error=lost(delivery) if item.begin_next else None)
 
@@ -108,7 +108,7 @@ class Deliveries:
         elif item.begin_next:
             wait = self._begin(lane, delivery, part=item.part + 1, item=item)
         self._touch(lane, delivery)
-        self._join_early(lane, delivery, attempt=attempt)
+        self._hear(lane, delivery, attempt=attempt)
         gone = item.begin_next and (elsewhere or went_no_further(delivery))
         return Done(error=lost(delivery) if gone else None, wait=wait)
 
@@ -159,7 +159,7 @@ class Deliveries:
         else:
             self._leave(lane, delivery, state="unknown", reason=reason)
         self._touch(lane, delivery)
-        self._join_early(lane, delivery, attempt=attempt)
+        self._hear(lane, delivery, attempt=attempt)
 
     def unauthorized(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> Done:
         self._close(lane, delivery, item=item, outcome="unauthorized")
@@ -233,12 +233,14 @@ class Deliveries:
         stored = self.attempts.get(delivery.key, [])
         return attempting.current(delivery, fresh=self.changes.new_attempts, stored=stored)
 
-    def _join_early(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
-        if attempt is None or not self.early:
+    def _hear(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
+        stored = self.attempts.get(delivery.key, ())
+        if attempt is None or not (self.early or any(each.receipt for each in stored)):
             return
         fresh = [each for each in self.changes.new_attempts if each.delivery_id == delivery.id]
-        own = [*self.attempts.get(delivery.key, ()), *fresh]
+        own = [*stored, *fresh]
         known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, own, self.unsent, self.askers)
+        receipts.conclude(delivery, known, entry_id=self.new_id(), changes=self.changes, now=self.now)
         receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 
     def _put_back(self, lane: Lane, delivery: Delivery, *, due_at: datetime, reason: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 from kit.errors import NotFound, as_item
@@ -124,7 +125,7 @@ class DeliveryWork:
         taken = [(item, delivery) for item, delivery in known if delivery and _may_be_taken(item)]
         named = [(d.tenant_id, d.account_id, item.provider_message_id) for item, d in taken]
         early = await rows.early([d.key for _, d in taken], named) if taken else []
-        askers = await undelivered.askers(rows, early)
+        askers = await undelivered.askers(rows, early, attempts=chain.from_iterable(attempts.values()))
         doubtful = sorted({(d.tenant_id, d.account_id) for item, d in taken if item.outcome == ATTEMPT_OUTCOME_UNKNOWN})
         policies = await rows.policies(doubtful) if doubtful else {}
         paces = await self._paces(rows, known)

@@ -102,7 +102,8 @@ async def read(
     attempts = sorted(await rows.attempts(keys), key=lambda attempt: attempt.number) if keys else []
     leaving = {(tenant_id, lane_id) for tenant_id, _, lane_id in targets} if may_leave(said) else set()
     unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
-    return Known(deliveries, lanes, attempts, unsent, await undelivered.askers(rows, said) if keys else frozenset())
+    askers = await undelivered.askers(rows, said, attempts=attempts) if keys else frozenset()
+    return Known(deliveries, lanes, attempts, unsent, askers)
 
 
 def may_leave(said: Iterable[Receipt]) -> bool:
@@ -119,7 +120,7 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         # Of what was refused for its window, or on the spot, there is nothing more to know.
         return attempt is not None and attempt.outcome == "rejected"
     own = [each for each in known.attempts if (each.tenant_id, each.delivery_id) == delivery.key]
-    moved, rose = False, _rises(attempt.receipt, receipt.state)
+    before, moved, rose = delivery.state, False, _rises(attempt.receipt, receipt.state)
     if attempt.outcome == "unknown" and not attempt.receipt:
         changes.proven.add((delivery.tenant_id, delivery.account_id))
     if rose:
@@ -136,9 +137,18 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         changes.deliveries[delivery.id] = delivery
     if rose and receipt.opted_out and delivery.state == "failed":
         delivery.reason = OPTED_OUT
-    if rose and undelivered.is_asked(delivery, receipt, askers=known.askers):
-        undelivered.tell(lane, delivery, receipt=receipt, changes=changes, now=now)
+    if not receipt.window_closed and undelivered.is_asked(delivery, before, askers=known.askers):
+        undelivered.tell(lane, delivery, entry_id=receipt.id, changes=changes, now=now)
     return True
+
+
+def conclude(delivery: Delivery, known: Known, *, entry_id: str, changes: Changes, now: datetime) -> None:
+    """What was heard of its parts while others were on their way counts when a call has ended."""
+    lane, before = known.lanes[delivery.tenant_id, delivery.conversation_id], delivery.state
+    if settle(delivery, known.attempts, lane=lane, changes=changes, now=now):
+        changes.deliveries[delivery.id] = delivery
+    if undelivered.is_asked(delivery, before, askers=known.askers):
+        undelivered.tell(lane, delivery, entry_id=entry_id, changes=changes, now=now)
 
 
 def join_early(early: Sequence[Receipt], known: Known, *, changes: Changes, now: datetime) -> None:
@@ -174,7 +184,11 @@ def settle(delivery: Delivery, attempts: Sequence[Attempt], *, lane: Lane, chang
         return delivery.parts_sent != before[1]
     if (failed := known.failure(delivery.parts)) and not waits:
         if RANK.get(delivery.state, 0) < RANK["delivered"]:
-            delivery.state, delivery.reason, delivery.provider_code = "failed", "receipt", failed.provider_code
+            delivery.state, delivery.reason, delivery.provider_code = (
+                "failed",
+                undelivered.BY_RECEIPT,
+                failed.provider_code,
+            )
     elif RANK[state := known.state(delivery.parts)] > RANK.get(delivery.state, 0):
         delivery.state, delivery.reason = state, ""
         if waits:

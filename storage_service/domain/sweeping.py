@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage_service.domain import called_off, media_work, receipts, summary_work
+from storage_service.domain import called_off, media_work, receipts, summary_work, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
@@ -84,10 +84,11 @@ class Sweeper:
         if not keys:
             return 0
         lanes, deliveries = await rows.locked_deliveries(keys)
-        attempts = by_delivery(await rows.attempts(keys))
+        tried = await rows.attempts(keys)
         policies = await rows.policies(sorted({(d.tenant_id, d.account_id) for d in deliveries.values()}))
         early = await rows.early(keys, [])
-        moves = Deliveries(rows.now, Changes(), policies, attempts, early, self.new_id, self.mutations)
+        moves = Deliveries(rows.now, Changes(), policies, by_delivery(tried), early, self.new_id, self.mutations)
+        moves.askers = await undelivered.askers(rows, early, attempts=tried)
         leaving = {lane.key for lane in lanes.values()} if receipts.may_leave(early) else set()
         moves.unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
         for key, delivery in deliveries.items():

@@ -107,3 +107,38 @@ async def test_a_human_who_has_it_sees_for_themselves(store: Store, world: World
     await owned_by(world, conversation_id, chat.OWNER_HUMAN)
     await fails_late(store, "p-1")
     assert (await queue(world, all=True), (await owner(store))[0]) == ([], "human")
+
+
+@pytest.mark.parametrize("end", ["SENT", "UNKNOWN", "its sender died"])
+async def test_a_part_that_fails_while_others_are_on_their_way_is_told_when_the_last_one_has_ended(
+    store: Store, world: World, end: str
+) -> None:
+    await a_human_is_wanted(store)
+    await said(store, "long")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=2)
+    await store.record(delivery, "SENT", parts=2, provider_message_id="p-0", begin_next=True)
+    await fails_late(store, "p-0")
+    assert (await queue(world), await store.delivery_states()) == ([], ["sending"])
+    if end in {"SENT", "UNKNOWN"}:
+        name = "p-1" if end == "SENT" else ""
+        await store.record(delivery, end, part=1, parts=2, provider_message_id=name)
+    else:
+        store.clock.pass_seconds(31)
+        await store.sweep("expired_deliveries")
+    assert (reasons(await queue(world)), await store.delivery_states()) == (TOLD, ["failed"])
+    await store.receive("DELIVERED", provider_message_id="p-1")
+    assert await store.delivery_states() == ["failed"]
+
+
+async def test_who_gave_it_back_is_not_asked_again_for_another_part_of_the_same(store: Store, world: World) -> None:
+    await a_human_is_wanted(store)
+    await said(store, "long")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=2)
+    await store.record(delivery, "SENT", parts=2, provider_message_id="p-0", begin_next=True)
+    await store.record(delivery, "SENT", part=1, parts=2, provider_message_id="p-1")
+    await fails_late(store, "p-0")
+    await owned_by(world, delivery.conversation_id, chat.OWNER_AGENT)
+    await fails_late(store, "p-1")
+    assert (await queue(world), (await owner(store))[0]) == ([], "agent")
