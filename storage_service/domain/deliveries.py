@@ -75,7 +75,7 @@ class Deliveries:
             if delivery.parts_sent >= delivery.parts:
                 delivery.state, delivery.reason = "sent", ""
             reply_windows.spend_template(lane, attempt, changes=self.changes, now=self.now)
-            self._hear(lane, delivery, attempt=attempt)
+            self._hear(lane, delivery, attempt=attempt, overtaken={delivery.key})
         self._note(delivery)
         return Done(error=lost(delivery) if item.begin_next else None)
 
@@ -233,13 +233,15 @@ class Deliveries:
         stored = self.attempts.get(delivery.key, [])
         return attempting.current(delivery, fresh=self.changes.new_attempts, stored=stored)
 
-    def _hear(self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None) -> None:
+    def _hear(
+        self, lane: Lane, delivery: Delivery, *, attempt: Attempt | None, overtaken: Set[Key] = frozenset()
+    ) -> None:
         stored = self.attempts.get(delivery.key, ())
         if attempt is None or not (self.early or any(each.receipt for each in stored)):
             return
         fresh = [each for each in self.changes.new_attempts if each.delivery_id == delivery.id]
         own = [*stored, *fresh]
-        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, own, self.unsent, self.askers)
+        known = receipts.Known({delivery.key: delivery}, {lane.key: lane}, own, self.unsent, self.askers, overtaken)
         receipts.conclude(delivery, known, entry_id=self.new_id(), changes=self.changes, now=self.now)
         receipts.join_early(self.early, known, changes=self.changes, now=self.now)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
-from storage_service.domain import called_off, reply_windows, undelivered
+from storage_service.domain import broken_off, called_off, reply_windows, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import OPTED_OUT
 from storage_service.domain.holding import end_waiting
@@ -21,7 +21,7 @@ from storage_service.domain.words import DELIVERY_WORD, RANK
 Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id
 
 
-class ReceiptRows(called_off.UnsentRows, undelivered.OptionRows, Protocol):
+class ReceiptRows(called_off.UnsentRows, undelivered.OptionRows, broken_off.OvertakenRows, Protocol):
     """What joining receipts needs of a transaction."""
 
     now: datetime
@@ -42,6 +42,7 @@ class Known:
     attempts: Sequence[Attempt]
     unsent: Mapping[Key, Sequence[Delivery]] = field(default_factory=dict)
     askers: Set[Key] = frozenset()  # accounts that want a human when a reply did not arrive
+    overtaken: Set[Key] = frozenset()  # deliveries that broke off, and do not go on
 
 
 def rows_of(
@@ -103,7 +104,7 @@ async def read(
     leaving = {(tenant_id, lane_id) for tenant_id, _, lane_id in targets} if may_leave(said) else set()
     unsent = await called_off.unsent(rows, leaving, deliveries=deliveries)
     askers = await undelivered.askers(rows, said, attempts=attempts) if keys else frozenset()
-    return Known(deliveries, lanes, attempts, unsent, askers)
+    return Known(deliveries, lanes, attempts, unsent, askers, await broken_off.overtaken(rows, deliveries))
 
 
 def may_leave(said: Iterable[Receipt]) -> bool:
@@ -133,7 +134,7 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         if receipt.opted_out and receipt.state == "failed":
             unsent = known.unsent.get(lane.key, ())
             called_off.opt_out_late(lane, attempt, unsent=unsent, changes=changes, now=now)
-    if settle(delivery, own, lane=lane, changes=changes, now=now) or moved:
+    if _follow(delivery, own, lane=lane, known=known, changes=changes, now=now) or moved:
         changes.deliveries[delivery.id] = delivery
     if rose and receipt.opted_out and delivery.state == "failed":
         delivery.reason = OPTED_OUT
@@ -145,7 +146,7 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
 def conclude(delivery: Delivery, known: Known, *, entry_id: str, changes: Changes, now: datetime) -> None:
     """What was heard of its parts while others were on their way counts when a call has ended."""
     lane, before = known.lanes[delivery.tenant_id, delivery.conversation_id], delivery.state
-    if settle(delivery, known.attempts, lane=lane, changes=changes, now=now):
+    if _follow(delivery, known.attempts, lane=lane, known=known, changes=changes, now=now):
         changes.deliveries[delivery.id] = delivery
     if undelivered.is_asked(delivery, before, askers=known.askers):
         undelivered.tell(lane, delivery, entry_id=entry_id, changes=changes, now=now)
@@ -168,6 +169,15 @@ def _refused(
         return False
     reply_windows.decide_anew(lane, delivery, parts_sent=standing(own).next_part, changes=changes, now=now)
     return True
+
+
+def _follow(
+    delivery: Delivery, own: Sequence[Attempt], *, lane: Lane, known: Known, changes: Changes, now: datetime
+) -> bool:
+    moved = settle(delivery, own, lane=lane, changes=changes, now=now)
+    if delivery.key in known.overtaken:
+        return moved
+    return broken_off.go_on(delivery, own, lane=lane, changes=changes, now=now) or moved
 
 
 def settle(delivery: Delivery, attempts: Sequence[Attempt], *, lane: Lane, changes: Changes, now: datetime) -> bool:

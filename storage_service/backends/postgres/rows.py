@@ -4,7 +4,7 @@ The transaction begins with the first lock. What comes before, new chats and con
 others that make the same chat, and whoever waits there must not hold a lock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
@@ -163,6 +163,9 @@ class PostgresRows:
             delivery = Delivery(*row)
             found[delivery.tenant_id, delivery.conversation_id].append(delivery)
         return found
+
+    async def overtaken(self, keys: Sequence[Key]) -> Set[Key]:
+        return {(tenant_id, delivery_id) for tenant_id, delivery_id in await self._by_keys("overtaken", keys)}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         await self.begin()

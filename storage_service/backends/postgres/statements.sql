@@ -324,6 +324,14 @@ JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.conversation_id = k.convers
                  AND d.state IN ('queued', 'sending')
 ORDER BY d.tenant_id, d.conversation_id, d.seq;
 
+-- overtaken: deliveries behind which something was called for in their conversations
+SELECT d.tenant_id, d.id FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
+JOIN deliveries d ON d.tenant_id = k.tenant_id AND d.id = k.id
+CROSS JOIN LATERAL (
+  SELECT 1 FROM messages m
+  JOIN deliveries l ON l.tenant_id = m.tenant_id AND l.id = m.delivery_id AND l.attempts > 0
+  WHERE m.tenant_id = d.tenant_id AND m.conversation_id = d.conversation_id AND m.seq > d.seq LIMIT 1) AS behind;
+
 -- sum_up: summaries, each in the place of the one before
 UPDATE conversations c SET summary = k.summary, summary_seq = k.summary_seq
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (tenant_id, id, summary, summary_seq)

@@ -4,7 +4,7 @@ The methods are coroutines because the rules are shared with Postgres; none of t
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -143,6 +143,9 @@ class SqliteRows:
 
     async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]:
         return {key: [_delivery(row) for row in self._all("unsent", key)] for key in keys}
+
+    async def overtaken(self, keys: Sequence[Key]) -> Set[Key]:
+        return {key for key, _ in self._each("overtaken", keys)}
 
     async def ready_deliveries(self, most: int) -> Sequence[Lane]:
         return [_lane(row) for row in self._all("ready_deliveries", (to_micros(self.now), most))]

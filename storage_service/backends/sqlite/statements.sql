@@ -257,6 +257,12 @@ SELECT {Media f} FROM media f WHERE f.ended_at < ? ORDER BY f.ended_at, f.id LIM
 SELECT {Delivery d} FROM deliveries d
 WHERE d.tenant_id = ? AND d.conversation_id = ? AND d.state IN ('queued', 'sending') ORDER BY d.seq;
 
+-- overtaken: whether something was called for that stands behind a delivery in its conversation
+SELECT 1 FROM deliveries d
+JOIN messages m ON m.tenant_id = d.tenant_id AND m.conversation_id = d.conversation_id AND m.seq > d.seq
+JOIN deliveries l ON l.tenant_id = m.tenant_id AND l.id = m.delivery_id AND l.attempts > 0
+WHERE d.tenant_id = ? AND d.id = ? LIMIT 1;
+
 -- sum_up: a summary, in the place of the one before
 UPDATE conversations SET summary = ?3, summary_seq = ?4 WHERE tenant_id = ?1 AND id = ?2;
 
