@@ -114,11 +114,12 @@ def hint(language: str, formatting: str) -> str:
     return "\n".join(filter(None, (languages.hint(language), formatting)))
 
 
-def build(turn: LeasedTurn, chosen: Chosen, *, budget: Budget, into: Prompt) -> None:
-    """The prompt of a turn, in its place: one that is made first and given to a request is copied."""
-    used = budget.room_tokens - chosen.room
+def build(turn: LeasedTurn, chosen: Chosen, *, into: Prompt) -> None:
+    """The prompt of a turn, in its place: one that is made first and given to a request is copied.
+
+    It says nothing of how long the answer may be: we only estimate what is left of the window, a server knows it.
+    """
     into.model = turn.setting.model
-    into.max_output_tokens = max(1, budget.window_tokens - used)
     into.model_conversation = turn.setting.model_conversation  # present even when empty: what the server makes is kept
     put = into.messages.add
     for line in chosen.lines():

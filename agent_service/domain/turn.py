@@ -182,7 +182,7 @@ class Story:
         guarding.drop_refused(draft)
         chosen = choose(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
         prompt = draft.request.prompt
-        build(draft.turn, chosen, budget=budget, into=prompt)
+        build(draft.turn, chosen, into=prompt)
         prompt.tools.extend(tools)
         if draft.restricted:
             prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE

@@ -1,5 +1,6 @@
 """What does a status other than 200 of a model server mean, and when may it be asked again?"""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,18 @@ MOST_SECONDS = 3600.0
 
 # A status without a line here, below 500, is a refusal that asking again does not change.
 STATUSES: dict[int, type[ParleyError]] = {404: ModelUnknown, 408: ModelUnavailable, 429: ModelBusy}
+# A prompt, or the limit on its answer, that is too much for the model, in the words of OpenAI, vLLM, SGLang and others,
+# and in the fields of llama.cpp's server. Not "max_tokens … was reached", which OpenAI says of a limit that is too low.
+_too_much = re.compile(
+    rb"context[_ ](?:length|size|window)|max\w*_tokens.{0,80}?(?:too large|at most|maximum|valid range|<=|less than)",
+    re.I,
+)
+_window = re.compile(rb"(?:context length (?:is|of) |\"n_ctx\": ?)(\d{1,9})\b", re.I)
+_read = re.compile(
+    rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages)"
+    rb"|(?:resulted in |\"n_prompt_tokens\": ?)(\d{1,9})\b",
+    re.I,
+)
 SENTENCES = {
     401: "The model server refuses our key (401): set the one it was given.",
     403: "The model server refuses our key (403): it may not do this.",
@@ -19,15 +32,28 @@ SENTENCES = {
 
 
 def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyError:
-    """The error for a status. A 404 for a conversation, not a model, says so in its metadata."""
+    """The error for a status. What a 404 or a refusal is about, where it is known, is in the error's metadata."""
     sentence = SENTENCES.get(status, f"The model server answered {status}.")
     kind = ModelUnavailable if status >= 500 else STATUSES.get(status, ModelRefused)
     if kind in {ModelUnavailable, ModelBusy}:
         return kind(sentence, retry_after=retry_after(headers.get("retry-after", ""), now=datetime.now(UTC)))
     if status in SENTENCES:
         return ModelRefused(sentence, metadata={"refused": "key"})
+    if kind is ModelRefused:
+        return ModelRefused(sentence, metadata=_length(said))
     about = {"resource": "conversation"} if status == 404 and b"onversation" in said else {}
     return kind(sentence, metadata=about)
+
+
+def _length(said: bytes) -> dict[str, str]:
+    """That it was too much, and how many tokens the server counted and the model has, where it says both."""
+    if not _too_much.search(said):
+        return {}
+    window, read = _window.search(said), _read.search(said)
+    if window is None or read is None:
+        return {"refused": "length"}
+    counted = read[1] or read[2]
+    return {"refused": "length", "input_tokens": counted.decode(), "window_tokens": window[1].decode()}
 
 
 def retry_after(value: str, *, now: datetime) -> timedelta | None:

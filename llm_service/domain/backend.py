@@ -28,6 +28,7 @@ class Model:
     prompt_id: str = ""
     prompt_version: str = ""
     listed: bool = True
+    is_guessed: bool = False  # its window: neither its server nor an operator said it
 
     @property
     def label(self) -> str:

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from kit import logs, metrics
-from kit.errors import ModelEmpty, ModelOutputInvalid, ModelTimeout, ModelUnknown, ParleyError
+from kit.errors import ModelEmpty, ModelOutputInvalid, ModelRefused, ModelTimeout, ModelUnknown, ParleyError
 from llm_service.domain import schemas
 from llm_service.domain.attempts import Attempts, Opened, Record
 from llm_service.domain.backend import Answer, Model, Pieces
@@ -19,6 +20,7 @@ from llm_service.domain.choice import Choice
 from llm_service.domain.repairing import asked_again, unfenced
 from llm_service.domain.served import Route
 from llm_service.domain.tokens import Estimate
+from llm_service.domain.windows import Asked, Windows
 from parley.llm.v1 import prompt_pb2
 
 Reply = TypeVar("Reply")
@@ -32,12 +34,13 @@ class Calls:
         self._choice = choice
         self._attempts = attempts
         self._estimate = estimate
+        self._windows = Windows(estimate)
         self._log = logs.get("llm")
 
     async def generate(self, prompt: prompt_pb2.Prompt, record: Record, *, seconds: float) -> Answer:
         """The whole answer, never empty, its calls and its JSON as asked. Raises what kept it from coming."""
-        answer, route = await self._first(self._fitting, prompt, record=record, seconds=seconds)
-        self._answered(route, prompt, record=record, answer=answer)
+        answer, (route, sent) = await self._first(self._fitting, prompt, record=record, seconds=seconds)
+        self._answered(route, sent, record=record, answer=answer)
         return answer
 
     async def stream(self, prompt: prompt_pb2.Prompt, record: Record, *, seconds: float) -> Pieces:
@@ -47,7 +50,7 @@ class Calls:
             yield answer.text
             yield replace(answer, text="")
             return
-        (piece, pieces), route = await self._first(self._begun, prompt, record=record, seconds=seconds)
+        (piece, pieces), (route, sent) = await self._first(self._begun, prompt, record=record, seconds=seconds)
         said = False
         try:
             async with aclosing(pieces):
@@ -61,7 +64,7 @@ class Calls:
         except ParleyError as error:
             self._failed(route.model, record, error=error)
             raise
-        self._answered(route, prompt, record=record, answer=piece)
+        self._answered(route, sent, record=record, answer=piece)
         yield piece
 
     async def count(self, prompt: prompt_pb2.Prompt) -> tuple[Model, int]:
@@ -76,15 +79,16 @@ class Calls:
         *,
         record: Record,
         seconds: float,
-    ) -> tuple[Reply, Route]:
-        """What the first model that answers says. When none does: why the first one did not."""
+    ) -> tuple[Reply, Asked]:
+        """What the first model that answers says, and what it was asked. When none does: why the first one did not."""
         ends_at = asyncio.get_running_loop().time() + seconds
         chain = await self._chain(prompt, record, ends_at=ends_at)
         for number, route in enumerate(chain, 1):
             record.model, record.backend = route.model.name, route.served.name
             until = _share(route, ends_at, last=number == len(chain))
+            asking = partial(ask, record=record, until=until)
             try:
-                return await ask(route, prompt, record=record, until=until), route
+                return await self._as_fits(asking, route, prompt=prompt, made_for=chain[0].model)
             except ParleyError as error:
                 to = TEXT if number == len(chain) else chain[number].model.label
                 metrics.llm_fallbacks.labels(model=route.model.label, to=to).inc()
@@ -96,6 +100,19 @@ class Calls:
                 f"{model.name} {error.name}" for model, error in record.passed_over
             )
         raise first
+
+    async def _as_fits(
+        self, ask: Callable[..., Awaitable[Reply]], route: Route, *, prompt: prompt_pb2.Prompt, made_for: Model
+    ) -> tuple[Reply, Asked]:
+        """Asks with what fits the model's window. What its server refuses as too much is asked once more, smaller."""
+        asked = self._windows.first(route, prompt, made_for=made_for)
+        try:
+            return await ask(*asked), asked
+        except ModelRefused as error:
+            again = self._windows.after(*asked, error=error)
+            if again is None:
+                raise
+        return await ask(*again), again
 
     async def _chain(self, prompt: prompt_pb2.Prompt, record: Record, *, ends_at: float) -> tuple[Route, ...]:
         if prompt.tools or prompt.output_schema or prompt.raw:

@@ -111,13 +111,14 @@ class Catalogue(_Strict):
         entry = self.models[name]
         return entry.name or (ECHO if self.backends[entry.backend].kind == ECHO else "")
 
-    def model(self, name: str, *, silence_seconds: float, window_tokens: int) -> Model:
-        """One of its models, for the domain."""
+    def model(self, name: str, *, silence_seconds: float, window_tokens: int, is_guessed: bool = False) -> Model:
+        """One of its models, for the domain. The window is that of a model about which the file says none."""
         entry = self.models[name]
         return Model(
             name=name,
             backend=entry.backend,
             window_tokens=entry.window_tokens or window_tokens,
+            is_guessed=is_guessed and not entry.window_tokens,
             server_name=self.server_name(name),
             max_output_tokens=entry.max_output_tokens,
             timeout_seconds=entry.timeout_seconds,

@@ -147,7 +147,8 @@ class Choice:
     def _sized(self, model: Model) -> Model:
         wishes = self._wishes
         window = model.window_tokens or wishes.window_tokens or WINDOW_TOKENS
-        return replace(model, window_tokens=window, silence_seconds=wishes.silence_seconds)
+        guessed = not model.window_tokens
+        return replace(model, window_tokens=window, is_guessed=guessed, silence_seconds=wishes.silence_seconds)
 
     def _route(self, name: str) -> Route:
         wanted = name or self._default_name()
@@ -171,7 +172,11 @@ class Choice:
         served = self._served[self._catalogue.models[name].backend]
         listed = served.find(self._catalogue.server_name(name) or name)
         window = listed.window_tokens if listed else wishes.window_tokens or WINDOW_TOKENS
-        return Route(served, self._catalogue.model(name, silence_seconds=wishes.silence_seconds, window_tokens=window))
+        guessed = listed is None or listed.is_guessed
+        model = self._catalogue.model(
+            name, silence_seconds=wishes.silence_seconds, window_tokens=window, is_guessed=guessed
+        )
+        return Route(served, model)
 
     def _after(self, first: Route) -> Iterator[Route]:
         for name in first.model.fallbacks:

@@ -1,5 +1,7 @@
 """Which backend answers, and what is said about it?"""
 
+from dataclasses import replace
+
 import pytest
 
 from kit.errors import ModelUnavailable, ModelUnknown
@@ -74,6 +76,16 @@ async def test_what_answers_and_is_no_ollama_is_said_to_be_none(named: bool) -> 
     server.foreign = None
     await choice.look()
     assert (await choice.listing()).note == f"Ollama at {URL} answers with llama3.2:latest."
+
+
+async def test_a_window_that_nobody_said_is_known_to_be_a_guess() -> None:
+    choice = a_choice(Server(replace(LLAMA, window_tokens=0), TINY))
+    await choice.look()
+
+    guessed, told = (await first(choice, LLAMA.name))[1], (await first(choice, TINY.name))[1]
+
+    assert (guessed.window_tokens, guessed.is_guessed) == (4096, True)
+    assert (told.window_tokens, told.is_guessed) == (2048, False)
 
 
 async def test_echo_answers_when_nobody_named_a_server_and_none_is_found_and_the_note_says_how_to_change_that() -> None:

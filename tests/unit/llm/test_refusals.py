@@ -60,6 +60,62 @@ def test_a_conversation_that_is_unknown_is_told_from_a_model(status: int, said: 
     assert refused(status, {}, said=said).metadata == about
 
 
+LENGTHS: dict[str, tuple[bytes, str, str] | tuple[bytes]] = {
+    "vllm": (
+        b"'max_tokens' or 'max_completion_tokens' is too large: 512. This model's maximum context length is 4096 "
+        b"tokens and your request has 4000 input tokens (512 > 4096 - 4000).",
+        *("4000", "4096"),
+    ),
+    "vllm, the prompt": (
+        b"This model's maximum context length is 4096 tokens. However, your request has 4200 input tokens.",
+        *("4200", "4096"),
+    ),
+    "openai": (
+        b"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (8500 in the "
+        b"messages, 500 in the completion). Please reduce the length of the messages or completion.",
+        *("8500", "8192"),
+    ),
+    "openai, the prompt": (
+        b"This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
+        *("130000", "128000"),
+    ),
+    "llama.cpp": (
+        b'{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it",'
+        b'"type":"exceed_context_size_error","n_prompt_tokens":5000,"n_ctx":4096}}',
+        *("5000", "4096"),
+    ),
+    "openai, the limit": (
+        b"max_tokens is too large: 127705. This model supports at most 16384 completion tokens, whereas you "
+        b"provided 127705.",
+    ),
+    "deepseek": (b"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",),
+    "groq": (b"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`",),
+}
+
+
+@pytest.mark.parametrize("case", LENGTHS)
+def test_what_is_too_much_is_told_with_the_counts_that_the_server_states(case: str) -> None:
+    body, counts = LENGTHS[case][0], LENGTHS[case][1:]
+
+    assert refused(400, {}, said=body).metadata == {
+        "refused": "length",
+        **dict(zip(("input_tokens", "window_tokens"), counts, strict=False)),
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Conversation roles must alternate user/assistant/user/assistant/...",
+        b"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        b"Could not finish the message because max_tokens or model output limit was reached. Please try again with "
+        b"higher max_tokens.",
+    ],
+)
+def test_other_refusals_are_not_about_length(body: bytes) -> None:
+    assert refused(400, {}, said=body).metadata == {}
+
+
 @pytest.mark.parametrize(
     ("value", "after"),
     [
