@@ -7,23 +7,15 @@ from contextlib import aclosing
 import orjson
 
 from kit.errors import ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
+from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
 from llm_service.domain.schemas import parsed
-from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import completion_pb2, prompt_pb2
 
 MOST_MODELS = 200
-
-ROLES = {
-    Role.ROLE_SYSTEM: "system",
-    Role.ROLE_CONTACT: "user",
-    Role.ROLE_AGENT: "assistant",
-    Role.ROLE_OPERATOR: "assistant",
-    Role.ROLE_TOOL: "tool",
-}
 
 FINISH_REASONS = {"length": completion_pb2.FINISH_REASON_LENGTH}
 
@@ -101,7 +93,7 @@ def _asked(prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> tuple[st
         return "/api/generate", {**body, "prompt": prompt.messages[-1].text, "raw": True}
     if prompt.tools and prompt.tool_choice != prompt_pb2.TOOL_CHOICE_NONE:
         body["tools"] = [_tool(tool) for tool in prompt.tools]
-    return "/api/chat", {**body, "messages": [_message(said) for said in prompt.messages]}
+    return "/api/chat", {**body, "messages": [_message(said) for said in by_turns(prompt.messages)]}
 
 
 def _options(prompt: prompt_pb2.Prompt, model: Model) -> Object:
@@ -114,7 +106,7 @@ def _options(prompt: prompt_pb2.Prompt, model: Model) -> Object:
 
 
 def _message(said: prompt_pb2.PromptMessage) -> Object:
-    message: Object = {"role": ROLES.get(said.role, "user"), "content": said.text}
+    message: Object = {"role": role(said), "content": said.text}
     if said.tool_calls:
         calls = [{"name": call.name, "arguments": orjson.loads(call.arguments or "{}")} for call in said.tool_calls]
         message["tool_calls"] = [{"function": call} for call in calls]

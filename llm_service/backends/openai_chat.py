@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from kit.errors import ModelGarbage, ModelUnavailable, ModelUnsupported
+from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.openai_models import listed, no_pulling, tool
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
@@ -16,14 +17,6 @@ from llm_service.domain.backend import Answer, Call, Model, Progress, most_token
 from llm_service.domain.schemas import parsed
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import completion_pb2, prompt_pb2
-
-ROLES = {
-    Role.ROLE_SYSTEM: "system",
-    Role.ROLE_CONTACT: "user",
-    Role.ROLE_AGENT: "assistant",
-    Role.ROLE_OPERATOR: "assistant",
-    Role.ROLE_TOOL: "tool",
-}
 
 FINISH_REASONS = {
     "length": completion_pb2.FINISH_REASON_LENGTH,
@@ -74,7 +67,7 @@ class OpenAiChat:
     def _asked(self, prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> Object:
         if prompt.raw:
             raise ModelUnsupported(metadata={"feature": "raw"})
-        body: Object = {"model": model.called, "messages": [_message(said) for said in prompt.messages]}
+        body: Object = {"model": model.called, "messages": [_message(said) for said in by_turns(prompt.messages)]}
         if most := most_tokens(prompt, model):
             body[self._most_tokens] = most
         if prompt.HasField("temperature"):
@@ -133,7 +126,7 @@ class _Growing:
 
 
 def _message(said: prompt_pb2.PromptMessage) -> Object:
-    message: Object = {"role": ROLES.get(said.role, "user"), "content": said.text}
+    message: Object = {"role": role(said), "content": said.text}
     if said.tool_calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

@@ -36,6 +36,21 @@ async def test_the_prompt_travels_as_a_chat_completion() -> None:
     }
 
 
+async def test_what_was_said_in_one_breath_travels_as_one_message() -> None:
+    """The templates of Mistral and Gemma refuse two messages of one role in a row."""
+    said = a_question("system: Be kind.", "system: They met.", "one", "two", "assistant: three", "four", "five")
+
+    async with asking("openai") as ours:
+        await ours.backend.answer(prompt_of(said), await ours.model())
+
+    assert ours.server.chats[0].body["messages"] == [
+        {"role": "system", "content": "Be kind.\n\nThey met."},
+        {"role": "user", "content": "one\n\ntwo"},
+        {"role": "assistant", "content": "three"},
+        {"role": "user", "content": "four\n\nfive"},
+    ]
+
+
 async def test_the_prompt_travels_as_a_response_that_the_server_does_not_store() -> None:
     prompt = prompt_of(a_question("system: Be kind.", "one", "assistant: two", "three", tools={"look": SCHEMA}))
 
