@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from kit.errors import ModelGarbage, ModelUnavailable, ModelUnsupported
+from kit.errors import ModelGarbage, ModelRefused, ModelUnavailable, ModelUnsupported
 from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.openai_models import listed, no_pulling, tool
 from llm_service.backends.pieces import joined
@@ -23,10 +23,11 @@ FINISH_REASONS = {
     "tool_calls": completion_pb2.FINISH_REASON_TOOL_CALLS,
     "content_filter": completion_pb2.FINISH_REASON_FILTERED,
 }
+PATH = "/chat/completions"
 CHOICES = {prompt_pb2.TOOL_CHOICE_NONE: "none", prompt_pb2.TOOL_CHOICE_REQUIRED: "required"}
 
-# OpenAI's newer models know only the longer name, other servers only the shorter one.
-OPENAI_HOST = "api.openai.com"
+# OpenAI's newer models know only the longer name of a limit, other servers only the shorter one.
+OPENAI_HOST, LONGER, SHORTER = "api.openai.com", "max_completion_tokens", "max_tokens"
 
 
 class OpenAiChat:
@@ -35,13 +36,18 @@ class OpenAiChat:
     def __init__(self, wire: Wire, *, name: str) -> None:
         self.name = name
         self._wire = wire
-        self._most_tokens = "max_completion_tokens" if wire.host == OPENAI_HOST else "max_tokens"
+        self._limit = LONGER if wire.host == OPENAI_HOST else SHORTER
+        self._wants_longer: set[str] = set()  # models elsewhere that do so too, as they said
 
     async def models(self) -> tuple[Model, ...]:
         return await listed(self._wire, self.name)
 
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
-        said = await self._wire.whole("/chat/completions", self._asked(prompt, model, stream=False))
+        body = self._asked(prompt, model, stream=False)
+        try:
+            said = await self._wire.whole(PATH, body)
+        except ModelRefused as error:
+            said = await self._wire.whole(PATH, self._renamed(body, model, error=error))
         _refuse_error(said)
         message = at(said, "choices", 0, "message")
         if not isinstance(message, dict):
@@ -51,12 +57,17 @@ class OpenAiChat:
         return Answer(answered, _reason(at(said, "choices", 0, "finish_reason")), *_usage(said), calls)
 
     async def stream(self, prompt: prompt_pb2.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:
-        reading = _Reading()
-        events = self._wire.events("/chat/completions", self._asked(prompt, model, stream=True))
-        async with aclosing(joined(events, reading.read)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield reading.end()
+        body = self._asked(prompt, model, stream=True)
+        while True:
+            reading = _Reading()
+            try:
+                async with aclosing(joined(self._wire.events(PATH, body), reading.read)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                yield reading.end()
+                return
+            except ModelRefused as error:
+                body = self._renamed(body, model, error=error)
 
     def pull(self, name: str) -> AsyncGenerator[Progress, None]:
         return no_pulling(name)
@@ -69,7 +80,7 @@ class OpenAiChat:
             raise ModelUnsupported(metadata={"feature": "raw"})
         body: Object = {"model": model.called, "messages": [_message(said) for said in by_turns(prompt.messages)]}
         if most := most_tokens(prompt, model):
-            body[self._most_tokens] = most
+            body[LONGER if model.called in self._wants_longer else self._limit] = most
         if prompt.HasField("temperature"):
             body["temperature"] = prompt.temperature
         if prompt.tools:
@@ -79,6 +90,13 @@ class OpenAiChat:
             schema = {"name": "answer", "schema": parsed(prompt.output_schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return {**body, "stream": True, "stream_options": {"include_usage": True}} if stream else body
+
+    def _renamed(self, body: Object, model: Model, *, error: ModelRefused) -> Object:
+        """With the longer name of the limit, when the shorter one is what was refused; for this model, from now on."""
+        if error.metadata.get("refused") != "max_tokens" or SHORTER not in body:
+            raise error
+        self._wants_longer.add(model.called)
+        return {LONGER if key == SHORTER else key: value for key, value in body.items()}
 
 
 class _Reading:

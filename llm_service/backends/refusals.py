@@ -19,6 +19,8 @@ _too_much = re.compile(
     rb"context[_ ](?:length|size|window)|max\w*_tokens.{0,80}?(?:too large|at most|maximum|valid range|<=|less than)",
     re.I,
 )
+# The limit under a name that the model does not know: OpenAI's newer ones, at Azure and behind routers too.
+_named = re.compile(rb"unsupported.{0,120}max_completion_tokens|use\W{1,4}max_completion_tokens", re.I | re.S)
 _window = re.compile(rb"(?:context length (?:is|of) |\"n_ctx\": ?)(\d{1,9})\b", re.I)
 _read = re.compile(
     rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages)"
@@ -40,7 +42,7 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
     if status in SENTENCES:
         return ModelRefused(sentence, metadata={"refused": "key"})
     if kind is ModelRefused:
-        return ModelRefused(sentence, metadata=_length(said))
+        return ModelRefused(sentence, metadata={"refused": "max_tokens"} if _named.search(said) else _length(said))
     about = {"resource": "conversation"} if status == 404 and b"onversation" in said else {}
     return kind(sentence, metadata=about)
 

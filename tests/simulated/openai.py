@@ -19,8 +19,16 @@ MODEL = "gpt-5-mini"
 class OpenAI:
     """A model server whose health is a word that may change while it runs. With a key, it wants that key."""
 
-    def __init__(self, mode: str = "ok", models: tuple[str, ...] = (MODEL,), *, key: str = "", port: int = 0) -> None:
-        self._account = Account(models, key)
+    def __init__(
+        self,
+        mode: str = "ok",
+        models: tuple[str, ...] = (MODEL,),
+        *,
+        key: str = "",
+        port: int = 0,
+        wants_longer: bool = False,
+    ) -> None:
+        self._account = Account(models, key, wants_longer)
         self.conversations: dict[str, list[Body]] = self._account.conversations
         self.server = ModelServer(_dialect(self._account), mode, port=port)
         self.requests = self.server.requests

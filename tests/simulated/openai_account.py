@@ -30,6 +30,7 @@ class Account:
 
     models: tuple[str, ...]
     key: str
+    wants_longer: bool = False  # its models know a limit by its longer name only
     conversations: dict[str, list[Body]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -20,7 +20,9 @@ def voice(account: Account) -> Voice:
         opening=2,
         failed=lambda _asked: error(500, STOPPED),
         broken=lambda _asked, _after: _framed(error(500, STOPPED)),
-        refused=lambda asked: account.unknown_model(asked) or _misplaced(asked.get("messages") or []),
+        refused=lambda asked: (
+            account.unknown_model(asked) or _unsupported(asked, account) or _misplaced(asked.get("messages") or [])
+        ),
     )
 
 
@@ -28,6 +30,14 @@ def _hear(asked: Body) -> Heard:
     turns = tuple((each.get("role", ""), text_of(each.get("content"))) for each in asked.get("messages") or [])
     most = asked.get("max_completion_tokens") or asked.get("max_tokens") or 0
     return Heard(turns, bool(asked.get("tools")) and asked.get("tool_choice") != "none", most)
+
+
+def _unsupported(asked: Body, account: Account) -> Reply | None:
+    """As OpenAI's and Azure's newer models say it."""
+    if not account.wants_longer or "max_tokens" not in asked:
+        return None
+    text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    return refusal(400, text, param="max_tokens", code="unsupported_parameter")
 
 
 def _misplaced(messages: list[Body]) -> Reply | None:

@@ -51,6 +51,17 @@ async def test_what_was_said_in_one_breath_travels_as_one_message() -> None:
     ]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_model_that_knows_the_limit_by_its_longer_name_only_is_told_that_from_then_on(stream: bool) -> None:
+    asked = a_question("a long answer please", most_tokens=1)
+    async with asking("openai", wants_longer=True) as ours:
+        for _ in range(2):
+            assert (await ours.told(asked, stream=stream)).finish == "length"
+
+    limits = [{key for key in chat.body if key.startswith("max_")} for chat in ours.server.chats]
+    assert limits == [{"max_tokens"}, {"max_completion_tokens"}, {"max_completion_tokens"}]
+
+
 async def test_the_prompt_travels_as_a_response_that_the_server_does_not_store() -> None:
     prompt = prompt_of(a_question("system: Be kind.", "one", "assistant: two", "three", tools={"look": SCHEMA}))
 

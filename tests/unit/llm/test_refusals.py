@@ -107,13 +107,23 @@ def test_what_is_too_much_is_told_with_the_counts_that_the_server_states(case: s
     "body",
     [
         b"Conversation roles must alternate user/assistant/user/assistant/...",
-        b"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
         b"Could not finish the message because max_tokens or model output limit was reached. Please try again with "
         b"higher max_tokens.",
     ],
 )
 def test_other_refusals_are_not_about_length(body: bytes) -> None:
     assert refused(400, {}, said=body).metadata == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        b"max_tokens is not supported by this model, please use `max_completion_tokens`",
+    ],
+)
+def test_a_limit_under_a_name_that_the_model_does_not_know_is_told_from_one_that_is_too_large(body: bytes) -> None:
+    assert refused(400, {}, said=body).metadata == {"refused": "max_tokens"}
 
 
 @pytest.mark.parametrize(
