@@ -1,7 +1,7 @@
 """How is what was said written so that every chat template takes it? One system message, then people by turns.
 
 The templates of Mistral and Gemma refuse anything else ("Conversation roles must alternate user/assistant/…"), and
-servers say so with a 400 or a 500: https://huggingface.co/mistralai/Mistral-7B-Instruct-v0.3/blob/main/tokenizer_config.json
+servers say so with a 400 or a 500. Ollama's own protocol needs none of it: it joins neighbours by itself (`collate`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ BEFORE = PromptMessage(role=Role.ROLE_CONTACT, text="[…]")
 
 
 def role(said: PromptMessage) -> str:
-    """What both protocols call it."""
+    """What Chat Completions and Ollama call it."""
     return ROLES.get(said.role, PERSON)
 
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import orjson
 
 from kit.errors import ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
-from llm_service.backends.by_turns import by_turns, role
+from llm_service.backends.by_turns import role
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
 from llm_service.backends.wire import Wire
@@ -93,7 +93,7 @@ def _asked(prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> tuple[st
         return "/api/generate", {**body, "prompt": prompt.messages[-1].text, "raw": True}
     if prompt.tools and prompt.tool_choice != prompt_pb2.TOOL_CHOICE_NONE:
         body["tools"] = [_tool(tool) for tool in prompt.tools]
-    return "/api/chat", {**body, "messages": [_message(said) for said in by_turns(prompt.messages)]}
+    return "/api/chat", {**body, "messages": [_message(said) for said in prompt.messages]}
 
 
 def _options(prompt: prompt_pb2.Prompt, model: Model) -> Object:

@@ -27,7 +27,8 @@ async def test_the_prompt_travels_as_the_documented_chat_request() -> None:
         "messages": [
             {"role": "system", "content": "text 0"},
             {"role": "user", "content": "text 1"},
-            {"role": "assistant", "content": "text 2\n\ntext 3"},
+            {"role": "assistant", "content": "text 2"},
+            {"role": "assistant", "content": "text 3"},
             {"role": "user", "content": "text 4"},
         ],
     }
