@@ -97,6 +97,7 @@ class Story:
         self._tools = Tools(model.generate, now=now, offered=rules.offers_hand_off)
         self._rules = rules
         self._guard = guard
+        self._no_summaries = summaries.Failures()
         self._now = now
         self._steps: tuple[Step, ...] = (
             self._opt_out_or_in,
@@ -129,6 +130,7 @@ class Story:
         usage = Usage() if completion is None else _usage(completion)
         kept = "" if completion is None else _kept(completion)
         if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
+            self._no_summaries.note(turn)
             return Ending(FAILED, reason, (), usage)
         if hand_off.too_often(turn):
             return hand_off.ending(self._draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
@@ -186,7 +188,8 @@ class Story:
         prompt.tools.extend(tools)
         if draft.restricted:
             prompt.tool_choice = ToolChoice.TOOL_CHOICE_NONE
-        draft.wants_summary = summaries.wanted(draft.turn, chosen, budget=budget)
+        wanted = summaries.wanted(draft.turn, chosen, budget=budget)
+        draft.wants_summary = wanted and self._no_summaries.are_over(draft.turn)
         return None
 
     async def _generate(self, draft: Draft) -> Ending | None:

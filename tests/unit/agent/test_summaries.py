@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from agent_service.domain.context import Budget
 from agent_service.domain.summaries import prompt
+from agent_service.domain.turn import Story
 from kit.errors import ModelUnavailable
 from parley.chat.v1.message_pb2 import Message, Role, TurnKind, TurnState
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
-from tests.unit.agent.telling import Answer, Models, a_fallback, a_turn, an_answer, said, told
+from tests.unit.agent.telling import NOW, RULES, Answer, Models, a_fallback, a_turn, an_answer, said, told
 
 SUMMARY = TurnKind.TURN_KIND_SUMMARY
 
@@ -82,6 +83,27 @@ async def test_a_failure_is_told_to_nobody_and_asks_for_no_human(answer: Answer)
     ending = await told(a_summary_turn(said("Hi"), failed=9), Models(answer))
 
     assert (ending.state, ending.replies, ending.summary, ending.change) == (TurnState.TURN_STATE_FAILED, (), "", None)
+
+
+@pytest.mark.parametrize("answer", [ModelUnavailable(), an_answer(""), a_fallback(ModelUnavailable())])
+async def test_after_a_summary_that_failed_none_is_asked_for_until_more_was_said(answer: Answer) -> None:
+    """A model that thinks until its limit fails each time, and each time costs as much as an answer."""
+    story = Story(Models(answer, an_answer()), RULES, now=lambda: NOW)
+    other = a_turn("and now?", history=messages(60, 300))
+    other.conversation_id = "c2"
+
+    assert (await story.tell(a_summary_turn(*messages(30, 300)))).state == TurnState.TURN_STATE_FAILED
+
+    wanted = {
+        seq: (await story.tell(a_turn("so?", history=messages(seq - 1, 300)))).wants_summary for seq in (61, 75, 76)
+    }
+    assert wanted == {61: False, 75: False, 76: True}
+    assert (await story.tell(other)).wants_summary
+
+
+@pytest.mark.parametrize(("window", "most"), [(1024, 256), (4096, 1024), (128_000, 2048)])
+def test_a_model_that_thinks_has_room_for_it_where_the_window_has(window: int, most: int) -> None:
+    assert prompt(a_summary_turn(said("Hi")), Budget(window, 512)).max_output_tokens == most
 
 
 async def test_a_tenant_without_tokens_for_today_gets_no_summary() -> None:
