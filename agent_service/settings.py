@@ -66,7 +66,7 @@ class Settings(settings.Settings):
     guard_judge_address: str = Field(
         "", max_length=512, description="host:port of a service that judges: docs/guardrails.md. Needed for plugin"
     )
-    guard_judge_token: SecretStr = Field(
+    guard_judge_token: settings.Token = Field(
         SecretStr(""), description="What the agent shows to that service, as a bearer token. Empty: nothing"
     )
     guard_judge_tls_ca: Path | None = Field(

@@ -39,7 +39,15 @@ class SettingsError(ValueError):
     """A setting is wrong. One line for the operator: which, where it came from, what is right; never its value."""
 
 
+def _checked_token(given: SecretStr) -> SecretStr:
+    token = given.get_secret_value()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("must be printable ASCII in one line: it goes in a header of each call")
+    return given
+
+
 MeshAddress = Annotated[str, AfterValidator(addresses.checked)]
+Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 
 
 class Settings(BaseSettings):
@@ -57,7 +65,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="One JSON object per line, or lines for people")
     no_color: str = Field("", description="Anything here switches colours off (no-color.org)")
 
-    mesh_token: SecretStr = Field(
+    mesh_token: Token = Field(
         SecretStr(""),
         description="What services show each other. Empty: read from <DATA_DIR>/mesh.token, made when missing",
     )
@@ -136,8 +144,11 @@ def load(
     env_file: Path | None = None,
     **overrides: Any,
 ) -> AnySettings:
-    """The settings: overrides (None is none), then environment, then .env, then defaults. SettingsError when wrong."""
-    environment = dict(os.environ if environ is None else environ)
+    """The settings: overrides (None is none), then environment, then .env, then defaults. SettingsError when wrong.
+
+    What surrounds a value is none of it: a secret that was made of a file ends in that file's newline.
+    """
+    environment = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
     environment |= {name.upper(): environment[name] for name in _EITHER_CASE if environment.get(name)}
     file = dict(_read(env_file or Path(".env")))
     known = {row.name for row in describe(cls)} | set(cls.also_known)
@@ -188,7 +199,7 @@ def _read(path: Path) -> Iterator[tuple[str, _Given]]:
             if binding.error:
                 raise SettingsError(f"{source}: not of the form NAME=value")
             if binding.key is not None:
-                yield binding.key.upper(), _Given(binding.value or "", source)
+                yield binding.key.upper(), _Given((binding.value or "").strip(), source)
 
 
 def _refuse_unknown(file: Mapping[str, _Given], environment: Mapping[str, str], *, known: set[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from kit.proxies import OutwardSettings
+from kit.settings import Token
 from llm_service.domain.addresses import Url
 
 
@@ -20,7 +21,7 @@ class Settings(OutwardSettings):
         default="https://api.openai.com/v1",
         description="Where a server of OpenAI's protocols is, with its /v1. Used once this or OPENAI_API_KEY is set.",
     )
-    openai_api_key: SecretStr = Field(
+    openai_api_key: Token = Field(
         default=SecretStr(""), description="Key for OPENAI_BASE_URL; it is sent to that host alone."
     )
     default_model: str = Field(

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field, SecretStr
 
+import agent_service.settings
+import llm_service.settings
 from kit.credentials import mesh_token
 from kit.settings import Settings, SettingsError, describe, load
 
@@ -134,3 +136,21 @@ def test_the_mesh_token_is_made_once_and_readable_by_its_owner_alone(tmp_path: P
 
 def test_settings_do_not_print_secrets() -> None:
     assert "canary" not in repr(Probe(api_key=SecretStr("canary"), mesh_token=SecretStr("canary")))
+
+
+@pytest.mark.parametrize("around", [("", "\n"), ("  ", ""), ("\t", "\r\n")])
+def test_what_surrounds_a_value_is_none_of_it(tmp_path: Path, around: tuple[str, str]) -> None:
+    before, after = around
+    found = loaded(tmp_path, {"API_KEY": f"{before}sk-1{after}", "MESH_TOKEN": after}, "HTTP_PORT=' 1 '\nMESH_TOKEN=ab")
+    assert (found.api_key.get_secret_value(), found.http_port) == ("sk-1", 1)
+    assert found.mesh_token.get_secret_value() == "ab"
+
+
+@pytest.mark.parametrize("token", ["canary\nsecond", "canary\u00e9", "canary\x7f", "\ufeffcanary"])
+@pytest.mark.parametrize("name", ["MESH_TOKEN", "OPENAI_API_KEY", "GUARD_JUDGE_TOKEN"])
+def test_a_token_that_no_header_can_carry_is_refused(tmp_path: Path, name: str, token: str) -> None:
+    services = {"MESH_TOKEN": Settings, "OPENAI_API_KEY": llm_service.settings.Settings}
+    with pytest.raises(SettingsError) as caught:
+        load(services.get(name, agent_service.settings.Settings), environ={name: token}, env_file=tmp_path / "none")
+    assert str(caught.value).startswith(f"{name} (environment): must be printable ASCII")
+    assert "canary" not in str(caught.value)

@@ -16,7 +16,7 @@ BAD = [
         "http://[::1",
         "http://:80",
         "http://h/a b",
-        "http://h\n",
+        "http://h\nb",
         "http://h\0",
         "http://user:hunter2@h",
         "http://hunter2@h",
