@@ -5,9 +5,10 @@ import importlib
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -148,13 +149,10 @@ def load(
 
     What surrounds a value is none of it: a secret that was made of a file ends in that file's newline.
     """
-    environment = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
-    environment |= {name.upper(): environment[name] for name in _EITHER_CASE if environment.get(name)}
-    file = dict(_read(env_file or Path(".env")))
+    environment, file = _environment(environ), dict(_read(env_file or Path(".env")))
     known = {row.name for row in describe(cls)} | set(cls.also_known)
     _refuse_unknown(file, environment, known=known)
-    outside = {name: _Given(value, "environment") for name, value in environment.items() if name in known and value}
-    given = {name: each for name, each in file.items() if each.value} | outside
+    given = _those_set(known, file=file, environment=environment)
     chosen = {name: value for name, value in overrides.items() if value is not None}
     try:
         source = EnvSettingsSource(cls)
@@ -167,6 +165,12 @@ def load(
     except UndecodableError as error:
         name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
         raise SettingsError(f"{name} ({given[name].source}): not valid JSON") from None
+
+
+def values(names: Collection[str]) -> dict[str, str]:
+    """What is set of these names, whoever's they are, read as `load` reads."""
+    found = _those_set(names, file=dict(_read(Path(".env"))), environment=_environment(None))
+    return {name: each.value for name, each in found.items()}
 
 
 def describe(cls: type[Settings]) -> list[SettingRow]:
@@ -188,18 +192,40 @@ def _variable(name: str, field: FieldInfo) -> str:
     return (field.validation_alias if isinstance(field.validation_alias, str) else name).upper()
 
 
+def _environment(environ: Mapping[str, str] | None) -> dict[str, str]:
+    found = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
+    return found | {name.upper(): found[name] for name in _EITHER_CASE if found.get(name)}
+
+
+def _those_set(
+    names: Collection[str], *, file: Mapping[str, _Given], environment: Mapping[str, str]
+) -> dict[str, _Given]:
+    """Empty is not set: then the environment leaves it to the file."""
+    outside = {name: _Given(environment[name], "environment") for name in names if environment.get(name)}
+    return {name: file[name] for name in names if name in file and file[name].value} | outside
+
+
 def _read(path: Path) -> Iterator[tuple[str, _Given]]:
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as stream:
-        for binding in parse_stream(stream):
-            text = binding.original.string  # Comes with the empty lines above it.
-            line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-            source = f"{path.name} line {line}"
-            if binding.error:
-                raise SettingsError(f"{source}: not of the form NAME=value")
-            if binding.key is not None:
-                yield binding.key.upper(), _Given((binding.value or "").strip(), source)
+    for binding in parse_stream(StringIO(_text(path), newline=None)):
+        text = binding.original.string  # Comes with the empty lines above it.
+        line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        source = f"{path.name} line {line}"
+        if binding.error:
+            raise SettingsError(f"{source}: not of the form NAME=value")
+        if binding.key is not None:
+            yield binding.key.upper(), _Given((binding.value or "").strip(), source)
+
+
+def _text(path: Path) -> str:
+    """Of a file that need not be there."""
+    try:
+        written = path.read_bytes() if path.is_file() else b""
+        return written.decode()
+    except UnicodeDecodeError as error:
+        line = written[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{path.name} line {line}: not UTF-8; save the file in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def _refuse_unknown(file: Mapping[str, _Given], environment: Mapping[str, str], *, known: set[str]) -> None:

@@ -2,16 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from dotenv import dotenv_values
+from kit import settings
 
 
 def values_of(names: Iterable[str]) -> dict[str, str]:
-    """Those that are set and not empty; the environment wins over .env, as in every service."""
-    file = dotenv_values(Path(".env")) if Path(".env").is_file() else {}
-    found = {name: os.environ.get(name) or file.get(name) or "" for name in names if name}
-    return {name: value for name, value in found.items() if value}
+    """Those that are set and not empty, as every service reads them."""
+    return settings.values(list(filter(None, names)))
 
 
 def lend(values: Mapping[str, str]) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from channels.registry import CHANNELS
+from gateway import settings
 from gateway.domain.given import variables
 from kit.command import accounts, checks
 from kit.command.findings import Level
 from kit.command.settings import values_of
+from kit.settings import load
 
 SID, TOKEN = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, {"TWILIO_AUTH_TOKEN": "canary-token"}
 WHATSAPP = {"TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886"}
@@ -81,3 +83,12 @@ def test_no_secret_is_shown_by_repr_or_finding(folder: Path) -> None:
     _write(folder, SID | TOKEN | WHATSAPP)
     shown = repr(accounts.account("whatsapp")) + repr(checks.channel("whatsapp", Gateway()))
     assert "canary" not in shown
+
+
+def test_the_command_reads_the_file_as_the_services_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME_SECRET", "canary")
+    (folder / ".env").write_text('telegram_webhook_secret="a${HOME_SECRET}b" \nTELEGRAM_BOT_TOKEN=" 1:2 "\n')
+    names = ["TELEGRAM_WEBHOOK_SECRET", "TELEGRAM_BOT_TOKEN"]
+    of_a_service = load(settings.Settings)
+    assert values_of(names) == {"TELEGRAM_WEBHOOK_SECRET": "a${HOME_SECRET}b", "TELEGRAM_BOT_TOKEN": "1:2"}
+    assert of_a_service.telegram_webhook_secret.get_secret_value() == values_of(names)["TELEGRAM_WEBHOOK_SECRET"]

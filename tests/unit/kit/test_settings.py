@@ -154,3 +154,18 @@ def test_a_token_that_no_header_can_carry_is_refused(tmp_path: Path, name: str, 
         load(services.get(name, agent_service.settings.Settings), environ={name: token}, env_file=tmp_path / "none")
     assert str(caught.value).startswith(f"{name} (environment): must be printable ASCII")
     assert "canary" not in str(caught.value)
+
+
+def test_a_file_that_is_no_utf8_is_one_line_that_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"# Salut\nHTTP_PORT=1\nAPI_KEY=canary\xe9\n")
+    with pytest.raises(SettingsError) as caught:
+        load(Probe, environ={}, env_file=path)
+    assert str(caught.value) == ".env line 3: not UTF-8; save the file in UTF-8"
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    name = "n" * 300
+    with pytest.raises(SettingsError) as caught:
+        load(Probe, environ={}, env_file=tmp_path / name)
+    assert str(caught.value) == f"{name} cannot be read: File name too long"
