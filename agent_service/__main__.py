@@ -3,6 +3,8 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from agent_service.backends import texts_file
@@ -27,7 +29,7 @@ from agent_service.domain.turn import Rules, Story
 from agent_service.domain.worker import Terms, Worker
 from agent_service.server import AgentServer
 from agent_service.settings import Settings
-from kit import process
+from kit import plugins, process
 from kit.api_keys import AskedKeys
 from kit.calling import Mesh
 from kit.ids import new_id
@@ -72,6 +74,17 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
         await mesh.close()
 
 
+def check(settings: Settings) -> None:
+    """Raises SettingsError where the agent would not start with these. Makes nothing."""
+    if settings.guard_rules_file:  # ours take seconds to be compiled, and are tested
+        _engine(settings)
+    _rules(settings)
+    if settings.guard_judge == "plugin":
+        with _of_the_plug_in():
+            plugins.require_own(settings.guard_judge_token, settings)
+            plugins.read_ca(settings.guard_judge_tls_ca)
+
+
 async def _drained(server: Server, lifetime: Lifetime, *, grace_seconds: float) -> None:
     await lifetime.wait_stopping()
     await server.drain(grace_seconds)
@@ -96,11 +109,17 @@ def _engine(settings: Settings) -> Engine:
 def _judge(settings: Settings, mesh: Mesh, *, model: Llm) -> Judge:
     if settings.guard_judge == "plugin":
         address, token, ca = settings.guard_judge_address, settings.guard_judge_token, settings.guard_judge_tls_ca
-        try:
+        with _of_the_plug_in():
             return PluginJudge(mesh.plugin(address, token=token, ca=ca))
-        except SettingsError as error:
-            raise SettingsError(f"GUARD_JUDGE=plugin: {error}") from None
     return ModelJudge(model) if settings.guard_judge == "model" else NoJudge()
+
+
+@contextmanager
+def _of_the_plug_in() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError(f"GUARD_JUDGE=plugin: {error}") from None
 
 
 def _guard(settings: Settings, engine: Engine, *, judge: Judge) -> Guard:

@@ -36,7 +36,7 @@ from gateway.settings import Settings
 from gateway.telling import keep_telling, tell
 from kit import logs, process
 from kit.calling import Mesh
-from kit.credentials import inspector_token, mesh_token
+from kit.credentials import has_mesh_token, inspector_token, mesh_token
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
@@ -114,10 +114,15 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
     )
 
 
-def _inspection(settings: Settings, diagnosis: Diagnosis) -> Inspection:
-    token = mesh_token(settings)
-    if not token:
+def check(settings: Settings) -> None:
+    """Raises SettingsError where the gateway would not start with these. Makes nothing."""
+    if settings.webhook_inspector == "on" and not has_mesh_token(settings):
         raise SettingsError("WEBHOOK_INSPECTOR=on needs MESH_TOKEN, too: it is opened with it")
+
+
+def _inspection(settings: Settings, diagnosis: Diagnosis) -> Inspection:
+    check(settings)
+    token = mesh_token(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
     return Inspection(Inspector(clock=time.monotonic), diagnosis, (inspector_token(token), token), name)
 

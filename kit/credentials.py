@@ -39,6 +39,19 @@ def has_mesh_token(settings: Settings) -> bool:
     return bool(settings.mesh_token.get_secret_value()) or not uses_tls(settings)
 
 
+def known_mesh_token(settings: Settings) -> str:
+    """The same where there is one already, else empty: who only looks makes none."""
+    is_there = bool(settings.mesh_token.get_secret_value()) or (settings.data_dir / FILE_NAME).exists()
+    return mesh_token(settings) if is_there else ""
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError where no service would start with these certificates, or this token. Makes nothing."""
+    if uses_tls(settings):
+        _reader(settings)()
+    known_mesh_token(settings)
+
+
 def make_data_dir(settings: Settings) -> None:
     """Makes the data folder when it is missing. Raises SettingsError where it cannot be one."""
     try:

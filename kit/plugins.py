@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import grpc
+from pydantic import SecretStr
 
-from kit import addresses, tracing, transport
+from kit import addresses, credentials, tracing, transport
 from kit.settings import Settings, SettingsError
 
 
@@ -16,6 +17,13 @@ def connect(address: str, settings: Settings, *, ca: bytes | None) -> grpc.aio.C
         return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
     secured = grpc.ssl_channel_credentials(root_certificates=ca)
     return grpc.aio.secure_channel(target, secured, options=options, interceptors=interceptors)
+
+
+def require_own(token: SecretStr, settings: Settings) -> None:
+    """Raises SettingsError where the plug-in would be shown the token of the mesh."""
+    shown = token.get_secret_value()
+    if shown and shown == credentials.known_mesh_token(settings):
+        raise SettingsError("a plug-in gets a token of its own: the mesh's opens everything")
 
 
 def read_ca(path: Path | None) -> bytes | None:

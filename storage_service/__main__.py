@@ -33,7 +33,7 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.retention import Retention
 from storage_service.backends.running import Running
 from storage_service.backends.schema import in_the_log, migrate, prepared_when_possible
-from storage_service.backends.secret_key import read_keys
+from storage_service.backends.secret_key import has_keys, read_keys
 from storage_service.backends.seeding import ensure_default
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tenants import Tenants
@@ -153,9 +153,15 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
             each.cancel()
 
 
+def check(settings: Settings) -> None:
+    """Raises SettingsError where storage would not start with these. Makes nothing."""
+    _mutations(settings)
+    if settings.secret_keys.get_secret_value() or has_keys(settings.data_dir):
+        _keyring(settings)
+
+
 def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
-    if settings.parley_test_mutation and settings.parley_env != "test":
-        raise SettingsError("PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test")
+    _mutations(settings)
     make_data_dir(settings)
     url = settings.database_url or f"sqlite:///{settings.data_dir / 'parley.db'}"
     keyring = _keyring(settings)
@@ -200,6 +206,8 @@ def _keyring(settings: Settings) -> Keyring:
 
 
 def _mutations(settings: Settings) -> Mutations:
+    if settings.parley_test_mutation and settings.parley_env != "test":
+        raise SettingsError("PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test")
     return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
 
 

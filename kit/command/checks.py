@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit import addresses
+from kit import addresses, credentials
 from kit.command import account_health, accounts, channel_listening, model_health, reaching, services
 from kit.command.database import check_database
 from kit.command.directory import Directory
@@ -30,6 +30,7 @@ OLDEST_PYTHON = (3, 11)
 HEALTH_SECONDS = 3.0
 MOST_A_PAGE = 500
 START = "parley up"
+SETTINGS = "see .env.example, which names every setting with what it takes"
 
 
 async def everything(**overrides: Any) -> list[Finding]:
@@ -38,7 +39,7 @@ async def everything(**overrides: Any) -> list[Finding]:
     found = [_python(), *wrong]
     if wrong:
         return found
-    found += [ok("settings", "valid for all five services"), _data_dir(Path(settings["storage"].data_dir))]
+    found += [*_starts(settings), _data_dir(Path(settings["storage"].data_dir))]
     found += model_health.check_file(settings["llm"])
     found += await check_database(settings["storage"])
     if _anybody_listens(settings):
@@ -58,10 +59,21 @@ def _settings(**overrides: Any) -> tuple[dict[str, Any], list[Finding]]:
     for service in SERVICES:
         try:
             good[service.name] = services.settings_of(service, **overrides)
+            credentials.check(good[service.name])
         except SettingsError as error:
-            fix = "see .env.example, which names every setting with what it takes"
-            wrong[str(error)] = broken("settings", str(error), fix=fix)
+            wrong[str(error)] = broken("settings", str(error), fix=SETTINGS)
     return good, list(wrong.values())
+
+
+def _starts(settings: Mapping[str, Any]) -> list[Finding]:
+    """What a service refuses to start with, though each setting by itself is right."""
+    wrong: dict[str, Finding] = {}
+    for service in SERVICES:
+        try:
+            services.check_start(service, settings[service.name])
+        except SettingsError as error:
+            wrong[str(error)] = broken("settings", f"{service.name} refuses to start: {error}", fix=SETTINGS)
+    return list(wrong.values()) or [ok("settings", "valid for all five services")]
 
 
 def _python() -> Finding:

@@ -52,6 +52,13 @@ def settings_class(service: Service) -> type[Settings]:
     return found
 
 
+def check_start(service: Service, settings: Any) -> None:
+    """Raises SettingsError where it would not start with these, right as each by itself may be. Makes nothing."""
+    check = getattr(importlib.import_module(f"{service.package}.__main__"), "check", None)
+    if check:
+        check(settings)
+
+
 def serve_of(service: Service) -> Serve:
     """The coroutine that constructs the service and runs it until its lifetime ends."""
     serve: Serve = importlib.import_module(f"{service.package}.__main__").serve

@@ -15,9 +15,14 @@ def read_keys(listed: str, data_dir: Path, *, random_bytes: Callable[[int], byte
     return parse_keys(listed) or parse_keys(_of_folder(data_dir, random_bytes))
 
 
+def has_keys(data_dir: Path) -> bool:
+    """Whether the data folder has its own already."""
+    return (data_dir / FILE).exists()
+
+
 def _of_folder(data_dir: Path, random_bytes: Callable[[int], bytes]) -> str:
     path = data_dir / FILE
-    if not path.exists():
+    if not has_keys(data_dir):
         data_dir.mkdir(parents=True, exist_ok=True)
         _write_once(path, format_key(KEY_ID, random_bytes(KEY_BYTES)))
     return path.read_text().strip()
