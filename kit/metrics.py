@@ -95,6 +95,9 @@ guard_alerts = _counter("guard_alerts", "Times that a tenant had more than ten v
 
 # Out: deliveries are replies, attempts are calls to a provider.
 deliveries = _counter("deliveries", "Deliveries ended", "channel", "outcome")
+deliveries_abandoned = _counter(
+    "deliveries_abandoned", "Deliveries whose sender was gone during a call, so that nobody knows what came of it"
+)
 attempts = _counter("attempts", "Calls to providers", "channel", "outcome")
 segments = _counter("segments", "Segments of text messages that a provider took, each of which it charges", "channel")
 sender_window_decisions = _counter(

@@ -94,6 +94,12 @@ class Courier:
     rest: Callable[[str, timedelta], None] = lambda _account_id, _hold: None  # told when a provider wants nothing
     files: Files = NO_FILES
 
+    def __post_init__(self) -> None:
+        for channel in self.channels:
+            for state, _ in _ENDS.values():
+                if state:  # counted from 0: Prometheus sees no increase in what begins with 1
+                    metrics.deliveries.labels(channel=channel, outcome=state)
+
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
         leased, channel = load.leased, load.secrets.account.channel

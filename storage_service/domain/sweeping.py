@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from kit import metrics
 from storage_service.domain import called_off, media_work, receipts, summary_work, undelivered
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
@@ -95,6 +96,8 @@ class Sweeper:
             if delivery.expires_at is not None and delivery.expires_at <= rows.now:
                 moves.expire(lanes[key], delivery)
         await rows.write(moves.changes)
+        # No sender counts these: who called is gone.
+        metrics.deliveries_abandoned.inc(sum(delivery.state == "unknown" for delivery in deliveries.values()))
         return len(keys)
 
     async def expired_summaries(self, rows: SweepRows) -> int:

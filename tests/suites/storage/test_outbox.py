@@ -2,6 +2,7 @@
 
 import pytest
 
+from kit import metrics
 from kit.ids import new_id
 from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST, ERROR_REASON_STATE_CONFLICT
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
@@ -103,12 +104,14 @@ async def test_a_refused_delivery_is_visible_and_the_lane_goes_on(store: Store) 
 
 
 async def test_an_attempt_whose_sender_died_is_unknown_and_not_sent_again(store: Store) -> None:
+    counted = metrics.deliveries_abandoned._value.get()
     await said(store, "one", "two")
     delivery = await leased(store)
     await store.record(delivery, "BEGUN")
     store.clock.pass_seconds(31)
     await store.sweep("expired_deliveries")
     assert await store.delivery_states() == ["unknown", "queued"]
+    assert metrics.deliveries_abandoned._value.get() == counted + 1
     assert (await leased(store, "s2")).text == "two"
     late = await store.record(delivery, "RETRY")
     assert late.error.reason == ERROR_REASON_LEASE_LOST
@@ -132,8 +135,10 @@ async def test_a_sender_that_was_cut_off_may_still_say_what_it_heard(store: Stor
 async def test_a_lease_without_an_attempt_is_simply_leased_again(store: Store) -> None:
     await said(store, "one")
     first = await leased(store)
+    counted = metrics.deliveries_abandoned._value.get()
     store.clock.pass_seconds(31)
     await store.sweep("expired_deliveries")
+    assert metrics.deliveries_abandoned._value.get() == counted
     again = await leased(store, "s2")
     assert again.delivery_id == first.delivery_id
     late = await store.record(first, "BEGUN")

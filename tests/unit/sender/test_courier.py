@@ -1,6 +1,7 @@
 """Is there never a call without its record, and never a second call for what may have been sent?"""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -142,6 +143,17 @@ async def test_the_fifth_call_that_nobody_answered_leaves_the_part_unknown() -> 
     await way.carry(attempts=4)
     assert way.happened[-1] == "UNKNOWN 0/1"
     assert (way.records[-1].reason, way.records[-1].provider_code) == ("gave_up", "503")
+
+
+async def test_what_may_become_of_a_delivery_is_counted_from_nought_before_the_first_one() -> None:
+    replace(road().courier(), channels={"dove": Pigeon()})
+    counts = {
+        each.labels["outcome"]: each.value
+        for family in metrics.deliveries.collect()
+        for each in family.samples
+        if each.name == "parley_deliveries_total" and each.labels["channel"] == "dove"
+    }
+    assert counts == {"sent": 0, "failed": 0, "unknown": 0}
 
 
 async def test_what_storage_calls_unknown_is_not_counted_as_failed() -> None:
