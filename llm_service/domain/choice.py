@@ -106,6 +106,8 @@ class Choice:
         """Asks every server what it has."""
         await asyncio.gather(*(self._look(served) for served in self._served.values()))
         self._looked.set()
+        for served in (*self._served.values(), *[each for each, _at in self._left]):
+            served.show()
         self._say()
         over = [(each, at) for each, at in self._left if each.clock() >= at and not each.bulkhead.taken]
         self._left = [each for each in self._left if each not in over]

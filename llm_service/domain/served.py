@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from kit import logs, metrics
 from kit.errors import ModelBusy
@@ -70,13 +71,19 @@ class Served:
             health = self._healths[model] = Health(breaker, clock=self.clock)
         return health
 
+    def show(self) -> None:
+        """In the metrics, a model is left alone no longer than its time, though nobody asks it when that is over."""
+        for model, health in self._healths.items():
+            if health.breaker.state is State.OPEN and not health.breaker.paused_seconds:
+                self._shown(model).set(_STATES[State.HALF_OPEN])
+
     def find(self, name: str) -> Model | None:
         """A model that its server lists; without a tag, its latest."""
         return self.found.get(name) or self.found.get(f"{name}:latest")
 
     def _hearing(self, model: str) -> Callable[[State], None]:
         log = logs.get("llm")
-        state = metrics.llm_breaker_state.labels(backend=self.name, model=model)
+        state = self._shown(model)
 
         def heard(to: State) -> None:
             state.set(_STATES[to])
@@ -85,6 +92,9 @@ class Served:
             level("llm.breaker", backend=self.name, model=model, state=to.value)
 
         return heard
+
+    def _shown(self, model: str) -> Any:
+        return metrics.llm_breaker_state.labels(backend=self.name, model=model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from kit import metrics
 from kit.errors import ModelUnavailable, ModelUnknown
 from llm_service.domain import replies
 from llm_service.domain.tokens import Estimate
@@ -94,6 +95,24 @@ async def test_a_model_that_failed_three_times_is_paused_then_probed_then_ready_
     assert (probed.state, probed.available, probed.HasField("paused_for")) == (PROBED, True, False)
     assert (ready.state, ready.available) == (READY, True)
     assert (await world.states())["found"] == READY
+
+
+async def test_a_model_that_nobody_asks_again_is_not_shown_as_left_alone_for_ever() -> None:
+    world = await a_world()
+    route = (await world.choice.chain("one"))[0]
+    shown = metrics.llm_breaker_state.labels(backend=route.served.name, model=route.model.called)
+    for _ in range(3):
+        route.health.breaker.enter().failed()
+    world.clock.now += 299
+    await world.choice.look()
+    open_yet = shown._value.get()
+    world.clock.now += 1
+    await world.choice.look()
+    assert (open_yet, shown._value.get()) == (2, 1)
+
+    route.health.breaker.enter().failed()
+    await world.choice.look()
+    assert shown._value.get() == 2
 
 
 async def test_a_listed_model_has_its_terms() -> None:
