@@ -59,7 +59,12 @@ messages_accepted = _counter("messages_accepted", "Messages from outside, by wha
 webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
 accounts = _gauge("accounts", "Channel accounts, by how they stand: ok, or what is wrong", "channel", "health")
 webhook_seconds = _seconds("webhook_seconds", "From a webhook's last byte to its answer", "channel")
-accept_to_reply_seconds = _seconds("accept_to_reply_seconds", "From the accept of a message to its reply", "channel")
+accept_to_reply_seconds = _seconds(
+    "accept_to_reply_seconds", "From the accept of a message until a provider took its reply", "channel"
+)
+accept_to_commit_seconds = _seconds(
+    "accept_to_commit_seconds", "The same until storage had the reply: all that a web chat and the API wait", "channel"
+)
 # Providers that do not call are listened to: by one process for each account.
 listeners = _gauge("listeners", "Accounts that this process listens for", "channel", "state")
 listener_connects = _counter("listener_connects", "Times that a provider was heard, anew after each trouble", "channel")

@@ -187,7 +187,7 @@ class Worker:
         metrics.turns.labels(outcome=outcome, reason=ending.reason).inc()
         seconds = (self._terms.now() - moment(turn.messages[0].created_at)).total_seconds() if turn.messages else 0.0
         if ending.state == REPLIED and turn.messages:
-            metrics.accept_to_reply_seconds.labels(channel=turn.channel).observe(seconds)
+            metrics.accept_to_commit_seconds.labels(channel=turn.channel).observe(seconds)
         fields = {"turn_id": turn.turn_id, "channel": turn.channel, "model": ending.usage.model}
         self._log.info("turn.ended", outcome=outcome, reason=ending.reason, seconds=round(seconds, 3), **fields)
 

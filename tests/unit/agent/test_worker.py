@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 
+from kit import metrics
 from kit.errors import InvalidField, OwnerChanged
 from parley.chat.v1.message_pb2 import TurnState
 from parley.storage.v1.inbox_service_pb2 import Submission
@@ -19,6 +21,21 @@ async def test_every_turn_is_answered_and_committed_with_its_fence(tmp_path: Pat
     commit = scene.desk.committed["u7"]
     assert (commit.tenant_id, commit.epoch, commit.owner_epoch) == ("t1", 1, 7)
     assert (commit.state, list(commit.replies)) == (TurnState.TURN_STATE_REPLIED, ["re: u7"])
+
+
+async def test_a_reply_is_timed_at_its_commit_and_never_as_one_that_a_provider_took(tmp_path: Path) -> None:
+    before = (_timed(metrics.accept_to_commit_seconds), _timed(metrics.accept_to_reply_seconds))
+    async with working(tmp_path) as scene:
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+    after = (_timed(metrics.accept_to_commit_seconds), _timed(metrics.accept_to_reply_seconds))
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 0)
+
+
+def _timed(metric: Histogram) -> float:
+    """How many there were."""
+    samples = (each for family in metric.collect() for each in family.samples)
+    return sum(each.value for each in samples if each.name.endswith("_count"))
 
 
 async def test_only_free_slots_are_asked_for_by_one_call_at_a_time(tmp_path: Path) -> None:
