@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import addresses, credentials
 from kit.command import account_health, accounts, channel_listening, model_health, reaching, services
-from kit.command.database import check_database
+from kit.command.database import check_database, is_elsewhere
 from kit.command.directory import Directory
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.ports import is_open, own
@@ -39,7 +39,7 @@ async def everything(**overrides: Any) -> list[Finding]:
     found = [_python(), *wrong]
     if wrong:
         return found
-    found += [*_starts(settings), _data_dir(Path(settings["storage"].data_dir))]
+    found += [*_starts(settings), _data_dir(settings["storage"])]
     found += model_health.check_file(settings["llm"])
     found += await check_database(settings["storage"])
     if _anybody_listens(settings):
@@ -83,13 +83,23 @@ def _python() -> Finding:
     return ok("python", version)
 
 
-def _data_dir(folder: Path) -> Finding:
+def _data_dir(settings: Any) -> Finding:
     """Looks, and makes nothing: the folder may be another user's to make."""
-    shown = str(folder.resolve())
-    nearest = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    folder = Path(settings.data_dir).resolve()
+    shown = str(folder)
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        if not _needs_a_folder(settings):
+            return ok("data", f"{shown} cannot be written, and nothing is to be kept there")
         return broken("data", f"{shown} cannot be written by this user", fix="set DATA_DIR to a folder of this user")
     return ok("data", shown)
+
+
+def _needs_a_folder(settings: Any) -> bool:
+    """Whether something that is not set is made there: the mesh token, or what storage keeps."""
+    token = bool(settings.mesh_token.get_secret_value()) or credentials.uses_tls(settings)
+    stored = bool(settings.database_url and settings.secret_keys.get_secret_value())
+    return not (token and (stored or is_elsewhere(settings)))
 
 
 def _anybody_listens(settings: Mapping[str, Any]) -> bool:

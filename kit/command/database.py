@@ -18,6 +18,7 @@ from kit.settings import SettingsError
 
 ANSWER_SECONDS = 8.0
 SQLITE = "sqlite:///"
+HERE = ("127.0.0.1", "::1", "localhost")
 NEARLY_FULL = 0.8  # of what may wait
 MIB = 1024 * 1024
 # Of the disk: what SQLite wants for its log and a checkpoint of it, and what lasts for a day of some messages a second.
@@ -77,8 +78,17 @@ def require_nobody(settings: Any, why: str) -> None:
         raise Mistake(f"a storage runs at {settings.storage_address}, and {why}", fix="stop every storage first")
 
 
+def is_elsewhere(settings: Any) -> bool:
+    """Whether a storage on another machine has it: here nothing says where it is, and there is no file."""
+    address = addresses.parsed(settings.storage_address)
+    is_own = settings.storage_address.startswith("unix:") or (address and own(address.host) in HERE)
+    return not (is_own or settings.database_url or Path(_url(settings).removeprefix(SQLITE)).exists())
+
+
 async def check_database(settings: Any) -> list[Finding]:
     """Reachable, migrated, and with room for more."""
+    if is_elsewhere(settings):
+        return [ok("database", f"kept by the storage at {settings.storage_address}; ask there for more")]
     url = _url(settings)
     limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:

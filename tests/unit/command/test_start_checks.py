@@ -84,6 +84,24 @@ async def test_without_a_mistake_the_settings_are_valid_and_nothing_is_made(fold
     assert not (folder / "data").exists()
 
 
+async def test_a_machine_that_keeps_nothing_needs_neither_a_folder_nor_a_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "bad.toml/data")  # as a pod has it, where nothing can be written
+    levels = await _levels("data", "database")
+    assert levels == {"data": Level.BROKEN, "database": Level.LOOK}
+    monkeypatch.setenv("MESH_TOKEN", "a token of the mesh")
+    monkeypatch.setenv("STORAGE_ADDRESS", "dns:///storage.invalid:50051")
+    levels = await _levels("data", "database")
+    assert levels == {"data": Level.OK, "database": Level.OK}
+    monkeypatch.setenv("STORAGE_ADDRESS", "0.0.0.0:50051")  # storage's own, which lacks the rest of its Secret
+    assert (await _levels("data"))["data"] is Level.BROKEN
+
+
+async def _levels(*about: str) -> dict[str, Level]:
+    return {each.about: each.level for each in await checks.everything() if each.about in about}
+
+
 async def test_a_program_reads_of_half_set_certificates_in_json(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
