@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from storage_service.backends import schema, tables
@@ -69,6 +70,20 @@ async def test_migrations_go_down_to_nothing_and_up_again(url: str) -> None:
     await schema.migrate(url, "base")
     left = await looked_at(url, lambda connection: set(inspect(connection).get_table_names()))
     assert left == {"alembic_version"}
+    await schema.migrate(url)
+    assert await looked_at(url, _differences) == []
+
+
+async def test_a_migration_that_cannot_end_leaves_nothing_and_is_made_once_it_can(url: str) -> None:
+    engine = open_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE turns (id TEXT)"))
+    with pytest.raises(DBAPIError):
+        await schema.migrate(url)
+    assert await looked_at(url, lambda connection: inspect(connection).get_table_names()) == ["turns"]
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE turns"))
+    await engine.dispose()
     await schema.migrate(url)
     assert await looked_at(url, _differences) == []
 
