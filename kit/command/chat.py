@@ -79,7 +79,7 @@ class Conversation:
 async def chat(url: str | None) -> None:
     """Talks until the end of the input."""
     gateway = services.settings_of(services.named("gateway"))
-    base = (url or reaching.gateway_url(gateway)).rstrip("/")
+    base = reaching.base_url(url, gateway)
     async with httpx.AsyncClient(base_url=base, timeout=15, trust_env=False) as client:
         conversation = Conversation(client)
         try:

@@ -31,7 +31,7 @@ async def listen(looking: Looking) -> int:
     gateway = services.settings_of(services.named("gateway"))
     reaching.require_a_credential(gateway)
     token = inspector_token(mesh_token(gateway))
-    bases = [each.rstrip("/") for each in looking.urls or ()] or [reaching.gateway_url(gateway)]
+    bases = [reaching.base_url(each, gateway) for each in looking.urls or (None,)]
     if looking.page:
         for base in bases:
             say(f"{base}/inspector#token={token}")

@@ -14,7 +14,7 @@ from kit.command.listen_options import Looking
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url, as_one
 from kit.command.prompts import prompts
-from kit.command.screen import Mistake, complain, say, whole_output
+from kit.command.screen import Mistake, complain, say, typed, whole_output
 
 SERVICE_NAMES = "storage, llm, agent, sender, gateway"
 
@@ -41,7 +41,7 @@ def main() -> None:
     """The console command. A mistake of a person ends in one line and its fix."""
     try:
         with whole_output():
-            app(prog_name="parley")
+            app(typed(sys.argv[1:]), prog_name="parley")
     except Mistake as mistake:
         complain(mistake)
         sys.exit(mistake.code)

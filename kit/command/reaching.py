@@ -34,6 +34,19 @@ def gateway_url(settings: Any) -> str:
     return f"http://{Address(shown, settings.http_port)}"
 
 
+def base_url(given: str | None, settings: Any) -> str:
+    """The gateway that was named, else the one of this machine."""
+    if not given:
+        return gateway_url(settings)
+    try:
+        named = httpx.URL(given)
+    except httpx.InvalidURL:
+        named = httpx.URL()
+    if named.scheme not in ("http", "https") or not named.host:
+        raise Mistake(f"{given!r} is no address of a gateway", fix="--url http://HOST:PORT, for example")
+    return given.rstrip("/")
+
+
 @asynccontextmanager
 async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a service. What goes wrong in its calls becomes one line with a fix."""

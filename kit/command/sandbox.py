@@ -63,18 +63,22 @@ def lent(overrides: Mapping[str, Any]) -> Lent:
 
 def _keep(folder: Path, values: Mapping[str, str]) -> None:
     """For commands in another terminal: what this mesh was told, for its owner's eyes; made anew at each start."""
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / VARIABLES
-    file.unlink(missing_ok=True)
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items())]
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.writelines(lines)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.writelines(lines)
+    except OSError as error:
+        fix = "set DATA_DIR to a folder of this user, with room"
+        raise Mistake(f"{file} cannot be written: {error.strerror}", fix=fix) from None
 
 
 async def run(url: str | None, *, port: int | None) -> None:
     """Runs stand-ins for a mesh that is started with the same variables. What is set is used, the rest is made up."""
     gateway = services.settings_of(services.named("gateway"))
-    wanted, base = _port(port), (url or reaching.gateway_url(gateway)).rstrip("/")
+    wanted, base = _port(port), reaching.base_url(url, gateway)
     require_free([wanted])
     made = _opening().made_up()
     given = values_of(made)

@@ -1,5 +1,6 @@
 """How does the command speak to a person? Plain lines, colours where they are wanted, a fix with every complaint."""
 
+import errno
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDEST = 10_000
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 JOINERS = "\u200c\u200d"  # within emoji families, and words of Persian and of India: they steer nothing
 
 
@@ -26,28 +28,42 @@ class Mistake(Exception):
 
 def say(text: str = "", style: str = "") -> None:
     """A line on standard output. Text is shown as it is: what people wrote is no markup."""
-    Console(highlight=False, soft_wrap=True).print(Text(text, style=style))
+    Console(highlight=False, soft_wrap=True).print(Text(printable(text), style=style))
 
 
 def complain(mistake: Mistake) -> None:
     """What went wrong and what to do, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text("parley: ", style="bold red").append(str(mistake), style="not bold default"))
+    console.print(Text("parley: ", style="bold red").append(printable(str(mistake)), style="not bold default"))
     if mistake.fix:
-        console.print(Text("   fix: ", style="bold").append(mistake.fix, style="not bold"))
+        console.print(Text("   fix: ", style="bold").append(printable(mistake.fix), style="not bold"))
 
 
 @contextmanager
 def whole_output() -> Iterator[None]:
-    """What was said within is out at its end. A reader that has enough, such as `head`, is no mistake."""
+    """What was said within is out at its end. A reader that has enough, such as `head`, is no mistake; what cannot be
+    written is one."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # Python has none where it was closed before
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.filename or error.errno not in UNWRITABLE:
+            raise
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe: Python flushes once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Mistake(f"the output cannot be written: {error.strerror}") from None
+
+
+def typed(words: Sequence[str]) -> list[str]:
+    """What stands on the command line. Bytes that are no UTF-8 could be neither stored nor shown."""
+    for each in words:
+        if any("\udc80" <= letter <= "\udcff" for letter in each):
+            raise Mistake(f"not UTF-8: {each.encode(errors='replace').decode()}", fix="type it in UTF-8")
+    return list(words)
 
 
 def printable(text: str) -> str:
@@ -70,7 +86,7 @@ def cell(value: object) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows for a person on a terminal, tab-separated rows for a program."""
-    rows = list(rows)
+    rows = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             sys.stdout.write("\t".join(row) + "\n")

@@ -40,7 +40,7 @@ class Saying:
 async def run(saying: Saying, *, url: str | None, repeat: int) -> int:
     """Returns the exit code: 0 when every copy was answered 2xx."""
     gateway = services.settings_of(services.named("gateway"))
-    base = (url or reaching.gateway_url(gateway)).rstrip("/")
+    base = reaching.base_url(url, gateway)
     webhook = _webhook(saying, str(gateway.public_base_url or base))
     path = webhook.url.removeprefix(_origin(webhook.url))
     async with httpx.AsyncClient(timeout=POST_SECONDS, trust_env=False) as client:

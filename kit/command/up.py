@@ -28,6 +28,8 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
     overrides |= {"data_dir": beside.data_dir} if beside else {}
     let_webhooks_be_seen(overrides)
     settings = {each.name: services.settings_of(each, **overrides) for each in SERVICES}
+    if not settings["gateway"].http_port:
+        raise Mistake("parley up needs a port that is known before", fix="set HTTP_PORT, or --http-port, and not to 0")
     require_free([*_ports(settings), *([beside.port] if beside else [])])
     model_health.require_file(settings["llm"])
     credentials.make_data_dir(settings["storage"])
