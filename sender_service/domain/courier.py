@@ -138,7 +138,7 @@ class Courier:
         trip.as_human = decision is Decision.AS_HUMAN
         if decision is Decision.TEMPLATE:
             trip.template = load.secrets.account.options["template"]
-            trip.parts[trip.part :] = [_as_one(trip.parts[trip.part :])]
+            trip.parts[trip.part :] = [Part("\n".join(part.text for part in trip.parts[trip.part :]))]
         begins = await self._write(trip, BEGUN)
         while begins and await self._attempt(trip):
             trip.part, trip.attempts = trip.part + 1, 0
@@ -295,7 +295,3 @@ def _values(trip: Trip, options: Mapping[str, str]) -> Mapping[str, str]:
 def _rest(leased: LeasedDelivery, rendered: Sequence[Part]) -> str:
     """What of the text is not said yet: as it was written while nothing is."""
     return "\n".join(part.text for part in rendered[leased.next_part :]) if leased.next_part else leased.text
-
-
-def _as_one(left: Sequence[Part]) -> Part:
-    return Part("\n".join(part.text for part in left))
