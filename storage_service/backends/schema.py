@@ -124,6 +124,6 @@ def _run(connection: Connection, *, revision: str, began: Began) -> None:
     began(at or "", target)
     if connection.dialect.name == "sqlite":
         # Python's sqlite3 begins nothing before a CREATE: what was made until a disk was full, or a kill, would stay.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.execute(text("BEGIN IMMEDIATE"))
     move = command.downgrade if revision in {"base"} else command.upgrade
     move(configuration(connection), revision)
