@@ -10,6 +10,7 @@ from kit.errors import ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
 from llm_service.backends.by_turns import role
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
+from llm_service.backends.thinking import Thinking
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
 from llm_service.domain.schemas import parsed
@@ -33,6 +34,7 @@ class Ollama:
         self._wire = wire
         self._window_tokens = window_tokens
         self._windows: dict[str, int] = {}
+        self._thinking = Thinking()
 
     async def models(self) -> tuple[Model, ...]:
         listed = (await self._wire.whole("/api/tags")).get("models")
@@ -43,11 +45,13 @@ class Ollama:
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
         path, body = _asked(prompt, model, stream=False)
         said = await self._wire.whole(path, body)
-        return _end(said, _text(said), calls=_calls(said))
+        answer = _end(said, _text(said), calls=_calls(said))
+        return self._thinking.without(answer, prompt, model=model)
 
     async def stream(self, prompt: prompt_pb2.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:
         path, body = _asked(prompt, model, stream=True)
         calls: list[Call] = []
+        thinking = self._thinking.reading(prompt, model=model)
 
         def read(said: Object) -> str | Answer:
             calls.extend(_calls(said))
@@ -56,7 +60,9 @@ class Ollama:
 
         async with aclosing(joined(self._wire.lines(path, body), read)) as pieces:
             async for piece in pieces:
-                yield piece
+                yield thinking.rest(piece) if isinstance(piece, Answer) else thinking.shown(piece)
+                if isinstance(piece, Answer):
+                    yield piece
 
     async def pull(self, name: str) -> AsyncGenerator[Progress, None]:
         body: Object = {"model": name, "stream": True}

@@ -12,6 +12,7 @@ from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.openai_models import listed, no_pulling, tool
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
+from llm_service.backends.thinking import Thinking
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
 from llm_service.domain.schemas import parsed
@@ -36,6 +37,7 @@ class OpenAiChat:
     def __init__(self, wire: Wire, *, name: str) -> None:
         self.name = name
         self._wire = wire
+        self._thinking = Thinking()
         self._limit = LONGER if wire.host == OPENAI_HOST else SHORTER
         self._wants_longer: set[str] = set()  # models elsewhere that do so too, as they said
 
@@ -54,17 +56,20 @@ class OpenAiChat:
             raise ModelGarbage("The model server's answer has no message where it should.")
         calls = tuple(_call(found) for found in objects(message.get("tool_calls")))
         answered = _text(message.get("content"), message.get("refusal"), may_be_none=bool(calls))
-        return Answer(answered, _reason(at(said, "choices", 0, "finish_reason")), *_usage(said), calls)
+        answer = Answer(answered, _reason(at(said, "choices", 0, "finish_reason")), *_usage(said), calls)
+        return self._thinking.without(answer, prompt, model=model)
 
     async def stream(self, prompt: prompt_pb2.Prompt, model: Model) -> AsyncGenerator[str | Answer, None]:
         body = self._asked(prompt, model, stream=True)
         while True:
-            reading = _Reading()
+            reading, thinking = _Reading(), self._thinking.reading(prompt, model=model)
             try:
                 async with aclosing(joined(self._wire.events(PATH, body), reading.read)) as pieces:
                     async for piece in pieces:
-                        yield piece
-                yield reading.end()
+                        yield thinking.shown(str(piece))
+                end = reading.end()
+                yield thinking.rest(end)
+                yield end
                 return
             except ModelRefused as error:
                 body = self._renamed(body, model, error=error)

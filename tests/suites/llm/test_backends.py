@@ -59,6 +59,19 @@ async def test_an_answer_that_a_filter_cut_short_says_so(name: str, stream: bool
         assert (await ours.told(a_question("filtered"), stream=stream)).finish == "content_filter"
 
 
+@pytest.mark.parametrize("mode", CUTS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ["ollama", "openai"])
+async def test_what_a_model_thinks_is_no_part_of_its_answer(name: str, stream: bool, mode: str) -> None:
+    async with asking(name, mode) as ours:
+        told = [
+            (await ours.told(a_question(f"say {text}"), stream=stream)).text
+            for text in ("<think>\nHe is no \n</think>\n\nHello you", "<think>He is", "Write <think> and </think>")
+        ]
+
+    assert told == ["Hello you", "", "Write <think> and </think>"]
+
+
 async def test_lists_its_models_under_its_own_name(ours: Ours) -> None:
     models = await ours.backend.models()
 
