@@ -3,6 +3,7 @@
 OpenAI itself, vLLM, llama.cpp's server, GitHub Models, Ollama's /v1, and many more speak it.
 """
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.openai_models import listed, no_pulling, tool
 from llm_service.backends.pieces import joined
 from llm_service.backends.reading import Object, at, count, objects, text
+from llm_service.backends.refusals import refused
 from llm_service.backends.thinking import Thinking
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
@@ -55,7 +57,7 @@ class OpenAiChat:
         if not isinstance(message, dict):
             raise ModelGarbage("The model server's answer has no message where it should.")
         calls = tuple(_call(found) for found in objects(message.get("tool_calls")))
-        answered = _text(message.get("content"), message.get("refusal"), may_be_none=bool(calls))
+        answered = _text(message.get("content"), message.get("refusal"))
         answer = Answer(answered, _reason(at(said, "choices", 0, "finish_reason")), *_usage(said), calls)
         return self._thinking.without(answer, prompt, model=model)
 
@@ -121,7 +123,7 @@ class _Reading:
             self._calls.setdefault(count(found.get("index")), _Growing()).add(found)
         self._reason = at(choice, "finish_reason") or self._reason
         self._usage = _usage(said) if said.get("usage") else self._usage
-        return _text(at(delta, "content"), at(delta, "refusal"), may_be_none=True)
+        return _text(at(delta, "content"), at(delta, "refusal"))
 
     def end(self) -> Answer:
         """How it ended; ModelGarbage when it did not."""
@@ -161,15 +163,22 @@ def _message(said: prompt_pb2.PromptMessage) -> Object:
 
 
 def _refuse_error(said: Object) -> None:
-    if said.get("error"):
+    """An error under a status of 200. Gateways such as OpenRouter name the status that it stands for."""
+    if error := said.get("error"):
+        code = at(error, "code")
+        if type(code) is int and 400 <= code < 500:
+            raise refused(code, {}, said=json.dumps(error).encode())
         raise ModelUnavailable("The model server reported an error of its own.")
 
 
-def _text(content: object, refusal: object, *, may_be_none: bool) -> str:
-    """What a model says instead of an answer is said by it all the same."""
-    if content is None and refusal is not None:
-        return text(refusal)
-    return "" if content is None and may_be_none else text(content)
+def _text(content: object, refusal: object) -> str:
+    """What a model says instead of an answer is said by it all the same. No content is no text: the model was cut off
+    while it thought (vLLM), or its server's filter took all. Of a list of parts those of text count (Mistral)."""
+    if content is None:
+        return "" if refusal is None else text(refusal)
+    if isinstance(content, list):
+        return "".join(text(part.get("text")) for part in objects(content) if part.get("type") == "text")
+    return text(content)
 
 
 def _call(found: Object) -> Call:

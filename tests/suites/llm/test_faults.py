@@ -68,6 +68,8 @@ STREAM = {
     "cut": ("GARBAGE", 1, 1),
     "error-late": ("UNAVAILABLE", 1, 1),
 }
+# Where a protocol has an outcome of its own: Chat Completions has no text when the model was cut off while it thought.
+OWN = {"openai": {"null": ("EMPTY", 1, 1)}}
 
 LEAKING = ("hang", "half-open", "drip", "stall", "truncated", "reset", "500", "garbage", "html", "error-late", "nul")
 
@@ -108,6 +110,7 @@ WAYS = {
 async def test_every_illness_ends_in_time_with_its_reason(kind: str, way: str, tmp_path: Path) -> None:
     """A row that came out otherwise is tried once more, alone: a busy machine does not do thirty things a second."""
     ask, rows = WAYS[way]
+    rows = {illness: OWN.get(kind, {}).get(illness, row) for illness, row in rows.items()}
 
     async def end(illness: str) -> End:
         async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, _setup(kind)) as stub:

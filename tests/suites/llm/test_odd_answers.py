@@ -1,0 +1,95 @@
+"""What is read of answers of Chat Completions that have no text where it usually stands?"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kit.errors import ModelBusy, ModelGarbage, ModelRefused, ModelUnavailable, ModelUnknown, ParleyError
+from llm_service.backends.openai_chat import OpenAiChat
+from llm_service.domain.backend import Answer, Model
+from parley.llm.v1 import completion_pb2
+from tests.simulated.wire import HttpServer, Reply
+from tests.suites.llm.service import a_prompt, wired
+
+MODEL = Model("m", "openai", 4096)
+PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+    {"type": "text", "text": "Hello "},
+    {"type": "text", "text": "you"},
+]
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "stream"])
+def stream(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "text"),
+    [
+        ({"role": "assistant", "content": None, "reasoning_content": "Let me think"}, "length", ""),
+        ({"role": "assistant"}, "content_filter", ""),
+        ({"role": "assistant", "content": PARTS}, "stop", "Hello you"),
+        ({"role": "assistant", "content": []}, "stop", ""),
+    ],
+)
+async def test_an_answer_has_the_text_that_it_has(stream: bool, message: Any, finish: str, text: str) -> None:
+    answer = await told({"choices": [{"index": 0, "message": message, "finish_reason": finish}]}, stream=stream)
+
+    assert answer.text == text
+    assert (answer.finish_reason == completion_pb2.FINISH_REASON_LENGTH) is (finish == "length")
+
+
+@pytest.mark.parametrize("content", [7, ["Hello"], [{"type": "text", "text": 7}], {"type": "text", "text": "hi"}])
+async def test_what_is_neither_text_nor_parts_is_garbage(stream: bool, content: object) -> None:
+    with pytest.raises(ModelGarbage):
+        await told({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}, stream=stream)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": 400, "message": "secret \ud800"}, ModelRefused),
+        ({"code": 403, "message": "Input flagged"}, ModelRefused),
+        ({"code": 404}, ModelUnknown),
+        ({"code": 429}, ModelBusy),
+        ({"code": 502}, ModelUnavailable),
+        ({"code": "insufficient_quota"}, ModelUnavailable),
+        ({"code": True}, ModelUnavailable),
+        ("Unexpected endpoint. Returning 200 anyway", ModelUnavailable),
+    ],
+)
+async def test_an_error_under_a_status_of_200_is_what_its_code_says(
+    stream: bool, error: object, kind: type[ParleyError]
+) -> None:
+    with pytest.raises(kind) as raised:
+        await told({"error": error}, stream=stream)
+
+    assert type(raised.value) is kind
+    assert "secret" not in raised.value.message
+
+
+async def told(body: dict[str, Any], *, stream: bool) -> Answer:
+    async with answering(body, stream=stream) as backend:
+        if not stream:
+            return await backend.answer(a_prompt(), MODEL)
+        *pieces, end = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+    assert isinstance(end, Answer)
+    return Answer("".join(map(str, pieces)), end.finish_reason)
+
+
+@asynccontextmanager
+async def answering(body: dict[str, Any], *, stream: bool) -> AsyncIterator[OpenAiChat]:
+    """A server that answers with this, in a stream as a chunk whose message is the delta."""
+    said = body | {"choices": [{**each, "delta": each["message"]} for each in body.get("choices", ())]}
+    data = f"data: {json.dumps(said)}\n\ndata: [DONE]\n\n" if stream else json.dumps(body)
+    server = HttpServer(lambda _request: Reply(200, data.encode()))
+    await server.listen()
+    try:
+        async with wired(server.base_url) as wire:
+            yield OpenAiChat(wire, name="openai")
+    finally:
+        await server.refuse()
