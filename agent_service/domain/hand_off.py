@@ -43,6 +43,11 @@ TOOL_TOKENS = 200
 LEAST_WINDOW_TOKENS = 2048
 
 
+def tools(window_tokens: int) -> Sequence[Tool]:
+    """What a model with such a window is offered."""
+    return (TOOL,) if window_tokens >= LEAST_WINDOW_TOKENS else ()
+
+
 def ending(draft: Draft, reason: HandOffReason, *, note: str = "", usage: Usage | None = None) -> Ending:
     """Ends the turn: the contact is told once, and the human gets what they should know."""
     known = HandOff(reason=reason, summary=summary(draft.turn, reason, note=note))

@@ -26,7 +26,6 @@ from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Endin
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.progress import Progress
 from agent_service.domain.texts import Texts
-from agent_service.domain.tools import Tools
 from kit.errors import ParleyError, kind_of
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnKind
@@ -94,7 +93,6 @@ class Story:
     ) -> None:
         self._model = model
         self._progress = progress
-        self._tools = Tools(model.generate, now=now, offered=rules.offers_hand_off)
         self._rules = rules
         self._guard = guard
         self._no_summaries = summaries.Failures()
@@ -139,10 +137,8 @@ class Story:
 
     def terms(self, turn: LeasedTurn) -> tuple[Budget, Sequence[Tool]]:
         """The tools that its model is offered, and the budget that they leave."""
-        budget, tools = (
-            self._budget(turn),
-            self._tools.offer(turn.setting.model, self._model.window(turn.setting.model)),
-        )
+        budget = self._budget(turn)
+        tools = hand_off.tools(budget.window_tokens) if self._rules.offers_hand_off else ()
         if not tools:
             return budget, ()
         window = budget.window_tokens - hand_off.TOOL_TOKENS
@@ -207,9 +203,9 @@ class Story:
     async def _asked(self, draft: Draft, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
         """The model's answer, to be seen while it comes where the account shows that."""
         if self._progress is None or not draft.turn.setting.progressive:
-            return await self._tools.generate(request, seconds=seconds)
+            return await self._model.generate(request, seconds=seconds)
         async with self._progress.of(draft.turn, partial(self._may_be_seen, draft)) as writing:
-            return await self._tools.generate(request, seconds=seconds, ask=writing.generate)
+            return await writing.generate(request, seconds=seconds)
 
     def _may_be_seen(self, draft: Draft, text: str) -> bool:
         return self._guard is None or guarding.lets_pass(draft, self._guard, text=text)

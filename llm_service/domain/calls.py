@@ -17,6 +17,7 @@ from llm_service.domain import schemas
 from llm_service.domain.attempts import Attempts, Opened, Record
 from llm_service.domain.backend import Answer, Model, Pieces
 from llm_service.domain.choice import Choice
+from llm_service.domain.offering import sparing
 from llm_service.domain.repairing import asked_again, unfenced
 from llm_service.domain.served import Route
 from llm_service.domain.tokens import Estimate
@@ -82,6 +83,7 @@ class Calls:
     ) -> tuple[Reply, Asked]:
         """What the first model that answers says, and what it was asked. When none does: why the first one did not."""
         ends_at = asyncio.get_running_loop().time() + seconds
+        ask = sparing(ask) if prompt.tools else ask
         chain = await self._chain(prompt, record, ends_at=ends_at)
         for number, route in enumerate(chain, 1):
             record.model, record.backend = route.model.name, route.served.name

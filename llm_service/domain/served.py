@@ -16,14 +16,15 @@ _STATES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
 class Health:
-    """Of one model at one backend: its breaker, and until when its server asked to be left alone."""
+    """Of one model at one backend: its breaker, until when it is left alone, and whether it takes tools."""
 
-    __slots__ = ("_clock", "_until", "breaker")
+    __slots__ = ("_clock", "_no_tools_until", "_until", "breaker")
 
     def __init__(self, breaker: Breaker, *, clock: Callable[[], float]) -> None:
         self.breaker = breaker
         self._clock = clock
         self._until = 0.0
+        self._no_tools_until = 0.0
 
     def rest(self, time: timedelta) -> None:
         """The server named a time (Retry-After): no call before it has passed."""
@@ -33,6 +34,15 @@ class Health:
     def resting_seconds(self) -> float:
         """Time that is left of it; 0 when there is none."""
         return max(0.0, self._until - self._clock()) if self._until else 0.0
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it is offered any: always but for a while after it took none."""
+        return not self._no_tools_until or self._clock() >= self._no_tools_until
+
+    def spare_tools(self, seconds: float) -> None:
+        """It took none: for so long it is offered none."""
+        self._no_tools_until = self._clock() + seconds
 
     def check_rested(self) -> None:
         """Raises ModelBusy, with the time that is left, while the server wants to be left alone."""

@@ -99,9 +99,12 @@ async def test_calls_of_tools_come_whole_and_fit(kind: str, tmp_path: Path) -> N
 async def test_a_call_that_does_not_fit_is_never_handed_on(kind: str, said: str, tmp_path: Path) -> None:
     prompt = _with_tool(a_prompt(said))
     async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, Setup(kind)) as stub:
+        without_tools = await _generate(stub, prompt)
+        prompt.tool_choice = prompt_pb2.TOOL_CHOICE_REQUIRED
         failure = await _failure(stub, prompt)
         parts, streamed = await _broken(stub, prompt)
 
+    assert (without_tools.text, list(without_tools.tool_calls)) == (f"re: {said}", [])
     assert isinstance(failure, errors.ModelToolInvalid)
     assert isinstance(streamed, errors.ModelToolInvalid)
     assert not any(part.HasField("tool_call") for part in parts)

@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import timedelta
 
 import pytest
 
@@ -10,12 +9,12 @@ from agent_service.domain import hand_off
 from agent_service.domain.draft import Draft, Ending
 from agent_service.domain.turn import Rules, Story
 from agent_service.domain.wishes import asks_for_a_human
-from kit.errors import ModelRefused, ModelTimeout, ModelToolInvalid, ModelUnsupported
+from kit.errors import ModelTimeout
 from parley.chat.v1.message_pb2 import Role, TurnState
 from parley.llm.v1.prompt_pb2 import ToolCall
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.manners_pb2 import Manners
-from tests.unit.agent.telling import NOW, RULES, Answer, Models, a_fallback, a_turn, an_answer, said, told
+from tests.unit.agent.telling import NOW, RULES, Models, a_fallback, a_turn, an_answer, said, told
 
 HANDED_OFF, FAILED = TurnState.TURN_STATE_HANDED_OFF, TurnState.TURN_STATE_FAILED
 
@@ -159,37 +158,6 @@ async def test_nonsense_instead_of_a_call_ends_the_turn_with_one_sentence(call: 
 
     assert (ending.state, ending.reason, ending.replies) == (FAILED, "model_tool_invalid", ("sorry",))
     assert len(model.asked) == 1
-
-
-async def test_a_model_that_calls_what_there_is_not_is_asked_once_more_without_tools_and_then_no_more() -> None:
-    model = Models(a_fallback(ModelToolInvalid()))
-
-    ending = await told(a_turn("hello"), model)
-
-    assert (ending.state, ending.reason, ending.replies) == (FAILED, "model_tool_invalid", ("sorry",))
-    assert [len(asked.prompt.tools) for asked in model.asked] == [1, 0]
-
-
-@pytest.mark.parametrize("refusal", [a_fallback(ModelUnsupported()), a_fallback(ModelRefused())])
-async def test_a_model_that_takes_no_tools_answers_without_them(refusal: Answer) -> None:
-    model = Models(refusal, an_answer("hi"))
-
-    assert (await told(a_turn("hello"), model)).replies == ("hi",)
-    assert [len(asked.prompt.tools) for asked in model.asked] == [1, 0]
-
-
-async def test_a_model_that_takes_no_tools_is_offered_them_again_after_a_while() -> None:
-    now = NOW
-    model = Models(a_fallback(ModelUnsupported()), an_answer("hi"))
-    story = Story(model, RULES, now=lambda: now)
-
-    for minutes in (0, 9, 11):
-        now = NOW + timedelta(minutes=minutes)
-        turn = a_turn("hello")
-        turn.ClearField("deadline_at")
-        await story.tell(turn)
-
-    assert [len(asked.prompt.tools) for asked in model.asked] == [1, 0, 0, 1]
 
 
 async def test_an_operator_may_offer_the_tool_to_none() -> None:

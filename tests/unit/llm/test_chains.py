@@ -181,7 +181,8 @@ async def test_a_model_that_does_not_fit_twice_is_passed_over() -> None:
 
 @pytest.mark.parametrize("call", [Call("1", "other", "{}"), Call("1", "look", "[]"), Call("1", "look", "{}\ud800")])
 async def test_a_model_whose_call_cannot_be_used_is_passed_over(call: Call) -> None:
-    _, _, calls = two(Answer("", DONE, calls=(call,)), Answer("", DONE, calls=(Call("", "look", "{}"),)))
+    bad, good = Answer("", DONE, calls=(call,)), Answer("", DONE, calls=(Call("", "look", "{}"),))
+    calls = chain(Scripted(bad, bad, name="one"), Scripted(good, name="two"))[1]
     record = Record()
 
     answer = await calls.generate(TOOL, record, seconds=60)
@@ -194,7 +195,8 @@ async def test_nesting_that_no_validator_follows_is_a_misfit_and_not_a_fault_of_
     deep = '{"a":' * 400 + "{}" + "}" * 400
     tool = prompt_pb2.Tool(name="look", parameters='{"additionalProperties": false}')
     prompt = prompt_pb2.Prompt(messages=PROMPT.messages, tools=[tool])
-    _, _, calls = two(Answer("", DONE, calls=(Call("1", "look", deep),)), "yes")
+    bad = Answer("", DONE, calls=(Call("1", "look", deep),))
+    calls = chain(Scripted(bad, bad, name="one"), Scripted("yes", name="two"))[1]
 
     assert (await calls.generate(prompt, Record(), seconds=60)).text == "yes"
 
