@@ -26,8 +26,10 @@ FIXES = {
     "MODEL_EMPTY": "ask again; if it stays so, the model is unfit for chat, or max_output_tokens is too small",
     "MODEL_BUSY": "ask again later, or raise concurrency of its backend in models.toml",
     "MODEL_PAUSED": "mend its server; it is tried again by itself, and at once after a restart of the llm service",
-    "MODEL_REFUSED": "check its key (OPENAI_API_KEY, or api_key_file in models.toml), and its name at its server",
-    "MODEL_UNKNOWN": "its server has no such model: parley models pull it, or correct its name in models.toml",
+    "MODEL_REFUSED": "check its key (OPENAI_API_KEY, or api_key_file in models.toml), its name at its server, and "
+    "whether its account has credit (402)",
+    "MODEL_UNKNOWN": "its server has no such model, or its address lacks the /v1: parley models pull it, or correct "
+    "its name in models.toml",
     "MODEL_UNSUPPORTED": "choose another model, or another backend",
 }
 

@@ -9,7 +9,7 @@ import grpc
 
 from kit.command import model_calls, reaching
 from kit.command.findings import Finding, broken, look, ok
-from kit.command.model_list import state
+from kit.command.model_list import is_failing, reason, state
 from kit.command.screen import Mistake
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from parley.llm.v1.model_pb2 import ListModelsResponse, Model, ModelState
@@ -24,6 +24,8 @@ FIXES = {
     "and it is tried again by itself",
     ModelState.MODEL_STATE_PROBED: "wait for the end of the call that finds out; then: parley models",
     ModelState.MODEL_STATE_REFUSED: "give it the right key: OPENAI_API_KEY, or api_key_file in models.toml",
+    ModelState.MODEL_STATE_RESTING: "its server says for how long, often when a quota is used up: wait, or see to its "
+    "account there",
     ModelState.MODEL_STATE_MISSING: "parley models pull {name}, or correct its name in models.toml or DEFAULT_MODEL",
 }
 
@@ -59,7 +61,11 @@ async def check_models(settings: Any) -> list[Finding]:
 def judged(found: ListModelsResponse) -> list[Finding]:
     """What a listing says of the health of the models."""
     default = _row(found, found.default_model)
-    ill = [each for each in found.models if each != default and each.state != ModelState.MODEL_STATE_READY]
+    ill = [
+        each
+        for each in found.models
+        if each != default and (each.state != ModelState.MODEL_STATE_READY or is_failing(each))
+    ]
     return [_default(found, default), *_others(ill)]
 
 
@@ -93,6 +99,8 @@ def _default(found: ListModelsResponse, default: Model | None) -> Finding:
         return look("model", said, fix=ECHO)
     if default is None:
         return broken("model", said, fix="do what it says, or set DEFAULT_MODEL to one of: parley models")
+    if is_failing(default):
+        return look("model", said, fix=f"{model_calls.FIXES.get(reason(default), '')}; then: parley models test")
     if default.state == ModelState.MODEL_STATE_READY:
         return ok("model", said)
     ill = f"{named} is {state(default)}"

@@ -2,6 +2,7 @@
 
 from kit.command import model_calls
 from kit.command.screen import document, say, table
+from kit.errors import kind_of
 from kit.moments import seconds
 from parley.llm.v1.model_pb2 import ListModelsResponse, Model, ModelState
 
@@ -16,6 +17,7 @@ STATES = {
     ModelState.MODEL_STATE_PROBED: "being probed",
     ModelState.MODEL_STATE_MISSING: "missing",
     ModelState.MODEL_STATE_REFUSED: "key refused",
+    ModelState.MODEL_STATE_RESTING: "resting",
 }
 
 
@@ -34,12 +36,22 @@ async def listing(*, as_json: bool) -> None:
 
 
 def state(model: Model) -> str:
-    """In words; of a paused one, when it is tried again."""
+    """In words; of one that is left alone, when it is tried again, and of one that is asked, how it last failed."""
     word = STATES.get(model.state, "unknown")
-    if model.state != ModelState.MODEL_STATE_PAUSED:
-        return word
+    if not model.HasField("paused_for"):
+        return f"{word}, last call: {reason(model)}" if is_failing(model) else word
     left = round(seconds(model.paused_for))
     return f"{word}, again in {left} s" if left else f"{word}, again with the next call"
+
+
+def is_failing(model: Model) -> bool:
+    """Whether it is asked, and its last call failed."""
+    return model.state == ModelState.MODEL_STATE_READY and model.HasField("last_failure")
+
+
+def reason(model: Model) -> str:
+    """Why its last call failed, in one word."""
+    return kind_of(model.last_failure.reason)().name
 
 
 def _row(model: Model, found: ListModelsResponse) -> tuple[str, ...]:
@@ -70,6 +82,7 @@ def _document(found: ListModelsResponse) -> dict[str, object]:
                 "default": _is_default(each, found),
                 "state": STATES.get(each.state, "unknown").replace(" ", "_"),
                 "paused_seconds": seconds(each.paused_for) if each.HasField("paused_for") else None,
+                "last_failure": reason(each) if each.HasField("last_failure") else None,
                 "window_tokens": each.window_tokens,
                 "input_price": each.input_price_micros / 1_000_000,
                 "output_price": each.output_price_micros / 1_000_000,

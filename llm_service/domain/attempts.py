@@ -16,7 +16,15 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
 
 from kit import logs, metrics, tracing
-from kit.errors import ModelBusy, ModelGarbage, ModelTimeout, ModelUnavailable, ParleyError
+from kit.errors import (
+    ModelBusy,
+    ModelGarbage,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+    ModelUnknown,
+    ParleyError,
+)
 from llm_service.domain.backend import Answer, Model, Pieces
 from llm_service.domain.breaker import Pass
 from llm_service.domain.cleaning import checked, checked_calls, checked_piece
@@ -32,6 +40,8 @@ RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
 SPREAD_SECONDS = 0.25
 # A caller that had less time than this says nothing about the health of a server.
 LEAST_SECONDS = 1.0
+# What tells of a model's health; the others are of one prompt, or of its caller.
+TELLING = (ModelUnavailable, ModelGarbage, ModelBusy, ModelRefused, ModelUnknown)
 
 _enough = stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS))
 
@@ -122,6 +132,8 @@ class Attempts:
         if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
             route.health.rest(error.retry_after)
         late = isinstance(error, ModelTimeout) and seconds >= LEAST_SECONDS
+        if isinstance(error, TELLING) or (late and isinstance(error, ModelTimeout)):
+            route.health.failed(error)
         if late or isinstance(error, ModelUnavailable | ModelGarbage):
             passed.failed()
         else:
@@ -196,7 +208,9 @@ class _Attempt:
         try:
             if error is not None:
                 self._tell(error, took)
-            elif record.answer_seconds > self._route.model.slow_seconds:
+                return
+            self._route.health.answered()
+            if record.answer_seconds > self._route.model.slow_seconds:
                 self._passed.failed()
             else:
                 self._passed.succeeded()

@@ -224,6 +224,8 @@ class Choice:
         try:
             default = self._route("")
             name, backend = default.model.name, default.served.name
+            if not default.served.lists and name not in routes:
+                rows.append(Row(default, state(default)))
         except ParleyError:
             name, backend = self._wanted, next(iter(self._served), "")
         return Listing(tuple(rows), name, backend, self._note())
@@ -255,5 +257,6 @@ class Choice:
                 written="" if wishes.default_model else self._written_in,
                 is_paused=asked is not None and is_paused(asked),
                 has_fallbacks=asked is not None and bool(asked.model.fallbacks),
+                health=asked.health if asked else None,
             )
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llm_service.domain.catalogue import ECHO
-from llm_service.domain.served import Served
+from llm_service.domain.served import Health, Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Seen:
     written: str
     is_paused: bool = False
     has_fallbacks: bool = False
+    health: Health | None = None  # of the default, when there is one
 
 
 _NO_OLLAMA = "What answers at {} is no Ollama, whose address goes without /api or /v1"
@@ -38,6 +39,8 @@ def note(seen: Seen) -> str:
         return f"{_NO_OLLAMA.format(served.base_url)}. People get the fallback text."
     if served.kind == "ollama" and not served.found:
         return f"{where} has no model: run `ollama pull llama3.2`. People get the fallback text."
+    if not served.lists and not (seen.health and seen.health.has_answered):
+        return _of_no_list(seen, where)
     if not name:
         return f"{where} has several models: set DEFAULT_MODEL to one. People get the fallback text."
     if not seen.has_default:
@@ -45,7 +48,21 @@ def note(seen: Seen) -> str:
         return f"{where} has no {name!r} ({seen.written or 'DEFAULT_MODEL'}){fix}."
     if seen.is_paused:
         return f"{where} fails with {name}, which is left alone for a while: see `parley models`."
+    if seen.health and seen.health.resting_seconds:
+        return f"{where} asked to be left alone with {name} for a while: see `parley models`."
+    if seen.health and (failure := seen.health.failure):
+        return f"{where} answered the last call to {name} with a failure: {failure.message} ({failure.name})"
     return f"{where} answers with {name}" + (f", as {seen.written} says." if seen.written else ".")
+
+
+def _of_no_list(seen: Seen, where: str) -> str:
+    """Some servers list nothing and answer all the same; most of the time it is the address."""
+    url = "base_url" if seen.written else "OPENAI_BASE_URL"
+    ends = "" if seen.served.base_url.endswith("/v1") else f": does {url} end in /v1?"
+    named = "" if seen.default else " Set DEFAULT_MODEL to a model that it has."
+    failure = seen.health.failure if seen.health else None
+    failed = f" The last call failed: {failure.message} ({failure.name})" if failure else ""
+    return f"{where} has no /models{ends or '.'}{named}{failed}"
 
 
 def _of_echo(seen: Seen) -> str:

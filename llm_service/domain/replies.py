@@ -71,7 +71,7 @@ def tool_calls(answer: Answer) -> list[prompt_pb2.ToolCall]:
 
 def model(row: Row, estimate: Estimate) -> model_pb2.Model:
     """A model as it is listed."""
-    found, served, breaker = row.route.model, row.route.served, row.route.health.breaker
+    found, served, health = row.route.model, row.route.served, row.route.health
     said = model_pb2.Model(
         name=found.name,
         backend=served.name,
@@ -86,7 +86,11 @@ def model(row: Row, estimate: Estimate) -> model_pb2.Model:
         calls_waiting=served.bulkhead.waiting,
     )
     if row.state == model_pb2.MODEL_STATE_PAUSED:
-        said.paused_for.CopyFrom(_span(breaker.paused_seconds))
+        said.paused_for.CopyFrom(_span(health.breaker.paused_seconds))
+    if row.state == model_pb2.MODEL_STATE_RESTING:
+        said.paused_for.CopyFrom(_span(health.resting_seconds))
+    if health.failure is not None:
+        said.last_failure.CopyFrom(errors.as_item(health.failure))
     return said
 
 

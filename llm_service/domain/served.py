@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from kit import logs, metrics
-from kit.errors import ModelBusy
+from kit.errors import ModelBusy, ParleyError
 from llm_service.domain.backend import UNLISTED, Backend, Model
 from llm_service.domain.breaker import Breaker, Rule, State
 from llm_service.domain.budget import Budget
@@ -16,15 +16,26 @@ _STATES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
 class Health:
-    """Of one model at one backend: its breaker, until when it is left alone, and whether it takes tools."""
+    """Of one model at one backend: its breaker, until when it is left alone, whether it takes tools, and how the last
+    call ended."""
 
-    __slots__ = ("_clock", "_no_tools_until", "_until", "breaker")
+    __slots__ = ("_clock", "_no_tools_until", "_until", "breaker", "failure", "has_answered")
 
     def __init__(self, breaker: Breaker, *, clock: Callable[[], float]) -> None:
         self.breaker = breaker
         self._clock = clock
         self._until = 0.0
         self._no_tools_until = 0.0
+        self.failure: ParleyError | None = None
+        self.has_answered = False
+
+    def answered(self) -> None:
+        """A call succeeded."""
+        self.failure, self.has_answered = None, True
+
+    def failed(self, error: ParleyError) -> None:
+        """A call failed. The error itself would keep all that its traceback leads to."""
+        self.failure = type(error)(error.message)
 
     def rest(self, time: timedelta) -> None:
         """The server named a time (Retry-After): no call before it has passed."""

@@ -15,6 +15,8 @@ def state(route: Route) -> model_pb2.ModelState:
     served = route.served
     if found := _BREAKERS.get(route.health.breaker.state):
         return found
+    if route.health.resting_seconds:
+        return model_pb2.MODEL_STATE_RESTING
     if not served.reachable:
         return model_pb2.MODEL_STATE_UNREACHABLE
     if served.refusal:

@@ -7,6 +7,7 @@ import pytest
 from kit.command import model_health
 from kit.command.findings import Level
 from kit.command.screen import Mistake
+from kit.errors import ModelRefused, as_item
 from kit.settings import load
 from llm_service.settings import Settings
 from parley.llm.v1 import model_pb2
@@ -31,6 +32,7 @@ def a_listing(*models: Model, default: str = "chat", note: str = "It answers.") 
         (model_pb2.MODEL_STATE_PAUSED, Level.BROKEN, "llm.failed"),
         (model_pb2.MODEL_STATE_PROBED, Level.LOOK, "wait"),
         (model_pb2.MODEL_STATE_MISSING, Level.BROKEN, "parley models pull chat"),
+        (model_pb2.MODEL_STATE_RESTING, Level.BROKEN, "its account"),
     ],
 )
 def test_a_default_that_does_not_answer_has_its_fix(state: ModelState, level: Level, fix: str) -> None:
@@ -58,6 +60,19 @@ def test_a_server_that_refuses_our_key_is_broken_though_it_is_reached() -> None:
     (finding,) = model_health.judged(a_listing(a_model("chat", model_pb2.MODEL_STATE_REFUSED)))
     assert finding.level is Level.BROKEN
     assert "OPENAI_API_KEY" in finding.fix
+
+
+def test_a_model_that_is_asked_and_whose_last_call_failed_is_no_healthy_one() -> None:
+    failing = a_model("chat", model_pb2.MODEL_STATE_READY)
+    failing.last_failure.CopyFrom(as_item(ModelRefused("The model server answered 402.")))
+    other = a_model("other", model_pb2.MODEL_STATE_READY)
+    other.last_failure.CopyFrom(failing.last_failure)
+
+    default, others = model_health.judged(a_listing(failing, other, note="402!"))
+
+    assert (default.level, default.found) == (Level.LOOK, "chat (local): 402!")
+    assert "credit" in default.fix
+    assert "other is ready, last call: MODEL_REFUSED" in others.found
 
 
 def test_others_that_do_not_answer_are_one_finding() -> None:

@@ -1,8 +1,11 @@
 """Which model answers when nobody names one, and what is a person told about it?"""
 
+from datetime import timedelta
+
 import pytest
 
 from kit.errors import ModelRefused, ModelUnavailable, ModelUnknown
+from parley.llm.v1 import model_pb2
 from tests.unit.llm.worlds import Listing, World, looked
 
 WRITTEN = """
@@ -72,7 +75,38 @@ async def test_a_server_that_lists_nothing_is_asked_for_the_default_all_the_same
     world = await a_plain(default_model="hidden", failure=ModelUnknown())
 
     assert await world.first() == ("openai", "hidden")
+    assert await world.note() == "The server at http://openai has no /models: does OPENAI_BASE_URL end in /v1?"
+    assert await world.states() == {"hidden": model_pb2.MODEL_STATE_READY, "echo": model_pb2.MODEL_STATE_READY}
+
+    health = (await world.choice.chain(""))[0].health
+    health.failed(ModelUnknown("The model server answered 404."))
+    assert (await world.note()).endswith(" The last call failed: The model server answered 404. (MODEL_UNKNOWN)")
+    health.answered()
     assert await world.note() == "The server at http://openai answers with hidden."
+
+
+async def test_a_server_that_lists_nothing_and_whose_model_nobody_named_says_so() -> None:
+    world = await a_plain(failure=ModelUnknown())
+
+    with pytest.raises(ModelUnavailable, match=r"does OPENAI_BASE_URL end in /v1\? Set DEFAULT_MODEL to a model"):
+        await world.choice.chain("")
+    assert await world.states() == {"echo": model_pb2.MODEL_STATE_READY}
+
+
+async def test_a_default_whose_calls_fail_or_that_is_left_alone_is_not_said_to_answer() -> None:
+    world = await a_plain("only")
+    health = (await world.choice.chain(""))[0].health
+
+    health.failed(ModelRefused("The model server answered 402."))
+    failing = await world.note()
+    health.rest(timedelta(minutes=30))
+    resting = await world.note()
+    world.clock.now += 1800
+    health.answered()
+
+    assert "failure: The model server answered 402. (MODEL_REFUSED)" in failing
+    assert "asked to be left alone with only" in resting
+    assert await world.note() == "The server at http://openai answers with only."
 
 
 @pytest.mark.parametrize("default_model", ["", "m"])

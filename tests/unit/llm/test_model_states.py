@@ -1,14 +1,19 @@
 """What is said of each model, and who stands in for which?"""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from kit import metrics
-from kit.errors import ModelUnavailable, ModelUnknown
+from kit.errors import ModelEmpty, ModelRefused, ModelUnavailable, ModelUnknown
 from llm_service.domain import replies
+from llm_service.domain.attempts import Record
+from llm_service.domain.choice import Row
+from llm_service.domain.served import Route
 from llm_service.domain.tokens import Estimate
-from parley.llm.v1 import model_pb2
+from parley.llm.v1 import model_pb2, prompt_pb2
+from tests.unit.llm.scripted import Scripted, calls_through, route_to
 from tests.unit.llm.worlds import Listing, World, looked
 
 READY, MISSING = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_MISSING
@@ -113,6 +118,32 @@ async def test_a_model_that_nobody_asks_again_is_not_shown_as_left_alone_for_eve
     route.health.breaker.enter().failed()
     await world.choice.look()
     assert shown._value.get() == 2
+
+
+async def test_a_model_that_its_server_wants_left_alone_is_resting_for_as_long() -> None:
+    world = await a_world()
+    (await world.choice.chain("one"))[0].health.rest(timedelta(minutes=30))
+    resting = await listed(world, "one")
+
+    world.clock.now += 1800
+
+    assert (resting.state, resting.available) == (model_pb2.MODEL_STATE_RESTING, False)
+    assert resting.paused_for.ToTimedelta() == timedelta(minutes=30)
+    assert (await listed(world, "one")).state == READY
+
+
+async def test_why_the_last_call_failed_is_listed_until_one_succeeds() -> None:
+    world = await a_world()
+    route = (await world.choice.chain("one"))[0]
+    route = Route(route_to(Scripted(ModelRefused("No credit."), ModelEmpty(), "yes")).served, route.model)
+    calls, seen = calls_through(route), list[str]()
+
+    for _ in range(3):
+        with suppress(ModelRefused, ModelEmpty):
+            await calls.generate(prompt_pb2.Prompt(), Record(), seconds=60)
+        seen.append(replies.model(Row(route, READY), Estimate()).last_failure.message)
+
+    assert seen == ["No credit.", "No credit.", ""]
 
 
 async def test_a_listed_model_has_its_terms() -> None:
