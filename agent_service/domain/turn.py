@@ -13,6 +13,7 @@ from typing import Protocol
 from agent_service.domain import (
     budgets,
     commands,
+    gone_models,
     guarding,
     hand_off,
     languages,
@@ -195,17 +196,21 @@ class Story:
         draft.request.tenant_id = turn.tenant_id
         draft.request.fallback_text = turn.setting.fallback_text or self._rules.fallback_text
         try:
-            draft.answer = await self._asked(draft, draft.request, seconds=seconds)
+            draft.answer = await self._asked(draft, seconds=seconds)
         except ParleyError as error:
             return self.failed(turn, error.name.lower())
         return None
 
-    async def _asked(self, draft: Draft, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
+    async def _asked(self, draft: Draft, *, seconds: float) -> GenerateResponse:
         """The model's answer, to be seen while it comes where the account shows that."""
         if self._progress is None or not draft.turn.setting.progressive:
-            return await self._model.generate(request, seconds=seconds)
+            return await self._known(self._model.generate, draft, seconds=seconds)
         async with self._progress.of(draft.turn, partial(self._may_be_seen, draft)) as writing:
-            return await writing.generate(request, seconds=seconds)
+            return await self._known(writing.generate, draft, seconds=seconds)
+
+    async def _known(self, ask: gone_models.Generate, draft: Draft, *, seconds: float) -> GenerateResponse:
+        own = draft.turn.setting.own_model
+        return await gone_models.generate(ask, draft.request, own=own, seconds=seconds, now=self._now)
 
     def _may_be_seen(self, draft: Draft, text: str) -> bool:
         return self._guard is None or guarding.lets_pass(draft, self._guard, text=text)

@@ -28,6 +28,7 @@ def setting(row: Sequence[Any]) -> TurnSetting:
         manners=manners.read(row[10]) if row[10] else None,
         formatting=row[11],
         progressive=PROGRESSIVE in row[12] and orjson.loads(row[12]).get(PROGRESSIVE) == "on",
+        own_model=row[13] or "",
     )
 
 

@@ -86,7 +86,8 @@ ORDER BY c.tenant_id, c.id FOR UPDATE OF c;
 SELECT {Lane c}, coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
        g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
-       c.language, coalesce(d.tokens, 0), g.manners, a.formatting, a.options
+       c.language, coalesce(d.tokens, 0), g.manners, a.formatting, a.options,
+       coalesce(nullif(a.model, ''), g.model)
 FROM unnest($1::text[], $2::text[]) AS k (tenant_id, id)
 JOIN conversations c ON c.tenant_id = k.tenant_id AND c.id = k.id
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id

@@ -70,7 +70,8 @@ SELECT {Turn t} FROM turns t WHERE t.tenant_id = ? AND t.id = ?;
 SELECT coalesce(v.text, ''), coalesce(c.prompt_version_id, ''),
        coalesce(nullif(c.model, ''), nullif(p.model, ''), nullif(a.model, ''), g.model),
        g.fallback_text, c.summary, c.summary_seq, g.reserve_tokens, c.model_conversation,
-       c.language, coalesce(d.tokens, 0), g.manners, a.formatting, a.options
+       c.language, coalesce(d.tokens, 0), g.manners, a.formatting, a.options,
+       coalesce(nullif(a.model, ''), g.model)
 FROM conversations c
 JOIN agents g ON g.tenant_id = c.tenant_id AND g.id = c.agent_id
 JOIN channel_accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id

@@ -70,17 +70,19 @@ async def test_a_model_is_the_conversations_until_it_says_otherwise(store: Store
     assert (await asked(store)).setting.model == "llama"
 
 
-async def test_the_nearest_choice_of_a_model_wins(store: Store) -> None:
-    models = []
+async def test_the_nearest_choice_of_a_model_wins_and_the_own_one_is_there_too(store: Store) -> None:
+    models, own = [], []
     for table, model in (("agents", "agents"), ("channel_accounts", "accounts"), ("contacts", "contacts")):
         await store.execute(f"UPDATE {table} SET model = '{model}'")
         turn = await asked(store)
         models.append(turn.setting.model)
+        own.append(turn.setting.own_model)
         await store.commit(turn, "hello")
         if table == "agents":
             await store.execute("UPDATE contacts SET model = ''")
     await changed(store, model="conversations")
     assert [*models, (await asked(store)).setting.model] == ["agents", "accounts", "contacts", "conversations"]
+    assert own == ["agents", "accounts", "accounts"]
 
 
 async def test_a_language_is_kept_whole_and_stays_until_another_is_said(store: Store) -> None:

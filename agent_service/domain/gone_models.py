@@ -1,0 +1,32 @@
+"""What when the model that somebody chose is there no more? The agent's own answers, until another one is chosen."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from kit import logs
+from parley.error.v1.error_reason_pb2 import ErrorReason
+from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
+
+UNKNOWN = ErrorReason.ERROR_REASON_MODEL_UNKNOWN
+
+
+class Generate(Protocol):
+    """How a model is asked."""
+
+    async def __call__(self, request: GenerateRequest, *, seconds: float) -> GenerateResponse:
+        """The answer, or the fallback text."""
+
+
+async def generate(
+    ask: Generate, request: GenerateRequest, *, own: str, seconds: float, now: Callable[[], datetime]
+) -> GenerateResponse:
+    """The answer; when nobody knows the model that was chosen, that of the agent's own, in the time that is left."""
+    began, chosen = now(), request.prompt.model
+    answer = await ask(request, seconds=seconds)
+    left = seconds - (now() - began).total_seconds()
+    if answer.completion.failure.reason != UNKNOWN or chosen == own or left <= 0:
+        return answer
+    logs.get("agent").warning("model.gone", model=chosen)
+    request.prompt.model = own
+    return await ask(request, seconds=left)
