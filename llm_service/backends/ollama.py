@@ -33,14 +33,15 @@ class Ollama:
         self.name = name
         self._wire = wire
         self._window_tokens = window_tokens
-        self._windows: dict[str, int] = {}
+        self._shown: dict[str, tuple[int, bool]] = {}
         self._thinking = Thinking()
 
     async def models(self) -> tuple[Model, ...]:
         listed = (await self._wire.whole("/api/tags")).get("models")
         found = listed[:MOST_MODELS] if isinstance(listed, list) else []
         names = [entry["name"] for entry in found if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
-        return tuple([Model(name, self.name, await self._window(name)) for name in names])
+        shown = [(name, *await self._about(name)) for name in names]
+        return tuple(Model(name, self.name, window, is_for_chat=chats) for name, window, chats in shown)
 
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
         path, body = _asked(prompt, model, stream=False)
@@ -77,14 +78,15 @@ class Ollama:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    async def _window(self, name: str) -> int:
-        """What the Modelfile sets, else what the model can, but no more than we ask memory for."""
-        if name not in self._windows:
+    async def _about(self, name: str) -> tuple[int, bool]:
+        """Its window, and whether it is for chat. Asked for once, since it costs a call."""
+        if name not in self._shown:
             try:
-                self._windows[name] = _window(await self._wire.whole("/api/show", {"model": name}), self._window_tokens)
+                said = await self._wire.whole("/api/show", {"model": name})
+                self._shown[name] = _window(said, self._window_tokens), _chats(said)
             except (ModelUnknown, ModelGarbage):
-                return self._window_tokens or 4096
-        return self._windows[name]
+                return self._window_tokens or 4096, True
+        return self._shown[name]
 
 
 def _asked(prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> tuple[str, Object]:
@@ -176,7 +178,14 @@ def _bytes(number: object) -> int:
     return number if type(number) is int and 0 <= number < 2**62 else 0
 
 
+def _chats(shown: Object) -> bool:
+    """An older Ollama does not say."""
+    able = shown.get("capabilities")
+    return "completion" in able if isinstance(able, list) else True
+
+
 def _window(shown: Object, most: int) -> int:
+    """What the Modelfile sets, else what the model can, but no more than we ask memory for."""
     parameters = shown.get("parameters")
     if isinstance(parameters, str) and (found := _num_ctx.search(parameters)):
         return max(1, int(found[1]))

@@ -205,13 +205,13 @@ class Choice:
             return next(iter(self._catalogue.models))
         for served in self._offering():
             # Ollama has what somebody pulled; another server may list what nobody wants to talk to.
-            if served.found and (served.kind == "ollama" or len(served.found) == 1):
-                return next(iter(served.found))
+            if (served.kind == "ollama" or len(served.found) == 1) and (first := served.first_for_chat()):
+                return first
         return self._echo_alone()
 
     def _echo_alone(self) -> str:
         """Echo's name while nobody named a server and none has a model; else nothing."""
-        found = any(served.found for served in self._served.values())
+        found = any(served.first_for_chat() for served in self._served.values())
         return "" if found or self._wishes.named or self._written_in else ECHO
 
     def _listing(self) -> Listing:

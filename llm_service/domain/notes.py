@@ -37,8 +37,8 @@ def note(seen: Seen) -> str:
         return f"The model server at {served.base_url} does not answer: {instead} until it does."
     if served.kind == "ollama" and not served.lists:
         return f"{_NO_OLLAMA.format(served.base_url)}. People get the fallback text."
-    if served.kind == "ollama" and not served.found:
-        return f"{where} has no model: run `ollama pull llama3.2`. People get the fallback text."
+    if served.kind == "ollama" and not served.first_for_chat():
+        return f"{where} has no model to talk to: run `ollama pull llama3.2`. People get the fallback text."
     if not served.lists and not (seen.health and seen.health.has_answered):
         return _of_no_list(seen, where)
     if not name:

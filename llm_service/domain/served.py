@@ -102,6 +102,10 @@ class Served:
         """A model that its server lists; without a tag, its latest."""
         return self.found.get(name) or self.found.get(f"{name}:latest")
 
+    def first_for_chat(self) -> str:
+        """The first model that its server lists, without those that it says cannot chat. Empty for none."""
+        return next((name for name, model in self.found.items() if model.is_for_chat), "")
+
     def _hearing(self, model: str) -> Callable[[State], None]:
         log = logs.get("llm")
         state = self._shown(model)

@@ -1,5 +1,7 @@
 """What exactly do we ask an Ollama server, and what do we read from what it tells about its models?"""
 
+import json
+
 import pytest
 
 from kit.errors import ModelUnknown
@@ -60,6 +62,26 @@ async def test_the_window_of_a_model_is_asked_for_once() -> None:
             await backend.models()
 
     assert [seen.path for seen in server.requests].count("/api/show") == 1
+
+
+async def test_a_model_for_embeddings_is_not_for_chat_and_one_of_an_older_server_is() -> None:
+    able = {"embed": ["embedding"], "chat": ["completion", "tools"], "old": None}
+
+    def handler(request: Request) -> Reply:
+        if request.path == "/api/tags":
+            return Reply(200, json.dumps({"models": [{"name": name} for name in able]}).encode())
+        return Reply(200, json.dumps({"capabilities": able[json.loads(request.body)["model"]]}).encode())
+
+    server = HttpServer(handler)
+    await server.listen()
+    async with wired(server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        for _ in range(2):
+            models = await backend.models()
+    await server.refuse()
+
+    assert [(model.name, model.is_for_chat) for model in models] == [("embed", False), ("chat", True), ("old", True)]
+    assert [request.path for request in server.heard].count("/api/show") == 3
 
 
 async def test_a_model_that_the_server_does_not_have_is_unknown() -> None:

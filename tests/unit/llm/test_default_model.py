@@ -60,6 +60,18 @@ async def test_the_one_model_of_a_server_is_the_default() -> None:
     assert await world.note() == "The server at http://openai answers with only."
 
 
+async def test_the_default_is_a_model_that_can_chat_where_ollama_lists_one() -> None:
+    both = await looked(OLLAMA, {"ollama": Listing("nomic-embed-text", "llama3.2")}, written="")
+    named = await looked(OLLAMA, {"ollama": Listing("nomic-embed-text")}, named=True, written="")
+    unnamed = await looked(OLLAMA, {"ollama": Listing("nomic-embed-text")}, written="")
+
+    assert await both.first() == ("ollama", "llama3.2")
+    assert await both.first("nomic-embed-text") == ("ollama", "nomic-embed-text")
+    with pytest.raises(ModelUnavailable, match="has no model to talk to: run `ollama pull"):
+        await named.choice.chain("")
+    assert await unnamed.first() == ("echo", "echo")
+
+
 async def test_one_of_several_models_has_to_be_named() -> None:
     world = await a_plain("a", "b")
 

@@ -27,7 +27,7 @@ class Listing:
     async def models(self) -> tuple[Model, ...]:
         if self.failure is not None:
             raise self.failure
-        return tuple(Model(each, self.name, 2048) for each in self.lists)
+        return tuple(Model(each, self.name, 2048, is_for_chat="embed" not in each) for each in self.lists)
 
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
         raise ModelUnsupported
