@@ -56,7 +56,7 @@ OPTIONS = (
         TWILIO[1:],
     ),
     OptionField("undelivered", "nothing or human", "Who is asked when a reply fails for good. Default: nobody"),
-    OptionField("allowed_origins", "https://…, with commas between", "Sites that may embed the chat", ("webchat",)),
+    OptionField("allowed_origins", "https://…, with commas between", "Sites that may show the chat", ("webchat",)),
     OptionField(
         "sends_per_second", "a number from 0 on", "How fast it may send at most, where the provider allows more"
     ),

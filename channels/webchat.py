@@ -81,12 +81,17 @@ def verify_session(token: str, key: str, *, now: datetime) -> Session:
     return session
 
 
+def origins(allowed_origins: str) -> frozenset[str]:
+    """The origins that an account's option names, as browsers write them; "*" for all."""
+    return frozenset(each.rstrip("/").lower() for each in re.split(r"[,\s]+", allowed_origins) if each)
+
+
 def origin_allowed(origin: str, allowed_origins: str, *, own_origin: str) -> bool:
     """True for our own page, for the account's `allowed_origins` (separated by commas or spaces; "*" for all), and
     for programs, which send no Origin and hold a token all the same."""
     if not origin:
         return True
-    allowed = {each.rstrip("/").lower() for each in re.split(r"[,\s]+", allowed_origins) if each}
+    allowed = origins(allowed_origins)
     return origin.lower() in allowed or origin.lower() == own_origin.rstrip("/").lower() or "*" in allowed
 
 

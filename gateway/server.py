@@ -70,7 +70,12 @@ def application(rooms: Rooms) -> ASGIApp:
         },
     )
     app.router.routes.extend(
-        [*page.routes(), *probes.routes(rooms.neighbours, rooms.is_open), *media.routes(rooms.media), _events(rooms)]
+        [
+            *page.routes(rooms.sessions.embedders),
+            *probes.routes(rooms.neighbours, rooms.is_open),
+            *media.routes(rooms.media),
+            _events(rooms),
+        ]
     )
     app.include_router(chat.router(_chat(rooms)))
     webhooks = _webhooks(rooms)

@@ -3,6 +3,7 @@
 A token is "<account key>.<signed session>", so that any gateway finds the account whose key signed it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,6 +82,15 @@ class Sessions:
         )
         return Ticket(f"{site}.{webchat.issue_session(session, _key(account))}", expires_at)
 
+    async def embedders(self, site: str) -> tuple[str, ...]:
+        """The origins whose pages may show ours in a frame; none where the account names none, or nobody can say."""
+        try:
+            account = await self._accounts.find(CHANNEL, site)
+        except errors.ParleyError:
+            return ()
+        named = webchat.origins(account.known.options.get("allowed_origins", ""))
+        return ("*",) if "*" in named else tuple(sorted(filter(_is_origin, named)))
+
     async def prove(self, token: str, origin: str) -> Visit:
         """The session that the token proves. Raises CredentialMissing."""
         site, signed = split(token)
@@ -101,6 +111,10 @@ class Sessions:
         except (BadSignature, Stale):
             return ""
         return session.chat_id if session.account_id == account.known.id else ""
+
+
+# What else stands in the option would end up in a header as it is.
+_is_origin = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?").fullmatch
 
 
 def split(token: str) -> tuple[str, str]:

@@ -1,5 +1,7 @@
-"""The web chat page and the page of the API, with everything that they load. Nothing comes from another host."""
+"""The web chat page and the page of the API, with everything that they load. Nothing comes from another host, and no
+other site shows them in a frame but the chat's, where its account allows that site."""
 
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,17 +29,23 @@ PATHS = {
     "/docs.css": "docs.css",
     "/docs.js": "docs.js",
 }
+CHAT = "/"
+# What a browser says when it loads a page into another one: https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header
+FRAMES = {"iframe", "frame"}
+# The origins that may show the chat of a site in a frame.
+Embedders = Callable[[str], Awaitable[tuple[str, ...]]]
 INSPECTOR_PATHS = {
     "/inspector": "inspector.html",
     "/inspector.css": "inspector.css",
     "/inspector.js": "inspector.js",
     "/arrival.js": "arrival.js",
 }
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
 HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
+    "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -47,9 +55,9 @@ HEADERS = {
 }
 
 
-def routes() -> list[Route]:
+def routes(embedders: Embedders) -> list[Route]:
     """One route per file, each read once."""
-    return [_route(path, FOLDER / name) for path, name in PATHS.items()]
+    return [_route(path, FOLDER / name, embedders if path == CHAT else None) for path, name in PATHS.items()]
 
 
 def inspector_routes() -> list[Route]:
@@ -57,12 +65,17 @@ def inspector_routes() -> list[Route]:
     return [_route(path, FOLDER / name) for path, name in INSPECTOR_PATHS.items()]
 
 
-def _route(path: str, file: Path) -> Route:
+def _route(path: str, file: Path, embedders: Embedders | None = None) -> Route:
     content = file.read_bytes()
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {**HEADERS, "etag": tag, "content-type": TYPES[file.suffix]}
+    if embedders is not None:
+        headers["vary"] = "sec-fetch-dest"
 
     async def serve(request: Request) -> Response:
+        if embedders is not None and request.headers.get("sec-fetch-dest") in FRAMES:
+            named = " ".join(await embedders(request.query_params.get("site", "")))
+            return Response(content, headers={**headers, "content-security-policy": f"{POLICY} {named}".rstrip()})
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers)

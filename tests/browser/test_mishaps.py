@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import visiting
 from tests.browser.test_page import write
-from tests.suites.gateway.conftest import World
+from tests.suites.gateway.conftest import ADDRESSES, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWERS, EVENTS = "**/v1/chat/messages", "**/v1/chat/events"
@@ -142,3 +142,29 @@ async def test_a_page_in_which_nobody_wrote_yet_is_online_again_after_a_break(br
         await asyncio.sleep(0)
         await page.context.set_offline(False)
         await expect(page.get_by_text("Online")).to_be_visible()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_chat_works_in_a_frame_of_a_site_that_may_show_it(
+    browser: Browser, world: World, allowed: bool
+) -> None:
+    account = world.peer.accounts[f"webchat/{ADDRESSES['webchat']}"].account
+    chat = f"http://127.0.0.1:{world.port}/?site={account.account_key}"
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown = f"<iframe src='{chat}'></iframe>".encode()
+        writer.write(b"HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n" + shown)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        shop = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        account.options["allowed_origins"] = shop if allowed else "https://elsewhere.example"
+        page = await browser.new_page()
+        await page.goto(shop)
+        frame = page.frame_locator("iframe")
+        if not allowed:
+            assert page.frames[1].url.startswith("chrome-error:")
+            return
+        await frame.get_by_label("Your message").fill("hello")
+        await frame.get_by_label("Your message").press("Enter")
+        await expect(frame.locator(".bubble")).to_have_text(["hello", "You wrote: hello"])

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from parley.chat.v1 import message_pb2 as chat
-from tests.suites.gateway.conftest import World, running
+from tests.suites.gateway.conftest import ADDRESSES, World, running
 
 Event = tuple[str, int, dict[str, object]]
 
@@ -313,3 +313,28 @@ async def test_a_gateway_whose_places_for_pages_are_taken_tells_the_operator_onc
                 answer = await world.client.get("/v1/chat/events", headers=await world.session())
                 assert answer.status_code == 429
         assert "".join(capfd.readouterr()).count("chat.full") == 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "framed"),
+    [
+        ("", "'self'"),
+        ("https://shop.example/, HTTPS://b.example:8443", "'self' https://b.example:8443 https://shop.example"),
+        ("https://shop.example; script-src x", "'self'"),
+        ("*", "'self' *"),
+    ],
+)
+async def test_the_sites_that_an_account_allows_may_show_the_page_in_a_frame(
+    world: World, allowed: str, framed: str
+) -> None:
+    account = world.peer.accounts[f"webchat/{ADDRESSES['webchat']}"].account
+    account.options["allowed_origins"] = allowed
+    asked = f"/?site={account.account_key}"
+    shown = await world.client.get(asked, headers={"sec-fetch-dest": "iframe"})
+    alone = await world.client.get(asked, headers={"sec-fetch-dest": "document"})
+    foreign = await world.client.get("/?site=nobody", headers={"sec-fetch-dest": "iframe"})
+    policies = [
+        each.headers["content-security-policy"].split("frame-ancestors ")[1] for each in (shown, alone, foreign)
+    ]
+    assert policies == [framed, "'self'", "'self'"]
+    assert {each.text for each in (shown, alone, foreign)} == {alone.text}
