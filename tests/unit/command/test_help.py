@@ -174,7 +174,9 @@ def test_a_service_whose_port_is_taken_says_so_in_one_line_and_nothing_else(tmp_
 def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "a-file").touch()
     anywhere = {f"{service}_ADDRESS": "127.0.0.1:0" for service in ("STORAGE", "AGENT", "LLM", "SENDER")}
-    done = parley(tmp_path, *words, "--data-dir", "a-file/data", HTTP_PORT="0", **anywhere)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = parley(tmp_path, *words, "--data-dir", "a-file/data", HTTP_PORT=port, **anywhere)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("DATA_DIR: cannot make the folder a-file/data: Not a directory")
     assert "Traceback" not in done.stderr

@@ -27,9 +27,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ADDRESSES:
         monkeypatch.setenv(name, f"127.0.0.1:{free}")
     monkeypatch.setenv("HTTP_PORT", str(free))
+    monkeypatch.setattr("agent_service.backends.lingua_detector.import_module", _not_there)
     (tmp_path / "odd.toml").write_text("[no_such_sentence]\nen = 'hello'\n")
     (tmp_path / "bad.toml").write_text("rules = ")
     return tmp_path
+
+
+def _not_there(name: str) -> None:
+    raise ModuleNotFoundError(name)
 
 
 async def _of_settings() -> list[Finding]:
