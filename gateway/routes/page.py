@@ -57,7 +57,7 @@ HEADERS = {
 
 def routes(embedders: Embedders) -> list[Route]:
     """One route per file, each read once."""
-    return [_route(path, FOLDER / name, embedders if path == CHAT else None) for path, name in PATHS.items()]
+    return [_route(path, FOLDER / name, embedders=embedders if path == CHAT else None) for path, name in PATHS.items()]
 
 
 def inspector_routes() -> list[Route]:
@@ -65,7 +65,7 @@ def inspector_routes() -> list[Route]:
     return [_route(path, FOLDER / name) for path, name in INSPECTOR_PATHS.items()]
 
 
-def _route(path: str, file: Path, embedders: Embedders | None = None) -> Route:
+def _route(path: str, file: Path, *, embedders: Embedders | None = None) -> Route:
     content = file.read_bytes()
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {**HEADERS, "etag": tag, "content-type": TYPES[file.suffix]}
