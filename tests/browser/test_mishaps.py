@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import visiting
 from tests.browser.test_page import write
+from tests.simulated.wire import HttpServer, Reply
 from tests.suites.gateway.conftest import ADDRESSES, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -150,21 +151,19 @@ async def test_the_chat_works_in_a_frame_of_a_site_that_may_show_it(
 ) -> None:
     account = world.peer.accounts[f"webchat/{ADDRESSES['webchat']}"].account
     chat = f"http://127.0.0.1:{world.port}/?site={account.account_key}"
-
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        shown = f"<iframe src='{chat}'></iframe>".encode()
-        writer.write(b"HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n" + shown)
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        shop = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        account.options["allowed_origins"] = shop if allowed else "https://elsewhere.example"
-        page = await browser.new_page()
-        await page.goto(shop)
-        frame = page.frame_locator("iframe")
-        if not allowed:
-            assert page.frames[1].url.startswith("chrome-error:")
-            return
+    shown = f"<iframe src='{chat}'></iframe>".encode()
+    shop = HttpServer(lambda _: Reply(200, shown, {"content-type": "text/html"}))
+    await shop.listen()
+    account.options["allowed_origins"] = shop.base_url if allowed else "https://elsewhere.example"
+    page = await browser.new_page()
+    await page.goto(shop.base_url, wait_until="commit")
+    frame = page.frame_locator("iframe")
+    if allowed:
         await frame.get_by_label("Your message").fill("hello")
         await frame.get_by_label("Your message").press("Enter")
         await expect(frame.locator(".bubble")).to_have_text(["hello", "You wrote: hello"])
+    else:
+        async with asyncio.timeout(30):
+            while not page.frames[-1].url.startswith("chrome-error:"):
+                await asyncio.sleep(0.05)
+    await shop.refuse()
