@@ -62,9 +62,12 @@ class Proxies:
         """The URL of the proxy for this one; None: straight."""
         if not self._by_scheme:
             return None
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+        except ValueError:
+            return None  # it is no URL, which its client says in a way that is understood
         proxy = self._by_scheme.get(parts.scheme)
-        port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
         return proxy if proxy and parts.hostname and not _is_spared(parts.hostname, port, spared=self._spared) else None
 
 

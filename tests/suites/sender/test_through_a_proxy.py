@@ -101,6 +101,13 @@ async def test_a_proxy_that_hangs_up_or_is_not_there_has_let_nothing_out(far: Fa
     assert (hung_up.value.provider_code, gone.value.provider_code) == ("connect", "proxy")
 
 
+async def test_what_is_no_url_has_let_nothing_out_with_a_proxy_as_without_one() -> None:
+    for proxies in (Proxies(), Proxies("http://127.0.0.1:9")):
+        async with Provider(1, proxies) as provider:
+            with pytest.raises(Unavailable):
+                await provider.call(Call("POST", "https://api.provider.test:port/send", {}, b"hello", 5.0))
+
+
 async def test_a_model_server_is_called_through_it_and_a_refusal_names_the_proxy(far: Far) -> None:
     async with Proxy() as proxy:
         wire = connected(far.url("/v1"), connections=1, most_bytes=1000, proxy=Proxies(proxy.url).of(far.url("/")))

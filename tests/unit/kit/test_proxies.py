@@ -27,6 +27,8 @@ def settings(folder: Path, **environ: str) -> OutwardSettings:
         ("http://localhost:11434", None),
         ("http://sandbox.localhost/", None),
         ("ftp://models.example/", None),
+        ("https://models.example:port/", None),
+        ("https://[models.example/", None),
     ],
 )
 def test_the_scheme_chooses_and_this_machine_is_spared(url: str, proxy: str | None) -> None:
