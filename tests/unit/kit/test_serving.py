@@ -113,8 +113,28 @@ async def test_the_verdict_on_a_key_is_remembered_for_a_moment_and_a_refusal_is_
 async def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rpc: str) -> None:
     monkeypatch.setattr("kit.authentication.VERDICT_SECONDS", 0.0)
     keys = Keys()
-    async with served(tmp_path, keys=keys) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        request = iter([ProbeRequest()] * 9) if rpc == "Chat" else ProbeRequest()
+
+    async def revoked() -> None:
+        while "key-a" in keys.known:
+            await asyncio.sleep(0.01)
+
+    async def watched(request: Any, _context: Any) -> Any:
+        if keys.asked > 1:  # for the first response, that is
+            await revoked()
+        return seen(request)
+
+    async def requests() -> Any:
+        yield ProbeRequest()
+        await revoked()
+        yield ProbeRequest()
+        await asyncio.sleep(60)  # Who still writes to a call that has ended hears of that first.
+
+    probe = Probe(watched)
+    async with (
+        served(tmp_path, probe, keys=keys) as (_, port),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        request = requests() if rpc == "Chat" else ProbeRequest()
         call = getattr(ProbeStub(channel), rpc)(request, timeout=SECONDS, metadata=bearer("key-a"))
         assert (await anext(aiter(call))).caller == "key of a"
         del keys.known["key-a"]
