@@ -108,7 +108,7 @@ class Discord:
 
     def shown(self, channel: str) -> list[str]:
         """What people see of us."""
-        return [each["content"] for each in self.standing.get(channel, {}).values()]
+        return [each["content"] for each in list(self.standing.get(channel, {}).values())]
 
     def _of_message(self, request: Request, channel: str, number: str) -> Reply:
         """Edited, or deleted."""

@@ -137,7 +137,7 @@ class Slack:
 
     def shown(self, channel: str) -> list[str]:
         """What stands there now, oldest first."""
-        return [_read(each["text"]) for each in self.posted.values() if each["channel"] == channel]
+        return [_read(each["text"]) for each in list(self.posted.values()) if each["channel"] == channel]
 
     def _refused(self, code: str, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
         self.refused += 1
