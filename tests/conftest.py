@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from kit import logs
 from tests import postgres
@@ -15,8 +16,13 @@ NO_BROWSER = "No browser for the tests of the web chat. Debian, Ubuntu: apt-get 
 
 
 def pytest_configure() -> None:
-    """structlog off the shelf draws every error with the locals of all its frames, which takes a second each."""
+    """structlog off the shelf draws every error with the locals of all its frames, which takes a second each.
+
+    And Hypothesis fails an example that takes 200 ms, or is drawn slowly: a busy machine is no fault of what is tested.
+    """
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+    settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
