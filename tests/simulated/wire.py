@@ -151,9 +151,9 @@ class HttpServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def listen(self) -> None:
+        self.port = self.port or free_port()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self._answer, self._open), "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     def _answer(self, request: Request) -> Reply:
         kept = self.files.get(request.path) if request.method == "GET" else None

@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.serving import Server
+from tests.simulated.wire import free_port
 from tests.suites.gateway import peer as peers
 
 CREDENTIALS = {
@@ -106,7 +107,7 @@ async def running(folder: Path, **more: Any) -> AsyncIterator[World]:
     for channel, credentials in CREDENTIALS.items():
         peer.add_account(channel, ADDRESSES[channel], credentials=credentials)
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0)
-    storage, storage_port = await peers.start(peer, settings)
+    storage, storage_port = await peers.start(peer, settings, f"127.0.0.1:{free_port()}")
     given: dict[str, Any] = {
         "data_dir": folder,
         "storage_address": f"127.0.0.1:{storage_port}",

@@ -249,7 +249,7 @@ class Conversations(Partial):
         return thinking, self._peer.drafts.get(request.conversation_id, "")
 
 
-async def start(peer: Peer, settings: Settings, address: str = "127.0.0.1:0") -> tuple[Server, int]:
+async def start(peer: Peer, settings: Settings, address: str) -> tuple[Server, int]:
     """Serves it."""
     server = Server("storage", address, settings=settings)
     server.add(

@@ -7,6 +7,7 @@ import pytest
 
 from kit.command.ports import Port, is_open, require_free
 from kit.command.screen import Mistake
+from tests.simulated.wire import free_port
 
 
 @pytest.fixture
@@ -36,8 +37,7 @@ def test_all_that_are_taken_are_named_at_once(taken: int) -> None:
 
 
 def test_a_free_port_and_port_zero_pass(taken: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        free = server.getsockname()[1]
+    free = free_port()
     require_free([Port("127.0.0.1", free, "web", ""), Port("127.0.0.1", 0, "web", "")])
     assert is_open("127.0.0.1", taken)
     assert not is_open("127.0.0.1", free)

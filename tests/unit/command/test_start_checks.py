@@ -1,7 +1,6 @@
 """Does doctor find whatever a service refuses to start with, in the words of the service, and make nothing?"""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from kit.command.doctor import doctor
 from kit.command.findings import Finding, Level
 from kit.settings import describe
 from llm_service.settings import Settings
+from tests.simulated.wire import free_port
 
 ADDRESSES = ("STORAGE_ADDRESS", "AGENT_ADDRESS", "LLM_ADDRESS", "SENDER_ADDRESS")
 
@@ -21,9 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for row in describe(Settings):
         monkeypatch.delenv(row.name, raising=False)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        free = taken.getsockname()[1]
+    free = free_port()
     for name in ADDRESSES:
         monkeypatch.setenv(name, f"127.0.0.1:{free}")
     monkeypatch.setenv("HTTP_PORT", str(free))

@@ -16,6 +16,7 @@ from kit.errors import CredentialMissing
 from kit.serving import Server
 from kit.settings import Settings
 from parley.contract.v1 import options_pb2
+from tests.simulated.wire import free_port
 
 SERVICE = "parley.probe.v1.ProbeService"
 TOKEN = "a mesh token of the tests"
@@ -194,7 +195,8 @@ async def served(
     folder: Path, probe: Any = None, *, keys: KeyVerifier | None = None, add: Any = None, **more: Any
 ) -> AsyncIterator[tuple[Server, int]]:
     """A running server of the probe and its port."""
-    server = Server(service="storage", address="127.0.0.1:0", settings=settings(folder, **more), keys=keys)
+    address = f"127.0.0.1:{free_port()}"  # nobody else's while it is away
+    server = Server(service="storage", address=address, settings=settings(folder, **more), keys=keys)
     server.add(add or add_to_server, probe or Probe(), service=SERVICE)
     port = await server.start()
     server.set_serving(True)

@@ -14,6 +14,7 @@ from kit import metrics
 from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
 from kit.settings import SettingsError
+from tests.simulated.wire import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,10 +73,7 @@ async def fetched(port: int, path: str) -> tuple[int, str]:
 
 async def monitored(lifetime: Lifetime) -> tuple[Monitoring, int]:
     """The endpoint on a free port."""
-    probe = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port = probe.sockets[0].getsockname()[1]
-    probe.close()
-    await probe.wait_closed()
+    port = free_port()
     monitoring = Monitoring(lifetime, "storage")
     assert await monitoring.start("127.0.0.1", port) == port
     return monitoring, port
@@ -90,6 +88,7 @@ async def test_monitoring_tells_alive_from_ready_and_shows_metrics() -> None:
     assert (await fetched(port, "/readyz?verbose"))[0] == 200
     lifetime.stop()
     assert (await fetched(port, "/readyz"))[0] == 503
+    metrics.messages_accepted.labels(channel="monitored", result="accepted").reset()
     metrics.messages_accepted.labels(channel="monitored", result="accepted").inc()
     status, text = await fetched(port, "/metrics")
     assert status == 200
