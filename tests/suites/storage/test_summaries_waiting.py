@@ -16,6 +16,7 @@ from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
 from tests.suites.storage.doors import Patient, an_ask, running
+from tests.suites.storage.hearing import until_they_hear
 from tests.suites.storage.hot import START, TENANT, Store, a_commit, a_message, a_submission, migrate
 from tests.suites.storage.statements_run import on_postgres, on_sqlite
 from tests.suites.storage.summing import talked, wanting
@@ -136,13 +137,11 @@ async def test_other_replicas_hear_of_it(postgres_server: Postgres) -> None:
     here, there = Wakeups(), Wakeups()
     events = Events(there)
     hots = [open_hot(url, replica_id=new_id(), events=each) for each in (Events(here), events)]
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in (*hots, *hots):
             await hot.database.beat()
-        await asyncio.sleep(0.3)
-        for bell in (here.summaries, here.turns):
-            bell.hush()  # it rang when the replica began to hear
+        await until_they_hear(here, there)
         events.committed(asked_for("chat-1"))
         assert await here.summaries.wait(5)
         assert here.turns.rung, "a worker that waits there looks for it"
