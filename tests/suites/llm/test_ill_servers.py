@@ -38,7 +38,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("illness", WRONG)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_ill_server_is_never_taken_for_a_healthy_one(name: str, illness: str, stream: bool) -> None:
-    async with SERVERS[name](illness) as server, asyncio.timeout(5):
+    async with SERVERS[name](illness) as server, asyncio.timeout(30):
         with pytest.raises(Exception) as raised:  # noqa: PT011  the clients raise whatever their parsers do
             await ORACLES[name](server.base_url, a_question("hello"), stream=stream)
 
@@ -122,8 +122,9 @@ async def test_connections_are_counted_while_they_are_open() -> None:
         async with openai_client(server.base_url) as client:
             await asyncio.gather(*(client.models.list() for _ in range(3)))
             assert server.open_connections == 3
-        await asyncio.sleep(0.05)
-        assert server.open_connections == 0
+        async with asyncio.timeout(30):
+            while server.open_connections:
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

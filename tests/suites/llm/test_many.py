@@ -23,6 +23,7 @@ from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from tests.simulated import ollama as simulated
+from tests.simulated.wire import free_port
 from tests.suites.llm.service import a_prompt
 
 SORRY = "Sorry, later."
@@ -46,7 +47,7 @@ class Rig:
     async def start(self) -> None:
         self._lifetime = Lifetime()
         self._running = asyncio.create_task(serve(self._settings, self._lifetime))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self._lifetime.wait_ready(["llm"])
 
     async def stop(self) -> None:
@@ -56,12 +57,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(folder: Path, port: int, way: str, *, mode: str = "ok") -> AsyncIterator[tuple[Rig, Llm]]:
+async def rigged(folder: Path, way: str, *, mode: str = "ok") -> AsyncIterator[tuple[Rig, Llm]]:
     async with AsyncExitStack() as stack:
         stack.enter_context(local.share() if way == "one process" else nullcontext())
         server = await stack.enter_async_context(simulated.running(mode))
         given = {"OLLAMA_BASE_URL": server.base_url, "LLM_CONCURRENCY": "256", "MESH_DRAIN_DELAY_SECONDS": "0.1"}
-        given |= {"DATA_DIR": str(folder), "LLM_ADDRESS": f"127.0.0.1:{port}", "LOG_LEVEL": "error"}
+        given |= {"DATA_DIR": str(folder), "LLM_ADDRESS": f"127.0.0.1:{free_port()}", "LOG_LEVEL": "error"}
         settings = load(Settings, environ=given, env_file=folder / "none")
         logs.configure(settings, "llm")
         rig = Rig(server, settings)
@@ -75,8 +76,8 @@ async def rigged(folder: Path, port: int, way: str, *, mode: str = "ok") -> Asyn
         yield rig, model
 
 
-async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str, unused_tcp_port: int) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way, mode="hang") as (rig, model):
+async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way, mode="hang") as (rig, model):
         slow = asyncio.create_task(model.generate(_request("slow"), seconds=30))
         await _until(lambda: len(rig.server.chats) == 1)
         await rig.server.switch("ok")
@@ -87,10 +88,8 @@ async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str, unu
         slow.cancel()
 
 
-async def test_a_cancelled_ask_ends_the_work_at_the_model_server_and_frees_its_place(
-    tmp_path: Path, way: str, unused_tcp_port: int
-) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way, mode="hang") as (rig, model):
+async def test_a_cancelled_ask_ends_the_work_at_the_model_server_and_frees_its_place(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way, mode="hang") as (rig, model):
         asks = [asyncio.create_task(model.generate(_request(f"{n}"), seconds=30)) for n in range(2)]
         await _until(lambda: len(rig.server.chats) == 2)
 
@@ -102,8 +101,8 @@ async def test_a_cancelled_ask_ends_the_work_at_the_model_server_and_frees_its_p
         await _until(lambda: all(seen.abandoned for seen in rig.server.chats))
 
 
-async def test_a_stream_that_its_caller_drops_ends_all_its_work(tmp_path: Path, way: str, unused_tcp_port: int) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way, mode="hang") as (rig, _):
+async def test_a_stream_that_its_caller_drops_ends_all_its_work(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way, mode="hang") as (rig, _):
         going = asyncio.Event()
 
         async def requests() -> AsyncIterator[llm.GenerateManyRequest]:
@@ -121,8 +120,8 @@ async def test_a_stream_that_its_caller_drops_ends_all_its_work(tmp_path: Path, 
         going.set()
 
 
-async def test_each_ask_has_its_own_deadline_and_its_own_end(tmp_path: Path, way: str, unused_tcp_port: int) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way, mode="hang") as (_, model):
+async def test_each_ask_has_its_own_deadline_and_its_own_end(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way, mode="hang") as (_, model):
         started = time.monotonic()
         ends = await asyncio.gather(
             model.generate(_request("told", SORRY), seconds=1.0),
@@ -136,17 +135,15 @@ async def test_each_ask_has_its_own_deadline_and_its_own_end(tmp_path: Path, way
     assert time.monotonic() - started < 1.5
 
 
-async def test_two_hundred_asks_at_once_are_each_given_their_own_answer(
-    tmp_path: Path, way: str, unused_tcp_port: int
-) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way) as (_, model):
+async def test_two_hundred_asks_at_once_are_each_given_their_own_answer(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way) as (_, model):
         answers = await asyncio.gather(*(model.generate(_request(f"{n}"), seconds=20) for n in range(200)))
 
     assert [answer.text for answer in answers] == [f"re: {n}" for n in range(200)]
 
 
-async def test_an_ask_outside_its_limits_fails_alone(tmp_path: Path, way: str, unused_tcp_port: int) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way) as (_, model):
+async def test_an_ask_outside_its_limits_fails_alone(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way) as (_, model):
         bad, good = await asyncio.gather(
             model.generate(_request("hello", "x" * 5000), seconds=5),
             model.generate(_request("hello"), seconds=5),
@@ -158,10 +155,8 @@ async def test_an_ask_outside_its_limits_fails_alone(tmp_path: Path, way: str, u
     assert good.text == "re: hello"
 
 
-async def test_a_message_outside_its_limits_ends_the_stream_with_the_field(
-    tmp_path: Path, way: str, unused_tcp_port: int
-) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way) as (rig, _):
+async def test_a_message_outside_its_limits_ends_the_stream_with_the_field(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way) as (rig, _):
 
         async def requests() -> AsyncIterator[llm.GenerateManyRequest]:
             yield llm.GenerateManyRequest(asks=[llm.Ask(id=1)])
@@ -175,10 +170,8 @@ async def test_a_message_outside_its_limits_ends_the_stream_with_the_field(
     assert ("asks[0].timeout", "is required") in failure.violations
 
 
-async def test_a_caller_that_half_closes_gets_the_answers_and_then_the_end(
-    tmp_path: Path, way: str, unused_tcp_port: int
-) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way) as (rig, _):
+async def test_a_caller_that_half_closes_gets_the_answers_and_then_the_end(tmp_path: Path, way: str) -> None:
+    async with rigged(tmp_path, way) as (rig, _):
 
         async def requests() -> AsyncIterator[llm.GenerateManyRequest]:
             yield llm.GenerateManyRequest(asks=[_ask(7), _ask(8)])
@@ -189,9 +182,9 @@ async def test_a_caller_that_half_closes_gets_the_answers_and_then_the_end(
     assert sorted(answered) == [7, 8]
 
 
-async def test_a_restart_of_the_service_costs_no_ask(tmp_path: Path, way: str, unused_tcp_port: int) -> None:
+async def test_a_restart_of_the_service_costs_no_ask(tmp_path: Path, way: str) -> None:
     """While it restarts, people go on asking: those under way are answered, the others wait for its return."""
-    async with rigged(tmp_path, unused_tcp_port, way, mode="slow:0.3") as (rig, model):
+    async with rigged(tmp_path, way, mode="slow:0.3") as (rig, model):
         asking = asyncio.Event()
 
         async def asker(n: int) -> list[str]:
@@ -215,9 +208,9 @@ async def test_a_restart_of_the_service_costs_no_ask(tmp_path: Path, way: str, u
 
 
 async def test_an_ask_does_not_lend_its_correlation_id_or_deadline_to_those_after_it(
-    tmp_path: Path, way: str, unused_tcp_port: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with rigged(tmp_path, unused_tcp_port, way) as (_, model):
+    async with rigged(tmp_path, way) as (_, model):
         logs.configure(load(Settings, environ={"LOG_LEVEL": "info"}, env_file=tmp_path / "none"), "llm")
         for name in ("first", "second"):
             await asyncio.create_task(_asked_as(f"corr-{name}", model))
@@ -241,7 +234,7 @@ def _ask(number: int) -> llm.Ask:
     return ask
 
 
-async def _until(holds: Callable[[], bool], seconds: float = 3.0) -> None:
+async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +19,11 @@ from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import model_pb2
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from tests.simulated import ollama as simulated
+from tests.simulated.wire import free_port
 from tests.suites.llm.service import a_prompt
 
 if TYPE_CHECKING:
     from parley.llm.v1.llm_service_pb2_grpc import LlmServiceAsyncStub
-
-
-Ports = Callable[[], int]
 
 
 def settings(folder: Path, **environ: str) -> Settings:
@@ -34,15 +32,15 @@ def settings(folder: Path, **environ: str) -> Settings:
 
 
 @asynccontextmanager
-async def started(chosen: Settings, port: int) -> AsyncIterator["LlmServiceAsyncStub"]:
+async def started(chosen: Settings) -> AsyncIterator["LlmServiceAsyncStub"]:
     """The whole service, as `python -m llm_service` has it."""
     logs.configure(chosen, "llm")
-    lifetime, address = Lifetime(), {"llm_address": f"127.0.0.1:{port}"}
+    lifetime, address = Lifetime(), {"llm_address": f"127.0.0.1:{free_port()}"}
     running = asyncio.create_task(serve(chosen.model_copy(update=address), lifetime))
     mesh = Mesh(chosen.model_copy(update=address))
     await mesh.open()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await lifetime.wait_ready(["llm"])
         yield LlmServiceStub(mesh.channel("llm"))
     finally:
@@ -51,19 +49,18 @@ async def started(chosen: Settings, port: int) -> AsyncIterator["LlmServiceAsync
         await mesh.close()
 
 
-async def test_a_model_server_found_at_the_default_is_picked_up_when_it_starts(
-    tmp_path: Path, unused_tcp_port_factory: Ports
-) -> None:
+async def test_a_model_server_found_at_the_default_is_picked_up_when_it_starts(tmp_path: Path) -> None:
     async with simulated.running("refuse") as server:
         chosen = settings(tmp_path, LLM_RECHECK_SECONDS="0.05")
         # The default, moved to where this test has a server: not named by an operator.
         chosen = chosen.model_copy(update={"ollama_base_url": server.base_url})
         chosen.model_fields_set.discard("ollama_base_url")
-        async with started(chosen, unused_tcp_port_factory()) as stub:
+        async with started(chosen) as stub:
             before = await stub.Generate(_request(), timeout=5)
             await server.switch("ok")
-            await asyncio.sleep(0.4)
-            after = await stub.Generate(_request(), timeout=5)
+            async with asyncio.timeout(30):
+                while (after := await stub.Generate(_request(), timeout=5)).text == before.text:
+                    await asyncio.sleep(0.05)
             listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
 
     assert before.text == 'echo: you said "hello there"'
@@ -71,12 +68,10 @@ async def test_a_model_server_found_at_the_default_is_picked_up_when_it_starts(
     assert (listed.default_model, listed.default_backend) == ("llama3.2:latest", "ollama")
 
 
-async def test_a_named_model_server_that_is_away_gives_the_fallback_and_the_note_says_so(
-    tmp_path: Path, unused_tcp_port_factory: Ports
-) -> None:
+async def test_a_named_model_server_that_is_away_gives_the_fallback_and_the_note_says_so(tmp_path: Path) -> None:
     async with simulated.running("refuse") as server:
         chosen = settings(tmp_path, OLLAMA_BASE_URL=server.base_url)
-        async with started(chosen, unused_tcp_port_factory()) as stub:
+        async with started(chosen) as stub:
             answer = await stub.Generate(_request(), timeout=1.5)
             listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
 
@@ -85,12 +80,10 @@ async def test_a_named_model_server_that_is_away_gives_the_fallback_and_the_note
     assert listed.default_backend == "ollama"
 
 
-async def test_a_frozen_model_server_delays_neither_the_start_nor_the_end(
-    tmp_path: Path, unused_tcp_port_factory: Ports
-) -> None:
+async def test_a_frozen_model_server_delays_neither_the_start_nor_the_end(tmp_path: Path) -> None:
     async with simulated.running("frozen") as server:
         begun = time.monotonic()
-        async with started(settings(tmp_path, OLLAMA_BASE_URL=server.base_url), unused_tcp_port_factory()):
+        async with started(settings(tmp_path, OLLAMA_BASE_URL=server.base_url)):
             assert time.monotonic() - begun < 2
             begun = time.monotonic()
 
