@@ -37,15 +37,21 @@ async def shoot(page: Page, name: str) -> None:
 async def test_a_visitor_writes_and_is_answered(
     browser: Browser, world: World, name: str, width: int, dark: bool
 ) -> None:
-    world.peer.answer = lambda _: ANSWER
+    world.peer.answer = None  # not before it was seen that somebody thinks
     async with visiting(browser, world, width=width, dark=dark) as page:
         await expect(page.get_by_text("Online")).to_be_visible()
         await shoot(page, f"{name}-welcome")
         await write(page, "Hello! When will my order arrive?")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
         await expect(page.locator("#thinking")).to_be_visible()
         await shoot(page, f"{name}-thinking")
+        await world.peer.say(conversation, chat.ROLE_AGENT, ANSWER)
+        await world.peer.think(conversation, False)
         await expect(page.locator(".entry.agent .bubble")).to_have_text(ANSWER)
         await expect(page.locator("#thinking")).to_be_hidden()
+        world.peer.answer = lambda _: ANSWER
         await write(page, "Thank you 🙏")
         await expect(page.locator(".entry.agent .bubble")).to_have_count(2)
         await shoot(page, f"{name}-answered")
