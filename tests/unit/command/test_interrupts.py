@@ -36,9 +36,9 @@ def press():
     os.kill(os.getpid(), signal.SIGINT)
 
 async def work():
-    threading.Thread(target=press).start()
     try:
         with interrupts.asking():
+            threading.Thread(target=press).start()
             time.sleep(60)  # a prompt stands in the loop's way as this does
     finally:
         print("tidied", flush=True)

@@ -31,6 +31,7 @@ from tests.unit.kit.probe import (
 )
 
 Code = grpc.StatusCode
+SOON = 1.0  # and yet long enough for a busy machine to begin
 
 
 async def pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,10 +124,10 @@ async def test_a_call_that_ends_early_stops_its_handler(tmp_path: Path, way: str
             stopped.set()
 
     async def ask(stub: Any) -> None:
-        await stub.Say(ProbeRequest(), timeout=0.3 if how == "deadline" else SECONDS)
+        await stub.Say(ProbeRequest(), timeout=SOON if how == "deadline" else SECONDS)
 
     async with meshed(tmp_path, Probe(linger), way=way) as stub:
-        asked = asyncio.create_task(asyncio.wait_for(ask(stub), 0.3 if how == "wait_for" else SECONDS))
+        asked = asyncio.create_task(asyncio.wait_for(ask(stub), SOON if how == "wait_for" else SECONDS))
         await asyncio.wait_for(started.wait(), SECONDS)
         if how == "cancel":
             asked.cancel()

@@ -190,7 +190,7 @@ async def test_what_comes_in_the_breath_after_a_full_frame_travels_together() ->
         sizes.append(len(items))
         return items
 
-    frames = Frames[int, int](send, most=BUSY, breath_seconds=0.05)
+    frames = Frames[int, int](send, most=BUSY, breath_seconds=0.5)
     await asyncio.gather(*(frames.put(n) for n in range(BUSY)))
     first = asyncio.create_task(frames.put(1))
     await asyncio.sleep(0.005)

@@ -287,14 +287,17 @@ async def test_an_oversized_message_is_refused_as_exhausted(tmp_path: Path) -> N
 
 async def test_calls_beyond_the_limit_are_refused(tmp_path: Path, way: str) -> None:
     release = asyncio.Event()
+    begun = asyncio.Semaphore(0)
 
     async def wait(request: Any, _context: Any) -> Any:
+        begun.release()
         await release.wait()
         return seen(request)
 
     async with meshed(tmp_path, Probe(wait), mesh_max_concurrent_calls=2, way=way) as stub:
         inside = [stub.Say(ProbeRequest(), timeout=SECONDS) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        for _ in inside:
+            await begun.acquire()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Say(ProbeRequest(), timeout=SECONDS)
         release.set()
