@@ -142,9 +142,9 @@ async def test_a_thousand_broken_webhooks_are_refused_in_milliseconds_each(share
     took = []
     for _ in range(1000):
         body = source.randbytes(source.randrange(2000))
-        began = time.perf_counter()
+        began = time.process_time()  # of both sides, and not of whoever else keeps the machine busy
         answer = await shared.client.post("/webhook/sms/sms-key", content=body, headers={"content-type": FORM})
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
         assert answer.status_code == 401
     assert sorted(took)[500] < 0.02
     assert not shared.peer.submissions

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.settings import Settings
 from tests.suites.gateway import raw
-from tests.suites.gateway.conftest import running
+from tests.suites.gateway.conftest import World, running
 
 HEAD = b"POST /webhook/sms/sms-key HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 SECONDS = 1.0  # the deadline of these tests
@@ -60,20 +60,27 @@ async def test_hundreds_that_drip_hold_nobody_up_and_fill_no_log(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with running(tmp_path, http_receive_seconds=SECONDS) as world:
+        alone = await _answered(world)
         dripping = [asyncio.create_task(raw.held(world.port, drips(), pause=0.3)) for drips in [headers, body] * 150]
         await asyncio.sleep(0.3)
-        took = []
-        for number in range(20):
-            began = time.monotonic()
-            assert (await world.post(world.webhook("sms", str(number)))).status_code == 200
-            took.append(time.monotonic() - began)
+        beside = await _answered(world)
         capfd.readouterr()
         borne = await asyncio.gather(*dripping)
         assert max(borne) < SECONDS + 2
-        assert sorted(took)[10] < 0.1
+        assert beside < max(0.1, 10 * alone)  # the machine may be busy without them
         said = capfd.readouterr()
         assert len((said.out + said.err).splitlines()) < 10
     assert len(caplog.records) < 10
+
+
+async def _answered(world: World) -> float:
+    """How long half of the webhooks take at most, in seconds."""
+    took = []
+    for number in range(20):
+        began = time.monotonic()
+        assert (await world.post(world.webhook("sms", str(number)))).status_code == 200
+        took.append(time.monotonic() - began)
+    return sorted(took)[10]
 
 
 def test_off_the_shelf_nobody_is_borne_for_ten_seconds() -> None:
