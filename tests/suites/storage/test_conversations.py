@@ -156,7 +156,7 @@ async def test_a_watcher_hears_of_what_another_process_wrote(
         )
         assert not (await anext(aiter(stream))).messages
         await one.hears("from elsewhere")
-        news = await asyncio.wait_for(anext(aiter(stream)), 3)
+        news = await asyncio.wait_for(anext(aiter(stream)), 9)
         assert [each.text for each in news.messages] == ["from elsewhere"]
         stream.cancel()
 
@@ -171,7 +171,7 @@ async def test_a_watcher_sees_that_the_agent_thinks(world: World) -> None:
     first = await anext(responses)
     await one.waits(message, state="running")
     world.wakeups.moved([one.conversation_id])
-    second = await asyncio.wait_for(anext(responses), 3)
+    second = await asyncio.wait_for(anext(responses), 9)
     stream.cancel()
     assert (first.thinking, second.thinking) == (False, True)
 
@@ -204,7 +204,7 @@ async def test_a_turn_is_awaited_until_it_ends_and_shows_what_it_said(world: Wor
     await one.says("hello", turn_id=turn.id)
     await one.set(Turn, turn.id, state="replied", reply_seq=2, replies=1)
     world.wakeups.ended([turn.id])
-    ended = await asyncio.wait_for(waiting, 3)
+    ended = await asyncio.wait_for(waiting, 7)
     assert ended.turn.state == chat.TURN_STATE_REPLIED
     assert [each.text for each in ended.replies] == ["hello"]
 
@@ -213,7 +213,7 @@ async def test_a_message_without_a_turn_is_not_waited_for(world: World) -> None:
     one = await a_chat(world, "acme", owner="human")
     message = await one.hears("hi")
     ask = pb.AwaitTurnRequest(tenant_id="acme", message_id=message.id, wait=Duration(seconds=8))
-    answer = await asyncio.wait_for(world.mesh.call("AwaitTurn", ask), 2)
+    answer = await asyncio.wait_for(world.mesh.call("AwaitTurn", ask), 6)
     assert not answer.HasField("turn")
 
 

@@ -188,8 +188,8 @@ async def test_calls_that_are_cancelled_at_any_moment_lose_no_turn(mesh: Mesh) -
         accepted, worker = (await accepting if call.done() else None), "gone"
         if call.cancel():
             cancelled, worker = cancelled + 1, "here"
-            call = mesh.start("LeaseTurns", a_lease("here", 5))
-        async with asyncio.timeout(3):
+            call = mesh.start("LeaseTurns", a_lease("here", 8))
+        async with asyncio.timeout(10):
             (turn,) = (await call).turns
         assert turn.turn_id == (accepted or await accepting).turn_id
         await mesh.answer(turn, worker, "hello")
