@@ -150,3 +150,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """One for a test."""
     async with running(tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[World]:
+    """One that waits for storage as long as it may: on a busy machine many at once take longer than it has to."""
+    async with running(tmp_path, accept_patience_seconds=14) as started:
+        yield started

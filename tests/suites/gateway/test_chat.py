@@ -45,14 +45,14 @@ async def _parsed(answer: httpx.Response) -> AsyncIterator[Event]:
             fields = {}
 
 
-async def test_the_same_key_and_text_give_the_same_answer_and_one_message(world: World) -> None:
-    session = await world.session()
-    answers = await asyncio.gather(*(say(world, session, "hello", "key-1") for _ in range(50)))
+async def test_the_same_key_and_text_give_the_same_answer_and_one_message(patient: World) -> None:
+    session = await patient.session()
+    answers = await asyncio.gather(*(say(patient, session, "hello", "key-1") for _ in range(50)))
     assert {each.status_code for each in answers} <= {200, 429}
     kept = [each for each in answers if each.status_code == 200]
     assert len({each.content for each in kept}) == 1
     assert kept[0].json()["seq"] == 1
-    assert world.peer.texts() == ["hello"]
+    assert patient.peer.texts() == ["hello"]
 
 
 async def test_the_same_key_with_another_text_is_a_conflict(world: World) -> None:
