@@ -21,12 +21,14 @@ _too_much = re.compile(
 )
 # The limit under a name that the model does not know: OpenAI's newer ones, at Azure and behind routers too.
 _named = re.compile(rb"unsupported.{0,120}max_completion_tokens|use\W{1,4}max_completion_tokens", re.I | re.S)
-_window = re.compile(rb"(?:context length (?:is|of) |\"n_ctx\": ?)(\d{1,9})\b", re.I)
+_window = re.compile(rb"(?:context length (?:is|of) (?:only )?|\bn_ctx\"?: ?)(\d{1,9})\b", re.I)
 _read = re.compile(
-    rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages)"
-    rb"|(?:resulted in |\"n_prompt_tokens\": ?)(\d{1,9})\b",
+    rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages|of text input)"
+    rb"|(?:resulted in |keep the first |\bn_keep: ?|\"n_prompt_tokens\": ?)(\d{1,9})\b",
     re.I,
 )
+# llama.cpp's server without jinja says it of any request that offers tools, with 500.
+_without_tools = re.compile(rb"tools param requires|unsupported param: tools", re.I)
 SENTENCES = {
     401: "The model server refuses our key (401): set the one it was given.",
     403: "The model server refuses our key (403): it may not do this.",
@@ -37,6 +39,8 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
     """The error for a status. What a 404 or a refusal is about, where it is known, is in the error's metadata."""
     sentence = SENTENCES.get(status, f"The model server answered {status}.")
     kind = ModelUnavailable if status >= 500 else STATUSES.get(status, ModelRefused)
+    if kind is ModelUnavailable and _without_tools.search(said):
+        return ModelRefused(sentence)
     if kind in {ModelUnavailable, ModelBusy}:
         return kind(sentence, retry_after=retry_after(headers.get("retry-after", ""), now=datetime.now(UTC)))
     if status in SENTENCES:
@@ -49,11 +53,12 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
 
 def _length(said: bytes) -> dict[str, str]:
     """That it was too much, and how many tokens the server counted and the model has, where it says both."""
-    if not _too_much.search(said):
+    found = _too_much.search(said)
+    if not found:
         return {}
     window, read = _window.search(said), _read.search(said)
     if window is None or read is None:
-        return {"refused": "length"}
+        return {"refused": "limit" if found[0][:3].lower() == b"max" else "length"}
     counted = read[1] or read[2]
     return {"refused": "length", "input_tokens": counted.decode(), "window_tokens": window[1].decode()}
 

@@ -20,7 +20,7 @@ LEAST_TOKENS = 64
 # What a server adds around each message: role and separators.
 TOKENS_AROUND = 4
 # What the refusal of a server is about, in the error's metadata.
-REFUSED, LENGTH = "refused", "length"
+REFUSED, LENGTH, LIMIT = "refused", "length", "limit"
 
 Asked = tuple[Route, prompt_pb2.Prompt]
 
@@ -48,15 +48,14 @@ class Windows:
 
     def after(self, route: Route, prompt: prompt_pb2.Prompt, *, error: ModelRefused) -> Asked | None:
         """After its server said that it is too much: what it may take instead. None when that is not known."""
-        if error.metadata.get(REFUSED) != LENGTH:
+        refused = error.metadata.get(REFUSED)
+        if refused not in (LENGTH, LIMIT):
             return None
         read, window = (int(error.metadata.get(name, 0)) for name in ("input_tokens", "window_tokens"))
         if read and read >= window > 0:
-            self._estimate.learn(prompt, route.model.label, tokens=read)
-            room = window - _reserve(prompt, route.model, window=window)
-            shorter = _shortened(prompt, int(said(prompt) * room / read))
-            limit = most_tokens(prompt, route.model)
-            return None if shorter is None else (_limited(route, window - room) if limit else route, shorter)
+            return self._as_counted(route, prompt, read=read, window=window)
+        if refused == LENGTH and not read and (half := _shortened(prompt, said(prompt) // 2)):
+            return route, half
         if not most_tokens(prompt, route.model):
             return None
         # More than there is room for: without a limit the server writes as much as there is room for, which is less.
@@ -64,6 +63,14 @@ class Windows:
         free.CopyFrom(prompt)
         free.max_output_tokens = 0
         return _limited(route, 0), free
+
+    def _as_counted(self, route: Route, prompt: prompt_pb2.Prompt, *, read: int, window: int) -> Asked | None:
+        """As much of it as fits by the server's own count, which is learnt from."""
+        self._estimate.learn(prompt, route.model.label, tokens=read)
+        room = window - _reserve(prompt, route.model, window=window)
+        shorter = _shortened(prompt, int(said(prompt) * room / read))
+        limit = most_tokens(prompt, route.model)
+        return None if shorter is None else (_limited(route, window - room) if limit else route, shorter)
 
     def _within(self, prompt: prompt_pb2.Prompt, model: Model) -> prompt_pb2.Prompt | None:
         """As much of it as is estimated to fit the model's window; None when all or nothing else does."""

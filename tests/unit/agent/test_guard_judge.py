@@ -138,6 +138,8 @@ async def test_the_model_is_asked_one_fixed_question_and_only_a_clear_answer_cou
     assert request.prompt.output_schema
     assert SUSPECT in request.prompt.messages[-1].text
     assert request.tenant_id == "t1"
+    assert not request.prompt.HasField("temperature"), "OpenAI's models that think refuse any but their own"
+    assert request.prompt.max_output_tokens >= 2_048, "thoughts count"
 
 
 async def test_a_model_that_is_away_restricts_tools() -> None:

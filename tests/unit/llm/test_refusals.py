@@ -84,12 +84,36 @@ LENGTHS: dict[str, tuple[bytes, str, str] | tuple[bytes]] = {
         b'"type":"exceed_context_size_error","n_prompt_tokens":5000,"n_ctx":4096}}',
         *("5000", "4096"),
     ),
-    "openai, the limit": (
-        b"max_tokens is too large: 127705. This model supports at most 16384 completion tokens, whereas you "
-        b"provided 127705.",
+    "vllm, newer": (
+        b"You passed 5200 input tokens and requested 0 output tokens. However, the model's context length is only 4096 "
+        b"tokens, resulting in a maximum input length of 4096 tokens.",
+        *("5200", "4096"),
     ),
-    "deepseek": (b"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",),
-    "groq": (b"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`",),
+    "openrouter": (
+        b"This endpoint's maximum context length is 4096 tokens. However, you requested about 5200 tokens (5200 of "
+        b"text input). Please reduce the length of either one.",
+        *("5200", "4096"),
+    ),
+    "lm studio": (
+        b"Trying to keep the first 5200 tokens when context the overflows. However, the model is loaded with context "
+        b"length of only 4096 tokens, which is not enough.",
+        *("5200", "4096"),
+    ),
+    "lm studio, newer": (
+        b"The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 5200>= "
+        b"n_ctx: 4096).",
+        *("5200", "4096"),
+    ),
+    "groq": (
+        b'{"error":{"message":"Please reduce the length of the messages or completion.",'
+        b'"type":"invalid_request_error","code":"context_length_exceeded"}}',
+    ),
+}
+LIMITS = {
+    "openai": b"max_tokens is too large: 127705. This model supports at most 16384 completion tokens, whereas you "
+    b"provided 127705.",
+    "deepseek": b"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+    "groq": b"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`",
 }
 
 
@@ -101,6 +125,25 @@ def test_what_is_too_much_is_told_with_the_counts_that_the_server_states(case: s
         "refused": "length",
         **dict(zip(("input_tokens", "window_tokens"), counts, strict=False)),
     }
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_a_limit_on_the_answer_that_is_too_large_is_told_from_a_prompt_that_is_too_long(case: str) -> None:
+    assert refused(400, {}, said=LIMITS[case]).metadata == {"refused": "limit"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"tools param requires --jinja flag",
+        b'{"error":{"code":500,"message":"Unsupported param: tools","type":"server_error"}}',
+    ],
+)
+def test_a_server_that_fails_because_of_tools_refused_them(body: bytes) -> None:
+    error = refused(500, {}, said=body)
+
+    assert (type(error), error.metadata) == (ModelRefused, {})
+    assert type(refused(500, {}, said=b"out of memory")) is ModelUnavailable
 
 
 @pytest.mark.parametrize(

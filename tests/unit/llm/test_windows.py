@@ -17,7 +17,8 @@ from tests.unit.llm.scripted import DONE, MODEL, Scripted, calls_through, route_
 
 SYSTEM, PERSON, AGENT, TOOL = Role.ROLE_SYSTEM, Role.ROLE_CONTACT, Role.ROLE_AGENT, Role.ROLE_TOOL
 BIG, SMALL = replace(MODEL, window_tokens=128_000), replace(MODEL, window_tokens=1024)
-TOO_MUCH = ModelRefused(metadata={"refused": "length"})
+TOO_MUCH = ModelRefused(metadata={"refused": "limit"})
+TOO_LONG = ModelRefused(metadata={"refused": "length"})  # by a server that states no counts
 
 roles = st.sampled_from((SYSTEM, PERSON, AGENT, TOOL))
 conversations = st.lists(
@@ -150,8 +151,26 @@ async def test_a_prompt_that_the_server_counts_as_too_long_is_asked_once_more_wi
     assert tokens > 1500
 
 
+async def test_a_prompt_that_is_too_long_without_a_count_is_asked_once_more_with_half_of_what_was_said() -> None:
+    backend, record = Remembering(TOO_LONG, "yes"), Record()
+
+    calls = calls_through(route_to(backend))
+    answer = await calls.generate(talk("a" * 400, "b" * 300, "c" * 300, "d" * 100, "e", limit=50), record, seconds=60)
+
+    assert (answer.text, backend.limits, record.attempts) == ("yes", [50, 50], 2)
+    assert texts(backend.asked[1]) == ["Be kind.", "c" * 300, "d" * 100, "e"]
+
+
+async def test_a_newest_message_that_is_too_long_alone_is_asked_without_a_limit_on_the_answer() -> None:
+    backend = Remembering(TOO_LONG, "yes")
+
+    await calls_through(route_to(backend)).generate(talk("a" * 400, limit=50), Record(), seconds=60)
+
+    assert (texts(backend.asked[1]), backend.limits) == (["Be kind.", "a" * 400], [50, 0])
+
+
 async def test_what_it_refuses_a_second_time_or_for_another_reason_is_refused() -> None:
-    for script, limit in (([TOO_MUCH, TOO_MUCH], 500), ([TOO_MUCH], 0), ([ModelRefused()], 500)):
+    for script, limit in (([TOO_MUCH, TOO_MUCH], 500), ([TOO_MUCH], 0), ([TOO_LONG], 0), ([ModelRefused()], 500)):
         backend = Remembering(*script)
 
         with pytest.raises(ModelRefused):
