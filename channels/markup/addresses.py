@@ -4,7 +4,8 @@ Only http and https become links: `tg://user?id=` would mention somebody, `javas
 """
 
 import re
-from urllib.parse import quote
+import unicodedata
+from urllib.parse import quote, unquote
 
 from markdown_it.rules_inline import StateInline
 
@@ -14,7 +15,17 @@ _SCHEME = re.compile(r"(?:^|[^a-z0-9.+-])(https?)$", re.IGNORECASE)
 _LONGEST_SCHEME = 6  # and the character before it
 _TRAILING = ".,;:!?*_~'\u2026\u3002"
 _NOT_IN_URLS = re.compile(r"[\s<>\"\\^`{|}\x00-\x1f\x7f]")
-_LOOKS_LIKE_ONE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|www\.|[\w-]+(?:\.[\w-]+)+(?:[/:?#]|\s*$))", re.IGNORECASE)
+# What a reader takes for an address: anywhere with a scheme, `www.`, an `@` or an ending that is hardly anything else,
+# and any name with a dot where it is the first thing.
+_NAME = r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
+_LOOKS_LIKE_ONE = re.compile(
+    rf"(?:\b[a-z][a-z0-9+.-]{{0,20}}://|www\.|\A[a-z][a-z0-9+.-]{{0,20}}:)\S+|[\w.+-]{{1,64}}@{_NAME}"
+    rf"|\A[\w-]{{1,63}}\.{_NAME}(?:[/:?#]\S*|\Z)|\b{_NAME}\.(?:com|org|net|info|biz|gov|edu)\b(?:[/:?#]\S*)?",
+    re.IGNORECASE,
+)
+_LONGEST_WORDS = 1_000
+_BEFORE_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#]*@)?|mailto:", re.IGNORECASE)
+_AFTER_HOST = re.compile(r"[/?#:]")
 
 
 def is_web(url: str) -> bool:
@@ -23,8 +34,27 @@ def is_web(url: str) -> bool:
 
 
 def hides(label: str, url: str) -> bool:
-    """True when the words look like an address, and like another one than they lead to."""
-    return bool(_LOOKS_LIKE_ONE.match(label)) and label.strip().lower() not in url.lower()
+    """True when something in the words looks like an address, and like another one than they lead to. What cannot be
+    seen, such as a zero-width space, does not count."""
+    seen = "".join(each for each in label if unicodedata.category(each) != "Cf").strip()
+    if len(seen) > _LONGEST_WORDS:  # of a link; looking through a book takes a while
+        return True
+    return any(not _leads_to(found[0], url) for found in _LOOKS_LIKE_ONE.finditer(seen))
+
+
+def _leads_to(named: str, url: str) -> bool:
+    """True when the URL begins with what the words name; also of a host below theirs, where they name no more."""
+    name, target = _compared(named), _compared(url)
+    host, beyond = _AFTER_HOST.split(target, 1)[0], target[len(name) :]
+    if not _AFTER_HOST.search(name) and host.endswith("." + name):
+        return True
+    return target.startswith(name) and (not beyond or bool(_AFTER_HOST.match(beyond)))
+
+
+def _compared(address: str) -> str:
+    """From its host on, or from the name of a mail address; without what ends a sentence."""
+    rest = unquote(_BEFORE_HOST.sub("", address, count=1) if _BEFORE_HOST.match(address) else address).lower()
+    return rest.removeprefix("www.").rstrip(_TRAILING + "/)'\"")
 
 
 def written(url: str, unsafe: re.Pattern[str] | None = None) -> str:

@@ -67,7 +67,7 @@ def _spans(spans: Spans) -> list[Value]:
 def _linked(link: Mark, label: list[Span]) -> Iterator[Value]:
     """Words that lead somewhere; with the address behind them where they would hide it, or lead nowhere."""
     url, words = addresses.written(link.value), "".join(span.text for span in label)
-    shown = _may_be_followed(url) and words.strip() and not _hides(words, url)
+    shown = _may_be_followed(url) and words.strip() and not addresses.hides(words, url)
     yield from ({**_span(span), **({"href": url} if shown else {})} for span in label)
     if not shown and words != link.value:
         yield from map(_span, (Span(" ("), Span(link.value, (Mark("address"),)), Span(")")))
@@ -82,10 +82,6 @@ def _span(span: Span) -> Value:
 
 def _may_be_followed(url: str) -> bool:
     return addresses.is_web(url) or bool(_MAIL.fullmatch(url))
-
-
-def _hides(words: str, url: str) -> bool:
-    return addresses.hides(words, url) or ("@" in words and words.strip().lower() not in url.lower())
 
 
 def _link(span: Span) -> Mark | None:

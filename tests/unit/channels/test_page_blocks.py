@@ -81,11 +81,49 @@ def test_no_other_address_is_followed_and_the_words_stay(url: str) -> None:
         ("[https://bank.example](https://evil.example)", "https://bank.example (https://evil.example)"),
         ("[bank.example/login](https://evil.example)", "bank.example/login (https://evil.example)"),
         ("[help@bank.example](mailto:me@evil.example)", "help@bank.example (mailto:me@evil.example)"),
+        *(
+            (f"[{words}]({url})", f"{words} ({url})")
+            for words, url in (
+                ("https://bank.com", "https://bank.com.evil.example/login"),
+                ("https://bank.com", "https://bank.com@evil.example/"),
+                ("https://bank.com", "https://evil.example/https://bank.com"),
+                ("bank.com", "https://evil.example/bank.com"),
+                ("bank.com", "https://notbank.com"),
+                ("bank.com/login", "https://bank.com/other"),
+                ("Visit https://bank.com now", "https://evil.example"),
+                ("Visit bank.com now", "https://evil.example"),
+                ("\u200bhttps://bank.com", "https://evil.example"),
+                ("ba\u00adnk.com", "https://evil.example"),
+                ("info@bank.com", "https://evil.example/?info@bank.com"),
+                ("write to info@bank.com", "mailto:info@evil.example"),
+            )
+        ),
     ],
 )
 def test_words_that_hide_where_they_lead_have_the_address_behind_them(written: str, shown: str) -> None:
     assert words(blocks(written)) == shown
-    assert set(hrefs(blocks(written))) <= {"https://evil.example", "mailto:me@evil.example"}
+    (behind,) = set(hrefs(blocks(written)))
+    assert shown.endswith(f"({behind})")
+
+
+@pytest.mark.parametrize(
+    ("words", "url"),
+    [
+        ("https://bank.example", "https://bank.example/"),
+        ("bank.example", "https://www.bank.example/login"),
+        ("www.bank.example", "https://bank.example"),
+        ("bank.example/login", "https://bank.example/login?from=chat"),
+        ("bank.com", "https://help.bank.com:8443/"),
+        ("open https://bank.example/a_b!", "https://bank.example/a_b"),
+        ("help@bank.example", "mailto:help@bank.example"),
+        ("Note: the docs of Node.js 22", "https://nodejs.org/docs"),
+        ("see README.md, section 2.1", "https://example.org/readme"),
+    ],
+)
+def test_words_that_say_where_they_lead_or_nothing_of_it_stand_alone(words: str, url: str) -> None:
+    (found,) = blocks(f"[{words}]({url})")
+    assert "".join(span["text"] for span in found["spans"]) == words
+    assert {span["href"] for span in found["spans"]} == {url}
 
 
 def test_html_is_words() -> None:
