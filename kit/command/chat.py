@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 
 import httpx
 
@@ -107,8 +109,21 @@ async def _talk(conversation: Conversation) -> None:
 
 
 async def _lines() -> AsyncIterator[str]:
-    """What is typed, line by line, without holding up what is heard."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
+    """What is typed, line by line, without holding up what is heard, or the end: nobody waits for this thread."""
+    loop, typed = asyncio.get_running_loop(), asyncio.Queue[str](1)
+
+    def read() -> None:
+        # Not sys.stdin itself, whose lock Python wants back when it ends.
+        with (
+            contextlib.suppress(RuntimeError, CancelledError),  # when the talk has ended
+            open(sys.stdin.fileno(), encoding=sys.stdin.encoding, errors="replace", closefd=False) as source,
+        ):
+            for line in iter(source.readline, ""):
+                asyncio.run_coroutine_threadsafe(typed.put(line), loop).result()
+            asyncio.run_coroutine_threadsafe(typed.put(""), loop).result()
+
+    threading.Thread(target=read, name="typed", daemon=True).start()
+    while line := await typed.get():
         if line.strip():
             yield line.strip()
 

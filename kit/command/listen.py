@@ -19,6 +19,7 @@ WAIT_SECONDS = 20.0
 CALL_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
 NO_ROUTE = "Not Found"  # what the gateway says of a path that it does not have
+AWAY = (502, 503, 504)
 GOOD = ("accepted", "answered", "nothing", "duplicate")
 STYLES = {"accepted": "green", "answered": "green", "nothing": "", "duplicate": "cyan", "not_now": "yellow"}
 OFF = "start the gateway with WEBHOOK_INSPECTOR=on; parley up does so where HTTP_HOST is this machine alone"
@@ -60,11 +61,25 @@ class Gateway:
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             fix = "run this where the mesh runs, with its DATA_DIR (whose mesh.token it reads) or its MESH_TOKEN"
             raise Mistake("the gateway refuses our token", fix=fix, code=1)
-        if answer.status_code == httpx.codes.NOT_FOUND and answer.json()["error"]["message"] == NO_ROUTE:
+        if answer.status_code in AWAY:  # says what stands before a gateway that restarts
+            raise httpx.HTTPStatusError("no answer", request=answer.request, response=answer)
+        if answer.is_success:
+            return answer
+        said = _message(answer)
+        if answer.status_code == httpx.codes.NOT_FOUND and said == NO_ROUTE:
             raise Mistake(f"the gateway at {self.base} keeps no webhooks", fix=OFF, code=1)
-        if answer.status_code not in (httpx.codes.OK, httpx.codes.NOT_FOUND):
-            raise Mistake(printable(str(answer.json()["error"]["message"])), code=1)
+        if answer.status_code != httpx.codes.NOT_FOUND or not said:
+            said = printable(said) or f"what answers at {self.base} is no gateway ({answer.status_code})"
+            raise Mistake(said, fix="name the gateway: --url", code=1)
         return answer
+
+
+def _message(answer: httpx.Response) -> str:
+    """The words of a gateway's refusal; empty for a page that is none of its."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 async def _one(gateways: Sequence[Gateway], looking: Looking) -> int:

@@ -1,9 +1,14 @@
 """Do the files with which others run it fit the code: names of settings, ports, paths, and the time to end in?"""
 
 import importlib
+import os
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
 from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -32,6 +37,26 @@ def test_every_setting_in_compose_is_one_of_ours() -> None:
     ours = {name for each in NAMES for name in services[each].get("environment", {})}
     assert ours - _known(*NAMES) == set()
     assert set(NAMES) <= set(services)
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_compose_asks_for_health_past_any_proxy(status: int, code: int) -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kind, _, option, script = _compose()["services"]["gateway"]["healthcheck"]["test"]
+        command = [sys.executable, option, script.replace("9100", str(server.server_port))]
+        proxied = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
+        asked = subprocess.run(command, env={**os.environ, **proxied}, timeout=60, check=False)
+        server.shutdown()
+    assert (kind, asked.returncode) == ("CMD", code)
 
 
 def test_every_setting_on_kubernetes_is_one_of_ours() -> None:

@@ -49,6 +49,28 @@ except KeyboardInterrupt:
     print("interrupted")
 """
 
+TALKS = """
+import os, signal, threading, time
+from kit.command import chat, interrupts
+
+def press():
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGINT)
+
+async def work():
+    try:
+        async for line in chat._lines():
+            print(line, flush=True)
+            threading.Thread(target=press).start()
+    finally:
+        print("tidied", flush=True)
+
+try:
+    interrupts.run(work())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
 
 @pytest.mark.parametrize("script", [WAITS, ASKS], ids=["waits", "asks"])
 def test_a_command_ends_at_once_and_tidies_up(script: str) -> None:
@@ -56,3 +78,16 @@ def test_a_command_ends_at_once_and_tidies_up(script: str) -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=40, check=True
     )
     assert (done.stdout, done.stderr) == ("tidied\ninterrupted\n", "")
+
+
+def test_a_talk_ends_at_once_though_more_could_be_typed() -> None:
+    command = [sys.executable, "-c", TALKS]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=-1, stderr=-1, text=True) as talk:
+        assert talk.stdin is not None
+        talk.stdin.write("hello\n")
+        talk.stdin.flush()
+        try:
+            talk.wait(40)
+        finally:
+            talk.kill()
+        assert talk.communicate() == ("hello\ntidied\ninterrupted\n", "")
