@@ -118,7 +118,7 @@ _is_origin = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9
 
 
 def split(token: str) -> tuple[str, str]:
-    """Account key and signed session. A session without a key is of the first tenant's only web chat."""
+    """Account key and signed session. A session without a key is of the first tenant's first web chat."""
     parts = token.rsplit(".", _JWT_DOTS + 1)
     return (parts[0], ".".join(parts[1:])) if len(parts) > _JWT_DOTS + 1 else ("", token)
 

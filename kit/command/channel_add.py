@@ -72,7 +72,9 @@ def _stored(account: ChannelAccount, gathered: Gathered, *, is_alone: bool) -> l
     found.append(ok("account", f"{account.channel} {printable(account.address)} is active: {account.id}"))
     if not is_alone and webhooks.path(account) and account.tenant_id == DEFAULT_TENANT:
         plain = f"/webhook/{account.channel}"
-        found.append(ok("note", f"there are several: {plain} alone leads to none, a webhook's URL needs its key"))
+        found.append(
+            ok("note", f"there are several: {plain} alone leads to the first, the others' URLs need their keys")
+        )
     return found
 
 

@@ -165,12 +165,13 @@ class Vault:
             accounts = accounts.where(col(ChannelAccount.account_key) == account_key)
         else:
             accounts = accounts.where(col(ChannelAccount.tenant_id) == defaults.TENANT)
-        ours = defaults.ACCOUNTS.get(channel, "")  # it keeps its URL when an operator adds another beside it
-        ours_first = accounts.order_by((col(ChannelAccount.address) == ours).desc())
+        # Without a key it is the first, which keeps its URL when an operator adds others beside it.
+        ours_first = (col(ChannelAccount.address) == defaults.ACCOUNTS.get(channel, "")).desc()
+        first = accounts.order_by(ours_first, col(ChannelAccount.created_at), col(ChannelAccount.id)).limit(1)
         async with self._sessions.across_tenants() as session:
-            found = (await session.exec(ours_first.limit(2))).all()
-        if len(found) == 1 or (found and ours and found[0].address == ours):
-            return found[0]
+            found = (await session.exec(first)).first()
+        if found:
+            return found
         raise missing("channel_account")
 
     async def _read(self, account_ids: Collection[str]) -> dict[str, directory.AccountSecrets]:

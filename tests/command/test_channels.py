@@ -327,7 +327,7 @@ def test_the_bot_of_the_environment_is_the_account_that_the_mesh_makes_of_it(wor
     said = world.at(**given).ran("add", "telegram")
     assert "telegram telegram is active" in said
     assert "webhook_secret from TELEGRAM_WEBHOOK_SECRET" in said
-    assert "/webhook/telegram alone leads to none" in said
+    assert "/webhook/telegram alone leads to the first" in said
     assert world.telegram.webhook["secret_token"] == given["TELEGRAM_WEBHOOK_SECRET"]
 
 

@@ -134,15 +134,18 @@ async def test_an_account_is_found_by_its_key_with_its_credentials(world: World)
     assert dict(found.credentials) == {"auth_token": "secret of acme"}
 
 
-async def test_without_a_key_only_the_single_account_of_the_default_tenant_is_found(world: World) -> None:
+async def test_without_a_key_the_first_account_of_the_default_tenant_is_found_and_stays_it(world: World) -> None:
     await world.tenant("acme")
     await world.account("acme")
     await world.tenant("default")
     ask = pb.ResolveChannelAccountRequest(channel="whatsapp")
     assert isinstance(await world.mesh.refusal("ResolveChannelAccount", ask), NotFound)
-    only = await world.account("default")
-    assert (await world.mesh.call("ResolveChannelAccount", ask)).account.account.id == only.id
-    await world.account("default", address="+1")
+    first = await world.account("default", address="+2")
+    assert (await world.mesh.call("ResolveChannelAccount", ask)).account.account.id == first.id
+    second = await world.account("default", address="+1")
+    assert (await world.mesh.call("ResolveChannelAccount", ask)).account.account.id == first.id
+    ask.account_key = second.account_key
+    assert (await world.mesh.call("ResolveChannelAccount", ask)).account.account.id == second.id
     fresh = pb.ResolveChannelAccountRequest(channel="whatsapp", account_key="nobody")
     assert isinstance(await world.mesh.refusal("ResolveChannelAccount", fresh), NotFound)
 
