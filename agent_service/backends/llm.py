@@ -23,6 +23,8 @@ CHARACTERS_PER_TOKEN = 4.0
 CONNECT_SECONDS = 5.0
 LIST_SECONDS = 5.0
 REFRESH_SECONDS = 15.0
+# Between two asks of a busy model: what is left of a rest may be next to nothing, and some servers name 0 s each time.
+LEAST_PAUSE_SECONDS, AT_ONCE_SECONDS = 0.05, 1.0
 
 
 class Llm:
@@ -152,8 +154,10 @@ def _nothing(_request: llm.GenerateRequest) -> None:
 
 
 def _busy_seconds(response: llm.GenerateResponse) -> float:
-    """How long to wait before asking again, when the model had no place free; else 0."""
+    """How long to wait before asking again, when the model had no place free; else 0, also when no time was named:
+    a server that says 429 and no more may do so for the rest of the month, when no credit is left."""
     failure = response.completion.failure
-    if response.completion.fallback and failure.reason == ErrorReason.ERROR_REASON_MODEL_BUSY:
-        return max(0.05, in_seconds(failure.retry_after))
-    return 0.0
+    is_busy = response.completion.fallback and failure.reason == ErrorReason.ERROR_REASON_MODEL_BUSY
+    if not is_busy or not failure.HasField("retry_after"):
+        return 0.0
+    return max(LEAST_PAUSE_SECONDS, in_seconds(failure.retry_after) or AT_ONCE_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent_service.backends.asks import Asks
+from agent_service.backends.asks import Asks, Sleep
 from agent_service.backends.llm import DEFAULT_WINDOW_TOKENS, Llm
 from agent_service.settings import Settings
 from kit import correlation, deadlines, logs
@@ -27,9 +27,10 @@ from tests.simulated.wire import free_port
 SORRY = "sorry"
 
 
-def busy(seconds: float) -> llm.GenerateResponse:
-    """Come again after so long."""
-    failure = as_item(ModelBusy(retry_after=timedelta(seconds=seconds)))
+def busy(seconds: float | None) -> llm.GenerateResponse:
+    """Come again after so long, or at a time that is not told."""
+    after = None if seconds is None else timedelta(seconds=seconds)
+    failure = as_item(ModelBusy(retry_after=after))
     return llm.GenerateResponse(text=SORRY, completion=completion_pb2.Completion(fallback=True, failure=failure))
 
 
@@ -117,11 +118,11 @@ async def serving(service: Service, folder: Path, port: int = 0) -> AsyncIterato
 
 
 @asynccontextmanager
-async def asking(port: int, folder: Path) -> AsyncIterator[Llm]:
+async def asking(port: int, folder: Path, *, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Llm]:
     mesh = Mesh(Settings(data_dir=folder, llm_address=f"127.0.0.1:{port}"))
     await mesh.open()
     try:
-        model = Llm(mesh.channel("llm"))
+        model = Llm(mesh.channel("llm"), sleep=sleep)
         yield model
         await model.close()
     finally:
@@ -150,6 +151,26 @@ async def test_a_model_that_stays_busy_ends_with_the_fallback_in_time(tmp_path: 
 
     assert answer.text == SORRY
     assert time.monotonic() - started < 2
+
+
+async def test_a_busy_model_that_names_no_time_is_not_asked_again(tmp_path: Path) -> None:
+    service = Service(*[busy(None)] * 50)
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        answer = await model.generate(a_request(), seconds=25)
+
+    assert (answer.text, service.asked) == (SORRY, 1)
+
+
+async def test_a_busy_model_that_names_no_time_to_wait_is_left_alone_for_a_second_all_the_same(tmp_path: Path) -> None:
+    service, pauses = Service(*[busy(0)] * 2), list[float]()
+
+    async def paused(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with serving(service, tmp_path) as port, asking(port, tmp_path, sleep=paused) as model:
+        answer = await model.generate(a_request(), seconds=25)
+
+    assert (answer.text, service.asked, pauses) == ("hi", 3, [1.0, 1.0])
 
 
 async def test_a_model_service_that_is_away_is_waited_for_but_not_long(tmp_path: Path) -> None:
