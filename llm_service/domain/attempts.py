@@ -5,6 +5,7 @@ attempts a pause with full jitter and the retry budget. All of it ends at one de
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -38,8 +39,9 @@ Reply = TypeVar("Reply")
 RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
 # After a time that the server named, callers come back spread over this long.
 SPREAD_SECONDS = 0.25
-# A caller that had less time than this says nothing about the health of a server.
-LEAST_SECONDS = 1.0
+# A caller that gave a server less time than this, and less than its operator does, says nothing about its health: its
+# answers may well take three seconds, and who waits for two must not have it paused for those who wait for ten.
+LEAST_SECONDS = 10.0
 # What tells of a model's health; the others are of one prompt, or of its caller.
 TELLING = (ModelUnavailable, ModelGarbage, ModelBusy, ModelRefused, ModelUnknown)
 
@@ -115,12 +117,13 @@ class Attempts:
                 handed = self._patience.clock()
                 yield piece
                 record.reader_seconds += self._patience.clock() - handed
-                limit.reschedule(min(ends_at, loop.time() + silence))
+                attempt.silent_at = loop.time() + silence
+                limit.reschedule(min(ends_at, attempt.silent_at))
                 piece = await _next(stream)
         yield piece
 
-    def _ended(self, route: Route, passed: Pass, *, error: BaseException, seconds: float) -> BaseException:
-        """What an attempt ended with, by its name, after the breaker was told.
+    def _ended(self, route: Route, passed: Pass, *, error: BaseException, late: bool) -> BaseException:
+        """What an attempt ended with, by its name, after the breaker was told. `late`: a timeout tells of the server.
 
         A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage.
         """
@@ -131,7 +134,7 @@ class Attempts:
             error = ModelGarbage()
         if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
             route.health.rest(error.retry_after)
-        late = isinstance(error, ModelTimeout) and seconds >= LEAST_SECONDS
+        late = late and isinstance(error, ModelTimeout)
         if isinstance(error, TELLING) or (late and isinstance(error, ModelTimeout)):
             route.health.failed(error)
         if late or isinstance(error, ModelUnavailable | ModelGarbage):
@@ -179,12 +182,16 @@ class _Attempt:
     it has to end. A generator would do the same at three times the cost, for each call.
     """
 
-    __slots__ = ("_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until")
+    __slots__ = (
+        *("_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until"),
+        "silent_at",
+    )
 
     def __init__(self, attempts: Attempts, route: Route, *, record: Record, until: float) -> None:
         self._attempts, self._route, self._record, self._until = attempts, route, record, until
         self._clock = attempts._patience.clock
         self._place = route.served.bulkhead.place(until=until)
+        self.silent_at = math.inf  # when a stream that has begun, in loop time, will have been silent for too long
 
     async def __aenter__(self) -> float:
         health = self._route.health
@@ -207,7 +214,7 @@ class _Attempt:
         record.model_seconds += record.answer_seconds
         try:
             if error is not None:
-                self._tell(error, took)
+                self._tell(error, record.answer_seconds)
                 return
             self._route.health.answered()
             if record.answer_seconds > self._route.model.slow_seconds:
@@ -229,9 +236,16 @@ class _Attempt:
 
     def _tell(self, error: BaseException, seconds: float) -> None:
         """Raises what it ended with by its name, where it has not one already."""
-        named = self._attempts._ended(self._route, self._passed, error=error, seconds=seconds)
+        named = self._attempts._ended(self._route, self._passed, error=error, late=self._is_late(seconds))
         if named is not error:
             raise named from error
+
+    def _is_late(self, seconds: float) -> bool:
+        """Whether no answer by now is the server's doing: it fell silent, or it had long enough, or as long as its
+        operator gives it, of which half may have gone to waiting for a place, and to the attempts before."""
+        model, probe_seconds = self._route.model, self._passed.seconds or math.inf
+        enough = min(LEAST_SECONDS, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
+        return seconds >= enough or asyncio.get_running_loop().time() >= self.silent_at
 
 
 def _worth_repeating(route: Route, error: BaseException) -> bool:

@@ -78,10 +78,22 @@ async def test_a_probe_that_never_returns_hangs_nobody(tmp_path: Path) -> None:
         await server.switch("hang")
 
         probe = await _generate(stub, SORRY)  # has 5 s, and the probe 0.3 s
-        clock.now += 2
+        clock.now += 301
         await server.switch("ok")
 
         assert probe.completion.failure.reason == errors.ModelTimeout.reason
+        assert (await _generate(stub)).text == "re: hello there"
+
+
+@pytest.mark.parametrize("kind", ORACLES)
+async def test_callers_with_little_time_have_nobody_elses_model_paused(kind: str, tmp_path: Path) -> None:
+    """The guard's judge gives a model 2 s, whose answer to a person may take three and come in time."""
+    async with SERVERS[kind]("hang") as server, serving(server.base_url, tmp_path, Setup(kind)) as stub:
+        hurried = (_generate(stub, SORRY, seconds=2.5) for _ in range(3))
+        await asyncio.gather(*hurried, return_exceptions=True)  # a busy machine may not be in time with the text
+        await _until(lambda: len(server.chats) == 3 and all(seen.abandoned for seen in server.chats), 20)
+        await server.switch("ok")
+
         assert (await _generate(stub)).text == "re: hello there"
 
 

@@ -91,16 +91,40 @@ async def test_what_is_slow_is_said_by_the_model() -> None:
     assert route.health.breaker.state is State.OPEN
 
 
-@pytest.mark.parametrize(("seconds", "state"), [(0.9, State.CLOSED), (1.0, State.OPEN)])
-async def test_a_timeout_counts_only_when_the_caller_had_a_second(seconds: float, state: State) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "model", "state"),
+    [
+        (2.0, MODEL, State.CLOSED),
+        (9.9, MODEL, State.CLOSED),
+        (10.0, MODEL, State.OPEN),
+        (1.9, replace(MODEL, timeout_seconds=4.0), State.CLOSED),
+        (2.0, replace(MODEL, timeout_seconds=4.0), State.OPEN),
+        (3.0, replace(MODEL, slow_seconds=3.0), State.OPEN),
+    ],
+)
+async def test_a_timeout_counts_when_the_caller_gave_long_enough_or_as_long_as_the_operator(
+    seconds: float, model: Model, state: State
+) -> None:
     clock = Clock()
-    route = route_to(Slow(clock, *["hang"] * 3, seconds=seconds), clock=clock)
+    route = route_to(Slow(clock, *["hang"] * 3, seconds=seconds), clock=clock, model=model)
 
     for _ in range(3):
         with pytest.raises(ModelTimeout):
             await asked(route, clock, seconds=0.01)
 
     assert route.health.breaker.state is state
+    assert (route.health.failure is None) is (state is State.CLOSED)
+
+
+async def test_a_stream_that_falls_silent_counts_however_short_that_took() -> None:
+    route = route_to(Scripted(*["a|hang"] * 3))
+
+    for _ in range(3):
+        with pytest.raises(ModelTimeout):
+            async for _ in calls_through(route).stream(PROMPT, Record(), seconds=600):
+                pass
+
+    assert route.health.breaker.state is State.OPEN
 
 
 async def test_a_caller_that_goes_away_says_nothing_of_the_server() -> None:
