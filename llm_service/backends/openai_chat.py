@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import orjson
+
 from kit.errors import ModelGarbage, ModelRefused, ModelUnavailable, ModelUnsupported
 from llm_service.backends.by_turns import by_turns, role
 from llm_service.backends.openai_models import listed, no_pulling, tool
@@ -144,7 +146,7 @@ class _Growing:
     def add(self, found: Object) -> None:
         self.id = self.id or text(found.get("id") or "")
         self.name = self.name or text(at(found, "function", "name") or "")
-        self.arguments += text(at(found, "function", "arguments") or "")
+        self.arguments += _arguments(found)
 
     def call(self) -> Call:
         return Call(self.id, self.name, self.arguments or "{}")
@@ -163,11 +165,15 @@ def _message(said: prompt_pb2.PromptMessage) -> Object:
 
 
 def _refuse_error(said: Object) -> None:
-    """An error under a status of 200. Gateways such as OpenRouter name the status that it stands for."""
+    """An error under a status of 200. Gateways such as OpenRouter name the status that it stands for; what is too long
+    for the model, LM Studio tells in a stream, without one."""
     if error := said.get("error"):
-        code = at(error, "code")
+        code, words = at(error, "code"), json.dumps(error).encode()
         if type(code) is int and 400 <= code < 500:
-            raise refused(code, {}, said=json.dumps(error).encode())
+            raise refused(code, {}, said=words)
+        about = {} if type(code) is int else refused(400, {}, said=words).metadata
+        if about:
+            raise ModelRefused("The model server refused what it was asked, under a status of 200.", metadata=about)
         raise ModelUnavailable("The model server reported an error of its own.")
 
 
@@ -182,8 +188,13 @@ def _text(content: object, refusal: object) -> str:
 
 
 def _call(found: Object) -> Call:
-    name, arguments = at(found, "function", "name"), at(found, "function", "arguments")
-    return Call(text(found.get("id") or ""), text(name), text(arguments or "{}"))
+    return Call(text(found.get("id") or ""), text(at(found, "function", "name")), _arguments(found) or "{}")
+
+
+def _arguments(found: Object) -> str:
+    """JSON text, or a piece of it. Some servers write the object itself (llama.cpp, in March 2026)."""
+    arguments = at(found, "function", "arguments")
+    return orjson.dumps(arguments).decode() if isinstance(arguments, dict) else text(arguments or "")
 
 
 def _reason(said: object) -> completion_pb2.FinishReason:

@@ -117,7 +117,8 @@ class Calls:
         return await ask(*again), again
 
     async def _chain(self, prompt: prompt_pb2.Prompt, record: Record, *, ends_at: float) -> tuple[Route, ...]:
-        if prompt.tools or prompt.output_schema or prompt.raw:
+        has_calls = any(said.tool_calls for said in prompt.messages)
+        if has_calls or prompt.tools or prompt.output_schema or prompt.raw:
             schemas.check(prompt)
         try:
             if self._choice.has_looked:  # a clock around what does not wait would cost more than all of it

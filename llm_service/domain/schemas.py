@@ -27,7 +27,8 @@ _tool_name = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 
 def check(prompt: prompt_pb2.Prompt) -> None:
-    """Raises InvalidField for a schema that is none, or two tools of one name."""
+    """Raises InvalidField for a schema that is none, two tools of one name, or a call that was said with arguments that
+    are no object: a server would refuse them, or fall over them, which would count against it."""
     problems: list[tuple[str, str]] = []
     if prompt.raw and (len(prompt.messages) != 1 or prompt.tools or prompt.output_schema):
         problems.append(("prompt.raw", "goes with one message, and without tools and a schema"))
@@ -41,6 +42,11 @@ def check(prompt: prompt_pb2.Prompt) -> None:
         problems += _problem(f"prompt.tools[{number}].parameters", tool.parameters or NO_PARAMETERS)
     if prompt.output_schema:
         problems += _problem("prompt.output_schema", prompt.output_schema)
+    for number, said in enumerate(prompt.messages):
+        for place, call in enumerate(said.tool_calls):
+            if not _is_object(call.arguments or "{}"):
+                field = f"prompt.messages[{number}].tool_calls[{place}].arguments"
+                problems.append((field, "is not a JSON object"))
     if problems:
         raise InvalidField(problems)
 
@@ -71,6 +77,13 @@ def check_text(schema: str, text: str) -> None:
     wrong = _misfit(schema, text, only_objects=False)
     if wrong:
         raise ModelOutputInvalid(f"The model's text does not fit the output schema: {wrong}.")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _misfit(schema: str, text: str, *, only_objects: bool) -> str:

@@ -97,6 +97,20 @@ async def test_callers_with_little_time_have_nobody_elses_model_paused(kind: str
         assert (await _generate(stub)).text == "re: hello there"
 
 
+@pytest.mark.parametrize("kind", ORACLES)
+async def test_a_caller_that_says_what_is_no_json_has_nobody_elses_model_paused(kind: str, tmp_path: Path) -> None:
+    wrong = a_prompt()
+    wrong.messages[-1].tool_calls.add(id="1", name="look", arguments="{oops")
+    async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, Setup(kind)) as stub:
+        for _ in range(4):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stub.Generate(llm.GenerateRequest(tenant_id="t1", prompt=wrong, fallback_text=SORRY), timeout=10)
+            assert isinstance(errors.from_rpc(raised.value), errors.InvalidField)
+
+        assert (await _generate(stub)).text == "re: hello there"
+    assert len(server.chats) == 1
+
+
 async def test_two_hundred_calls_at_eight_places_are_served_in_order_and_in_time(tmp_path: Path) -> None:
     narrow = Setup(places=8, queue=192)
     async with simulated.running("slow:0.01") as server, serving(server.base_url, tmp_path, narrow) as stub:

@@ -15,6 +15,11 @@ from tests.simulated.wire import HttpServer, Reply
 from tests.suites.llm.service import a_prompt, wired
 
 MODEL = Model("m", "openai", 4096)
+# What LM Studio says in a stream of a prompt that is too long: lmstudio-ai/lmstudio-bug-tracker, issue 546.
+TOO_LONG = (
+    "Trying to keep the first 5200 tokens when context the overflows. However, the model is loaded with context length "
+    "of only 4096 tokens, which is not enough."
+)
 PARTS = [
     {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
     {"type": "text", "text": "Hello "},
@@ -60,6 +65,10 @@ async def test_what_is_neither_text_nor_parts_is_garbage(stream: bool, content: 
         ({"code": "insufficient_quota"}, ModelUnavailable),
         ({"code": True}, ModelUnavailable),
         ("Unexpected endpoint. Returning 200 anyway", ModelUnavailable),
+        ({"message": TOO_LONG}, ModelRefused),
+        (TOO_LONG, ModelRefused),
+        ({"code": "context_length_exceeded", "message": "too long"}, ModelRefused),
+        ({"code": 500, "message": TOO_LONG}, ModelUnavailable),
     ],
 )
 async def test_an_error_under_a_status_of_200_is_what_its_code_says(
@@ -72,13 +81,42 @@ async def test_an_error_under_a_status_of_200_is_what_its_code_says(
     assert "secret" not in raised.value.message
 
 
+async def test_what_is_too_long_is_known_as_that_without_a_status(stream: bool) -> None:
+    with pytest.raises(ModelRefused) as raised:
+        await told({"error": {"message": TOO_LONG}}, stream=stream)
+
+    assert raised.value.metadata["refused"] == "length"
+    assert "5200" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        ({"reason": "refund"}, {"reason": "refund"}),
+        ({}, {}),
+        ('{"reason": "x"}', {"reason": "x"}),
+        (None, {}),
+        ("", {}),
+    ],
+)
+async def test_the_arguments_of_a_call_are_read_as_text_and_as_an_object(
+    stream: bool, arguments: object, read: object
+) -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "hand_off", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    answer = await told({"choices": [{"message": message, "finish_reason": "tool_calls"}]}, stream=stream)
+
+    assert [(call.id, call.name, json.loads(call.arguments)) for call in answer.calls] == [("c1", "hand_off", read)]
+
+
 async def told(body: dict[str, Any], *, stream: bool) -> Answer:
     async with answering(body, stream=stream) as backend:
         if not stream:
             return await backend.answer(a_prompt(), MODEL)
         *pieces, end = [piece async for piece in backend.stream(a_prompt(), MODEL)]
     assert isinstance(end, Answer)
-    return Answer("".join(map(str, pieces)), end.finish_reason)
+    return Answer("".join(map(str, pieces)), end.finish_reason, calls=end.calls)
 
 
 @asynccontextmanager

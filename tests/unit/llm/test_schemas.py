@@ -46,6 +46,19 @@ def called(name: str, arguments: str, *, parameters: str = DATED) -> None:
     schemas.check_calls(with_tools(("book", parameters)), [Call("1", name, arguments)])
 
 
+@pytest.mark.parametrize("arguments", ["{oops", "[]", "null", '"{}"', "[" * 5000])
+def test_a_call_that_was_said_with_arguments_that_are_no_object_is_refused_with_its_field(arguments: str) -> None:
+    calls = [
+        prompt_pb2.ToolCall(id=f"{n}", name="look", arguments=each) for n, each in enumerate(("", "{}", arguments))
+    ]
+    said = [prompt_pb2.PromptMessage(), prompt_pb2.PromptMessage(tool_calls=calls)]
+
+    with pytest.raises(InvalidField) as raised:
+        schemas.check(prompt_pb2.Prompt(messages=said))
+
+    assert raised.value.violations == (("prompt.messages[1].tool_calls[2].arguments", "is not a JSON object"),)
+
+
 @pytest.mark.parametrize("schema", BAD_SCHEMAS, ids=lambda schema: schema[:40])
 def test_a_bad_schema_is_refused_with_its_field_and_in_one_short_line(schema: str) -> None:
     with pytest.raises(InvalidField) as of_output:
