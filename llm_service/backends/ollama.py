@@ -33,6 +33,7 @@ class Ollama:
         self.name = name
         self._wire = wire
         self._window_tokens = window_tokens
+        self._unshown = window_tokens or 4096
         self._shown: dict[str, tuple[int, bool]] = {}
         self._thinking = Thinking()
 
@@ -40,8 +41,20 @@ class Ollama:
         listed = (await self._wire.whole("/api/tags")).get("models")
         found = listed[:MOST_MODELS] if isinstance(listed, list) else []
         names = [entry["name"] for entry in found if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
-        shown = [(name, *await self._about(name)) for name in names]
-        return tuple(Model(name, self.name, window, is_for_chat=chats) for name, window, chats in shown)
+        models: list[Model] = []
+        away: ModelUnavailable | None = None
+        for name in names:
+            try:
+                window, chats = await self._about(name)
+            except ParleyError as error:
+                # One that is damaged, retired, or asks for an account, is left to whoever names it; none can be shown
+                # where the server itself is ill.
+                away = error if isinstance(error, ModelUnavailable) else away
+                window, chats = self._unshown, False
+            models.append(Model(name, self.name, window, is_for_chat=chats))
+        if away is not None and not any(name in self._shown for name in names):
+            raise away
+        return tuple(models)
 
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
         path, body = _asked(prompt, model, stream=False)
@@ -79,13 +92,13 @@ class Ollama:
         await self._wire.aclose()
 
     async def _about(self, name: str) -> tuple[int, bool]:
-        """Its window, and whether it is for chat. Asked for once, since it costs a call."""
+        """Its window, and whether it is for chat. Asked for until the server says it, since it costs a call."""
         if name not in self._shown:
             try:
                 said = await self._wire.whole("/api/show", {"model": name})
                 self._shown[name] = _window(said, self._window_tokens), _chats(said)
             except (ModelUnknown, ModelGarbage):
-                return self._window_tokens or 4096, True
+                return self._unshown, True
         return self._shown[name]
 
 

@@ -25,7 +25,7 @@ class Model:
     output_price_micros: int = 0
     fallbacks: tuple[str, ...] = ()
     keep_alive: str = ""
-    is_for_chat: bool = True  # false when its server says that it is for something else
+    is_for_chat: bool = True  # false when its server says that it is for something else, or nothing of it
     prompt_id: str = ""
     prompt_version: str = ""
     listed: bool = True

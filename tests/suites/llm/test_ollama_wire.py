@@ -1,17 +1,19 @@
 """What exactly do we ask an Ollama server, and what do we read from what it tells about its models?"""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from kit.errors import ModelUnknown
+from kit.errors import ModelUnavailable, ModelUnknown
 from llm_service.backends.ollama import Ollama
 from llm_service.domain.backend import Model
 from parley.chat.v1.message_pb2 import Role
+from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import prompt_pb2
 from tests.simulated import ollama as simulated
 from tests.simulated.wire import HttpServer, Reply, Request
-from tests.suites.llm.service import a_prompt, wired
+from tests.suites.llm.service import a_prompt, serving, wired
 
 
 async def test_the_prompt_travels_as_the_documented_chat_request() -> None:
@@ -82,6 +84,64 @@ async def test_a_model_for_embeddings_is_not_for_chat_and_one_of_an_older_server
 
     assert [(model.name, model.is_for_chat) for model in models] == [("embed", False), ("chat", True), ("old", True)]
     assert [request.path for request in server.heard].count("/api/show") == 3
+
+
+class Damaged:
+    """An Ollama whose first model cannot be shown: its file is damaged, it was retired, or one must sign in for it."""
+
+    def __init__(self, status: int, *names: str) -> None:
+        self.status = status
+        self.names = names or ("broken", "well")
+        self.server = HttpServer(self._answer)
+        self.shown: list[str] = []
+
+    def _answer(self, request: Request) -> Reply:
+        if request.path == "/api/tags":
+            return Reply(200, json.dumps({"models": [{"name": name} for name in self.names]}).encode())
+        name = json.loads(request.body)["model"]
+        if request.path == "/api/chat":
+            return Reply(200, json.dumps({"message": {"content": f"I am {name}."}, "done": True}).encode())
+        self.shown.append(name)
+        if name == "broken" and self.status != 200:
+            return Reply(self.status, b'{"error":"invalid file magic"}')
+        return Reply(200, b'{"capabilities":["completion"],"model_info":{"llama.context_length":2048}}')
+
+
+@pytest.mark.parametrize("status", [500, 410, 401, 403, 400, 429])
+async def test_one_model_that_cannot_be_shown_hides_no_other_and_is_not_the_default(
+    status: int, tmp_path: Path
+) -> None:
+    damaged = Damaged(status)
+    await damaged.server.listen()
+    async with wired(damaged.server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        for _ in range(2):
+            models = await backend.models()
+        shown = list(damaged.shown)
+        damaged.status = 200
+        mended = await backend.models()
+    damaged.status = status
+    async with serving(damaged.server.base_url, tmp_path) as stub:
+        request = llm.GenerateRequest(tenant_id="t1", prompt=a_prompt())
+        answer = await stub.Generate(request, timeout=20)
+    await damaged.server.refuse()
+
+    assert [(model.name, model.is_for_chat, model.window_tokens) for model in models] == [
+        ("broken", False, 4096),
+        ("well", True, 2048),
+    ]
+    assert shown == ["broken", "well", "broken"]
+    assert [(model.is_for_chat, model.window_tokens) for model in mended] == [(True, 2048), (True, 2048)]
+    assert answer.text == "I am well."
+
+
+async def test_a_server_that_can_show_none_of_its_models_is_away() -> None:
+    damaged = Damaged(500, "broken")
+    await damaged.server.listen()
+    async with wired(damaged.server.base_url) as wire:
+        with pytest.raises(ModelUnavailable):
+            await Ollama(wire, window_tokens=4096).models()
+    await damaged.server.refuse()
 
 
 async def test_a_model_that_the_server_does_not_have_is_unknown() -> None:
