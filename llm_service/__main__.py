@@ -13,14 +13,16 @@ from kit.serving import Server
 from kit.settings import SettingsError
 from llm_service.backends.models_file import ModelsFile
 from llm_service.backends.servers import Servers, Terms
+from llm_service.backends.wire import is_url
 from llm_service.domain import catalogue
+from llm_service.domain.addresses import NO_HOST
 from llm_service.domain.attempts import Attempts, Patience
 from llm_service.domain.breaker import Rule
 from llm_service.domain.calls import Calls
 from llm_service.domain.catalogue import Catalogue, CatalogueError
 from llm_service.domain.choice import Choice, Wishes
 from llm_service.domain.tokens import Estimate
-from llm_service.domain.watching import watch
+from llm_service.domain.watching import stopping_or_fault, watch
 from llm_service.server import LlmServer
 from llm_service.settings import Settings
 from parley.llm.v1 import llm_service_pb2_grpc as rpc
@@ -54,7 +56,7 @@ async def _serve(settings: Settings, lifetime: Lifetime, *, choice: Choice, file
     server.set_serving(True)
     lifetime.ready("llm")
     try:
-        await lifetime.wait_stopping()
+        await stopping_or_fault(lifetime.wait_stopping(), looking)
         await asyncio.gather(server.drain(DRAIN_SECONDS), _ended(front, settings.mesh_drain_delay_seconds))
     finally:
         looking.cancel()
@@ -89,6 +91,9 @@ def _choice(settings: Settings, file: ModelsFile) -> Choice:
         written=file.name if file.there() else "",
         default_model=settings.default_model,
     )
+    for name, url in (("OLLAMA_BASE_URL", settings.ollama_base_url), ("OPENAI_BASE_URL", settings.openai_base_url)):
+        if not is_url(url):
+            raise SettingsError(f"{name}: {NO_HOST}")
     servers = Servers(terms)
     try:
         return Choice(file.read() if file.there() else _found(settings), servers, echo=servers.echo(), wishes=wishes)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from llm_service.backends.wire import is_url
+from llm_service.domain.addresses import NO_HOST
 from llm_service.domain.catalogue import Catalogue, CatalogueError, read
 
 
@@ -31,7 +33,7 @@ class ModelsFile:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CatalogueError(f"{self._path}: cannot be read ({type(error).__name__})") from None
-        return read(text, file=self.name)
+        return _reached(read(text, file=self.name), file=self.name)
 
     def changed(self) -> bool:
         """Whether it is another file than the one that was read, or the first. One that is gone has not changed."""
@@ -44,3 +46,11 @@ class ModelsFile:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _reached(catalogue: Catalogue, *, file: str) -> Catalogue:
+    """The same, when every server of it has an address."""
+    for name, server in catalogue.backends.items():
+        if server.base_url is not None and not is_url(server.base_url):
+            raise CatalogueError(f"{file}: backends.{name}.base_url: {NO_HOST}")
+    return catalogue

@@ -133,6 +133,14 @@ class Wire:
         return self._urls[path]
 
 
+def is_url(base_url: str) -> bool:
+    """Whether a wire can be made of it. What looks like a hyphen in a host's name may be none."""
+    try:
+        return bool(httpx.URL(base_url).host)
+    except httpx.InvalidURL:
+        return False
+
+
 def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "", proxy: str | None = None) -> Wire:
     """A wire with its own connections: one per server and process, not one per call. The key goes to this host only."""
     trust = httpx.create_ssl_context()

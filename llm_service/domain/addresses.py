@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+NO_HOST = "its host or its port is none"
+
 _shape = re.compile(r"https?://[^/\s@]+(/\S*)?").fullmatch
 
 
@@ -17,9 +19,9 @@ def _checked(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("its host or its port is none") from None
+        raise ValueError(NO_HOST) from None
     if not host or port == 0:
-        raise ValueError("its host or its port is none")
+        raise ValueError(NO_HOST)
     return url
 
 

@@ -38,6 +38,18 @@ async def watch(
         await sleep(every_seconds)
 
 
+async def stopping_or_fault(stopping: Awaitable[None], looking: "asyncio.Task[None]") -> None:
+    """Returns when the service is to stop. A fault of ours that ends the looking ends the service: one that never looks
+    again would seem well, and know nothing of what changes."""
+    told = asyncio.ensure_future(stopping)
+    try:
+        await asyncio.wait((told, looking), return_when=asyncio.FIRST_COMPLETED)
+        if looking.done():
+            looking.result()
+    finally:
+        told.cancel()
+
+
 def _follow(choice: Choice, source: Source) -> None:
     """A catalogue that is wrong changes nothing: the one before holds until it is mended."""
     log = logs.get("llm")

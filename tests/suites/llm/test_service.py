@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit import logs
+from kit import logs, metrics
 from kit import settings as kit_settings
 from kit.calling import Mesh
 from kit.lifetime import Lifetime
@@ -85,6 +85,35 @@ async def test_a_frozen_model_server_delays_neither_the_start_nor_the_end(tmp_pa
     begins_beside, ends_beside = await _took(tmp_path, "frozen")
 
     assert (begins_beside < begins + 2, ends_beside < ends + 2) == (True, True)
+
+
+async def test_a_models_file_with_an_address_that_is_none_changes_nothing_until_it_is_mended(
+    tmp_path: Path, unused_tcp_port_factory: Ports
+) -> None:
+    file, text = (
+        tmp_path / "models.toml",
+        '[backends.b]\nkind = "openai"\nbase_url = "{}"\n[models.{}]\nbackend = "b"\n',
+    )
+    file.write_text(text.format("http://127.0.0.1:9/v1", "one"))
+    chosen = settings(tmp_path, MODELS_FILE=str(file), LLM_RECHECK_SECONDS="0.05")
+    refused = metrics.llm_reloads.labels(result="refused")._value
+    before = refused.get()
+    async with started(chosen, unused_tcp_port_factory()) as stub, asyncio.timeout(30):
+
+        async def names() -> set[str]:
+            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=20)
+            return {model.name for model in listed.models} - {"echo"}
+
+        assert await names() == {"one"}
+        (tmp_path / "second").write_text(text.format("http://gpu\u2010box:8000/v1", "second"), encoding="utf-8")
+        (tmp_path / "second").replace(file)
+        while refused.get() == before:
+            await asyncio.sleep(0.05)
+        assert await names() == {"one"}
+        (tmp_path / "third").write_text(text.format("http://127.0.0.1:9/v1", "third"))
+        (tmp_path / "third").replace(file)
+        while await names() != {"third"}:
+            await asyncio.sleep(0.05)
 
 
 def test_an_address_that_is_no_url_stops_the_start_with_one_line(tmp_path: Path) -> None:

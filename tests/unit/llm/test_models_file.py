@@ -1,5 +1,6 @@
 """Is a changed models.toml followed, and a wrong one never?"""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -7,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from kit import metrics
+from kit.lifetime import Lifetime
 from llm_service.backends.models_file import ModelsFile
 from llm_service.domain.catalogue import CatalogueError
 from llm_service.domain.served import Route
-from llm_service.domain.watching import watch
+from llm_service.domain.watching import stopping_or_fault, watch
 from tests.unit.llm.worlds import Listing, World
 
 ONE = '[backends.a]\nkind = "openai"\n[models.one]\nbackend = "a"\n'
 TWO = ONE + '[models.two]\nbackend = "a"\n'
 WRONG = ONE + '[models.two]\nbackend = "nowhere"\n'
+
+# A hyphen as word processors write it, what no name may hold, and numbers that are no address.
+NO_HOSTS = ("gpu\u2010box:8000/v1", "gp\u00fc_x/v1", "999.0.0.1/v1")
 
 
 class Over(Exception):
@@ -98,7 +103,12 @@ async def test_a_wrong_file_changes_nothing_and_is_logged_and_counted_once(
 
 
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, '[backends.a]\nkind="openai"\nbase_url="http://h:x"']
+    "text",
+    [
+        "a = " + "[" * 5000,
+        "a = " + "9" * 5000,
+        *(f'[backends.a]\nkind="openai"\nbase_url="http://{host}"' for host in ("h:x", *NO_HOSTS)),
+    ],
 )
 async def test_no_file_however_wrong_ends_the_looking(tmp_path: Path, text: str) -> None:
     path = tmp_path / "models.toml"
@@ -106,6 +116,46 @@ async def test_no_file_however_wrong_ends_the_looking(tmp_path: Path, text: str)
     world = await watched(path, lambda: written(path, text), lambda: written(path, TWO))
 
     assert "two" in await world.states()
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+async def test_an_address_that_no_connection_can_be_made_to_is_refused_by_its_key(tmp_path: Path, host: str) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(f'[backends.gpu]\nkind = "openai"\nbase_url = "http://{host}"\n')
+
+    with pytest.raises(CatalogueError) as raised:
+        ModelsFile(path, required=False).read()
+
+    assert str(raised.value) == "models.toml: backends.gpu.base_url: its host or its port is none"
+
+
+async def test_a_name_in_other_letters_is_a_host(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text('[backends.gpu]\nkind = "openai"\nbase_url = "http://m\u00fcnchen.example/v1"\n')
+
+    assert ModelsFile(path, required=False).read().backends["gpu"].base_url == "http://m\u00fcnchen.example/v1"
+
+
+async def test_a_fault_that_ends_the_looking_ends_the_service_too() -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    looking = asyncio.create_task(broken())
+    async with asyncio.timeout(10):
+        with pytest.raises(ZeroDivisionError):
+            await stopping_or_fault(Lifetime().wait_stopping(), looking)
+
+
+async def test_looking_keeps_no_service_from_stopping() -> None:
+    lifetime = Lifetime()
+    looking = asyncio.create_task(asyncio.Event().wait())
+    lifetime.stop()
+
+    async with asyncio.timeout(10):
+        await stopping_or_fault(lifetime.wait_stopping(), looking)  # type: ignore[arg-type]  # what it ends with is unread
+
+    assert not looking.done()
+    looking.cancel()
 
 
 async def test_a_wrong_file_that_is_mended_is_followed(tmp_path: Path) -> None:
