@@ -183,7 +183,7 @@ class _Attempt:
     """
 
     __slots__ = (
-        *("_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until"),
+        *("_answers", "_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until"),
         "silent_at",
     )
 
@@ -231,7 +231,7 @@ class _Attempt:
         record.reader_seconds = 0.0
         self._span = tracing.span("llm.attempt", backend=record.backend, model=record.model, attempt=record.attempts)
         self._span.__enter__()
-        self._began = self._clock()
+        self._began, self._answers = self._clock(), self._route.health.answers
         return self._until if most is None else min(self._until, asyncio.get_running_loop().time() + most)
 
     def _tell(self, error: BaseException, seconds: float) -> None:
@@ -242,7 +242,10 @@ class _Attempt:
 
     def _is_late(self, seconds: float) -> bool:
         """Whether no answer by now is the server's doing: it fell silent, or it had long enough, or as long as its
-        operator gives it, of which half may have gone to waiting for a place, and to the attempts before."""
+        operator gives it, of which half may have gone to waiting for a place, and to the attempts before. A server that
+        answered somebody else meanwhile is well: Ollama answers one at a time, and lets a crowd wait."""
+        if self._route.health.answers != self._answers:
+            return False
         model, probe_seconds = self._route.model, self._passed.seconds or math.inf
         enough = min(LEAST_SECONDS, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
         return seconds >= enough or asyncio.get_running_loop().time() >= self.silent_at

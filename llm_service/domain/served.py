@@ -19,7 +19,7 @@ class Health:
     """Of one model at one backend: its breaker, until when it is left alone, whether it takes tools, and how the last
     call ended."""
 
-    __slots__ = ("_clock", "_no_tools_until", "_until", "breaker", "failure", "has_answered")
+    __slots__ = ("_clock", "_no_tools_until", "_until", "answers", "breaker", "failure")
 
     def __init__(self, breaker: Breaker, *, clock: Callable[[], float]) -> None:
         self.breaker = breaker
@@ -27,11 +27,17 @@ class Health:
         self._until = 0.0
         self._no_tools_until = 0.0
         self.failure: ParleyError | None = None
-        self.has_answered = False
+        self.answers = 0
 
     def answered(self) -> None:
         """A call succeeded."""
-        self.failure, self.has_answered = None, True
+        self.failure = None
+        self.answers += 1
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether any call ever did."""
+        return self.answers > 0
 
     def failed(self, error: ParleyError) -> None:
         """A call failed. The error itself would keep all that its traceback leads to."""

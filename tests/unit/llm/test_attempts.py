@@ -116,6 +116,20 @@ async def test_a_timeout_counts_when_the_caller_gave_long_enough_or_as_long_as_t
     assert (route.health.failure is None) is (state is State.CLOSED)
 
 
+async def test_a_timeout_does_not_count_where_the_model_answered_somebody_else_meanwhile() -> None:
+    clock = Clock()
+    route = route_to(Slow(clock, *["hang"] * 6, seconds=20), clock=clock)
+
+    for _ in range(5):
+        waiting = asyncio.create_task(asked(route, clock, seconds=0.05))
+        await asyncio.sleep(0)
+        route.health.answered()
+        with pytest.raises(ModelTimeout):
+            await waiting
+
+    assert (route.health.breaker.state, route.health.failure) == (State.CLOSED, None)
+
+
 async def test_a_stream_that_falls_silent_counts_however_short_that_took() -> None:
     route = route_to(Scripted(*["a|hang"] * 3))
 
