@@ -19,9 +19,10 @@ export class Outbox {
     return this.entries.some((each) => each.key === key);
   }
 
-  /** Adds an entry, or keeps what has become of it. */
+  /** Adds an entry at the end, or keeps what has become of it: where it stands is when it is said. */
   put(entry) {
-    this.change((entries) => [...entries.filter((each) => each.key !== entry.key), entry]);
+    const same = (each) => each.key === entry.key;
+    this.change((all) => (all.some(same) ? all.map((each) => (same(each) ? entry : each)) : [...all, entry]));
   }
 
   drop(key) {

@@ -23,6 +23,27 @@ async def cut(page: Page) -> None:
     await page.route(ANSWERS, lost)
 
 
+async def test_what_was_written_while_away_is_said_in_the_order_in_which_it_was_written(
+    browser: Browser, world: World
+) -> None:
+    async with visiting(browser, world) as page:
+        await expect(page.get_by_text("Online")).to_be_visible()
+        tried: list[str] = []
+
+        async def lost(route: Route) -> None:
+            tried.append(str(route.request.post_data))
+            await (route.continue_() if len(tried) > 2 else route.abort())
+            if len(tried) == 1:
+                await write(page, "no wait, keep it")
+
+        await page.route(ANSWERS, lost)
+        await write(page, "please cancel my order")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(2, timeout=30_000)
+        said = ["please cancel my order", "no wait, keep it"]
+        assert world.peer.texts() == said
+        await expect(page.locator(".entry.contact .bubble")).to_have_text(said)
+
+
 async def test_what_was_meant_for_one_site_is_never_said_to_another(browser: Browser, world: World) -> None:
     async with visiting(browser, world) as page:
         await expect(page.get_by_text("Online")).to_be_visible()
