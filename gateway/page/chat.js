@@ -255,12 +255,14 @@ for (const opener of document.querySelectorAll(".opener")) {
 }
 window.addEventListener("online", async () => {
   show("connecting", "Reconnecting…");
+  transport.doubt();
   flush();
   if (!listening && (await caughtUp())) show("online", "Online");
 });
 window.addEventListener("offline", () => show("offline", "You are offline"));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
+  transport.doubt();
   unread = 0;
   document.title = "Chat · Parley";
 });

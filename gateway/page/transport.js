@@ -2,6 +2,10 @@
 
 const SESSION = "parley.session";
 const RENEW_BEFORE_MS = 60 * 60 * 1000;
+// Something in between may forget a connection without closing it: who is silent for so long is not there any more.
+const ANSWER_MS = 20_000;
+const STREAM_MS = 40_000; // it says every 15 s that it is there
+const DOUBTFUL_MS = 20_000;
 
 /** A refusal by the gateway: its status, its sentence, and when to come again. */
 export class Refused extends Error {
@@ -25,6 +29,31 @@ export function backoff(failures) {
   return Math.min(10_000, 500 * 2 ** Math.min(failures, 5)) * (0.75 + Math.random() / 2);
 }
 
+/** Ends what has been silent for too long; and when `other`, if given, is aborted. */
+class Patience {
+  constructor(ms, other) {
+    this.ms = ms;
+    this.other = other;
+    this.controller = new AbortController();
+    this.signal = this.controller.signal;
+    this.abort = () => this.controller.abort();
+    other?.addEventListener("abort", this.abort);
+    if (other?.aborted) this.abort();
+    this.heard();
+  }
+
+  heard() {
+    this.heardAt = Date.now();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.abort, this.ms);
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    this.other?.removeEventListener("abort", this.abort);
+  }
+}
+
 export class Transport {
   constructor(site) {
     this.site = site;
@@ -39,34 +68,41 @@ export class Transport {
     keep(this.slot, null);
   }
 
-  async about() {
-    return (await answered(await fetch("v1/chat/about"))).json();
+  about() {
+    return whole(async (signal) => answered(await fetch("v1/chat/about", { signal })));
   }
 
-  async say(text, key) {
+  say(text, key) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
-    const response = await this.request("v1/chat/messages", { method: "POST", headers, body: JSON.stringify({ text }) });
-    return response.json();
+    const options = { method: "POST", headers, body: JSON.stringify({ text }) };
+    return whole((signal) => this.request("v1/chat/messages", { ...options, signal }));
   }
 
-  async history(afterSeq) {
-    return (await this.request(`v1/chat/messages?after_seq=${afterSeq}`)).json();
+  history(afterSeq) {
+    return whole((signal) => this.request(`v1/chat/messages?after_seq=${afterSeq}`, { signal }));
   }
 
   /** Calls on(event, data) for each event after `afterSeq`; returns when the stream has ended. */
   async listen(afterSeq, on, signal) {
     const headers = { Accept: "text/event-stream", "Last-Event-ID": String(afterSeq) };
-    const response = await this.request("v1/chat/events", { headers, signal });
-    on("open");
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      const blocks = (rest + value).split("\n\n");
-      rest = blocks.pop();
-      for (const block of blocks) dispatch(block, on);
+    const patience = this.stream = new Patience(STREAM_MS, signal);
+    try {
+      const response = await this.request("v1/chat/events", { headers, signal: patience.signal });
+      on("open");
+      let rest = "";
+      for await (const part of parts(response, patience)) {
+        const blocks = (rest + part).split("\n\n");
+        rest = blocks.pop();
+        for (const block of blocks) dispatch(block, on);
+      }
+    } finally {
+      patience.leave();
     }
+  }
+
+  /** Somebody looks, or the network is back: a stream that has been silent for longer than usual is begun anew at once. */
+  doubt() {
+    if (this.stream && Date.now() - this.stream.heardAt > DOUBTFUL_MS) this.stream.abort();
   }
 
   /** One request under the session, which is begun or renewed when it must be. */
@@ -91,10 +127,33 @@ export class Transport {
     const headers = { "Content-Type": "application/json" };
     if (this.session) headers.Authorization = `Bearer ${this.session.token}`;
     const body = JSON.stringify({ site: this.site });
-    const response = await answered(await fetch("v1/chat/sessions", { method: "POST", headers, body }));
-    this.session = await response.json();
+    const options = { method: "POST", headers, body };
+    this.session = await whole(async (signal) => answered(await fetch("v1/chat/sessions", { ...options, signal })));
     keep(this.slot, this.session);
     return this.session.token;
+  }
+}
+
+/** What an answer says, if it comes in time. */
+async function whole(ask) {
+  const patience = new Patience(ANSWER_MS);
+  let text = "";
+  try {
+    for await (const part of parts(await ask(patience.signal), patience)) text += part;
+  } finally {
+    patience.leave();
+  }
+  return JSON.parse(text);
+}
+
+/** The body as it comes. */
+async function* parts(response, patience) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    patience.heard();
+    yield value;
   }
 }
 
