@@ -20,6 +20,7 @@ CROWDED = (
     "when a proxy stands in front: HTTP_TRUSTED_PROXIES names it, and it sends X-Forwarded-For; "
     "else CHAT_SESSIONS_PER_MINUTE"
 )
+FOREIGN = "PUBLIC_BASE_URL=https://…, as browsers name this gateway; or HTTP_TRUSTED_PROXIES names the proxy in front"
 FULL = "CHAT_MAX_STREAMS, with the memory that it takes, or another gateway; such pages ask every few seconds meanwhile"
 
 log = logs.get("gateway")
@@ -43,9 +44,13 @@ class Door:
             if self.complaints.take("crowded") is None:
                 log.warning("chat.crowded", reason="RATE_LIMITED", fix=CROWDED)
             raise errors.RateLimited(retry_after=wait)
-        return await self.sessions.begin(
-            site, origin=origin(scope), own_origins=self.addresses.own_origins(scope), renewed=stated_token(scope)
-        )
+        own = self.addresses.own_origins(scope)
+        try:
+            return await self.sessions.begin(site, origin=origin(scope), own_origins=own, renewed=stated_token(scope))
+        except errors.ScopeMissing:
+            if _is_ours(scope, own) and self.complaints.take("foreign") is None:
+                log.warning("chat.foreign", reason="SCOPE_MISSING", fix=FOREIGN)
+            raise
 
     def full(self) -> None:
         """No more pages can be connected: the operator is told."""
@@ -62,6 +67,13 @@ class Door:
     async def visit(self, request: Request) -> Visit:
         """The proven session of a request."""
         return await self.sessions.prove(self.token(request.scope), origin(request.scope))
+
+
+def _is_ours(scope: Scope, own: tuple[str, ...]) -> bool:
+    """Whether it is our own page after all: only the scheme differs, or the browser says that it came from here."""
+    hosts = {each.partition("://")[2].lower() for each in own}
+    same = origin(scope).partition("://")[2].lower() in hosts
+    return same or bodies.header(scope, b"sec-fetch-site") == b"same-origin"
 
 
 def origin(scope: Scope) -> str:
