@@ -8,6 +8,7 @@ const MOST_CHARACTERS = 8000;
 const MOST_TRIES = 5;
 const PERMANENT = new Set([400, 403, 404, 409, 413]);
 const GIVE_UP_THINKING_MS = 90_000;
+const GUESS_MS = 5_000; // until the stream has said it; it never does where nothing thinks, as with a human
 const ECHO = "No language model is connected: this assistant only repeats what you write.";
 
 const at = (id) => document.getElementById(id);
@@ -30,9 +31,9 @@ function show(state, words) {
   status.textContent = words;
 }
 
-function think(on) {
+function think(on, longest = GIVE_UP_THINKING_MS) {
   clearTimeout(awaited);
-  if (on) awaited = setTimeout(() => think(false), GIVE_UP_THINKING_MS);
+  if (on) awaited = setTimeout(() => think(false), longest);
   at("thinking").hidden = !on;
   if (on) transcript.follow();
 }
@@ -118,7 +119,7 @@ async function flush() {
       outbox.drop(entry.key);
       transcript.put({ ...entry, ...saved, key: entry.key, role: "contact", state: "sent" });
       show("online", "Online");
-      if (saved.seq > lastSeq) think(true);
+      if (saved.seq > lastSeq && !transcript.drafts) think(true, busy ? undefined : GUESS_MS);
       listen();
     } catch (error) {
       await stumble(entry, error);

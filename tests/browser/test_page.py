@@ -218,6 +218,26 @@ async def test_a_page_that_connects_amid_an_answer_shows_what_is_written_and_no_
         await expect(page.locator("#thinking")).to_be_visible()
 
 
+async def test_who_writes_to_a_human_is_not_told_for_long_that_the_assistant_writes(
+    browser: Browser, world: World
+) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await page.clock.install()
+        await page.reload()
+        await write(page, "Are you there?")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        await page.clock.fast_forward(5_500)
+        await expect(page.locator("#thinking")).to_be_hidden()
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
+        await expect(page.locator("#thinking")).to_be_visible()
+        await write(page, "Hello?")
+        await expect(page.locator(".entry.contact").last).to_have_attribute("data-state", "sent")
+        await page.clock.fast_forward(10_000)
+        await expect(page.locator("#thinking")).to_be_visible()
+
+
 async def test_a_gateway_that_sends_no_blocks_is_shown_as_text(browser: Browser, world: World) -> None:
     """As one of an older release, while both run."""
     async with visiting(browser, world) as page:
