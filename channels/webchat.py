@@ -23,6 +23,7 @@ from channels.channel import (
     Imitation,
     Markup,
     Outgoing,
+    Rejected,
     Sent,
     Stale,
     TextLimit,
@@ -153,8 +154,10 @@ class Webchat:
         return None
 
     def give(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:
-        """Already given: who reads the conversation reads what came with the message."""
+        """Already given, if it has a URL: it is read with the conversation. A visitor has no way to our bytes."""
         yield from ()
+        if outgoing.file is not None and not outgoing.file.url:
+            raise Rejected(kind="payload", provider_code="file_needs_url")
         return Sent(f"{outgoing.delivery_id}.{outgoing.part}")
 
     def deliver(self, outgoing: Outgoing, _credentials: Credentials) -> Flow:

@@ -17,6 +17,15 @@ SPEAKERS: dict[int, Speaker] = {
     message_pb2.ROLE_AGENT: "agent",
     message_pb2.ROLE_OPERATOR: "operator",
 }
+FileKind = Literal["image", "audio", "video", "file", "sticker", "location", "contact_card"]
+KINDS: dict[int, FileKind] = {
+    message_pb2.ATTACHMENT_KIND_IMAGE: "image",
+    message_pb2.ATTACHMENT_KIND_AUDIO: "audio",
+    message_pb2.ATTACHMENT_KIND_VIDEO: "video",
+    message_pb2.ATTACHMENT_KIND_STICKER: "sticker",
+    message_pb2.ATTACHMENT_KIND_LOCATION: "location",
+    message_pb2.ATTACHMENT_KIND_CONTACT_CARD: "contact_card",
+}
 # Reading Markdown takes a millisecond or two for so many characters: more is read beside the loop.
 AT_ONCE = 4096
 
@@ -48,6 +57,15 @@ class Block(BaseModel):
     language: str | None = Field(None, description="Of a block of code; may be empty")
 
 
+class File(BaseModel):
+    """A file that was sent with an answer. All of it is text."""
+
+    kind: FileKind = Field(description="What it is for a person")
+    file_name: str = Field(description="Its name; may be empty")
+    caption: str = Field(description="What was written to it; may be empty")
+    href: str = Field(description="Where it is, https always; empty when it cannot be fetched from here")
+
+
 class Message(BaseModel):
     """One thing said."""
 
@@ -59,6 +77,7 @@ class Message(BaseModel):
         description="Of an answer: what its Markdown says, to build a page of. Every value is text. Empty for the "
         "visitor's own words"
     )
+    attachments: list[File] = Field(description="The files that were sent with an answer")
     created_at: datetime = Field(description="When it was stored")
     client_id: str = Field(description="The Idempotency-Key that it was sent with; empty for answers")
 
@@ -100,6 +119,16 @@ def _seen(message: message_pb2.Message) -> dict[str, object]:
         "role": SPEAKERS[message.role],
         "text": message.text,
         "blocks": () if written else page.blocks(message.text),
+        "attachments": () if written else tuple(map(_file, message.attachments)),
         "created_at": moment(message.created_at),
         "client_id": message.provider_message_id,
+    }
+
+
+def _file(attachment: message_pb2.Attachment) -> dict[str, str]:
+    return {
+        "kind": KINDS.get(attachment.kind, "file"),
+        "file_name": attachment.file_name,
+        "caption": attachment.caption,
+        "href": attachment.url if attachment.url.lower().startswith("https://") else "",
     }

@@ -3,10 +3,18 @@
 const MARKS = { bold: "strong", italic: "em", strike: "s", code: "code" };
 const FOLLOWED = new Set(["http:", "https:", "mailto:"]);
 
-/** The nodes of a message: its blocks, or its text as it stands. */
+/** The nodes of a message: its blocks, or its text as it stands; then its files. */
 export function nodes(message) {
-  if (!message.blocks?.length) return [document.createTextNode(message.text)];
-  return message.blocks.map(block);
+  const files = (message.attachments ?? []).map(file);
+  if (!message.blocks?.length) return [document.createTextNode(message.text), ...files];
+  return [...message.blocks.map(block), ...files];
+}
+
+/** Its name and, since a name may say anything, where it is; then its caption. */
+function file({ kind, file_name: name, caption, href }) {
+  const shown = name || kind;
+  const stands = followed(href) ? [link(`${shown} (${new URL(href).host})`, href)] : [shown];
+  return filled("p", caption ? [...stands, `\n${caption}`] : stands, "file");
 }
 
 function block(each) {

@@ -218,6 +218,22 @@ async def test_a_page_that_connects_amid_an_answer_shows_what_is_written_and_no_
         await expect(page.locator("#thinking")).to_be_visible()
 
 
+async def test_a_file_that_support_sends_is_shown_as_a_link(browser: Browser, world: World) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await write(page, "Send me the form")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        kind, url = chat.ATTACHMENT_KIND_FILE, "https://example.com/form.pdf"
+        form = chat.Attachment(kind=kind, url=url, file_name="<b>form</b>.pdf", caption="Sign it, please")
+        await world.peer.say(conversation, chat.ROLE_OPERATOR, "", "", form)
+        bubble = page.locator(".entry.operator .bubble")
+        await expect(bubble).to_have_text("<b>form</b>.pdf (example.com)\nSign it, please", timeout=15_000)
+        await expect(bubble.locator("a")).to_have_attribute("href", url)
+        await expect(bubble.locator("a")).to_have_attribute("rel", "noopener noreferrer nofollow")
+        await shoot(page, "file")
+
+
 async def test_who_writes_to_a_human_is_not_told_for_long_that_the_assistant_writes(
     browser: Browser, world: World
 ) -> None:

@@ -70,13 +70,15 @@ class Peer:
         """Everything that was stored of what came in."""
         return [each.text for rows in self.messages.values() for each in rows if each.role == chat.ROLE_CONTACT]
 
-    async def say(self, conversation_id: str, role: chat.Role, text: str, provider_id: str = "") -> chat.Message:
+    async def say(
+        self, conversation_id: str, role: chat.Role, text: str, provider_id: str = "", *files: chat.Attachment
+    ) -> chat.Message:
         """One more message, at the next place."""
         async with self.changed:
             rows = self.messages.setdefault(conversation_id, [])
             row = chat.Message(
                 id=new_id(), seq=len(rows) + 1, role=role, text=text, created_at=stamp(utc_now()),
-                provider_message_id=provider_id, conversation_id=conversation_id,
+                provider_message_id=provider_id, conversation_id=conversation_id, attachments=files,
             )  # fmt: skip
             rows.append(row)
             self.drafts.pop(conversation_id, None)

@@ -82,6 +82,24 @@ async def test_history_is_read_after_a_place(world: World) -> None:
     assert messages[0]["client_id"] == "key-1"
 
 
+async def test_a_file_that_was_sent_with_an_answer_is_told_with_it_and_leads_nowhere_but_to_https(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "Send me the form", "key")
+    files = [
+        chat.Attachment(
+            kind=chat.ATTACHMENT_KIND_FILE, url="https://example.com/f.pdf", file_name="f.pdf", caption="It"
+        ),
+        chat.Attachment(kind=chat.ATTACHMENT_KIND_IMAGE, url="javascript:alert(1)"),
+        chat.Attachment(kind=chat.ATTACHMENT_KIND_IMAGE, media_id="stored"),
+    ]
+    await world.peer.say(conversation(world), chat.ROLE_OPERATOR, "", "", *files)
+    answer = await world.client.get("/v1/chat/messages", headers=session)
+    asked, told = (each["attachments"] for each in answer.json()["messages"])
+    image = {"kind": "image", "file_name": "", "caption": "", "href": ""}
+    form = {"kind": "file", "file_name": "f.pdf", "caption": "It", "href": "https://example.com/f.pdf"}
+    assert (asked, told) == ([], [form, image, image])
+
+
 async def test_a_new_session_has_no_history(world: World) -> None:
     await say(world, await world.session(), "of somebody else", "key")
     answer = await world.client.get("/v1/chat/messages", headers=await world.session())

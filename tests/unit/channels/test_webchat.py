@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from channels.channel import BadSignature, Stale
-from channels.webchat import Session, issue_session, origin_allowed, verify_session
+from channels.channel import BadSignature, Credentials, Outgoing, Rejected, Sent, Stale
+from channels.files import File
+from channels.webchat import Session, Webchat, issue_session, origin_allowed, verify_session
+from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_FILE
 
 KEY = "k" * 43
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -87,3 +89,17 @@ def test_another_key_refuses() -> None:
 )
 def test_only_pages_on_the_list_and_our_own_may_ask(origin: str, allowed: str, expected: bool) -> None:
     assert origin_allowed(origin, allowed, own_origin="https://parley.example/") is expected
+
+
+@pytest.mark.parametrize(("url", "sent"), [("https://example.com/f.pdf", True), ("", False)])
+def test_a_file_counts_as_sent_where_the_visitor_has_a_way_to_it(url: str, sent: bool) -> None:
+    file = File(ATTACHMENT_KIND_FILE, "application/pdf", url=url, content=b"" if url else b"%PDF")
+    giving = Webchat().give(Outgoing("d-1", 0, "", "c-1", "web", file=file), Credentials({}))
+    if sent:
+        with pytest.raises(StopIteration) as ended:
+            next(giving)
+        assert ended.value.value == Sent("d-1.0")
+    else:
+        with pytest.raises(Rejected) as refused:
+            next(giving)
+        assert (refused.value.kind, refused.value.provider_code) == ("payload", "file_needs_url")
