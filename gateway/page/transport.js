@@ -124,12 +124,14 @@ export class Transport {
   }
 
   async begin() {
+    const before = this.session;
     const headers = { "Content-Type": "application/json" };
-    if (this.session) headers.Authorization = `Bearer ${this.session.token}`;
-    const body = JSON.stringify({ site: this.site });
-    const options = { method: "POST", headers, body };
-    this.session = await whole(async (signal) => answered(await fetch("v1/chat/sessions", { ...options, signal })));
-    keep(this.slot, this.session);
+    if (before) headers.Authorization = `Bearer ${before.token}`;
+    const options = { method: "POST", headers, body: JSON.stringify({ site: this.site }) };
+    const given = await whole(async (signal) => answered(await fetch("v1/chat/sessions", { ...options, signal })));
+    this.session = { ...given, begun: before ? before.begun : newId() };
+    // Another tab may have begun a new conversation meanwhile: it is the one to come back to.
+    if (!before || stored(this.slot)?.begun === this.session.begun) keep(this.slot, this.session);
     return this.session.token;
   }
 }

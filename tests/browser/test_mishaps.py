@@ -1,6 +1,7 @@
 """Does the page keep its word when something comes between: another tab or site, a lost place, an Enter not meant?"""
 
 import asyncio
+import time
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
@@ -101,6 +102,39 @@ async def test_two_tabs_keep_each_others_unsent_words(browser: Browser, world: W
         await page.get_by_role("button", name="Try again").click()
         await expect(page.locator(".entry.contact .bubble")).to_have_text(["first", "the other's", "mine"])
         await expect(page.locator(".entry.contact").last).to_have_attribute("data-state", "sent")
+
+
+async def test_a_new_conversation_is_not_undone_by_a_tab_that_still_shows_the_one_before(
+    browser: Browser, world: World
+) -> None:
+    async with visiting(browser, world) as page:
+        await write(page, "the old one")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
+        other = await page.context.new_page()
+        await other.goto(page.url)
+        await expect(other.locator(".entry.agent .bubble")).to_have_count(1)
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await page.get_by_role("button", name="New conversation").click()
+        await expect(page.locator(".bubble")).to_have_count(0)
+        await write(page, "the new one")
+        await expect(page.locator(".bubble")).to_have_text(["the new one", "You wrote: the new one"])
+        await other.clock.set_fixed_time(time.time() + 23.5 * 3600)  # it renews its session an hour before the end
+        async with other.expect_response("**/v1/chat/sessions"):
+            await write(other, "from the other tab")
+        await expect(other.locator(".entry.agent .bubble").last).to_have_text("You wrote: from the other tab")
+        await page.reload()
+        await expect(page.locator(".bubble")).to_have_text(["the new one", "You wrote: the new one"])
+
+
+async def test_a_session_is_renewed_for_the_next_visit_too(browser: Browser, world: World) -> None:
+    async with visiting(browser, world) as page:
+        await write(page, "hello")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
+        kept = await page.evaluate("localStorage['parley.session']")
+        await page.clock.set_fixed_time(time.time() + 23.5 * 3600)
+        await write(page, "tomorrow")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(2)
+        assert await page.evaluate("localStorage['parley.session']") != kept
 
 
 async def test_the_enter_that_ends_a_composition_sends_nothing(browser: Browser, world: World) -> None:
