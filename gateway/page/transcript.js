@@ -20,7 +20,7 @@ export class Transcript {
 
   /** Shows a message, or what has become of one that is shown already. */
   put(message) {
-    const near = this.isNear();
+    const near = !this.settled || this.isNear(); // looking costs a layout of all that is shown: not for each of a history
     const known = this.entries.get(message.key);
     const entry = known ?? this.make(message);
     this.fill(entry, message);
@@ -29,7 +29,7 @@ export class Transcript {
     const read = message.role === "contact" || known || this.watched;
     this.watched = false;
     if (near && this.settled && !read) this.begin(entry);
-    else if (near || !this.settled) this.follow(true);
+    else if (near) this.follow(true);
     else if (!known && message.role !== "contact") this.newest.hidden = false;
   }
 
@@ -48,11 +48,11 @@ export class Transcript {
 
   /** What is being written stands at the end, until it is a message or nothing. It is read out when it is whole. */
   draft({ text, blocks }) {
-    const near = this.isNear();
     if (!text) {
       this.watched = this.drafts;
       return this.drafted?.remove();
     }
+    const near = this.isNear();
     this.drafted ??= this.drafting();
     this.drafted.lastChild.replaceChildren(...nodes({ text, blocks }));
     if (!this.drafted.isConnected) this.log.after(this.drafted);
@@ -79,7 +79,10 @@ export class Transcript {
   follow(forced = false) {
     if (!forced && !this.isNear()) return;
     this.newest.hidden = true;
-    requestAnimationFrame(() => { this.scroll.scrollTop = this.scroll.scrollHeight; });
+    this.following ??= requestAnimationFrame(() => {
+      this.following = null;
+      this.scroll.scrollTop = this.scroll.scrollHeight;
+    });
   }
 
   /** Scrolls to an entry that nobody has read yet: to its end, but never past its beginning. */
@@ -132,13 +135,17 @@ export class Transcript {
     return message.seq !== undefined && item.dataset.seq !== String(message.seq);
   }
 
-  /** In order of seq; what has none yet is not said yet and stands at the end. */
+  /** In order of seq; what has none yet is not said yet and stands at the end, where what is new mostly does. */
   place(item, message) {
     if (message.seq !== undefined) item.dataset.seq = message.seq;
     const seq = message.seq ?? Infinity;
-    const later = [...this.log.children].find((each) => each !== item && Number(each.dataset.seq ?? NaN) > seq
-      || (each !== item && each.classList.contains("entry") && each.dataset.seq === undefined && seq !== Infinity));
-    if (later !== item.nextElementSibling || !item.isConnected) this.log.insertBefore(item, later ?? null);
+    let later = null;
+    for (let each = this.log.lastElementChild; each; each = each.previousElementSibling) {
+      if (each === item || !each.classList.contains("entry")) continue;
+      if (Number(each.dataset.seq ?? Infinity) <= seq) break;
+      later = each;
+    }
+    if (later !== item.nextElementSibling || !item.isConnected) this.log.insertBefore(item, later);
     this.mark();
   }
 
