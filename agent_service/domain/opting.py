@@ -34,10 +34,12 @@ AROUND = re.compile(r"^(?:[^\w/]|_)+|[\W_]+$")
 
 def opt(draft: Draft, channels: frozenset[str]) -> Ending | None:
     """Ends the turn when the contact opts out, whatever else they said, or back in."""
-    gone = draft.turn.setting.owner == NONE
+    setting = draft.turn.setting
+    words = [_word(message.text) for message in draft.turn.messages if not message.attachments]
+    # A storage of the version before says only that nobody answers, and asks for nothing but their return then.
+    gone = setting.opted_out or (setting.owner == NONE and not any(word in OUT for word in words))
     if not gone and draft.turn.channel not in channels:
         return None
-    words = [_word(message.text) for message in draft.turn.messages if not message.attachments]
     if gone:
         back = next((word for word in words if word in IN or word in ASSENT), None)
         return _ending(draft, (IN | ASSENT)[back], opted_out=False) if back is not None else None

@@ -13,6 +13,7 @@ from kit.errors import StateConflict
 from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import OPEN_DELIVERY
+from storage_service.domain.opting import opts_in, opts_out
 
 # The literal lets both databases use the partial index of the lane.
 _open = text(OPEN_DELIVERY)
@@ -32,8 +33,7 @@ def refuse_erased(lane: Conversation) -> None:
 
 async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> list[str]:
     """Ends the turn that no worker holds: the one that waits, and the one that was given back. Names what ended."""
-    unheld = rows.select(Turn).where(col(Turn.conversation_id) == lane.id, col(Turn.state).in_(["waiting", "returned"]))
-    ended = await rows.all(unheld)
+    ended = await _unheld(rows, lane)
     for turn in ended:
         turn.state, turn.reason, turn.ended_at = "suppressed", reason, rows.now
         if lane.running_turn_id == turn.id:
@@ -42,6 +42,18 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> l
     lane.waiting_messages, lane.held_until = 0, None
     await rows.flush()
     return [turn.id for turn in ended]
+
+
+async def hold_a_word(rows: Rows, lane: Conversation) -> bool:
+    """Whether a turn that no worker holds says that the contact wants no more messages, or wants them again."""
+    waiting = await _unheld(rows, lane)
+    if not waiting:
+        return False
+    said = rows.select(Message).where(col(Message.conversation_id) == lane.id)
+    theirs = said.where(col(Message.seq) >= min(each.first_seq for each in waiting))
+    own = theirs.where(col(Message.turn_id).in_([each.id for each in waiting]))
+    texts = [text for (text,) in await rows.values(own, col(Message.text))]
+    return any(map(opts_in if lane.opted_out_at else opts_out, texts))
 
 
 async def drop_deliveries(rows: Rows, lane: Conversation, *, reason: str, state: str = "failed") -> int:
@@ -76,6 +88,11 @@ async def free_account(rows: Rows, account_id: str) -> int:
 
 def _no_chat(lane: Conversation) -> str:
     return f"erased:{lane.id}"
+
+
+async def _unheld(rows: Rows, lane: Conversation) -> Sequence[Turn]:
+    theirs = rows.select(Turn).where(col(Turn.conversation_id) == lane.id)
+    return await rows.all(theirs.where(col(Turn.state).in_(["waiting", "returned"])))
 
 
 def _unsent(rows: Rows, lane: Conversation) -> SelectOfScalar[Delivery]:

@@ -1,7 +1,7 @@
 """Who answers a conversation? A change of owner is one transaction, and from its end the model is silent.
 
-The raised epoch makes the commit of a running turn fail; what waits is ended here; what the agent said and nobody has
-begun to send is not sent.
+The raised epoch makes the commit of a running turn fail; what waits is ended here, unless it says STOP; what the agent
+said and nobody has begun to send is not sent.
 """
 
 from kit.errors import InvalidField
@@ -68,7 +68,9 @@ async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
     if owner == before:
         return []
     lane.owner, lane.owner_epoch, lane.updated_at = owner, lane.owner_epoch + 1, rows.now
-    ended = await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+    # Such a turn waits on: whose it is by then is looked at when it is leased.
+    keeps = await lanes.hold_a_word(rows, lane)
+    ended = [] if keeps else await lanes.drop_waiting_turn(rows, lane, reason=REASON)
     if before in SPOKE and owner != "agent":
         await lanes.silence_agent(rows, lane, reason=REASON)
     if owner == "agent":

@@ -29,12 +29,15 @@ def refusal(item: TurnCommit, state: str) -> ParleyError | None:
 
 
 def may_speak(lane: Lane, item: TurnCommit) -> bool:
-    """The agent, while it owns the conversation; whoever lets one opt out, or brings back one who had; and silence."""
-    if lane.owner_epoch != item.owner_epoch:
+    """The agent, while it owns the conversation; and silence. An opt-out holds whoever owns it by now, as does its end:
+    that is the contact's to say, and no text of a model goes with it."""
+    if opts_out(item):
+        return not lane.opted_out
+    if lane.opted_out and opts_in(item):
+        return True
+    if lane.owner_epoch != item.owner_epoch or lane.opted_out:
         return False
-    if lane.owner == "none":
-        return lane.opted_out and opts_in(item)
-    return lane.owner == "agent" or opts_out(item) or says_nothing(item)
+    return lane.owner == "agent" or says_nothing(item)
 
 
 def opts_out(item: TurnCommit) -> bool:
@@ -94,9 +97,11 @@ def set_opting(lane: Lane, *, out: bool, changes: Changes, now: datetime) -> Non
     """Whether the contact wants to be written to. Said again, it changes nothing."""
     if lane.owner in {"queue", "human"}:
         changes.left_queue[lane.id] = (*lane.key, now)
+    if out == lane.opted_out:
+        return
+    lane.opted_out_at = now if out else None
     if out != (lane.owner == "none"):
         lane.give_to("none" if out else "agent")
-        lane.opted_out_at = now if out else None
 
 
 def day_of(now: datetime) -> str:

@@ -21,11 +21,13 @@ def is_answered(lane: Lane, message: ChannelMessage) -> bool:
 
 def is_the_agents(lane: Lane, texts: Iterable[str]) -> bool:
     """Whether the agent must see it: all that is said to it, and for others the words that only it understands."""
-    if lane.owner == "agent":
-        return True
-    if lane.owner == "none":
-        return lane.opted_out and any(map(opts_in, texts))
-    return any(map(opts_out, texts))
+    return lane.owner == "agent" or holds_a_word(lane, texts)
+
+
+def holds_a_word(lane: Lane, texts: Iterable[str]) -> bool:
+    """Whether the contact says that they want no more messages; of who said so, that they want them again. That is
+    heard whoever owns the conversation."""
+    return any(map(opts_in if lane.opted_out else opts_out, texts))
 
 
 def has_rested(lane: Lane, seat: Seat, *, now: datetime) -> bool:

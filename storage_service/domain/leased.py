@@ -196,6 +196,7 @@ def attachments(document: str | None) -> list[Attachment]:
 def _set(setting: TurnSetting, lane: Lane) -> None:
     """What the lane knows better than what was read beside it; and nothing from before the context began."""
     setting.owner, setting.owner_epoch, setting.agent_id = OWNER[lane.owner], lane.owner_epoch, lane.agent_id
+    setting.opted_out = lane.opted_out
     setting.failed_in_row, setting.turns_in_hour = lane.failed_in_row, lane.turns_in_hour
     if lane.context_seq and setting.summary_seq <= lane.context_seq:
         setting.summary, setting.summary_seq = "", 0

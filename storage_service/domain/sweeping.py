@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from kit import metrics
-from storage_service.domain import called_off, media_work, receipts, summary_work, undelivered
+from storage_service.domain import called_off, hearing, media_work, receipts, summary_work, undelivered
+from storage_service.domain.asks import Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.delivery_work import DeliveryRows, by_delivery
@@ -57,12 +58,13 @@ class Sweeper:
         """A lease without its worker: back to the head of its lane, or ended when that happened too often."""
         keys = sorted(await rows.expired_turns(self.bite))
         lanes, turns, resorts = await self._locked(rows, keys)
+        words = await _holding_words(rows, lanes, turns=turns)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
         for key, turn in turns.items():
             lane = lanes[key]
             if turn.state != "running" or turn.expires_at is None or turn.expires_at > rows.now:
                 continue
-            if turn.attempts >= self.most_leases:
+            if turn.attempts >= self.most_leases and key not in words:
                 moves.fail(lane, turn, reason="turn_exhausted", resort=resorts[lane.key])
             else:
                 moves.take_back(lane, turn, due_at=rows.now)
@@ -70,12 +72,20 @@ class Sweeper:
         return len(keys)
 
     async def overdue_turns(self, rows: SweepRows) -> int:
-        """No silence: the person is told, whoever still works on it; and a human is asked for when it happens again."""
+        """No silence: the person is told, whoever still works on it; and a human is asked for when it happens again.
+
+        But who says STOP is not told to try again: that waits until an agent hears it.
+        """
         keys = sorted(await rows.overdue_turns(self.bite))
         lanes, turns, resorts = await self._locked(rows, keys)
+        words = await _holding_words(rows, lanes, turns=turns)
         moves = Turns(rows.now, self.new_id, Changes(), self.mutations)
         for key, turn in turns.items():
-            if turn.state in OPEN_TURN and turn.deadline_at <= rows.now:
+            if turn.state not in OPEN_TURN or turn.deadline_at > rows.now:
+                continue
+            if key in words:
+                moves.put_off(lanes[key], turn)
+            else:
                 moves.fail(lanes[key], turn, reason="turn_deadline", resort=resorts[lanes[key].key])
         await rows.write(moves.changes)
         return len(keys)
@@ -152,3 +162,15 @@ class Sweeper:
         unique = sorted({lane.key for lane in lanes.values()})
         settings = await rows.settings(unique) if unique else {}
         return lanes, turns, {key: LastResort.of(settings[key], self.fallback_text) for key in unique}
+
+
+async def _holding_words(rows: SweepRows, lanes: Mapping[Key, Lane], *, turns: Mapping[Key, Turn]) -> set[Key]:
+    """The turns by which a contact leaves or comes back. Of a conversation one may run and one wait: one at a time."""
+    found: set[Key] = set()
+    for runs in (True, False):
+        some = [key for key, turn in turns.items() if (lanes[key].running_turn_id == turn.id) is runs]
+        wanted = [Wanted(*lanes[key].key, turns[key].id, turns[key].first_seq, 0, 0) for key in some]
+        heard = await rows.heard(wanted) if wanted else {}
+        said = {key: [each.message.text for each in heard[lanes[key].key].own] for key in some}
+        found |= {key for key in some if hearing.holds_a_word(lanes[key], said[key])}
+    return found

@@ -153,10 +153,13 @@ class TurnWork:
     ) -> LeasedTurn | None:
         """Leases the head of the lane, unless it must end here: the owner has changed, or its time is over."""
         own = heard.own
-        if not hearing.is_the_agents(lane, (each.message.text for each in own)):
+        texts = [each.message.text for each in own]
+        if not hearing.is_the_agents(lane, texts):
             moves.end(lane, turn, state="suppressed", reason=f"owner_{lane.owner}")
             return None
-        if turn.deadline_at <= moves.now:
+        if turn.deadline_at <= moves.now and hearing.holds_a_word(lane, texts):
+            moves.put_off(lane, turn)
+        elif turn.deadline_at <= moves.now:
             moves.fail(lane, turn, reason="turn_deadline", resort=LastResort.of(setting, self.fallback_text))
             return None
         if not own:

@@ -119,6 +119,13 @@ class Turns:
             self.changes.wanted_summaries[lane.id] = wanted(lane.key, self.new_id(), origin=origin, now=self.now)
         return Done()
 
+    def put_off(self, lane: Lane, turn: Turn) -> None:
+        """Another deadline for what only the agent can do. Whoever still works on it finds that it was taken back."""
+        turn.deadline_at = self.now + timedelta(seconds=turn.deadline_seconds)
+        if turn.state == "running":
+            self.take_back(lane, turn, due_at=self.now)
+        self._touch(lane, turn)
+
     def fail(self, lane: Lane, turn: Turn, *, reason: str, resort: LastResort) -> None:
         """Ends a turn that nobody will answer any more. Whoever still works on it finds another epoch."""
         turn.epoch += 1

@@ -1,7 +1,9 @@
 """Are commands, stop words and wishes for a human answered on the channel, without a model?"""
 
 from agent_service.domain.texts import TEXTS
+from parley.chat.v1.message_pb2 import OWNER_HUMAN, OWNER_NONE
 from tests.mesh.rig import Mesh
+from tests.mesh.standing import conversation_of, give_to, once, settled
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 
@@ -24,3 +26,25 @@ async def test_commands_stop_words_and_wishes_are_answered_without_a_model(mesh:
     assert "/model" in listed
     assert world.twilio.sends.texts(leaves) == [TEXTS["opted_out"]["es"]]
     assert world.twilio.sends.texts(f"whatsapp:{wishes}") == [TEXTS["handed_off"]["es"]]
+
+
+async def test_a_stop_that_waits_behind_a_slow_model_outlives_a_take_over(mesh: Mesh, world: World) -> None:
+    leaves = person()
+    asked = len(world.ollama.chats)
+    world.run(world.ollama.switch("held"))
+    try:
+        async with Talk(mesh) as talk, mesh.storage() as storage:
+            await talk.say("whatsapp", "what does it cost?", leaves)
+            await until(lambda: len(world.ollama.chats) > asked)
+            await talk.say("whatsapp", "STOP", leaves)
+            conversation = await conversation_of(storage, leaves)
+            await once(storage, conversation, lambda found: len(found.turns) == 2)
+            await give_to(storage, conversation, OWNER_HUMAN)
+            world.run(world.ollama.switch("ok"))
+            found = await settled(storage, conversation)
+    finally:
+        world.run(world.ollama.switch("ok"))
+
+    assert found.ends == [("suppressed", "owner_changed"), ("replied", "")]
+    assert (found.conversation.owner, found.conversation.HasField("opted_out_at")) == (OWNER_NONE, True)
+    assert world.twilio.sends.texts(f"whatsapp:{leaves}") == [TEXTS["opted_out"]["en"]]

@@ -97,6 +97,18 @@ async def test_to_somebody_who_never_left_start_is_a_word_like_any_other(word: s
 
 @pytest.mark.parametrize("text", ["hello", "stop"])
 async def test_somebody_who_left_is_told_nothing_more(text: str) -> None:
-    ending = await told(a_turn(text, channel="sms", owner=Owner.OWNER_NONE))
+    ending = await told(a_turn(text, channel="sms", owner=Owner.OWNER_NONE, opted_out=True))
 
     assert (ending.state, ending.replies, ending.change) == (TurnState.TURN_STATE_SUPPRESSED, (), None)
+
+
+@pytest.mark.parametrize("owner", [Owner.OWNER_HUMAN, Owner.OWNER_QUEUE, Owner.OWNER_NONE])
+async def test_a_stop_is_heard_whoever_answers(owner: Owner) -> None:
+    ending = await told(a_turn("stop", channel="sms", owner=owner))
+
+    assert (ending.state, len(ending.replies), ending.change) == (TurnState.TURN_STATE_REPLIED, 1, GONE)
+
+
+@pytest.mark.parametrize("owner", [Owner.OWNER_HUMAN, Owner.OWNER_QUEUE, Owner.OWNER_NONE])
+async def test_so_is_the_way_back_of_somebody_who_left(owner: Owner) -> None:
+    assert (await told(a_turn("start", channel="sms", owner=owner, opted_out=True))).change == BACK
