@@ -34,7 +34,7 @@ class Settings(settings.Settings):
         description="What tells languages apart: builtin, or lingua, which knows more: `pip install parley[lingua]`",
     )
     agent_opt_out_channels: str = Field(
-        "sms,whatsapp",
+        "sms,whatsapp,whatsapp_cloud",
         max_length=512,
         description="Channels, divided by commas, on which a lone STOP, BAJA or SAIR means: no more messages",
     )

@@ -9,15 +9,17 @@ from tests.mesh.world import World
 
 
 async def test_commands_stop_words_and_wishes_are_answered_without_a_model(mesh: Mesh, world: World) -> None:
-    asks, leaves, wishes = person().lstrip("+"), person(), person()
+    asks, leaves, wishes, leaves_meta = person().lstrip("+"), person(), person(), person().lstrip("+")
     async with Talk(mesh) as talk:
         await talk.say("telegram", "/help@parley_bot", asks)
         await talk.say("sms", "¡Baja!", leaves)
+        await talk.say("whatsapp_cloud", "STOP", leaves_meta)
         await talk.say("whatsapp", "quiero hablar con una persona, por favor", wishes)
         await until(
             lambda: (
                 world.telegram.sends.to(asks)
                 and world.twilio.sends.to(leaves)
+                and world.meta.sends.to(leaves_meta)
                 and world.twilio.sends.to(f"whatsapp:{wishes}")
             )
         )
@@ -25,6 +27,7 @@ async def test_commands_stop_words_and_wishes_are_answered_without_a_model(mesh:
     (listed,) = world.telegram.sends.texts(asks)
     assert "/model" in listed
     assert world.twilio.sends.texts(leaves) == [TEXTS["opted_out"]["es"]]
+    assert world.meta.sends.texts(leaves_meta) == [TEXTS["opted_out"]["en"]]
     assert world.twilio.sends.texts(f"whatsapp:{wishes}") == [TEXTS["handed_off"]["es"]]
 
 
