@@ -20,7 +20,12 @@ from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceS
 OWNERS = {"human": Owner.OWNER_HUMAN, "agent": Owner.OWNER_AGENT}
 MOST_ROWS = 200
 TAKEN = "with a human"
-NOW = {"human": "is a human's now: the agent is silent", "agent": "is the agent's again"}
+NOW = {
+    Owner.OWNER_HUMAN: "is a human's now: the agent is silent",
+    Owner.OWNER_AGENT: "is the agent's again",
+    Owner.OWNER_NONE: "is nobody's",
+}
+OPTED_OUT = "; the contact wants no messages until they write START, and you cannot write to them"
 
 
 async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
@@ -44,13 +49,14 @@ async def give(tenant: str, conversation: str, *, to: str) -> None:
     wanted = SetOwnerRequest(tenant_id=tenant, request_id=new_id(), conversation_id=conversation, owner=OWNERS[to])
     async with reaching.channel(load(Settings), "storage") as storage:
         try:
-            await ConversationServiceStub(storage).SetOwner(wanted, timeout=reaching.CALL_SECONDS)
+            done = await ConversationServiceStub(storage).SetOwner(wanted, timeout=reaching.CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             what = f"there is no conversation {conversation!r}"
             if isinstance(from_rpc(error), NotFound):
                 raise Mistake(what, fix="parley turns and parley queue --all list them") from None
             raise
-    say(f"{conversation} {NOW[to]}")
+    opted_out = OPTED_OUT if done.conversation.HasField("opted_out_at") else ""
+    say(f"{conversation} {NOW[done.conversation.owner]}{opted_out}")
 
 
 def _show(rows: Sequence[tuple[str, str, str, datetime | None]], *, more: bool, as_json: bool) -> None:

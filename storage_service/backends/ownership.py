@@ -65,6 +65,8 @@ class Ownership:
 async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
     """Names the turns that it ended. The owner that it has already ends nothing: no running answer is thrown away."""
     before = lane.owner
+    if owner == "agent" and lane.opted_out_at is not None:  # An opt-out is its contact's to end, and nobody else's.
+        owner = "none"
     if owner == before:
         return []
     lane.owner, lane.owner_epoch, lane.updated_at = owner, lane.owner_epoch + 1, rows.now
@@ -73,8 +75,6 @@ async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
     ended = [] if keeps else await lanes.drop_waiting_turn(rows, lane, reason=REASON)
     if before in SPOKE and owner != "agent":
         await lanes.silence_agent(rows, lane, reason=REASON)
-    if owner == "agent":
-        lane.opted_out_at = None
     await rows.flush()
     await hand_offs.follow(rows, lane)
     await rows.note("conversation.owner", "conversation", row_id=lane.id, before=before, after=owner)

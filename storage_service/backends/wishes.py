@@ -21,6 +21,7 @@ from storage_service.domain import paging, rows
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.events import Events
+from storage_service.domain.other_chats import OPTED_OUT
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.rows import Key
 from storage_service.domain.turns import Turns
@@ -53,7 +54,7 @@ class Wishes:
             lanes.refuse_erased(conversation)
             lane = _lane(conversation)
             if lane.opted_out:
-                raise StateConflict("the contact wants no messages")
+                raise StateConflict(OPTED_OUT)
             self._check((lane.tenant_id, lane.account_id))
             moves = Turns(found.now, found.new_id, changes)
             message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())

@@ -35,9 +35,9 @@ def may_speak(lane: Lane, item: TurnCommit) -> bool:
         return not lane.opted_out
     if lane.opted_out and opts_in(item):
         return True
-    if lane.owner_epoch != item.owner_epoch or lane.opted_out:
+    if lane.owner_epoch != item.owner_epoch:
         return False
-    return lane.owner == "agent" or says_nothing(item)
+    return (lane.owner == "agent" and not lane.opted_out) or says_nothing(item)
 
 
 def opts_out(item: TurnCommit) -> bool:
@@ -94,14 +94,17 @@ def count_tokens(item: TurnCommit, *, changes: Changes, now: datetime) -> None:
 
 
 def set_opting(lane: Lane, *, out: bool, changes: Changes, now: datetime) -> None:
-    """Whether the contact wants to be written to. Said again, it changes nothing."""
-    if lane.owner in {"queue", "human"}:
-        changes.left_queue[lane.id] = (*lane.key, now)
+    """Whether the contact wants to be written to. Said again, it changes nothing. Who comes back to a human who took
+    the conversation meanwhile is that human's."""
     if out == lane.opted_out:
         return
     lane.opted_out_at = now if out else None
-    if out != (lane.owner == "none"):
-        lane.give_to("none" if out else "agent")
+    if out and lane.owner in {"queue", "human"}:
+        changes.left_queue[lane.id] = (*lane.key, now)
+    if out and lane.owner != "none":
+        lane.give_to("none")
+    elif lane.owner == "none" and not out:
+        lane.give_to("agent")
 
 
 def day_of(now: datetime) -> str:

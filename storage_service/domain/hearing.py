@@ -21,7 +21,7 @@ def is_answered(lane: Lane, message: ChannelMessage) -> bool:
 
 def is_the_agents(lane: Lane, texts: Iterable[str]) -> bool:
     """Whether the agent must see it: all that is said to it, and for others the words that only it understands."""
-    return lane.owner == "agent" or holds_a_word(lane, texts)
+    return (lane.owner == "agent" and not lane.opted_out) or holds_a_word(lane, texts)
 
 
 def holds_a_word(lane: Lane, texts: Iterable[str]) -> bool:

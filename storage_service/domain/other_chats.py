@@ -16,6 +16,7 @@ from storage_service.domain.rows import Delivery, Key, Lane
 from storage_service.domain.turns import Turns
 
 SAID_ELSEWHERE = "said_elsewhere"
+OPTED_OUT = "the contact wants no messages until they write START"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int) -> str:
     if 0 < delivery.parts <= next_part:
         return "the provider has taken all of it"
     if lane.opted_out:
-        return "the contact wants no messages"
+        return OPTED_OUT
     return "it was said in another chat of theirs" if delivery.reason == SAID_ELSEWHERE else ""
 
 

@@ -58,7 +58,7 @@ def decide_anew(lane: Lane, delivery: Delivery, *, parts_sent: int, changes: Cha
 def may_be_said(lane: Lane, delivery: Delivery) -> bool:
     """What a turn said is for the agent to say again, as long as the conversation is the agent's; and who opted out is
     told nothing more."""
-    if lane.owner == "none":
+    if lane.owner == "none" or lane.opted_out:
         return False
     return lane.owner == "agent" or delivery.turn_id is None
 

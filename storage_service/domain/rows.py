@@ -57,8 +57,8 @@ class Lane:
 
     @property
     def opted_out(self) -> bool:
-        """Nobody answers, because the contact said so: they may come back by themselves."""
-        return self.owner == "none" and self.opted_out_at is not None
+        """The contact wants no messages, whoever owns the conversation: they may come back by themselves."""
+        return self.opted_out_at is not None
 
     @property
     def has_open_turn(self) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from kit.errors import LeaseLost, OwnerChanged
-from parley.chat.v1.message_pb2 import OWNER_NONE, ChannelMessage
+from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_CONTACT_ASKED, ConversationChange, HandOff
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -55,6 +55,7 @@ class Seen:
     calls: list[tuple[str, str]] = field(default_factory=list)  # chat, delivery
     states: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    opted_out: set[str] = field(default_factory=set)  # chats
     silent: set[str] = field(default_factory=set)  # messages that arrived while no agent owned the chat
     kept: dict[str, str] = field(default_factory=dict)  # what the model's server calls a conversation
     context: dict[str, int] = field(default_factory=dict)  # the last place of a conversation that is no context
@@ -91,13 +92,13 @@ class World(RuleBasedStateMachine):
         self.store.workers = []
         self.seen.turns += [(turn, worker) for turn in self.store.handed]
         assert not accepted.duplicate
-        owner = self.seen.owners.get(chat, "agent")
-        if owner == "agent" or (owner == "none" and word == "Start"):
+        owner, left = self.seen.owners.get(chat, "agent"), chat in self.seen.opted_out
+        if owner == "agent" or (left and word == "Start"):
             assert accepted.turn_id, "an accepted message belongs to a turn"
         elif not accepted.turn_id:
             self.seen.silent.add(accepted.message_id)
         else:
-            assert owner == "none", "an agent was asked that does not own the conversation"
+            assert left, "an agent was asked that does not own the conversation"
         self.seen.webhooks.append((message, accepted.message_id))
 
     @precondition(lambda self: self.seen.webhooks)
@@ -124,7 +125,7 @@ class World(RuleBasedStateMachine):
         """A worker that does its work."""
         for turn in self.run(self.store.lease(most=2, worker=worker)):
             self.seen.turns.append((turn, worker))
-            self.commit(0, "opt_in" if turn.setting.owner == OWNER_NONE else what)
+            self.commit(0, "opt_in" if turn.setting.opted_out else what)
 
     @precondition(lambda self: "none" in self.seen.owners.values())
     @rule(worker=WORKERS)
@@ -170,13 +171,17 @@ class World(RuleBasedStateMachine):
     def _opt_out(self, pick: int) -> None:
         if turn := self._commit(pick, change=ConversationChange(opted_out=True)):
             self.seen.owners[self._chat(turn.conversation_id)] = "none"
+            self.seen.opted_out.add(self._chat(turn.conversation_id))
             waits = "SELECT turn_id FROM deliveries WHERE conversation_id = :id AND state = 'queued'"
             others = set(self._rows(waits, id=turn.conversation_id)) - {(turn.turn_id,)}
             assert not others, "more than its last word waits for somebody who opted out"
 
     def _opt_in(self, pick: int) -> None:
         if turn := self._commit(pick, change=ConversationChange(opted_out=False)):
-            self.seen.owners[self._chat(turn.conversation_id)] = "agent"
+            chat = self._chat(turn.conversation_id)
+            self.seen.opted_out.discard(chat)
+            if self.seen.owners.get(chat) == "none":  # Else they are the agent's, or the human's who took them over.
+                self.seen.owners[chat] = "agent"
 
     def _reset(self, pick: int) -> None:
         if turn := self._commit(pick, change=ConversationChange(reset=True)):
@@ -187,13 +192,14 @@ class World(RuleBasedStateMachine):
     def _commit(self, pick: int, **more: Any) -> LeasedTurn | None:
         """The turn, if it was ended by this."""
         turn, worker = self.seen.turns[-1 - pick % len(self.seen.turns)]
-        before, owner = self._said_by_agent(), self.seen.owners.get(self._chat(turn.conversation_id), "agent")
+        before, chat = self._said_by_agent(), self._chat(turn.conversation_id)
+        owner, left = self.seen.owners.get(chat, "agent"), chat in self.seen.opted_out
         done = self.run(self.store.commit(turn, f"reply of {worker}", worker=worker, **more))
         said = self._said_by_agent() - before
         assert said == (0 if done.duplicate or done.error else 1)
         change = more.get("change", ConversationChange())
-        comes_back = owner == "none" and change.HasField("opted_out") and not change.opted_out
-        if owner != "agent" and not comes_back:
+        leaves_or_comes_back = change.HasField("opted_out") and change.opted_out != left
+        if owner != "agent" and not leaves_or_comes_back:
             assert said == 0, "text of the model went out after a take-over"
             assert isinstance(done.error, OwnerChanged | LeaseLost) or done.duplicate
         self._look_at_the_answers()
@@ -233,6 +239,7 @@ class World(RuleBasedStateMachine):
     @rule(chat=CHATS, owner=st.sampled_from(["human", "agent"]))
     def take_over(self, chat: str, owner: str) -> None:
         update = "UPDATE conversations SET owner = :owner, owner_epoch = owner_epoch + 1 WHERE chat_id = :chat"
+        owner = "none" if owner == "agent" and chat in self.seen.opted_out else owner
         if self.run(self.store.fetch("SELECT 1 FROM conversations WHERE chat_id = :chat", chat=chat)):
             self.run(self.store.execute(update, owner=owner, chat=chat))
             self.seen.owners[chat] = owner

@@ -305,14 +305,15 @@ async def test_who_was_silenced_by_a_human_does_not_come_back_with_a_word(store:
     assert (await store.hear("START")).turn_id == ""
 
 
-async def test_a_human_may_bring_back_who_opted_out(store: Store, world: World) -> None:
+@pytest.mark.parametrize("takes", [[], [chat.OWNER_HUMAN], [chat.OWNER_QUEUE]], ids=["nobody", "human", "queue"])
+async def test_nobody_of_the_team_brings_back_who_opted_out(store: Store, world: World, takes: list[Any]) -> None:
     turn = await asked(store)
     await store.commit(turn, "Bye.", change=OUT)
-    taken = await owned_by(world, turn.conversation_id, chat.OWNER_HUMAN)
-    assert taken.HasField("opted_out_at")
+    for owner in takes:
+        assert (await owned_by(world, turn.conversation_id, owner)).HasField("opted_out_at")
     back = await owned_by(world, turn.conversation_id, chat.OWNER_AGENT, "2")
-    assert not back.HasField("opted_out_at")
-    assert (await store.hear("hello again")).turn_id
+    assert (back.owner, back.HasField("opted_out_at")) == (chat.OWNER_NONE, True)
+    assert (await store.hear("hello again")).turn_id == ""
 
 
 async def test_what_a_bot_says_is_stored_and_starts_no_turn(store: Store) -> None:

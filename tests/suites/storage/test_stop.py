@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from kit.errors import LeaseLost
+from kit.errors import LeaseLost, StateConflict
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1.conversation_change_pb2 import ConversationChange
+from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from tests.suites.storage import test_together
-from tests.suites.storage.hot import LEASE, Store
+from tests.suites.storage.hot import LEASE, TENANT, Store
 from tests.suites.storage.test_together import operator_says, owned_by
 from tests.suites.storage.world import World
 
@@ -175,3 +175,49 @@ async def test_the_way_back_is_not_lost_while_no_agent_is_there(store: Store) ->
     assert turn.setting.opted_out
     assert (await store.commit(turn, "Welcome back.", change=IN)).error is None
     assert await store.fetch("SELECT owner, opted_out_at FROM conversations") == [("agent", None)]
+
+
+@pytest.mark.parametrize("whom", [*OWNERS])
+async def test_nobody_writes_to_who_opted_out_whoever_takes_the_conversation(
+    store: Store, world: World, whom: str
+) -> None:
+    said = await store.hear("STOP")
+    (turn,) = await store.lease()
+    await is_let_go(store, turn)
+    await goes_to(store, world, said.conversation_id, whom)
+    with pytest.raises(StateConflict, match="START"):
+        await operator_says(store, world, said.conversation_id, "Buy now!")
+
+
+@pytest.mark.parametrize(("owner", "stays"), [(chat.OWNER_HUMAN, "human"), (chat.OWNER_QUEUE, "queue")])
+async def test_who_comes_back_to_a_human_stays_with_the_human(
+    store: Store, world: World, owner: chat.Owner, stays: str
+) -> None:
+    said = await store.hear("STOP")
+    (turn,) = await store.lease()
+    await is_let_go(store, turn)
+    await owned_by(world, said.conversation_id, owner)
+    store.clock.now = world.sessions.now()
+    assert [(await store.hear(text)).turn_id for text in ("STOP", "hello?")] == ["", ""]
+    await store.hear("START")
+    (turn,) = await store.lease()
+    assert (turn.setting.owner, turn.setting.opted_out) == (owner, True)
+    assert (await store.commit(turn, "Welcome back.", change=IN)).error is None
+    assert await store.fetch("SELECT owner, opted_out_at FROM conversations") == [(stays, None)]
+    assert (await store.hear("hello?")).turn_id == ""
+    await operator_says(store, world, said.conversation_id, "How can I help?")
+    waiting = await world.mesh.call("ListQueue", ListQueueRequest(tenant_id=TENANT, all=True))
+    assert all(not each.HasField("closed_at") for each in waiting.entries)
+
+
+async def test_the_way_back_is_not_lost_when_a_human_takes_over_meanwhile(store: Store, world: World) -> None:
+    said = await store.hear("STOP")
+    (turn,) = await store.lease()
+    await is_let_go(store, turn)
+    await store.hear("START")
+    await owned_by(world, said.conversation_id, chat.OWNER_QUEUE, "queue")
+    store.clock.now = world.sessions.now()
+    (turn,) = await store.lease()
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN, "human")
+    assert (await store.commit(turn, "Welcome back.", change=IN)).error is None
+    assert await store.fetch("SELECT owner, opted_out_at FROM conversations") == [("human", None)]
