@@ -105,7 +105,8 @@ class Inbox:
         call = self._conversations.WatchMessages(request, timeout=WATCH_SECONDS)
         try:
             async for frame in call:
-                if any(message.role == Role.ROLE_CONTACT for message in frame.messages):
+                # What begins no turn, such as an emoji under an old message, is nothing to answer.
+                if any(message.role == Role.ROLE_CONTACT and message.turn_id for message in frame.messages):
                     return True
         except grpc.aio.AioRpcError:
             pass  # What cannot be watched waits for the next turn, as it does for agents that do not restart.

@@ -21,7 +21,7 @@ from kit.calling import Mesh
 from kit.errors import ParleyError, StorageUnavailable
 from kit.moments import utc_now
 from kit.serving import Server
-from parley.chat.v1.message_pb2 import Role
+from parley.chat.v1.message_pb2 import Message, Role
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from parley.storage.v1.manners_pb2 import Manners, NewMessage
@@ -184,10 +184,14 @@ async def test_when_the_turn_cannot_be_given_back_it_is_answered_as_it_is() -> N
     assert list(commit.replies) == ["re: one"]
 
 
-class Hall:
-    """Shows what was said, frame by frame."""
+Frame = tuple[tuple[Role, str], ...]
+AGENT, CONTACT = Role.ROLE_AGENT, Role.ROLE_CONTACT
 
-    def __init__(self, *frames: tuple[Role, ...]) -> None:
+
+class Hall:
+    """Shows what was said, frame by frame: by whom, and in which turn."""
+
+    def __init__(self, *frames: Frame) -> None:
         self.frames = frames
         self.asked: list[conversations.WatchMessagesRequest] = []
 
@@ -195,8 +199,9 @@ class Hall:
         self, request: conversations.WatchMessagesRequest, _context: Any
     ) -> AsyncIterator[conversations.WatchMessagesResponse]:
         self.asked.append(request)
-        for roles in self.frames:
-            yield conversations.WatchMessagesResponse(messages=[said("x", role) for role in roles])
+        for frame in self.frames:
+            messages = [Message(text="x", role=role, turn_id=turn_id) for role, turn_id in frame]
+            yield conversations.WatchMessagesResponse(messages=messages)
 
     def __getattr__(self, name: str) -> Callable[[object, object], Awaitable[object]]:
         async def unserved(_request: object, _context: object) -> object:
@@ -208,12 +213,14 @@ class Hall:
 @pytest.mark.parametrize(
     ("frames", "newer"),
     [
-        (((), (Role.ROLE_AGENT,), (Role.ROLE_CONTACT,)), True),
-        (((), (Role.ROLE_AGENT,)), False),
+        (((), ((AGENT, "u1"),), ((CONTACT, "u2"),)), True),
+        (((), ((AGENT, "u1"),)), False),
+        ((((CONTACT, ""),),), False),  # an emoji under an old message
+        ((((CONTACT, ""),), ((CONTACT, ""), (CONTACT, "u2"))), True),
     ],
 )
-async def test_only_what_the_contact_writes_counts_as_newer(
-    frames: tuple[tuple[Role, ...], ...], newer: bool, tmp_path: Path
+async def test_only_what_the_contact_writes_to_be_answered_counts_as_newer(
+    frames: tuple[Frame, ...], newer: bool, tmp_path: Path
 ) -> None:
     settings = Settings(data_dir=tmp_path, mesh_drain_delay_seconds=0, log_level="error")
     logs.configure(settings, "agent")
