@@ -13,7 +13,7 @@ from storage_service.backends.rows import Rows, after, in_states, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import HELD_TURNS, OPEN_TURN
-from storage_service.domain import paging, weights, words
+from storage_service.domain import paging, second_tries, weights, words
 from storage_service.domain.awaiting import Asked, Outcome
 from storage_service.domain.watching import News
 
@@ -126,9 +126,36 @@ async def _outcomes(rows: Rows, message_ids: Sequence[str]) -> dict[str, Outcome
     messages = await rows.all(rows.select(Message).where(col(Message.id).in_(message_ids)))
     named = {message.turn_id for message in messages if message.turn_id}
     found = await rows.all(rows.select(Turn).where(col(Turn.id).in_(named))) if named else ()
-    said = await _replies(rows, [turn for turn in found if turn.state not in words.OPEN_TURN])
-    turns = {turn.id: Outcome(mapping.turn(turn), said.get(turn.id, [])) for turn in found}
-    return {message.id: turns.get(message.turn_id or "", NO_TURN) for message in messages}
+    failed = await _first_tries(rows, [turn for turn in found if second_tries.says_nothing(turn)])
+    turns = {turn.id: turn for turn in found}
+    answering = {each.id: _answering(each, turns.get(each.turn_id or ""), failed=failed) for each in messages}
+    ended = {turn.id: turn for turn in answering.values() if turn and turn.state not in words.OPEN_TURN}
+    said = await _replies(rows, list(ended.values()))
+    return {
+        message_id: Outcome(mapping.turn(turn), said.get(turn.id, [])) if turn else NO_TURN
+        for message_id, turn in answering.items()
+    }
+
+
+async def _first_tries(rows: Rows, again: Sequence[Turn]) -> Sequence[Turn]:
+    """What failed before these second tries. Their first message is the same."""
+    if not again:
+        return ()
+    chats, seqs = {turn.conversation_id for turn in again}, {turn.first_seq for turn in again}
+    place = (col(Turn.conversation_id).in_(sorted(chats)), col(Turn.first_seq).in_(sorted(seqs)))
+    return await rows.all(rows.select(Turn).where(*place, col(Turn.state) == "failed"))
+
+
+def _answering(message: Message, turn: Turn | None, *, failed: Sequence[Turn]) -> Turn | None:
+    """The turn that says something to it: the one that failed, while its second try says nothing."""
+    if turn is None or not second_tries.says_nothing(turn):
+        return turn
+    tried = (
+        each
+        for each in failed
+        if each.conversation_id == message.conversation_id and each.first_seq <= message.seq <= each.last_seq
+    )
+    return next(tried, turn)
 
 
 async def _replies(rows: Rows, turns: Sequence[Turn]) -> dict[str, list[chat.Message]]:

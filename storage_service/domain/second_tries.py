@@ -6,6 +6,7 @@ the same turn; the second try then answers all of it.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from kit.errors import InvalidField, ParleyError
 from kit.moments import seconds
@@ -17,6 +18,14 @@ from storage_service.domain.rows import Lane, Turn
 REASON = "second_try"
 
 
+class Spoken(Protocol):
+    """A turn, by whoever it is kept."""
+
+    state: str
+    reason: str
+    replies: int
+
+
 def refusal(item: TurnCommit, state: str) -> ParleyError | None:
     """Only after a failure is anything tried again."""
     if item.HasField("try_again_in") and state != "failed":
@@ -26,6 +35,12 @@ def refusal(item: TurnCommit, state: str) -> ParleyError | None:
 
 def is_one(turn: Turn) -> bool:
     return turn.reason == REASON
+
+
+def says_nothing(turn: Spoken) -> bool:
+    """Whether it may be a second try that has not spoken yet, or had nothing new to say. Of any other that is so, no
+    failed turn has the same messages."""
+    return not turn.replies and (turn.reason == REASON or turn.state == "suppressed")
 
 
 def may_follow(lane: Lane, turn: Turn, *, item: TurnCommit) -> bool:

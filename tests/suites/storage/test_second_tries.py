@@ -7,9 +7,15 @@ import pytest
 
 from kit.errors import InvalidField
 from kit.moments import span
+from parley.chat.v1 import message_pb2 as chat
+from parley.storage.v1.conversation_service_pb2 import AwaitTurnRequest, AwaitTurnResponse
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain.turns import Done
-from tests.suites.storage.hot import Store
+from tests.suites.storage import test_together
+from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.world import World
+
+world = test_together.world
 
 MINUTE = span(timedelta(minutes=1))
 
@@ -101,3 +107,39 @@ async def test_only_a_failure_is_tried_again(store: Store, state: str) -> None:
     done = await store.commit(turn, "12 euros", state=state, try_again_in=MINUTE)
     assert isinstance(done.error, InvalidField)
     assert await store.turn_states() == [("running", "")]
+
+
+async def awaited(world: World, message_id: str) -> tuple[chat.TurnState, list[str]]:
+    """What a program that asks is told, at once."""
+    ask = AwaitTurnRequest(tenant_id=TENANT, message_id=message_id)
+    found: AwaitTurnResponse = await world.mesh.call("AwaitTurn", ask)
+    return found.turn.state, [each.text for each in found.replies]
+
+
+async def test_a_program_is_told_of_the_failure_until_the_second_try_replies(store: Store, world: World) -> None:
+    turn = await failed(store)
+    (asked,) = turn.messages
+    told = (chat.TURN_STATE_FAILED, ["sorry"])
+    assert await awaited(world, asked.id) == told
+    store.clock.pass_seconds(60)
+    (again,) = await store.lease()
+    assert await awaited(world, asked.id) == told
+    await store.commit(again, "12 euros")
+    assert await awaited(world, asked.id) == (chat.TURN_STATE_REPLIED, ["12 euros"])
+
+
+async def test_a_program_is_told_of_the_failure_when_the_second_try_fails_silently(store: Store, world: World) -> None:
+    turn = await failed(store)
+    (asked,) = turn.messages
+    store.clock.pass_seconds(60)
+    (again,) = await store.lease()
+    await store.commit(again, state="SUPPRESSED", reason="model_timeout")
+    assert await awaited(world, asked.id) == (chat.TURN_STATE_FAILED, ["sorry"])
+
+
+async def test_who_wrote_after_the_failure_waits_for_the_second_try(store: Store, world: World) -> None:
+    turn = await failed(store)
+    (asked,) = turn.messages
+    later = await store.hear("anybody there?")
+    assert await awaited(world, later.message_id) == (chat.TURN_STATE_WAITING, [])
+    assert await awaited(world, asked.id) == (chat.TURN_STATE_FAILED, ["sorry"])
