@@ -138,7 +138,7 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
         group.create_task(housekeeping.run(lifetime.stopping))
         beside = [group.create_task(parts.vault.rotate_when_possible()), group.create_task(parts.presence.run())]
         beside += [group.create_task(parts.health.keep_counting(lifetime.stopping))]
-        beside += [group.create_task(parts.drafts.watch_what_is_left(parts.draft_book.left))]
+        beside += [group.create_task(parts.drafts.watch_what_is_left(parts.draft_book.left, parts.draft_book.forget))]
         beside += [group.create_task(hot.crier.run())] if hot.crier else []
         server.set_serving(True)
         lifetime.ready("storage")

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from kit import logs
 from kit.moments import span
 from parley.storage.v1 import signal_requests_pb2 as pb
-from storage_service.backends import draft_pacing, running
+from storage_service.backends import draft_pacing, lanes, running
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Attempt, Conversation, Delivery, Draft, Turn
-from storage_service.domain.drafts import MOST_RETRACTIONS, Fate, Shown, again_at, fate
+from storage_service.domain.drafts import ERASED_KEPT, MOST_RETRACTIONS, Fate, Shown, again_at, fate
 from storage_service.domain.rows import Key
 from storage_service.domain.words import OPEN_TURN
 
@@ -45,13 +48,21 @@ class DraftBook:
 
     async def left(self) -> list[Shown]:
         """Those that must go, each told to one caller for a while."""
-        async with self._sessions.across_tenants() as session:
-            due = select(Draft.tenant_id).where(col(Draft.due_at) <= self._sessions.now()).distinct()
-            tenants = (await session.exec(due.limit(AT_ONCE))).all()
         found: list[Shown] = []
-        for tenant_id in tenants:
+        for tenant_id in await self._tenants(col(Draft.due_at) <= self._sessions.now()):
             found += await self._sessions.write(Who(tenant_id, ACTOR), _left)
         return found
+
+    async def forget(self) -> None:
+        """Gives up those of erased contacts that nobody took back in time: they say where these were to be found."""
+        begun_before = self._sessions.now() - ERASED_KEPT
+        for tenant_id in await self._tenants(col(Draft.created_at) <= begun_before):
+            await self._sessions.write(Who(tenant_id, ACTOR), partial(_forget, begun_before=begun_before))
+
+    async def _tenants(self, which: ColumnElement[bool]) -> Sequence[str]:
+        async with self._sessions.across_tenants() as session:
+            found = select(Draft.tenant_id).where(which).distinct().limit(AT_ONCE)
+            return (await session.exec(found)).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ class _Record:
             tenant_id=rows.tenant_id,
             turn_id=self.item.turn_id,
             conversation_id=lane.id,
+            chat_id=lane.chat_id,
             worker_id=rows.who.actor,
             owner_epoch=lane.owner_epoch,
             due_at=rows.now,
@@ -124,6 +136,16 @@ class _Around:
         """True when the provider has a part of the reply by the draft's id."""
         said = self.deliveries.get(draft.turn_id, [])
         return any((each.id, draft.provider_message_id) in self.taken for each in said)
+
+
+async def _forget(rows: Rows, *, begun_before: datetime) -> None:
+    drafts = await rows.all(rows.select(Draft).where(col(Draft.created_at) <= begun_before))
+    theirs = rows.select(Conversation).where(col(Conversation.id).in_({each.conversation_id for each in drafts}))
+    erased = {lane.id for lane in await rows.all(theirs) if lanes.is_erased(lane)}
+    for draft in drafts:
+        if draft.conversation_id in erased:
+            logs.get("storage").warning("draft.left", turn_id=draft.turn_id, tenant=draft.tenant_id)
+    await rows.change(rows.delete(Draft).where(col(Draft.conversation_id).in_(erased)))
 
 
 async def _left(rows: Rows) -> list[Shown]:
@@ -177,5 +199,7 @@ async def _retractions(rows: Rows, going: Sequence[Draft], *, around: _Around) -
     found = await running.shown(rows, [around.turns[each] for each in known], only_free=False)
     for shown in found:
         shown.signal.kind = pb.SIGNAL_KIND_RETRACT
-        shown.signal.draft_message_id = known[shown.signal.turn_id].provider_message_id
+        draft = known[shown.signal.turn_id]
+        shown.signal.draft_message_id = draft.provider_message_id
+        shown.signal.chat_id = draft.chat_id or shown.signal.chat_id
     return found

@@ -27,8 +27,13 @@ def end_chat(lane: Conversation) -> None:
 
 def refuse_erased(lane: Conversation) -> None:
     """Raises StateConflict where nobody is left to be written to. The caller holds its lock."""
-    if lane.chat_id == _no_chat(lane):
+    if is_erased(lane):
         raise StateConflict("the contact was erased")
+
+
+def is_erased(lane: Conversation) -> bool:
+    """Whether its chat was taken away."""
+    return lane.chat_id == _no_chat(lane)
 
 
 async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> list[str]:

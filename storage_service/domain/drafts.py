@@ -5,6 +5,7 @@ become the reply or go, whatever is killed meanwhile.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ MOST_HELD = 10_000
 LOOKS_SECONDS = 1.0
 # Told again after so long, a little longer each time, and at last given up.
 RETRACTED_SECONDS, MOST_RETRACTIONS = 15.0, 6
+# Of who was erased, where a draft stands is forgotten after this time, taken back or not.
+ERASED_KEPT, FORGETS_EVERY = timedelta(hours=1), 60  # looks
 # A person decides about a reply that may have been sent; until then its draft may be it.
 UNKNOWN_SECONDS = 60.0
 
@@ -37,6 +40,7 @@ class Shown:
 Look = Callable[[str, Sequence[pb.TurnDraft]], Awaitable[Mapping[Key, Shown]]]
 # Drafts that must go.
 Left = Callable[[], Awaitable[Sequence[Shown]]]
+Forget = Callable[[], Awaitable[None]]
 
 
 class Drafts:
@@ -80,14 +84,14 @@ class Drafts:
         for conversation_id in [each for each, (turn_id, _) in self._texts.items() if turn_id in turns]:
             del self._texts[conversation_id]
 
-    async def watch_what_is_left(self, left: Left) -> None:
+    async def watch_what_is_left(self, left: Left, forget: Forget) -> None:
         """Has drafts taken back that must go, while anybody listens who can. Until cancelled."""
-        while True:
+        for look in itertools.count():
             await asyncio.sleep(LOOKS_SECONDS)
-            if not self._presence.can_draft:
-                continue
             try:
-                for shown in await left():
+                if look % FORGETS_EVERY == 0:
+                    await forget()
+                for shown in await left() if self._presence.can_draft else ():
                     self._presence.draft(shown.channel, shown.signal)
             except ParleyError as error:
                 logs.get("storage").debug("drafts.not_looked_at", reason=error.name)

@@ -12,7 +12,8 @@ class Draft(SQLModel, table=True):
     """A message at a provider's that shows what a turn has written so far; the text itself is not kept.
 
     The row is there before the message and goes after it, or when the message has become the reply. At due_at it is
-    looked at: may the message stay? Without provider_message_id nobody said yet that it was posted.
+    looked at: may the message stay? Without provider_message_id nobody said yet that it was posted. It is found by
+    chat_id also when the contact was erased, and so the chat is not their conversation's any more.
     """
 
     __tablename__ = "drafts"
@@ -24,6 +25,7 @@ class Draft(SQLModel, table=True):
     tenant_id: str = columns.primary()
     turn_id: str = columns.primary()
     conversation_id: str = columns.key()
+    chat_id: str = columns.key(default="", sa_column_kwargs={"server_default": ""})
     worker_id: str = columns.text()
     owner_epoch: int = columns.number()
     state: str = columns.text("begun")

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -18,13 +19,18 @@ from storage_service.backends.conversations import Conversations
 from storage_service.backends.drafts import DraftBook
 from storage_service.backends.hot import open_hot
 from storage_service.backends.sessions import Sessions
-from storage_service.domain.drafts import MOST_RETRACTIONS, Drafts, Fate, Shown, fate
+from storage_service.domain.drafts import ERASED_KEPT, MOST_RETRACTIONS, Drafts, Fate, Shown, fate
 from storage_service.domain.events import Events
 from storage_service.domain.presence import Presence
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
 from tests.postgres import Server as Postgres
+from tests.suites.storage import test_together
 from tests.suites.storage.hot import TENANT, Store, fresh
+from tests.suites.storage.test_together import erased, only_contact
+from tests.suites.storage.world import World
+
+world = test_together.world
 
 
 @dataclass
@@ -258,6 +264,36 @@ async def test_a_draft_that_nobody_can_take_back_is_given_up(store: Store) -> No
         told = [await desk.left(600) for _ in range(MOST_RETRACTIONS + 1)]
         assert [len(each) for each in told] == [1] * MOST_RETRACTIONS + [0]
         assert await desk.rows() == 0
+
+
+async def test_an_erased_persons_draft_is_taken_back_in_the_chat_where_it_stands(store: Store, world: World) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        await desk.record(turn, "SHOWN", "p-1")
+        await erased(world, await only_contact(world))
+        store.clock.pass_seconds(2)
+        (told,) = await desk.book.left()
+        assert (told.signal.kind, told.signal.chat_id) == (pb.SIGNAL_KIND_RETRACT, "chat-1")
+        assert told.signal.draft_message_id == "p-1"
+        await desk.book.forget()
+        assert await desk.rows() == 1, "it is still to be taken back"
+        await desk.record(turn, "GONE")
+        assert await desk.rows() == 0, "nothing says where it stood"
+
+
+@pytest.mark.parametrize("who", ["erased", "there"])
+async def test_where_an_erased_persons_draft_stands_is_forgotten_also_when_nobody_takes_it_back(
+    store: Store, world: World, who: str
+) -> None:
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        await desk.record(turn, "BEGUN")
+        if who == "erased":
+            await erased(world, await only_contact(world))
+        store.clock.now += ERASED_KEPT + timedelta(seconds=1)
+        await desk.book.forget()
+        assert await desk.rows() == (0 if who == "erased" else 1)
 
 
 async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_take_over(store: Store) -> None:
