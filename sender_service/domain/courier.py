@@ -211,7 +211,8 @@ class Courier:
         """Records, and starts the clock of the lease when that renews it: from before the call, to be safe. False when
         it is too early for what was to begin: the delivery is queued again."""
         asked_at = self.clocks.monotonic()
-        record = record_of(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts))
+        begins = trip.parts[trip.part + begin_next] if begin_next or outcome is BEGUN else None
+        record = record_of(trip.load.leased, outcome, part=trip.part, parts=len(trip.parts), begins=begins)
         record.begin_next, record.template = begin_next, bool(trip.template)
         if trip.pacing is not None:
             record.pacing.CopyFrom(trip.pacing)

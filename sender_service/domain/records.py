@@ -1,12 +1,16 @@
 """What is said to storage of one call, or of none?"""
 
+from channels.rendering import Part
+from kit.echoes import shown
 from kit.moments import span
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord, LeasedDelivery
 from sender_service.domain.outcomes import Outcome
 
 
-def record_of(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int) -> AttemptRecord:
+def record_of(
+    leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int, begins: Part | None = None
+) -> AttemptRecord:
     """The outcome of a part, in the words of the contract."""
     return AttemptRecord(
         tenant_id=leased.tenant_id,
@@ -25,4 +29,5 @@ def record_of(leased: LeasedDelivery, outcome: Outcome, *, part: int, parts: int
         opted_out=outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == "opted_out",
         hand_off=outcome.hand_off,
         other_chat=outcome.other_chat,
+        shown=shown(begins.text, file=begins.file is not None) if begins else "",
     )

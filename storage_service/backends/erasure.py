@@ -176,7 +176,8 @@ async def _forget_provider_ids(rows: Rows, delivery_ids: Sequence[str]) -> None:
     """Some providers write the phone number into the ids of messages."""
     nameless = {"provider_message_id": ""}
     await rows.change(rows.update(Delivery).where(col(Delivery.id).in_(delivery_ids)).values(**nameless))
-    await rows.change(rows.update(Attempt).where(col(Attempt.delivery_id).in_(delivery_ids)).values(**nameless))
+    unsaid = nameless | {"shown": ""}
+    await rows.change(rows.update(Attempt).where(col(Attempt.delivery_id).in_(delivery_ids)).values(**unsaid))
     await rows.change(rows.update(Receipt).where(col(Receipt.delivery_id).in_(delivery_ids)).values(**nameless))
 
 

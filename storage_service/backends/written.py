@@ -218,7 +218,7 @@ ATTEMPTS = Written(
     "attempts",
     rows.Attempt,
     key=("tenant_id", "delivery_id", "number"),
-    changing=("outcome", "provider_message_id", "provider_code", "reason", "receipt", "ended_at"),
+    changing=("outcome", "provider_message_id", "provider_code", "reason", "receipt", "shown", "ended_at"),
     given=(
         "tenant_id",
         "delivery_id",
@@ -228,6 +228,7 @@ ATTEMPTS = Written(
         "template",
         "epoch",
         "provider_message_id",
+        "shown",
         "begun_at",
     ),
 )

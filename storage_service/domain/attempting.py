@@ -13,7 +13,7 @@ GAVE_UP, UNHEARD = "gave_up", {"unanswered", "unknown"}
 RESEND_AFTER = timedelta(seconds=5)
 
 
-def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> Attempt:
+def begun(delivery: Delivery, part: int, *, item: AttemptRecord, now: datetime) -> Attempt:
     """An attempt without an end: it may have reached the provider."""
     return Attempt(
         tenant_id=delivery.tenant_id,
@@ -21,13 +21,14 @@ def begun(delivery: Delivery, part: int, *, template: bool, now: datetime) -> At
         number=delivery.attempts,
         account_id=delivery.account_id,
         part=part,
-        template=template,
+        template=item.template and part == item.part,
         epoch=delivery.epoch,
         outcome="begun",
         provider_message_id="",
         provider_code="",
         reason="",
         receipt="",
+        shown=item.shown,
         begun_at=now,
         ended_at=None,
     )
@@ -60,6 +61,8 @@ def end(attempt: Attempt, item: AttemptRecord, *, outcome: str, now: datetime) -
     attempt.outcome, attempt.ended_at = outcome, now
     attempt.provider_message_id, attempt.provider_code = item.provider_message_id, item.provider_code
     attempt.reason = item.reason
+    if outcome != "unknown":  # nothing of the text is kept for longer than it is needed
+        attempt.shown = ""
 
 
 def is_told(delivery: Delivery, item: AttemptRecord, *, worker_id: str, stored: Sequence[Attempt]) -> bool:

@@ -214,8 +214,7 @@ class Deliveries:
         delivery.reason = "" if delivery.reason == PACED else delivery.reason
         delivery.attempts += 1
         delivery.part_attempts += 1
-        template = item.template and part == item.part
-        self.changes.new_attempts.append(attempting.begun(delivery, part, template=template, now=self.now))
+        self.changes.new_attempts.append(attempting.begun(delivery, part, item=item, now=self.now))
         return None
 
     def _close(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, outcome: str) -> Attempt | None:

@@ -1,13 +1,14 @@
 """Did a human of the team write this in the provider's app, or does the provider show us what we sent ourselves?
 
 Some providers tell the two apart by nothing. Ours has the id of a send, or, while nobody knows what became of a send,
-its words: then it says that the send was taken, too. https://developers.facebook.com/docs/messenger-platform/instagram
+what it shows: then it says that the send was taken, too. https://developers.facebook.com/docs/messenger-platform/instagram
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kit.echoes import shown
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import Submission
@@ -24,8 +25,7 @@ class InFlight:
 
     delivery_id: str
     part: int
-    parts: int
-    text: str  # of the whole delivery
+    shown: str  # as its sender said it
 
 
 class EchoRows(ReceiptRows, Protocol):
@@ -44,17 +44,17 @@ async def ours(
             if message.from_team:
                 chat = (submission.tenant_id, submission.account_id, message.chat_id)
                 # Before the look by id: a send that is recorded in between is found by that one.
-                flying = next((each for each in await rows.in_flight(chat) if _says(each, message.text)), None)
+                flying = _same(message, await rows.in_flight(chat))
                 receipt = _receipt(chat, message, flying=flying, id_=new_id(), rows=rows)
                 if flying or await rows.targets([receipt]):
                     found[(*chat, message.provider_message_id)] = receipt
     return found
 
 
-def _says(flying: InFlight, text: str) -> bool:
-    """All of the words, or a part of them where they go out in parts."""
-    words, sent = text.strip(), flying.text.replace("\r\n", "\n").strip()
-    return bool(words) and (words == sent or (flying.parts > 1 and words in sent))
+def _same(message: ChannelMessage, in_flight: Sequence[InFlight]) -> InFlight | None:
+    """The call that shows what this shows: its words, or where there are none, that it is a file."""
+    seen = shown(message.text, file=bool(message.attachments))
+    return next((each for each in in_flight if seen and each.shown == seen), None)
 
 
 def _receipt(chat: Chat, message: ChannelMessage, *, flying: InFlight | None, id_: str, rows: EchoRows) -> Receipt:

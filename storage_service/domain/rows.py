@@ -257,6 +257,7 @@ class Attempt:
     provider_code: str
     reason: str
     receipt: str
+    shown: str
     begun_at: datetime
     ended_at: datetime | None
 

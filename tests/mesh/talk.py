@@ -13,7 +13,7 @@ from channels.registry import CHANNELS
 from kit.ids import new_id
 from kit.moments import utc_now
 from tests.mesh.rig import SMS, TELEGRAM_SECRET, WHATSAPP, Mesh
-from tests.mesh.world import PHONE_NUMBER_ID
+from tests.mesh.world import INSTAGRAM_ID, PHONE_NUMBER_ID
 from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY
 from tests.simulated.meta import APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
@@ -26,6 +26,7 @@ ACCOUNTS = {
     "telegram": ("telegram", Credentials({"webhook_secret": TELEGRAM_SECRET})),
     "discord": ("discord", Credentials({"public_key": PUBLIC_KEY, "test_private_key": PRIVATE_KEY})),
     "whatsapp_cloud": (PHONE_NUMBER_ID, Credentials({"app_secret": APP_SECRET})),
+    "instagram": (INSTAGRAM_ID, Credentials({"app_secret": APP_SECRET})),
     "slack": ("slack", Credentials({"signing_secret": SIGNING_SECRET})),
 }
 

@@ -17,6 +17,7 @@ from tests.suites.channels.described import against_all
 Result = TypeVar("Result")
 
 PHONE_NUMBER_ID = "106540352242922"
+INSTAGRAM_ID = "17841400000000001"
 PROVIDERS = ("twilio", "telegram", "discord", "slack", "meta")
 
 
@@ -77,6 +78,9 @@ class World:
             "WHATSAPP_API_BASE_URL": self.meta.server.base_url,
             "WHATSAPP_ACCESS_TOKEN": ACCESS_TOKEN,
             "WHATSAPP_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+            "INSTAGRAM_API_BASE_URL": self.meta.server.base_url,
+            "INSTAGRAM_ACCESS_TOKEN": ACCESS_TOKEN,
+            "INSTAGRAM_ACCOUNT_ID": INSTAGRAM_ID,
             "META_APP_SECRET": APP_SECRET,
             "META_VERIFY_TOKEN": "meta-verify-token-for-tests-only",
             "SLACK_API_BASE_URL": self.slack.base_url,

@@ -2,16 +2,20 @@
 
 `python -m tests.simulated.meta --port 8083 --mode ok`. Modes: ok · slow:S · lost (taken, then the connection drops) ·
 hang · down (502) · throttled · pair (too many to one person) · window (of text) · gone · expired (token) · locked.
+With `echo_to`, whatever is sent on Instagram is shown there before the call is answered, as the real one does.
 """
 
 import argparse
 import asyncio
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from channels import meta_webhook
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 ACCESS_TOKEN = "EAATokenForTestsOnly"
@@ -48,6 +52,7 @@ class Meta:
     port: int = 0
     log: Path | None = None
     access_token: str = ACCESS_TOKEN
+    echo_to: str = ""  # the URL of Instagram's webhook
     known: dict[str, dict[str, Any]] = field(default_factory=dict)  # what a GET shows, by id
     requests: int = 0
     refused: int = 0
@@ -113,15 +118,26 @@ class Meta:
         )
 
     def _instagram(self, asked: dict[str, Any], *, account: str, word: str, wait: float) -> Reply:
-        text, to = asked["message"]["text"], asked["recipient"]["id"]
+        message, to = asked["message"], asked["recipient"]["id"]
+        text, file = message.get("text", ""), message.get("attachment")
         if word in _INSTAGRAM:
             return self._refused(*_INSTAGRAM[word])
-        if not text or len(text.encode()) > LONGEST_INSTAGRAM:
+        if bool(text) == bool(file) or len(text.encode()) > LONGEST_INSTAGRAM:
             return self._refused(400, 100, 0)
-        id_ = f"mid.{len(self.sends.all) + 1}"
-        return self._taken(
-            Send(now(), to, account, text, id_), {"recipient_id": to, "message_id": id_}, word, wait=wait
-        )
+        send = Send(now(), to, account, text, f"mid.{len(self.sends.all) + 1}")
+        reply = self._taken(send, {"recipient_id": to, "message_id": send.id}, word, wait=wait)
+        return replace(reply, first=self._echo(send, message)) if self.echo_to else reply
+
+    async def _echo(self, send: Send, message: dict[str, Any]) -> None:
+        shown = {"attachments": [message["attachment"]]} if "attachment" in message else message
+        at, ours, theirs = int(send.at * 1000), {"id": send.sender}, {"id": send.to}
+        said = {"mid": send.id, "is_echo": True, **shown}
+        event = {"sender": ours, "recipient": theirs, "timestamp": at, "message": said}
+        entry = {"time": at, "id": send.sender, "messaging": [event]}
+        body = json.dumps({"object": "instagram", "entry": [entry]}).encode()
+        headers = {"content-type": "application/json", meta_webhook.HEADER: meta_webhook.sign(body, APP_SECRET)}
+        async with aiohttp.ClientSession() as session, session.post(self.echo_to, data=body, headers=headers) as done:
+            assert done.status == 200, done.status
 
     def _taken(self, send: Send, content: dict[str, Any], word: str, *, wait: float) -> Reply:
         self.sends.add(send)

@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +41,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     after_seconds: float = 0.0
     hangs_up: bool = False  # the connection is closed without an answer
+    first: Coroutine[Any, Any, None] | None = None  # what the provider does before it answers
 
 
 TURNS_TO_CONNECT = 5
@@ -219,10 +220,16 @@ class _Connection(asyncio.Protocol):
         method = self._parser.get_method().decode()
         request = Request(method, url.path, self._headers, bytes(self._body), url.query)
         reply = self._handler(request)
-        if reply.after_seconds:
+        if reply.first:
+            self._doing = asyncio.get_running_loop().create_task(self._reply_after(reply, reply.first))
+        elif reply.after_seconds:
             asyncio.get_running_loop().call_later(reply.after_seconds, self._reply, reply)
         else:
             self._reply(reply)
+
+    async def _reply_after(self, reply: Reply, first: Coroutine[Any, Any, None]) -> None:
+        await first
+        self._reply(reply)
 
     def _reply(self, reply: Reply) -> None:
         if reply.hangs_up:

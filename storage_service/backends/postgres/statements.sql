@@ -210,19 +210,17 @@ JOIN attempts t ON t.tenant_id = k.tenant_id AND t.account_id = k.account_id
                AND t.provider_message_id = k.provider_message_id AND t.provider_message_id <> ''
 JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.id = t.delivery_id;
 
--- in_flight: the calls into a chat of which nobody knows yet whether they were taken, and the words that they carry
-SELECT t.delivery_id, t.part, d.parts, m.text FROM conversations c
+-- in_flight: the calls into a chat of which nobody knows yet whether they were taken, and what they show
+SELECT t.delivery_id, t.part, t.shown FROM conversations c
 JOIN deliveries d ON d.tenant_id = c.tenant_id AND d.conversation_id = c.id AND d.state IN ('queued', 'sending')
 JOIN attempts t ON t.tenant_id = d.tenant_id AND t.delivery_id = d.id AND t.outcome IN ('begun', 'unknown')
                 AND t.receipt = ''
-JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
 WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.chat_id = $3
 UNION ALL
-SELECT t.delivery_id, t.part, d.parts, m.text FROM conversations c
+SELECT t.delivery_id, t.part, t.shown FROM conversations c
 JOIN deliveries d ON d.tenant_id = c.tenant_id AND d.conversation_id = c.id
                  AND d.state IN ('failed', 'unknown') AND d.state = 'unknown'
 JOIN attempts t ON t.tenant_id = d.tenant_id AND t.delivery_id = d.id AND t.outcome = 'unknown' AND t.receipt = ''
-JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
 WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.chat_id = $3;
 
 -- early: receipts that came before their attempt was recorded, by our id when the provider carries it back, or by its own

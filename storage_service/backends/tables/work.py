@@ -196,6 +196,7 @@ class Attempt(SQLModel, table=True):
     provider_code: str = columns.text()
     reason: str = columns.text()
     receipt: str = columns.text()
+    shown: str = columns.text()
     begun_at: datetime = columns.moment()
     ended_at: datetime | None = columns.moment(default=None, nullable=True)
 

@@ -22,7 +22,7 @@ async def test_two_hundred_lost_answers_are_found_out_and_nothing_is_said_twice(
     async with virtual(small_store, options={channel: UNLIMITED}) as world:
         world.lines[channel].weather = lost
         for first in range(0, 50, 10):
-            await world.ask(channel, range(first, first + 10), *(f"well {number}" for number in range(4)))
+            await world.ask(channel, range(first, first + 10), *(f"**well** {number}" for number in range(4)))
             await world.run(30)
         shown = Counter(world.lines[channel].shown)
         assert (len(shown), set(shown.values())) == (200, {1})

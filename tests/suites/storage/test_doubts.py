@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kit.echoes import shown
 from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from tests.suites.storage.hot import Store, a_message
@@ -120,7 +121,7 @@ async def test_what_is_heard_during_the_second_call_counts_when_that_one_was_in_
 async def test_our_own_words_that_come_back_while_it_waits_are_no_human_and_spare_the_call(resending: Store) -> None:
     """Of Instagram the echo is the receipt."""
     await said(resending, "one")
-    await lost(resending)
+    await lost(resending, shown=shown("one", file=False))
     await resending.accept(a_message("one", provider_message_id="echo-1", from_team=True))
     assert await rows(resending) == [("sent", "", 1, 1)]
     assert await resending.fetch("SELECT owner FROM conversations") == [("agent",)]

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent_service.domain.opting import IN, OUT
+from kit.echoes import shown
 from kit.errors import OwnerChanged
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import directory_requests_pb2 as requests
@@ -116,9 +118,12 @@ async def _on_its_way(store: Store, text: str) -> LeasedDelivery:
     return delivery
 
 
-async def _shown_again(store: Store, world: World, text: str, provider_message_id: str = "ours-1") -> str:
+async def _shown_again(
+    store: Store, world: World, text: str, provider_message_id: str = "ours-1", *, attachments: Any = ()
+) -> str:
     """What the provider shows, perhaps twice; gives the owner afterwards."""
-    echo = a_submission(a_message(text, provider_message_id=provider_message_id, from_team=True))
+    message = a_message(text, provider_message_id=provider_message_id, from_team=True, attachments=attachments)
+    echo = a_submission(message)
     for _ in range(2):
         await _taken(store, world, echo)
     ((name,),) = await store.fetch("SELECT owner FROM conversations")
@@ -139,26 +144,48 @@ async def test_what_we_sent_ourselves_takes_nothing_over_when_the_provider_shows
 
 
 async def test_what_we_are_sending_is_known_by_its_words_until_it_has_an_id(store: Store, world: World) -> None:
-    delivery = await _on_its_way(store, "We open at 9.")
-    await store.record(delivery, "BEGUN")
+    delivery = await _on_its_way(store, "We open at **9**.")
+    await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))
 
-    assert await _shown_again(store, world, "We open at 9.") == "agent"
+    assert await _shown_again(store, world, " We open\r\nat 9.") == "agent"
     await store.record(delivery, "SENT", provider_message_id="ours-1")
     assert await _shown_again(store, world, "We open at 9.") == "agent"
     assert (await _operators(store), await store.delivery_states()) == (0, ["sent"])
 
 
-async def test_a_part_of_what_we_are_sending_is_known_too(store: Store, world: World) -> None:
+async def test_each_part_of_what_we_are_sending_is_known_when_it_has_begun(store: Store, world: World) -> None:
     delivery = await _on_its_way(store, "We open at 9.\r\nWe close at 5.")
-    await store.record(delivery, "BEGUN", parts=2)
+    first, second = (shown(each, file=False) for each in ("We open at 9.", "We close at 5."))
+    await store.record(delivery, "BEGUN", parts=2, shown=first)
 
     assert await _shown_again(store, world, "We open at 9.") == "agent"
+    sent = {"parts": 2, "provider_message_id": "ours-1", "begin_next": True, "shown": second}
+    await store.record(delivery, "SENT", **sent)  # type: ignore[arg-type]
+    assert await _shown_again(store, world, "We close at 5.", "ours-2") == "agent"
     assert await _operators(store) == 0
+    assert await _shown_again(store, world, "We open at 9.", "a-human") == "human"
+
+
+async def test_a_file_that_we_are_sending_is_known_by_being_one(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "Here you are.")
+    await store.record(delivery, "BEGUN", shown=shown("", file=True))
+
+    assert await _shown_again(store, world, "", attachments=[chat.Attachment()]) == "agent"
+    assert await _operators(store) == 0
+    assert await _shown_again(store, world, "", "a-human") == "human"
+
+
+async def test_what_was_shown_is_kept_only_while_nobody_knows_what_became_of_it(store: Store) -> None:
+    delivery = await _on_its_way(store, "We open at 9.")
+    await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))
+    await store.record(delivery, "SENT", provider_message_id="ours-1")
+
+    assert [tuple(row) for row in await store.fetch("SELECT shown FROM attempts")] == [("",)]
 
 
 async def test_a_send_whose_answer_was_lost_is_found_out_when_the_provider_shows_it(store: Store, world: World) -> None:
     delivery = await _on_its_way(store, "We open at 9.")
-    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))
     await store.record(delivery, "UNKNOWN")
     assert await store.delivery_states() == ["unknown"]
 
@@ -170,7 +197,7 @@ async def test_a_send_whose_answer_was_lost_is_found_out_when_the_provider_shows
 @pytest.mark.parametrize("text", ["We open at 10.", "We open", "", " "])
 async def test_other_words_while_we_are_sending_are_a_humans(store: Store, world: World, text: str) -> None:
     delivery = await _on_its_way(store, "We open at 9.")
-    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))
 
     assert await _shown_again(store, world, text, "a-human") == "human"
     assert await _operators(store) == 1
@@ -178,7 +205,7 @@ async def test_other_words_while_we_are_sending_are_a_humans(store: Store, world
 
 async def test_the_same_words_in_another_chat_are_a_humans(store: Store, world: World) -> None:
     delivery = await _on_its_way(store, "We open at 9.")
-    await store.record(delivery, "BEGUN")
+    await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))
     other = a_message("We open at 9.", chat_id="another", provider_message_id="a-human", from_team=True)
     await _taken(store, world, a_submission(other))
 
