@@ -201,6 +201,9 @@ class TwilioChannel:
         retry_token = webhook.headers.get("i-twilio-idempotency-token")
         if retry_token:
             message.metadata["idempotency_token"] = retry_token
+        # Twilio has answered it. STOP and START change who may be written to, so those are taken in as words.
+        # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+        message.no_turn = form.first("OptOutType") == "HELP"
         self.extend(message, form)
         return message
 

@@ -67,6 +67,7 @@ class Reports:
         account = outcome.account
         for receipt in outcome.received.receipts:
             state = DeliveryState.Name(receipt.state).removeprefix("DELIVERY_STATE_").lower()
+            state = "opted_out" if receipt.opted_out else state  # no dead letter: nobody is to reach them
             metrics.receipts.labels(channel=account.channel, state=state).inc()
         for stored in outcome.stored:
             result = "duplicate" if stored.duplicate else "passed_over" if stored.passed_over else "accepted"

@@ -1,7 +1,7 @@
 """How does one delivery go out? Render, begin, call, record, part after part; never a call without its record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from sender_service.domain.addresses import Addresses
 from sender_service.domain.files import NO_FILES, Files
 from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
-from sender_service.domain.records import record_of
+from sender_service.domain.records import record_of, rest_of, template_values
 from sender_service.domain.retries import Retries
 from sender_service.domain.windows import Decision
 
@@ -96,7 +96,7 @@ class Courier:
 
     def __post_init__(self) -> None:
         for channel in self.channels:
-            for state, _ in _ENDS.values():
+            for state, _ in (*_ENDS.values(), _LEFT):
                 if state:  # counted from 0: Prometheus sees no increase in what begins with 1
                     metrics.deliveries.labels(channel=channel, outcome=state)
 
@@ -133,7 +133,7 @@ class Courier:
         # Asked anew with each lease: while it waited for a retry the window may have closed, or opened again.
         decision = windows.decided(leased, load.secrets.account, channel=channel, now=self.clocks.wall())
         if decision in UNSAID:
-            account, rest = load.secrets.account, _rest(leased, rendered)
+            account, rest = load.secrets.account, rest_of(leased, rendered)
             return await self._refuse(load, windows.unsaid(decision, leased, account=account, rest=rest))
         trip.as_human = decision is Decision.AS_HUMAN
         if decision is Decision.TEMPLATE:
@@ -202,7 +202,7 @@ class Courier:
             draft="" if trip.part or trip.template else trip.draft,
             as_human=trip.as_human,
             template=trip.template,
-            template_values=_values(trip, account.options),
+            template_values=template_values(trip.parts[trip.part], account.options) if trip.template else {},
         )
 
     async def _write(
@@ -259,15 +259,13 @@ class Courier:
             reason=outcome.reason,
             provider_code=outcome.provider_code,
         )
-        in_doubt = trip.state == DELIVERY_STATE_UNKNOWN
-        state, event = _ENDS.get(pb.ATTEMPT_OUTCOME_UNKNOWN if in_doubt else outcome.kind, ("", ""))
+        state, event = _end(trip, outcome)
         if not ended or not state or trip.state == DELIVERY_STATE_QUEUED:
             return
         metrics.deliveries.labels(channel=channel, outcome=state).inc()
         if event:
-            log.warning(
-                event, delivery_id=leased.delivery_id, reason=outcome.reason, provider_code=outcome.provider_code
-            )
+            say = log.info if event == _LEFT[1] else log.warning
+            say(event, delivery_id=leased.delivery_id, reason=outcome.reason, provider_code=outcome.provider_code)
         elif leased.reply_to_provider_message_id:
             waited = self.clocks.wall() - moment(leased.last_inbound_at)
             metrics.accept_to_reply_seconds.labels(channel=channel).observe(waited.total_seconds())
@@ -280,19 +278,17 @@ _ENDS: dict[AttemptOutcome, tuple[str, str]] = {
     pb.ATTEMPT_OUTCOME_UNKNOWN: ("unknown", "delivery.unknown"),
     pb.ATTEMPT_OUTCOME_UNAUTHORIZED: ("", "account.unauthorized"),
 }
+# What Twilio refuses after a STOP, our own goodbye first of all, is no trouble of anybody's.
+_LEFT = ("opted_out", "delivery.opted_out")
+
+
+def _end(trip: Trip, outcome: Outcome) -> tuple[str, str]:
+    if trip.state == DELIVERY_STATE_UNKNOWN:
+        return _ENDS[pb.ATTEMPT_OUTCOME_UNKNOWN]
+    left = outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == _LEFT[0]
+    return _LEFT if left else _ENDS.get(outcome.kind, ("", ""))
 
 
 def _quantity(trip: Trip, part: int) -> int:
     """What a part takes of a rate that counts segments. A template's are Twilio's to count."""
     return 0 if trip.template else trip.parts[part].segments
-
-
-def _values(trip: Trip, options: Mapping[str, str]) -> Mapping[str, str]:
-    """The text, in the template's variable for it, if it has one."""
-    variable = options.get("template_variable", "")
-    return {variable: trip.parts[trip.part].text} if trip.template and variable else {}
-
-
-def _rest(leased: LeasedDelivery, rendered: Sequence[Part]) -> str:
-    """What of the text is not said yet: as it was written while nothing is."""
-    return "\n".join(part.text for part in rendered[leased.next_part :]) if leased.next_part else leased.text

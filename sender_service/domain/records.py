@@ -1,4 +1,6 @@
-"""What is said to storage of one call, or of none?"""
+"""What is said to storage of one call, or of none, and to a template of a text?"""
+
+from collections.abc import Mapping, Sequence
 
 from channels.rendering import Part
 from kit.echoes import shown
@@ -31,3 +33,14 @@ def record_of(
         other_chat=outcome.other_chat,
         shown=shown(begins.text, file=begins.file is not None) if begins else "",
     )
+
+
+def template_values(part: Part, options: Mapping[str, str]) -> Mapping[str, str]:
+    """The text, in the template's variable for it, if it has one."""
+    variable = options.get("template_variable", "")
+    return {variable: part.text} if variable else {}
+
+
+def rest_of(leased: LeasedDelivery, rendered: Sequence[Part]) -> str:
+    """What of the text is not said yet: as it was written while nothing is."""
+    return "\n".join(part.text for part in rendered[leased.next_part :]) if leased.next_part else leased.text

@@ -71,9 +71,9 @@ async def settled(storage: Storage, conversation_id: str) -> Standing:
     return await once(storage, conversation_id, lambda found: not found.busy)
 
 
-async def conversation_of(storage: Storage, who: str) -> str:
-    """The id of the WhatsApp conversation with this person, who has written."""
-    (account,) = [each for each in await storage.accounts() if each.channel == "whatsapp"]
+async def conversation_of(storage: Storage, who: str, *, channel: str = "whatsapp") -> str:
+    """The id of the conversation with this person, who has written."""
+    (account,) = [each for each in await storage.accounts() if each.channel == channel]
     asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=who)
     found = await storage.conversations.GetConversation(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
     return found.conversation.id

@@ -1,7 +1,8 @@
 """Are commands, stop words and wishes for a human answered on the channel, without a model?"""
 
 from agent_service.domain.texts import TEXTS
-from parley.chat.v1.message_pb2 import OWNER_HUMAN, OWNER_NONE
+from parley.chat.v1.message_pb2 import DELIVERY_STATE_FAILED, OWNER_HUMAN, OWNER_NONE
+from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
 from tests.mesh.standing import conversation_of, give_to, once, settled
 from tests.mesh.talk import Talk, person, until
@@ -51,3 +52,19 @@ async def test_a_stop_that_waits_behind_a_slow_model_outlives_a_take_over(mesh: 
     assert found.ends == [("suppressed", "owner_changed"), ("replied", "")]
     assert (found.conversation.owner, found.conversation.HasField("opted_out_at")) == (OWNER_NONE, True)
     assert world.twilio.sends.texts(f"whatsapp:{leaves}") == [TEXTS["opted_out"]["en"]]
+
+
+@BOTH
+async def test_a_stop_that_the_provider_obeys_before_us_leaves_no_dead_letter(mesh: Mesh, world: World) -> None:
+    who = person()
+    world.twilio.blocked.add(who)
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        await talk.say("sms", "STOP", who)
+        conversation = await conversation_of(storage, who, channel="sms")
+        found = await settled(storage, conversation)
+    assert found.conversation.owner == OWNER_NONE
+    assert [(each.state, each.reason) for each in found.deliveries] == [(DELIVERY_STATE_FAILED, "opted_out")]
+    (delivery,) = found.deliveries
+    said = [line for text in mesh.logs().values() for line in text.splitlines() if delivery.id in line]
+    assert any("delivery.opted_out" in line for line in said)
+    assert not any("delivery.dead" in line for line in said)

@@ -76,6 +76,7 @@ class Twilio:
     status: str = "active"  # or suspended, closed
     numbers: Mapping[str, str] = field(default_factory=dict)  # its phone numbers, and the SmsUrl of each
     statuses: tuple[str, ...] = ()  # posted to StatusCallback after each send, in this order
+    blocked: set[str] = field(default_factory=set)  # who wrote STOP: nothing is sent to them
     requests: int = 0
     refused: int = 0
     signals: list[str] = field(default_factory=list)  # messages that were answered with "typing"
@@ -135,7 +136,7 @@ class Twilio:
         if request.method == "GET":
             return 0
         form = _form(request.body)
-        return next((code for wrong, code in _CHECKS if wrong(form)), 0)
+        return next((code for wrong, code in _CHECKS if wrong(form)), 21610 if form["To"] in self.blocked else 0)
 
     def _told(self, request: Request) -> Reply:
         if request.path.endswith("/IncomingPhoneNumbers.json"):

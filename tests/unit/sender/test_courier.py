@@ -19,6 +19,7 @@ from channels.channel import (
     Unavailable,
     Unknown,
 )
+from channels.outcomes import RejectedKind
 from channels.segments import Segmenting
 from kit import metrics
 from kit.errors import LeaseLost, StorageUnavailable
@@ -153,7 +154,24 @@ async def test_what_may_become_of_a_delivery_is_counted_from_nought_before_the_f
         for each in family.samples
         if each.name == "parley_deliveries_total" and each.labels["channel"] == "dove"
     }
-    assert counts == {"sent": 0, "failed": 0, "unknown": 0}
+    assert counts == {"sent": 0, "failed": 0, "unknown": 0, "opted_out": 0}
+
+
+@pytest.mark.parametrize(("reason", "ends"), [("opted_out", "opted_out"), ("payload", "failed")])
+async def test_what_is_refused_because_the_person_left_is_no_dead_letter(
+    reason: RejectedKind, ends: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = {state: metrics.deliveries.labels(channel="pigeon", outcome=state) for state in ("opted_out", "failed")}
+    before = {state: each._value.get() for state, each in counted.items()}
+    replied = metrics.accept_to_reply_seconds.labels(channel="pigeon")._sum.get()
+    way = road(Rejected(kind=reason, provider_code="21610"))
+    await way.carry()
+    assert (way.happened[-1], way.records[-1].opted_out) == ("REJECTED 0/1", reason == "opted_out")
+    counts = {state: each._value.get() - before[state] for state, each in counted.items()}
+    assert counts == {"opted_out": 0, "failed": 0} | {ends: 1}
+    assert metrics.accept_to_reply_seconds.labels(channel="pigeon")._sum.get() == replied
+    said = capsys.readouterr().out
+    assert ("delivery.opted_out" in said, "delivery.dead" in said) == (ends == "opted_out", ends == "failed")
 
 
 async def test_what_storage_calls_unknown_is_not_counted_as_failed() -> None:
