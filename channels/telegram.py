@@ -7,6 +7,8 @@ error and no repr here ever holds a URL.
 import hmac
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 
 import orjson
@@ -20,6 +22,7 @@ from channels.channel import (
     CredentialField,
     Credentials,
     Decoded,
+    DeliveryError,
     Flow,
     HttpAnswer,
     Imitation,
@@ -40,6 +43,7 @@ from channels.rates import Rate, Rates
 
 API_BASE_URL = "https://api.telegram.org"
 TIMEOUT_SECONDS = 10.0
+LET_GO_SECONDS = 3.0  # the reply waits for it
 HEADER = "x-telegram-bot-api-secret-token"
 
 # The response may name a method, which Telegram then runs blindly: never anything but this.
@@ -127,6 +131,7 @@ class Telegram:
     def deliver(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """One sendMessage; again when the group has become a supergroup, again in plain when the HTML is refused."""
         token, (chat_id, thread_id) = _token(credentials), _place(outgoing)
+        yield from _let_go(outgoing, token)
         if telegram_drafts.is_message(outgoing.draft):
             ask, chat = _asker(outgoing, token), _chat(chat_id, thread_id)
             if (yield from telegram_drafts.take_the_place(ask, outgoing, chat=chat)):
@@ -148,11 +153,14 @@ class Telegram:
         _done((yield _asking(outgoing, token, method="sendChatAction", body={**_chat(*place), "action": kind})))
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
-        """The bytes in a form. To the supergroup, when the group has become one."""
+        """The bytes in a form. To the supergroup, when the group has become one; as a document where it is no photo."""
         url, (chat_id, thread_id) = _url(outgoing, _token(credentials)), _place(outgoing)
         answer = yield telegram_files.call(outgoing, url, chat_id=chat_id, thread_id=thread_id)
         if moved_to := telegram_errors.migrated(answer):
-            answer = yield telegram_files.call(outgoing, url, chat_id=moved_to)
+            chat_id, thread_id = moved_to, None
+            answer = yield telegram_files.call(outgoing, url, chat_id=chat_id)
+        if telegram_errors.refuses_photo(answer):
+            answer = yield telegram_files.call(outgoing, url, chat_id=chat_id, thread_id=thread_id, as_it_is=True)
         return Sent(_message_id(answer))
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:
@@ -222,6 +230,16 @@ def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None
         if quoted:  # in a group, so that it is seen who is answered
             body["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
     return _asking(outgoing, token, method="sendMessage", body=body)
+
+
+def _let_go(outgoing: Outgoing, token: str) -> Gesture:
+    """A button that was pressed turns until it is answered, or Telegram gives up: whatever comes of that, we go on.
+    https://core.telegram.org/bots/api#callbackquery"""
+    if outgoing.part == 0 and outgoing.reply_to.startswith(telegram_updates.PRESSED):
+        body = {"callback_query_id": outgoing.reply_to.removeprefix(telegram_updates.PRESSED)}
+        with suppress(DeliveryError):
+            call = _asking(outgoing, token, method="answerCallbackQuery", body=body)
+            yield replace(call, timeout_seconds=LET_GO_SECONDS)
 
 
 def _draw(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None) -> Drawing:

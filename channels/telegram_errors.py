@@ -15,6 +15,7 @@ _BY_CODE: dict[int, Failure] = {
     409: "unavailable",
 }
 _NOT_PARSED = "can't parse entities"
+_NO_PHOTO = "photo_invalid_dimensions"
 # A 400 says what is wrong in words only.
 _BY_WORDS: tuple[tuple[str, Failure], ...] = (
     ("chat not found", "recipient"),
@@ -40,6 +41,12 @@ def migrated(answer: Answer) -> str:
 def refuses_html(answer: Answer) -> bool:
     """Nothing was sent then. https://github.com/tdlib/td: "can't parse entities: …" whenever the markup is at fault."""
     return answer.status == 400 and _NOT_PARSED in string(content(answer).get("description")).lower()
+
+
+def refuses_photo(answer: Answer) -> bool:
+    """Its sides are together longer than 10,000, or one is over 20 times the other; as a document it may go out.
+    https://core.telegram.org/bots/api#sendphoto"""
+    return answer.status == 400 and _NO_PHOTO in string(content(answer).get("description")).lower()
 
 
 def refusal(answer: Answer) -> DeliveryError:

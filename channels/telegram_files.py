@@ -22,13 +22,14 @@ _METHODS = {
 }
 
 
-def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = None) -> Call:
+def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = None, as_it_is: bool = False) -> Call:
     """`url` is that of the bot. The caption is plain: nothing in it is markup."""
     file = outgoing.file
     if file is None:
         raise error("payload", provider_code="no_file")
     method, field = _METHODS.get(file.kind, _DOCUMENT)
-    if field == "photo" and (len(file.content) > LARGEST_PHOTO or file.media_type == "image/svg+xml"):
+    no_photo = as_it_is or len(file.content) > LARGEST_PHOTO or file.media_type == "image/svg+xml"
+    if field == "photo" and no_photo:
         method, field = _DOCUMENT
     fields = {"chat_id": chat_id}
     if outgoing.text:

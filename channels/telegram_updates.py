@@ -23,6 +23,7 @@ _ASIDE = frozenset(
 )
 
 _NAMED = frozenset({"from", "sender_chat"})
+PRESSED = "callback:"  # before the id of a press of a button
 DIRECT = "d"  # before the number of a topic of a channel's direct messages
 # An animation is a document, and a live photo a photo, for the sake of older programs.
 _GIVEN_AS_BOTH = {"document": "animation", "live_photo": "photo"}
@@ -139,7 +140,7 @@ def _pressed(query: dict[str, Any]) -> chat.ChannelMessage | None:
         sender_id=_id(sender),
         sender_name=_name(sender),
         text=text,
-        provider_message_id=f"callback:{string(query.get('id'))}",
+        provider_message_id=f"{PRESSED}{string(query.get('id'))}",
         reply_to_provider_message_id=_id({"id": under.get("message_id")}),
         metadata={"kind": "callback_query", **_metadata(under, sender)},
     )

@@ -1,10 +1,11 @@
 """Do errors and values that may be logged keep what they must not say, and are waits kept in bounds?"""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from channels.channel import Answer, Call, Credentials, DeliveryError, Outgoing, Rejected, Unauthorized
+from channels.channel import Answer, Call, Credentials, DeliveryError, Outgoing, Rejected, Unauthorized, Unknown
 from channels.failures import retry_after
 from channels.registry import CHANNELS
 
@@ -95,3 +96,11 @@ def test_how_long_to_wait_is_what_the_provider_says_within_an_hour(
 ) -> None:
     answer = Answer(429, {"retry-after": header} if header else {}, b"")
     assert retry_after(answer, stated) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_pressed_button_that_cannot_be_answered_keeps_no_reply_back() -> None:
+    flow = CHANNELS["telegram"].deliver(replace(OUTGOING, reply_to="callback:4382"), BOT)
+    assert next(flow).url.endswith("/answerCallbackQuery")
+    assert flow.throw(Unknown()).url.endswith("/sendMessage")
+    second = CHANNELS["telegram"].deliver(replace(OUTGOING, part=1, reply_to="callback:4382"), BOT)
+    assert next(second).url.endswith("/sendMessage")
