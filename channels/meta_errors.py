@@ -44,6 +44,7 @@ BY_CODE: dict[int, Failure] = {
     4: "throttled",  # the whole app
     10: "unauthorized",
     100: "payload",
+    102: "unauthorized",  # as 190: https://developers.facebook.com/docs/graph-api/guides/error-handling
     190: "unauthorized",  # the token expired or was taken back
     368: "unauthorized",  # blocked for a while for breaking a policy: sending on makes it longer
     80007: "throttled",  # the WhatsApp business account

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from channels import meta_webhook
-from channels.channel import BadSignature, Credentials, Imitation, Outgoing, Unauthorized, Webhook
+from channels.channel import Answer, BadSignature, Credentials, Imitation, Outgoing, Unauthorized, Webhook
 from channels.host import receive
-from channels.meta_errors import BY_CODE, BY_SUBCODE
+from channels.meta_errors import BY_CODE, BY_SUBCODE, failure
 from channels.registry import CHANNELS
 from tests.suites.channels.golden import account, readable, sender
 from tests.suites.channels.hostile import Trusting, mutations
@@ -104,6 +104,12 @@ def test_the_proof_of_a_token_is_made_with_the_secret_and_shows_neither() -> Non
     )
     assert call.url.endswith("?appsecret_proof=" + meta_webhook.sign(b"tok", "Jefe").removeprefix("sha256="))
     assert "tok" not in f"{call} {call.url}"
+
+
+@pytest.mark.parametrize("code", [102, 190])
+def test_a_session_that_ended_pauses_the_account(code: int) -> None:
+    body = json.dumps({"error": {"message": "Session has expired", "type": "OAuthException", "code": code}})
+    assert isinstance(failure(Answer(400, {}, body.encode())), Unauthorized)
 
 
 def test_nothing_about_one_person_pauses_the_account() -> None:
