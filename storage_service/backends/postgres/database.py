@@ -39,7 +39,7 @@ class PostgresDatabase:
     ) -> None:
         self._links = {kind: Link(url, work_seconds, met=partial(self._meet, kind)) for kind in KINDS}
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
-        self._writes: Writes  # As the tables were when the last connection was made.
+        self._writes: dict[Kind, Writes] = {}  # As the tables were when each one's connection was made.
         self._replica = (replica_id, ",".join(key_ids))
         self._committed = committed
         self._given_clock = clock
@@ -59,7 +59,7 @@ class PostgresDatabase:
 
     async def run(self, kind: Kind, work: Callable[[HotRows], Awaitable[Result]]) -> Result:
         async def transaction(connection: "asyncpg.Connection[Any]") -> Result:
-            rows = PostgresRows(connection, self._statements, writes=self._writes, now=self.now())
+            rows = PostgresRows(connection, self._statements, writes=self._writes[kind], now=self.now())
             try:
                 result = await work(rows)
             except (ParleyError, *OF_THE_ROW):
@@ -100,13 +100,14 @@ class PostgresDatabase:
             await asyncio.gather(*(link.open() for link in self._links.values()))
 
     async def _meet(self, kind: Kind, connection: "asyncpg.Connection[Any]") -> None:
-        """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile."""
+        """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile. What other
+        connections know of them stays as it is, for they hold the types of their own time."""
         shapes: dict[str, list[str]] = {}
         for table, column in await connection.fetch(self._statements["shapes"]):
             shapes.setdefault(table, []).append(column)
-        self._writes = Writes(self._statements, shapes)
+        self._writes[kind] = Writes(self._statements, shapes)
         if self._rehearses:
-            await rehearse(connection, kind, statements=self._statements, writes=self._writes)
+            await rehearse(connection, kind, statements=self._statements, writes=self._writes[kind])
 
     async def _learn(self, connection: "asyncpg.Connection[Any]") -> None:
         """Has the planner look again at tables that grew, and plan anew what reads them. A plan that was made while a
