@@ -16,16 +16,13 @@ from storage_service.domain import echoes, handing, hearing, media, receipts, se
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
+from storage_service.domain.late import External
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
 from storage_service.domain.seats import Known, Seat, Sitter, insisting, place
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns, new_turn
 
-External = tuple[str, str, str, str]  # tenant_id, account_id, chat_id, provider_message_id
-
-Digest = tuple[str, bytes]  # tenant_id, what is left of an erased message
-Accepted = Mapping[External, Known]
 Lanes = Mapping[Key, Lane]
 Settings = Mapping[Key, TurnSetting]
 
@@ -40,7 +37,6 @@ class AcceptRows(handing.HistoryRows, echoes.EchoRows, seating.SeatRows, Protoco
     """What accepting needs of a transaction."""
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
-    async def seen(self, external: Sequence[External], digests: Sequence[Digest]) -> tuple[Accepted, set[Digest]]: ...
     async def let_go(self) -> None: ...
 
 
@@ -100,7 +96,8 @@ class Acceptance:
     async def _held(
         self, rows: AcceptRows, submissions: Sequence[Submission], *, targets: Sequence[receipts.Target], handing: bool
     ) -> tuple[Mapping[Sitter, Seat], Lanes, Settings]:
-        seats = await seating.seated(rows, submissions, new_id=self.new_id)
+        stones = self.tombstones if self.mutations.dedupe else None
+        seats = await seating.seated(rows, submissions, new_id=self.new_id, tombstones=stones)
         chats = {(sitter[0], seat.conversation_id) for sitter, seat in seats.items() if seat.conversation_id}
         keys = sorted(chats | {(tenant_id, chat) for tenant_id, _, chat in targets})
         lanes, settings = await rows.lanes_and_settings(keys) if handing else (await rows.lanes(keys), {})

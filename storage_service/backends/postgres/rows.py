@@ -23,12 +23,13 @@ from storage_service.backends.statements import Statements
 from storage_service.backends.tables.columns import from_postgres
 from storage_service.backends.written import DELIVERIES, LANES, TURNS
 from storage_service.domain import leased
-from storage_service.domain.accepting import Accepted, Digest, External, Lanes, Settings
+from storage_service.domain.accepting import Lanes, Settings
 from storage_service.domain.asks import MOST_MESSAGES, Wanted
 from storage_service.domain.changes import Changes
 from storage_service.domain.changing import day_of
 from storage_service.domain.database import Crowd, Depths, Due, Stopped
 from storage_service.domain.echoes import InFlight
+from storage_service.domain.late import Accepted, Digest, External
 from storage_service.domain.leased import Head, Heard, Remembered, Said
 from storage_service.domain.other_chats import Place
 from storage_service.domain.pace import Pace, PaceKey
