@@ -18,7 +18,8 @@ class Fetches:
 
     def __init__(self, database: Database, *, wakeups: Wakeups) -> None:
         self._database = database
-        self.waiting = Lessor[pb.LeasedFetch](self._fill, self._give_back, bell=wakeups.fetches)
+        bell, others = wakeups.fetches, database.living_others
+        self.waiting = Lessor[pb.LeasedFetch](self._fill, self._give_back, bell=bell, others=others)
 
     async def close(self) -> None:
         await self.waiting.stop()

@@ -46,7 +46,8 @@ class Inbox:
         self._summaries = wakeups.summaries
         self._accepts = Groups[Submission, SubmissionResult]("accept", self._accept)
         self._commits = Groups[tuple[str, TurnCommit], Done]("commit", self._commit)
-        self.turns = Lessor[GivenTurn](self._fill, self._give_back, bell=wakeups.turns)
+        others = database.living_others
+        self.turns = Lessor[GivenTurn](self._fill, self._give_back, bell=wakeups.turns, others=others)
 
     async def close(self) -> None:
         await self.turns.stop()

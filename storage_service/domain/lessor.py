@@ -50,12 +50,13 @@ class Lessor(Generic[Given]):
         give_back: Callable[[str, Sequence[Given]], Awaitable[None]],
         *,
         bell: Bell,
+        others: Callable[[], int],
     ) -> None:
         self._fill = fill
         self._give_back = give_back
         self._bell = bell
         self._waiting: list[_Waiting[Given]] = []
-        self._rooms = Rooms[Given](self.take_back)
+        self._rooms = Rooms[Given](self.take_back, others=others)
         self._offered: set[str] = set()
         self._returning: set[asyncio.Task[None]] = set()
         self._stopping = False

@@ -31,7 +31,8 @@ class Outbox:
         self._new_id = new_id
         self._records = Groups[tuple[str, AttemptRecord], AttemptResult]("record", self._record)
         self._receipts = Groups[AccountReceipts, None]("receipts", self._note)
-        self.deliveries = Lessor[LeasedDelivery](self._fill, self._give_back, bell=wakeups.deliveries)
+        bell, others = wakeups.deliveries, database.living_others
+        self.deliveries = Lessor[LeasedDelivery](self._fill, self._give_back, bell=bell, others=others)
 
     async def close(self) -> None:
         await self.deliveries.stop()

@@ -1,6 +1,7 @@
 """Who was answered a moment ago, and will ask again at once? What is leased for them meanwhile is kept for that ask.
 
 A worker that works asks again within milliseconds. One that does not is gone, and what was kept for it goes back.
+Where another replica serves, too, that ask goes to it, for calls go round: then nobody is expected, and nothing kept.
 """
 
 import asyncio
@@ -26,14 +27,18 @@ class _Room(Generic[Given]):
 class Rooms(Generic[Given]):
     """The room of workers between two of their asks."""
 
-    def __init__(self, take_back: Callable[[str, Sequence[Given]], None]) -> None:
+    def __init__(self, take_back: Callable[[str, Sequence[Given]], None], *, others: Callable[[], int]) -> None:
+        """`others`: how many other replicas live."""
         self._take_back = take_back
+        self._others = others
         self._rooms: dict[str, _Room[Given]] = {}
 
     def open(self, ask: Ask, free: int, *, kept: Sequence[Given] = ()) -> None:
         """The ask was answered and could have taken so many more."""
         self.leave(ask.worker_id)
-        if free > 0 or kept:
+        if self._others():
+            self._take_back(ask.worker_id, kept)
+        elif free > 0 or kept:
             timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self.leave, ask.worker_id)
             self._rooms[ask.worker_id] = _Room(ask, free, list(kept), timer)
 

@@ -65,6 +65,9 @@ class SqliteDatabase:
     async def beat(self) -> None:
         """One process has the file, and its clock: there is nobody to tell."""
 
+    def living_others(self) -> int:
+        return 0
+
     def now(self) -> datetime:
         return self._clock()
 
