@@ -19,6 +19,8 @@ from storage_service.domain.wakeups import Wakeups, rest
 
 HEARTBEAT_SECONDS = 15.0
 MOST, COME_AGAIN = 3000, timedelta(seconds=5)
+# So many read at once. When all are woken, they wait for each other, and leave connections to other calls.
+MOST_READS = 2
 FIRST_POLL_SECONDS = 2.0
 LAST_POLL_SECONDS = 60.0
 
@@ -54,6 +56,7 @@ class Watching:
     draft: Callable[[str, str], str] = lambda _conversation_id, _turn_id: ""
     # How many may watch at once: without a limit they would take the places of the calls that answer them.
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST))
+    reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_READS))
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     first_poll_seconds: float = FIRST_POLL_SECONDS
 
@@ -76,7 +79,8 @@ class Watching:
             while not self.stopping.is_set():
                 news, state = NOTHING, told
                 if rang or self.monotonic() >= poll_at:
-                    news = await self.conversations.news(tenant_id, conversation_id, after_seq=after_seq)
+                    async with self.reads:
+                        news = await self.conversations.news(tenant_id, conversation_id, after_seq=after_seq)
                     # Taken after the rows were read: a reply that stands there has ended its turn, and so the draft.
                     state = (news.thinking, self.draft(conversation_id, news.answering))
                     pace = self._pace() if news.messages or state != told else pace
