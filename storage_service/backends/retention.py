@@ -2,6 +2,7 @@
 
 from asyncio import get_running_loop, sleep
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,12 +16,29 @@ from storage_service.backends import media
 from storage_service.backends.erasure import NOTHING_SAID
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Conversation, Delivery, Message, QueueEntry, RawPayload, Summary, Turn
+from storage_service.backends.tables import (
+    Audit,
+    Conversation,
+    Delivery,
+    Message,
+    QueueEntry,
+    RawPayload,
+    Summary,
+    Turn,
+)
 from storage_service.domain.words import OPEN_TURN
 
 # Each transaction is short, and as long a pause follows: SQLite lets one write at a time, and whoever comes again at
 # once before whoever waits.
 AT_ONCE = 200
+
+
+@dataclass(slots=True)
+class _Removed:
+    """What one call removed so far, and the audit's line that says so."""
+
+    counts: dict[str, int]
+    line_id: str = ""
 
 
 class Retention:
@@ -31,56 +49,59 @@ class Retention:
 
     async def apply(self, request: pb.ApplyRetentionRequest, actor: str) -> pb.ApplyRetentionResponse:
         who, now = Who(request.tenant_id, actor), self._sessions.now()
-        payloads = messages = 0
+        removed = _Removed({"payloads": 0, "messages": 0})
         if request.HasField("raw_payloads"):
-            payloads = await self._payloads(who, now - timedelta(seconds=seconds(request.raw_payloads)))
+            await self._payloads(who, now - timedelta(seconds=seconds(request.raw_payloads)), removed=removed)
         if request.HasField("messages"):
-            messages = await self._messages(who, now - timedelta(seconds=seconds(request.messages)))
-        if payloads or messages:
-            await self._note(who, payloads=payloads, messages=messages)
+            await self._messages(who, now - timedelta(seconds=seconds(request.messages)), removed=removed)
+        if removed.line_id:
             await self._sessions.shed()
-        return pb.ApplyRetentionResponse(raw_payloads=payloads, messages=messages)
+        counts = removed.counts
+        return pb.ApplyRetentionResponse(raw_payloads=counts["payloads"], messages=counts["messages"])
 
-    async def _payloads(self, who: Who, before: datetime) -> int:
+    async def _payloads(self, who: Who, before: datetime, *, removed: _Removed) -> None:
         async def work(rows: Rows) -> int:
             old = rows.select(RawPayload).where(col(RawPayload.created_at) < before)
             ids = await rows.ids(old.order_by(col(RawPayload.created_at)).limit(AT_ONCE), RawPayload)
             return await rows.change(rows.delete(RawPayload).where(col(RawPayload.id).in_(ids)))
 
-        total = 0
-        while gone := await self._unhurried(who, work):
-            total += gone
-        return total
+        while await self._bite(who, "payloads", work=work, removed=removed):
+            continue
 
-    async def _messages(self, who: Who, before: datetime) -> int:
+    async def _messages(self, who: Who, before: datetime, *, removed: _Removed) -> None:
         """Page by page in the order of ids, which is the order of time. What sums up resting conversations goes too."""
-        last, total = "", 0
+        last = ""
         while True:
             async with self._sessions.read(who.tenant_id) as rows:
                 old = _old_texts(rows, before).where(col(Message.id) > last)
                 ids = await rows.ids(old.order_by(col(Message.id)).limit(AT_ONCE), Message)
             if not ids:
                 break
-            total += await self._unhurried(who, partial(_empty, ids=ids))
+            await self._bite(who, "messages", work=partial(_empty, ids=ids), removed=removed)
             last = ids[-1]
         await self._sessions.write(who, partial(_drop_summary_jobs, before=before))
         await self._sessions.write(who, partial(_sum_up_no_more, before=before))
         await self._sessions.write(who, partial(_tell_no_more, before=before))
-        return total
 
-    async def _unhurried(self, who: Who, work: Callable[[Rows], Awaitable[int]]) -> int:
-        """Leaves the database to others for as long as the work had it."""
+    async def _bite(self, who: Who, kind: str, *, work: Callable[[Rows], Awaitable[int]], removed: _Removed) -> int:
+        """Leaves the database to others for as long as the work had it. The audit's line is written anew with each
+        bite, so that it says what is gone when the call ends half-way, too."""
+
+        async def noted(rows: Rows) -> tuple[_Removed, int]:
+            gone = await work(rows)
+            if not gone:
+                return removed, 0
+            await rows.change(rows.delete(Audit).where(col(Audit.id) == removed.line_id))
+            counts = {**removed.counts, kind: removed.counts[kind] + gone}
+            line_id = await rows.note("retention.apply", "tenant", row_id=who.tenant_id, **counts)
+            return _Removed(counts, line_id), gone
+
         clock = get_running_loop().time
         began = clock()
-        done = await self._sessions.write(who, work)
+        durable, gone = await self._sessions.write(who, noted)
+        removed.counts, removed.line_id = durable.counts, durable.line_id
         await sleep(clock() - began)
-        return done
-
-    async def _note(self, who: Who, **removed: int) -> None:
-        async def work(rows: Rows) -> None:
-            await rows.note("retention.apply", "tenant", row_id=who.tenant_id, **removed)
-
-        await self._sessions.write(who, work)
+        return gone
 
 
 async def _empty(rows: Rows, *, ids: Sequence[str]) -> int:

@@ -129,8 +129,9 @@ class Rows:
             setattr(row, name, values[name])
         return sorted(changed)
 
-    async def note(self, action: str, row: str, *, row_id: str, **detail: object) -> None:
-        """Writes the audit line of a change: who did what to which row. Names of things only, never secret or text."""
+    async def note(self, action: str, row: str, *, row_id: str, **detail: object) -> str:
+        """Writes the audit line of a change: who did what to which row. Names of things only, never secret or text.
+        Returns the line's id."""
         line = Audit(
             tenant_id=self.tenant_id,
             id=self.new_id(),
@@ -143,6 +144,7 @@ class Rows:
             created_at=self.now,
         )
         await self.add(line)
+        return line.id
 
 
 def _locked(statement: SelectOfScalar[Found]) -> SelectOfScalar[Found]:

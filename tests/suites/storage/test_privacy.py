@@ -1,5 +1,6 @@
 """Is a person who was erased gone, for good, and is what is kept about them told in full?"""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -261,3 +262,34 @@ async def test_retention_leaves_the_database_to_others_after_each_bite(
     assert (await world.mesh.call("ApplyRetention", ask)).messages == 5
     assert len(pauses) == 3
     assert all(pause > 0 for pause in pauses)
+
+
+async def test_retention_whose_caller_is_gone_half_way_stands_in_the_audit_as_far_as_it_went(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, bites = await a_chat(world, "acme"), list[float]()
+    for number in range(5):
+        await one.hears(f"old {number}", created_at=one.at - timedelta(days=40))
+    ask = pb.ApplyRetentionRequest(tenant_id="acme", messages=Duration(seconds=86400))
+    call = world.mesh.stream("ApplyRetention", ask, timeout_seconds=60)
+
+    async def rest(seconds: float) -> None:
+        bites.append(seconds)
+        if len(bites) == 2:
+            call.cancel()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(retention, "sleep", rest)
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await _retention_in_the_audit(world) == [4]
+    assert (await world.mesh.call("ApplyRetention", ask)).messages == 1
+    assert (await world.mesh.call("ApplyRetention", ask)).messages == 0
+    assert await _retention_in_the_audit(world) == [4, 1]
+
+
+async def _retention_in_the_audit(world: World) -> list[int]:
+    async with world.sessions.read("acme") as rows:
+        lines = await rows.all(rows.select(Audit).where(col(Audit.action) == "retention.apply").order_by(col(Audit.id)))
+    return [json.loads(line.detail)["messages"] for line in lines]
