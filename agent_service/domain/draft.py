@@ -60,7 +60,8 @@ class Draft:
         return self.texts.say(name, self.language, **values)
 
     def ended(self, ending: Ending) -> Ending:
-        """The ending, together with what was said and changed on the way to it."""
+        """The ending, together with what was said and changed on the way to it. Whose commands were answered was
+        replied to, whatever became of the rest; the reason tells that."""
         state = REPLIED if self.said and ending.state == SUPPRESSED else ending.state
         change = ConversationChange()
         change.MergeFrom(self.change)
@@ -68,7 +69,7 @@ class Draft:
             change.MergeFrom(ending.change)
         return Ending(
             state,
-            "" if state == REPLIED else ending.reason,
+            ending.reason,
             (*self.said, *ending.replies)[:MOST_REPLIES],
             ending.usage,
             ending.model_conversation,

@@ -1,7 +1,7 @@
 """What do the guardrails make of a turn? What the contact wrote is looked at before the model is, and its answer before
 anybody reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -47,21 +47,19 @@ class _Said:
         return map(_written, chain(self.turn.history, self.turn.messages))
 
 
-def drop_refused(draft: Draft) -> None:
-    """What was refused before is no history for the model either: a text that was blocked once stays away from it."""
-    history, refusals = draft.turn.history, draft.texts.every("refused")
-    if refusals.isdisjoint([message.text for message in history]):
-        return
+async def drop_refused(turn: LeasedTurn, guard: Guard | None, *, refusals: Collection[str]) -> None:
+    """What was refused before is no history for the model either: what stands before a refusal, and whatever the rules
+    would refuse. That may have been said where nobody looked, as to a human, or stand apart from its refusal."""
     kept: list[Message] = []
-    for message in history:
+    for message in turn.history:
         if message.role == AGENT and message.text in refusals:
             while kept and kept[-1].role == CONTACT:
                 kept.pop()
-        else:
+        elif message.role != CONTACT or guard is None or not await guard.refuses(_written(message)):
             kept.append(message)
-    if len(kept) < len(history):
-        draft.turn.ClearField("history")
-        draft.turn.history.extend(kept)
+    if len(kept) < len(turn.history):
+        turn.ClearField("history")
+        turn.history.extend(kept)
 
 
 def _written(message: Message) -> str:

@@ -149,6 +149,10 @@ class Story:
         """What the contact would be answered in. Empty when it is not known."""
         return (self._heard(turn) or turn.setting.language).code
 
+    async def drop_refused(self, turn: LeasedTurn) -> None:
+        """Takes what the guardrails refused, or would refuse, out of its history."""
+        await guarding.drop_refused(turn, self._guard, refusals=self._rules.texts.every("refused"))
+
     async def _opt_out_or_in(self, draft: Draft) -> Ending | None:
         return opting.opt(draft, self._rules.opt_out_channels)
 
@@ -178,7 +182,7 @@ class Story:
 
     async def _build_the_context(self, draft: Draft) -> Ending | None:
         budget, tools = self.terms(draft.turn)
-        guarding.drop_refused(draft)
+        await self.drop_refused(draft.turn)
         chosen = choose(draft.turn, budget, hint=hint(draft.language, draft.turn.setting.formatting))
         prompt = draft.request.prompt
         build(draft.turn, chosen, into=prompt)
@@ -243,6 +247,7 @@ class Story:
         turn = draft.turn
         if budgets.day_is_spent(turn.setting):
             return self.failed(turn, budgets.REASON)
+        await self.drop_refused(turn)
         request = GenerateRequest(tenant_id=turn.tenant_id, prompt=summaries.prompt(turn, self._budget(turn)))
         try:
             answer = await self._model.generate(request, seconds=self._seconds(turn))

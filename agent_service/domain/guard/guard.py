@@ -1,7 +1,9 @@
 """What follows for a turn from what was said? Rules first, then a judge where they only suspect; everything is told."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from agent_service.domain.guard.engine import NO_CONTEXT, NO_POLICY, Engine
 from agent_service.domain.guard.findings import Context
@@ -11,6 +13,10 @@ from agent_service.domain.guard.violations import Violations
 
 REASON = "guardrail:"
 JUDGE_UNKNOWN = "judge.unknown"
+# Texts of which it is known whether rules block them: a history is looked at with each turn. Some megabytes.
+MOST_REMEMBERED = 50_000
+# A history may hold many texts of this many characters: other turns go on between two of them.
+LONG = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +46,31 @@ class Guard:
         self._violations = violations
         self._judge = judge
         self._judge_seconds = judge_seconds
+        self._blocked: dict[bytes, bool] = {}
 
     async def input(
         self, tenant_id: str, texts: Sequence[str], *, policy: Policy = NO_POLICY, language: str = ""
     ) -> Decision:
         """What the new messages of a turn, taken together, lead to. The language is for the judge, if known."""
-        verdict = self._engine.check("\n\n".join(texts), policy=policy)
+        written = "\n\n".join(texts)
+        verdict = self._engine.check(written, policy=policy)
+        if policy is NO_POLICY:
+            self._remember(_name(written), verdict)
         hits = verdict.hits
         if verdict.unsure:
             suspicion = _suspicion(verdict, tenant_id, texts=texts, language=language)
             hits = _judged(verdict, await asked(self._judge, suspicion, seconds=self._judge_seconds))
         return self._decided(tenant_id, hits, side=Side.INPUT)
+
+    async def refuses(self, text: str) -> bool:
+        """Whether rules alone block what somebody wrote, however long ago. Nothing is counted, and nobody is asked."""
+        name = _name(text)
+        known = self._blocked.get(name)
+        if known is None:
+            known = self._remember(name, self._engine.check(text))
+            if len(text) > LONG:
+                await asyncio.sleep(0)
+        return known
 
     def output(
         self, tenant_id: str, answer: str, *, context: Context = NO_CONTEXT, policy: Policy = NO_POLICY
@@ -63,6 +83,12 @@ class Guard:
         """Whether an answer would not be blocked as far as it goes. Nothing is counted."""
         return self._engine.check(answer, side=Side.OUTPUT, context=context, policy=policy).action < Action.BLOCK
 
+    def _remember(self, name: bytes, verdict: Verdict) -> bool:
+        if len(self._blocked) >= MOST_REMEMBERED:
+            self._blocked.clear()
+        blocks = self._blocked[name] = verdict.action == Action.BLOCK
+        return blocks
+
     def _decided(self, tenant_id: str, hits: tuple[Hit, ...], *, side: Side) -> Decision:
         if not hits:
             return _PASSED
@@ -72,6 +98,11 @@ class Guard:
         if deciding is None or verdict.action < Action.BLOCK:
             return Decision(verdict.action)
         return Decision(verdict.action, f"{REASON}{deciding.rule}")
+
+
+def _name(text: str) -> bytes:
+    """By which a text is known, however long it is."""
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def _suspicion(verdict: Verdict, tenant_id: str, *, texts: Sequence[str], language: str) -> Suspicion:
