@@ -31,6 +31,7 @@ class Ending:
     change: ConversationChange | None = None
     wants_summary: bool = False
     summary: str = ""
+    summary_seq: int = 0  # the last place that it covers; 0: all that came with the turn
     try_again: timedelta | None = None  # after so long the same is asked once more
 
 
@@ -76,5 +77,6 @@ class Draft:
             change if change.ByteSize() else None,
             ending.wants_summary or self.wants_summary,
             ending.summary,
+            ending.summary_seq,
             ending.try_again,
         )

@@ -1,7 +1,10 @@
 """When is what was said long ago told in short, and how is the model asked for it?"""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from agent_service.domain.context import SYSTEM, Budget, Chosen, Line, said
-from parley.chat.v1.message_pb2 import Role
+from parley.chat.v1.message_pb2 import Message, Role
 from parley.llm.v1.prompt_pb2 import Prompt
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
@@ -10,8 +13,8 @@ MESSAGES, PART_OF_WINDOW = 50, 0.8
 MOST_CHARACTERS, MOST_TOKENS = 16_384, 2048
 # After one that failed: how much is said until the next is asked for, and of how many conversations that is known.
 MESSAGES_UNTIL_NEXT, MOST_REMEMBERED = 15, 10_000
-# Of one message, what may matter in a year.
-MOST_OF_A_MESSAGE = 1000
+# Of what was answered to a person, what may matter in a year. What they said themselves is read whole.
+MOST_OF_AN_ANSWER = 1000
 WHO = {Role.ROLE_CONTACT: "Person", Role.ROLE_AGENT: "Assistant", Role.ROLE_OPERATOR: "Human of the team"}
 INSTRUCTION = (
     "You keep the notes of a conversation between a person and an assistant. Write one summary that takes the place of "
@@ -53,19 +56,26 @@ def wanted(turn: LeasedTurn, chosen: Chosen, *, budget: Budget) -> bool:
     return not chosen.is_whole or budget.room_tokens - chosen.room > PART_OF_WINDOW * budget.window_tokens
 
 
-def prompt(turn: LeasedTurn, budget: Budget) -> Prompt:
-    """What the model is asked: it fits the window whatever was said; what is newest stays."""
+class Asked(NamedTuple):
+    """What the model is asked, and the last place of what it reads; 0 when it reads all."""
+
+    prompt: Prompt
+    summary_seq: int
+
+
+def prompt(turn: LeasedTurn, budget: Budget) -> Asked:
+    """It fits the window whatever was said. What has no room is left to the next summary, never dropped."""
     most = min(MOST_TOKENS, budget.window_tokens // 4)
     instruction = Line(SYSTEM, budget.cut(INSTRUCTION, budget.window_tokens // 2))
     room = max(0, budget.window_tokens - most - budget.cost(instruction))
     before = budget.cut(f"Notes so far: {turn.setting.summary}", room // 2) if turn.setting.summary else ""
     left = room - budget.cost(Line(Role.ROLE_CONTACT, before))
-    lines, _ = budget.latest([_line(message.role, said(message).text) for message in turn.history], left)
+    lines = _oldest(turn.history, left, budget=budget)
     text = "\n".join(filter(None, (before, *(line.text for line in lines))))
     asked = Prompt(model=turn.setting.model, max_output_tokens=most)
     asked.messages.add(role=SYSTEM, text=instruction.text)
     asked.messages.add(role=Role.ROLE_CONTACT, text=text or "[nothing]")
-    return asked
+    return Asked(asked, turn.history[len(lines) - 1].seq if len(lines) < len(turn.history) else 0)
 
 
 def _newest(turn: LeasedTurn) -> int:
@@ -73,5 +83,20 @@ def _newest(turn: LeasedTurn) -> int:
     return max((message.seq for message in (*turn.history, *turn.messages)), default=0)
 
 
-def _line(role: Role, text: str) -> Line:
-    return Line(role, f"{WHO.get(role, 'Somebody')}: {text[:MOST_OF_A_MESSAGE]}")
+def _oldest(history: Sequence[Message], room: int, *, budget: Budget) -> list[Line]:
+    """As many as fit, counted from the oldest: one at least, or no summary would ever go on."""
+    kept: list[Line] = []
+    for line in map(_line, history):
+        shown = line if kept else Line(line.role, budget.cut(line.text, room))
+        room -= budget.cost(shown)
+        if kept and room < 0:
+            break
+        kept.append(shown)
+    return kept
+
+
+def _line(message: Message) -> Line:
+    text = said(message).text
+    if message.role != Role.ROLE_CONTACT:
+        text = text[:MOST_OF_AN_ANSWER]
+    return Line(message.role, f"{WHO.get(message.role, 'Somebody')}: {text}")

@@ -248,7 +248,8 @@ class Story:
         if budgets.day_is_spent(turn.setting):
             return self.failed(turn, budgets.REASON)
         await self.drop_refused(turn)
-        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=summaries.prompt(turn, self._budget(turn)))
+        prompt, covers = summaries.prompt(turn, self._budget(turn))
+        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=prompt)
         try:
             answer = await self._model.generate(request, seconds=self._seconds(turn))
         except ParleyError as error:
@@ -256,7 +257,7 @@ class Story:
         text = answer.text.strip()[: summaries.MOST_CHARACTERS]
         if answer.completion.fallback or not text:
             return self.failed(turn, "model_empty", completion=answer.completion)
-        return Ending(REPLIED, usage=_usage(answer.completion), summary=text)
+        return Ending(REPLIED, usage=_usage(answer.completion), summary=text, summary_seq=covers)
 
     def _heard(self, turn: LeasedTurn) -> Language | None:
         texts = [message.text for message in turn.messages if commands.parse(message.text) is None]

@@ -258,6 +258,7 @@ def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:
         change=ending.change,
         wants_summary=ending.wants_summary,
         summary=ending.summary,
+        summary_seq=ending.summary_seq,
         try_again_in=None if ending.try_again is None else span(ending.try_again),
     )
 

@@ -145,6 +145,9 @@ def _commit(found: Locked | None, item: TurnCommit, *, worker_id: str, changes: 
     if not job.is_held(worker_id, item.epoch):
         before = job.was_held(worker_id, item.epoch, state="ended")
         return Done(duplicate=True) if before else Done(error=LeaseLost())
+    covers = item.summary_seq or job.to_seq
+    if state == "replied" and not job.from_seq < covers <= job.to_seq:
+        return Done(error=InvalidField([("summary_seq", "must be a place of the history that came with the turn")]))
     job.end()
     changes.summaries[job.id] = job
     count_tokens(item, changes=changes, now=now)
@@ -153,7 +156,7 @@ def _commit(found: Locked | None, item: TurnCommit, *, worker_id: str, changes: 
     if summary_seq != job.from_seq:
         job.leased_by = ""
         return Done(error=LeaseLost("the summary that it extends is not there any more"))
-    changes.summed_up.append((job.tenant_id, job.conversation_id, item.summary, job.to_seq))
+    changes.summed_up.append((job.tenant_id, job.conversation_id, item.summary, covers))
     return Done()
 
 

@@ -66,6 +66,23 @@ async def test_of_a_long_conversation_30_messages_are_summarised_at_a_time_and_t
     assert await kept(store) == [("First, then second.", 60)]
 
 
+async def test_a_summary_that_had_no_room_for_all_covers_what_it_names_and_the_next_one_goes_on_there(
+    store: Store,
+) -> None:
+    inbox, job = an_inbox(store), await a_job(store, exchanges=30)
+    assert seqs(job) == list(range(1, 31))
+    for beyond in (-1, 31):
+        assert isinstance((await committed(inbox, job, summary_seq=beyond)).error, InvalidField)
+    assert await committed(inbox, job, "First.", summary_seq=8) == Done()
+    assert await kept(store) == [("First.", 8)]
+    await talked(store, 1, wants_summary=True)
+    (job,) = await store.lease_summaries()
+    assert (job.setting.summary, seqs(job)) == ("First.", list(range(9, 39)))
+    assert isinstance((await committed(inbox, job, summary_seq=8)).error, InvalidField)
+    await committed(inbox, job, "First, then second.")
+    assert await kept(store) == [("First, then second.", 38)]
+
+
 async def test_a_conversation_has_one_summary_job_at_a_time(store: Store) -> None:
     await wanting(store)
     await talked(store, 1, wants_summary=True)

@@ -103,7 +103,7 @@ async def test_after_a_summary_that_failed_none_is_asked_for_until_more_was_said
 
 @pytest.mark.parametrize(("window", "most"), [(1024, 256), (4096, 1024), (128_000, 2048)])
 def test_a_model_that_thinks_has_room_for_it_where_the_window_has(window: int, most: int) -> None:
-    assert prompt(a_summary_turn(said("Hi")), Budget(window, 512)).max_output_tokens == most
+    assert prompt(a_summary_turn(said("Hi")), Budget(window, 512)).prompt.max_output_tokens == most
 
 
 async def test_a_tenant_without_tokens_for_today_gets_no_summary() -> None:
@@ -127,6 +127,34 @@ def test_the_prompt_fits_any_window(history: list[int], summary: int, window: in
     budget = Budget(window, 512, per_token)
     turn = LeasedTurn(history=[said("x" * size) for size in history], setting=TurnSetting(summary="s" * summary))
 
-    asked = prompt(turn, budget)
+    asked, _ = prompt(turn, budget)
 
     assert sum(budget.cost(message) for message in asked.messages) + asked.max_output_tokens <= window
+
+
+@pytest.mark.parametrize("window", [512, 2048, 4096, 128_000])
+@pytest.mark.parametrize("notes", ["", "n" * 9000])
+async def test_a_summary_covers_what_its_model_read_and_the_next_one_goes_on_behind_it(window: int, notes: str) -> None:
+    left = messages(30, 900)
+    for message in left:
+        message.text = f"#{message.seq:02d} {message.text}"
+    whole, read = len(left), list[str]()
+    while left:
+        model = Models(an_answer("notes"), window=window)
+        ending = await told(a_summary_turn(*left, summary=notes), model)
+        some = [message for message in left if ending.summary_seq in (0, *range(message.seq, whole + 1))]
+        asked = model.texts()[0]
+        assert [message.seq for message in some] == [message.seq for message in left if message.text[:4] in asked]
+        read += [message.text[:4] for message in some]
+        left = left[len(some) :]
+
+    assert read == [f"#{number:02d} " for number in range(1, whole + 1)]
+
+
+async def test_a_summary_reads_what_a_person_wrote_to_its_end_and_of_an_answer_the_beginning() -> None:
+    text = "x" * 2000 + " my order is 4711"
+    model = Models(an_answer("notes"), window=128_000)
+
+    await told(a_summary_turn(said(text), said(text, Role.ROLE_AGENT)), model)
+
+    assert model.texts() == [f"Person: {text}\nAssistant: {text[:1000]}"]
