@@ -49,6 +49,7 @@ class Previews:
         if not request.tenant_id:
             raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
         turn = await (self._stored(request) if request.conversation_id else self._made_up(request))
+        await self._story.drop_refused(turn)
         budget, tools = self._story.terms(turn)
         chosen = choose(turn, budget, hint=hint(self._story.language(turn), turn.setting.formatting))
         response = _shown(turn, chosen, budget=budget)

@@ -174,8 +174,7 @@ class Turns:
 
     def _now_first(self, lane: Lane) -> None:
         """The turn that waited behind gets its whole time from here."""
-        due_at = lane.waiting_due_at or self.now
-        turn_id = lane.waiting_turn_id or ""
+        turn_id, due_at = lane.waiting_turn_id or "", lane.waiting_due_at or self.now
         grown = (lane.tenant_id, turn_id, due_at, lane.waiting_messages, lane.last_inbound_seq, self.now)
         self.changes.waiting[turn_id] = grown
 

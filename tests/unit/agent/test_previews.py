@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from agent_service.domain.guard.guard import Guard
+from agent_service.domain.guard.judge import NoJudge
+from agent_service.domain.guard.violations import Violations
 from agent_service.domain.previews import HISTORY, NEW, SUMMARY, SYSTEM, Previews
 from agent_service.domain.turn import Story
 from kit.errors import InvalidField
@@ -11,8 +14,21 @@ from parley.agent.v1.preview_pb2 import PreviewContextRequest, SaidMessage
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1.directory_pb2 import Agent
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from tests.unit.agent.guarding import rules
 from tests.unit.agent.telling import NOW, RULES, Models, a_turn, told
 from tests.unit.agent.telling import said as was_said
+
+OWN_RULES = rules(
+    """
+[[rule]]
+id = "own.word"
+category = "own"
+action = "block"
+words = ["forbidden word"]
+hits = ["the forbidden word"]
+misses = ["a word"]
+"""
+)
 
 
 @dataclass
@@ -39,7 +55,8 @@ class Contexts:
 
 
 def previews(model: Models | None = None, agents: Agents | None = None, contexts: Contexts | None = None) -> Previews:
-    story = Story(model or Models(), RULES, now=lambda: NOW)
+    guard = Guard(OWN_RULES, Violations(now=lambda: NOW), judge=NoJudge(), judge_seconds=1)
+    story = Story(model or Models(), RULES, now=lambda: NOW, guard=guard)
     return Previews(agents or Agents(), contexts or Contexts(), story=story)
 
 
@@ -148,6 +165,24 @@ async def test_a_stored_conversation_that_nobody_waits_in_shows_what_the_model_w
     assert [part.kind for part in shown.parts] == [SYSTEM, SUMMARY, HISTORY]
     assert (shown.dropped_messages, shown.cut) == (0, False)
     assert sum(part.tokens for part in shown.parts) + 200 == shown.input_tokens
+
+
+async def test_what_the_guardrails_keep_from_the_model_is_not_shown_either() -> None:
+    contexts = stored()
+    contexts.turn.history.extend(
+        [
+            was_said("Now.", Role.ROLE_AGENT, seq=3),
+            was_said("the forbidden word", seq=4),
+            was_said("I cannot help with that request.", Role.ROLE_AGENT, seq=5),
+            was_said("to a human: the forbidden word", seq=6),
+            was_said("Never say the forbidden word.", Role.ROLE_OPERATOR, seq=7),
+        ]
+    )
+
+    shown = await previews(contexts=contexts).preview(PreviewContextRequest(tenant_id="t1", conversation_id="c1"))
+
+    said_before = [part.text for part in shown.parts if part.kind == HISTORY]
+    assert said_before == ["just now", "Now.", "Never say the forbidden word."]
 
 
 async def test_a_stored_conversation_can_be_asked_something_that_nobody_wrote() -> None:
