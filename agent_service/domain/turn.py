@@ -5,7 +5,7 @@ in worker.py. However it goes, the turn ends in one terminal state, and a person
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -16,6 +16,7 @@ from agent_service.domain import (
     gone_models,
     guarding,
     hand_off,
+    kept_conversations,
     languages,
     opting,
     second_tries,
@@ -43,8 +44,6 @@ SUMMARY = TurnKind.TURN_KIND_SUMMARY
 MOST_CHARACTERS = 65_536
 # Of the turn's own deadline, what is kept for the commit.
 COMMIT_SECONDS = 2.0
-# The longest name of a server's conversation that the contract keeps.
-MOST_OF_A_NAME = 256
 
 
 class Model(Protocol):
@@ -122,17 +121,19 @@ class Story:
             if ending is not None:
                 return draft.ended(ending)
         completion = draft.answer.completion
-        return draft.ended(Ending(REPLIED, "", (draft.answer.text,), _usage(completion), _kept(completion)))
+        kept = kept_conversations.name(completion)
+        return draft.ended(Ending(REPLIED, "", (draft.answer.text,), _usage(completion), kept))
 
     def failed(self, turn: LeasedTurn, reason: str, *, completion: Completion | None = None) -> Ending:
         """No answer could be made, and the person is told; a human is asked for when it is once too often."""
         usage = Usage() if completion is None else _usage(completion)
-        kept = "" if completion is None else _kept(completion)
+        kept = "" if completion is None else kept_conversations.name(completion)
         if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
             self._no_summaries.note(turn)
             return Ending(FAILED, reason, (), usage)
         if hand_off.too_often(turn):
-            return hand_off.ending(self._draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
+            ending = hand_off.ending(self._draft(turn), HandOffReason.HAND_OFF_REASON_REPEATED_FAILURE, usage=usage)
+            return replace(ending, model_conversation=kept)
         text = turn.setting.fallback_text or self._rules.fallback_text
         return second_tries.failed(turn, reason, text=text, usage=usage, kept=kept)
 
@@ -223,8 +224,11 @@ class Story:
         calls, completion = draft.answer.tool_calls, draft.answer.completion
         if not calls:
             return None
+        completion.model_conversation = kept_conversations.unsaid(completion)
         asked = hand_off.asked_by_model(draft, calls, usage=_usage(completion))
-        return asked or self.failed(draft.turn, "model_tool_invalid", completion=completion)
+        if asked is None:
+            return self.failed(draft.turn, "model_tool_invalid", completion=completion)
+        return replace(asked, model_conversation=completion.model_conversation)
 
     async def _guard_the_output(self, draft: Draft) -> Ending | None:
         completion, text = draft.answer.completion, draft.answer.text
@@ -240,7 +244,8 @@ class Story:
         reason = guarding.withheld(draft, self._guard)
         if not reason:
             return None
-        return Ending(FAILED, reason, (draft.say("withheld"),), _usage(completion), _kept(completion))
+        kept = kept_conversations.unsaid(completion)
+        return Ending(FAILED, reason, (draft.say("withheld"),), _usage(completion), kept)
 
     async def _summarise(self, draft: Draft) -> Ending:
         """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
@@ -288,9 +293,3 @@ def _usage(completion: Completion) -> Usage:
         model_time=completion.model_time,
         cost_micros=completion.cost_micros,
     )
-
-
-def _kept(completion: Completion) -> str:
-    """What the server calls the conversation. A name that storage would refuse would take the answer with it."""
-    name = completion.model_conversation
-    return name if len(name) <= MOST_OF_A_NAME and name.isprintable() else ""

@@ -86,6 +86,12 @@ def keep(lane: Lane, turn: Turn, *, item: TurnCommit, changes: Changes, now: dat
         set_opting(lane, out=change.opted_out, changes=changes, now=now)
 
 
+def forget(lane: Lane, *, item: TurnCommit, changes: Changes) -> None:
+    """What a model server keeps of the conversation ends in an answer that nobody was told: another one begins."""
+    if item.model_conversation:
+        changes.model_conversations[lane.id] = (*lane.key, "", lane.next_seq - 1)
+
+
 def count_tokens(item: TurnCommit, *, changes: Changes, now: datetime) -> None:
     """A model reads and writes for its tenant, whatever became of the turn."""
     if (tokens := item.usage.input_tokens + item.usage.output_tokens) > 0:

@@ -103,6 +103,7 @@ class Turns:
         _note_usage(turn, item)
         changing.count_tokens(item, changes=self.changes, now=self.now)
         if not changing.may_speak(lane, item):
+            changing.forget(lane, item=item, changes=self.changes)
             self.end(lane, turn, state="suppressed", reason="owner_changed")
             return Done(error=OwnerChanged())
         if changing.opts_out(item):

@@ -178,12 +178,15 @@ async def test_a_servers_conversation_is_kept_until_somebody_else_answers(tmp_pa
         async with serving(server.base_url, tmp_path, Setup("responses", models=models, others=spare)) as stub:
             made = (await _generate(stub, _kept(""))).completion.model_conversation
             again = (await _generate(stub, _kept(made))).completion.model_conversation
+            anew = (await _generate(stub, _kept("none/"))).completion.model_conversation
             await server.switch("500")
             lost = (await _generate(stub, _kept(made))).completion
             none = (await _generate(stub, a_prompt(model="first"))).completion
 
     assert made == again
     assert made.startswith("responses/conv_")
+    assert anew.startswith("responses/conv_")
+    assert anew != made
     assert (lost.backend, lost.model_conversation) == ("spare", "none/")
     assert none.model_conversation == ""
 

@@ -107,6 +107,24 @@ async def test_after_a_take_over_a_conversation_with_an_unsaid_answer_is_not_kep
     assert await kept(store) == [""]
 
 
+async def test_after_a_take_over_a_conversation_that_was_kept_before_is_forgotten(store: Store, world: World) -> None:
+    await store.commit(await asked(store), "hello", model_conversation="conv_1")
+    turn = await asked(store)
+    other = await asked(store, "chat-2")
+    await store.commit(other, "hello", model_conversation="conv_2")
+    await owned_by(world, turn.conversation_id, chat.OWNER_HUMAN)
+    assert isinstance((await store.commit(turn, "and?", model_conversation="conv_1")).error, OwnerChanged)
+    assert await kept(store) == ["", "conv_2"]
+
+
+async def test_a_take_over_before_any_model_was_asked_leaves_it(store: Store, world: World) -> None:
+    await store.commit(await asked(store), "hello", model_conversation="conv_1")
+    turn = await asked(store)
+    await owned_by(world, turn.conversation_id, chat.OWNER_HUMAN)
+    assert isinstance((await store.commit(turn, "/help")).error, OwnerChanged)
+    assert await kept(store) == ["conv_1"]
+
+
 async def test_an_erasure_clears_it_and_a_late_commit_does_not_bring_it_back(store: Store, world: World) -> None:
     await store.commit(await asked(store), "hello", model_conversation="conv_1")
     late = await asked(store)

@@ -219,6 +219,13 @@ async def test_an_answer_with_a_secret_is_withheld_the_turn_fails_and_its_cost_i
     assert ending.usage.input_tokens == 30
 
 
+async def test_a_conversation_whose_server_keeps_an_answer_that_was_withheld_is_not_gone_on_with() -> None:
+    answer = an_answer("The card is 4111 1111 1111 1111")
+    answer.completion.model_conversation = "conv_1"
+
+    assert (await told(Model(answer), saying("hello"))).model_conversation == "none/"
+
+
 async def test_a_card_number_of_the_prompt_or_a_marked_answer_goes_out_as_it_is() -> None:
     answer = "Pay to DE89 3704 0044 0532 0130 00."
     assert (await told(Model(an_answer(answer)), saying("How do I pay?"))).replies == (answer,)

@@ -160,6 +160,31 @@ async def test_nonsense_instead_of_a_call_ends_the_turn_with_one_sentence(call: 
     assert len(model.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("conv_1", "none/"), ("", "")], ids=["its server keeps it", "none keeps it"]
+)
+@pytest.mark.parametrize("arguments", ['{"reason": "a refund"}', "{"], ids=["a call", "nonsense"])
+async def test_a_conversation_that_ends_in_a_call_is_not_gone_on_with(arguments: str, name: str, kept: str) -> None:
+    """The server would wait for the call's output, and refuse whatever else is said."""
+    answer = an_answer("", ToolCall(id="1", name="hand_off", arguments=arguments))
+    answer.completion.model_conversation = name
+
+    ending = await told(a_turn("hello", model_conversation=name), Models(answer))
+
+    assert ending.state in {HANDED_OFF, FAILED}
+    assert ending.model_conversation == kept
+
+
+async def test_a_failure_that_hands_off_keeps_what_the_model_service_says_of_the_conversation() -> None:
+    answer = a_fallback(ModelTimeout())
+    answer.completion.model_conversation = "none/"
+    manners = Manners(failures_before_hand_off=1)
+
+    ending = await told(a_turn("hello", model_conversation="conv_1", manners=manners), Models(answer))
+
+    assert (ending.state, ending.model_conversation) == (HANDED_OFF, "none/")
+
+
 async def test_an_operator_may_offer_the_tool_to_none() -> None:
     model = Models()
 
