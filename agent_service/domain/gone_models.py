@@ -7,6 +7,7 @@ from typing import Protocol
 from kit import logs
 from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
 UNKNOWN = ErrorReason.ERROR_REASON_MODEL_UNKNOWN
 
@@ -27,6 +28,21 @@ async def generate(
     left = seconds - (now() - began).total_seconds()
     if answer.completion.failure.reason != UNKNOWN or chosen == own or left <= 0:
         return answer
-    logs.get("agent").warning("model.gone", model=chosen)
+    _tell(chosen)
     request.prompt.model = own
     return await ask(request, seconds=left)
+
+
+def takes_own(turn: LeasedTurn) -> bool:
+    """Whether the agent's own may be asked in the place of one that nobody knows. What is written for it then, such as
+    a summary, is written anew: its window may be another one."""
+    setting = turn.setting
+    if setting.model == setting.own_model:
+        return False
+    _tell(setting.model)
+    setting.model = setting.own_model
+    return True
+
+
+def _tell(model: str) -> None:
+    logs.get("agent").warning("model.gone", model=model)

@@ -28,7 +28,7 @@ from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Endin
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.progress import Progress
 from agent_service.domain.texts import Texts
-from kit.errors import ParleyError, kind_of
+from kit.errors import ModelUnknown, ParleyError, kind_of
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
@@ -258,6 +258,8 @@ class Story:
         try:
             answer = await self._model.generate(request, seconds=self._seconds(turn))
         except ParleyError as error:
+            if isinstance(error, ModelUnknown) and gone_models.takes_own(turn):
+                return await self._summarise(draft)
             return self.failed(turn, error.name.lower())
         text = answer.text.strip()[: summaries.MOST_CHARACTERS]
         if answer.completion.fallback or not text:

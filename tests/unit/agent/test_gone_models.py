@@ -6,9 +6,10 @@ import pytest
 
 from agent_service.domain.turn import Story
 from kit.errors import ModelRefused, ModelUnknown
-from parley.chat.v1.message_pb2 import TurnState
+from parley.chat.v1.message_pb2 import TurnKind, TurnState
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from tests.unit.agent.telling import NOW, RULES, Models, a_fallback, a_turn, an_answer, told
+from tests.unit.agent.telling import said as was_said
 
 GONE = a_fallback(ModelUnknown())
 
@@ -46,6 +47,30 @@ async def test_the_own_one_has_the_time_that_is_left_and_is_not_asked_without_an
         await Story(model, RULES, now=model.now).tell(a_turn("hello", model="gone", own_model="small"))
 
         assert model.given == asked
+
+
+@pytest.mark.parametrize("own", ["", "small"])
+async def test_the_agents_own_makes_the_summary_too_within_its_own_window(own: str) -> None:
+    model = Models(ModelUnknown(), an_answer("They met."))
+    turn = a_turn(history=[was_said("hello", seq=1)], model="gone", own_model=own)
+    turn.kind = TurnKind.TURN_KIND_SUMMARY
+
+    ending = await told(turn, model)
+
+    assert (ending.state, ending.summary) == (TurnState.TURN_STATE_REPLIED, "They met.")
+    assert asked_for(model) == ["gone", own]
+    assert model.texts() == ["Person: hello"]
+
+
+async def test_a_summary_that_the_agents_own_cannot_make_either_is_asked_for_no_more() -> None:
+    model = Models(ModelUnknown())
+    turn = a_turn(history=[was_said("hello", seq=1)], model="gone", own_model="small")
+    turn.kind = TurnKind.TURN_KIND_SUMMARY
+
+    ending = await told(turn, model)
+
+    assert (ending.state, ending.reason) == (TurnState.TURN_STATE_FAILED, "model_unknown")
+    assert asked_for(model) == ["gone", "small"]
 
 
 class Slow(Models):
