@@ -83,7 +83,7 @@ class Accounts:
                 statement = statement.where(col(ChannelAccount.id) > after[0])
             found = await rows.all(statement)
             noted = await account_health.read(rows, [row.id for row in found])
-        page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
+        page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query, weigh=_weight)
         accounts = [mapping.account(row) for row in page]
         for row, account in zip(page, accounts, strict=True):
             known, opens = noted.get(row.id, account_health.NOTHING), self._vault.opens(row)
@@ -157,6 +157,11 @@ class Accounts:
         self._vault.forget(account.id)
         if account.state == directory.ACCOUNT_STATE_ACTIVE:
             self._wakeups.deliveries.ring()
+
+
+def _weight(row: ChannelAccount) -> int:
+    """What its tenant may write at length."""
+    return sum(len(each.encode()) for each in (row.options, row.name, row.model, row.state_reason, row.formatting))
 
 
 async def _note_change(rows: Rows, row: ChannelAccount, *, changed: list[str]) -> None:

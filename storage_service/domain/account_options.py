@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 
 MOST_HOURS = 8760  # a year
+# An account goes along with each of its messages to whoever sends them, and with those of others.
+MOST_BYTES = 16_384
 OTHER = "other_account"
 SWITCH = ("on", "off")
 # What is said in one of a few words.
@@ -38,7 +40,9 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     hours = options.get("silent_after_hours", "")
     is_wrong = bool(hours) and not (hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= MOST_HOURS)
     checks.append(("silent_after_hours", f"is no whole number from 1 to {MOST_HOURS}", is_wrong))
-    return [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]
+    wrongs = [(f"account.options[{name}]", wrong) for name, wrong, failed in checks if failed]
+    weight = sum(len(name.encode()) + len(value.encode()) for name, value in options.items())
+    return wrongs if weight <= MOST_BYTES else [("account.options", f"are more than {MOST_BYTES} bytes"), *wrongs]
 
 
 def _is_number(stated: str) -> bool:

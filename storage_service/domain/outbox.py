@@ -40,8 +40,7 @@ class Outbox:
         await self._receipts.close()
 
     async def lease(self, ask: Ask, wait_seconds: float) -> list[LeasedDelivery]:
-        given = await self.deliveries.lease(ask, wait_seconds)
-        return self.deliveries.carried(ask.worker_id, given, weights=[each.ByteSize() for each in given])
+        return await self.deliveries.lease(ask, wait_seconds)
 
     async def record(self, worker_id: str, items: Sequence[AttemptRecord]) -> Sequence[AttemptResult]:
         results = await self._records.put([(worker_id, item) for item in items])

@@ -7,11 +7,11 @@ from typing import Any
 from parley.storage.v1 import media_service_pb2 as pb
 from parley.storage.v1 import media_service_pb2_grpc as grpc_pb
 from storage_service.backends.media import StoredMedia
+from storage_service.domain.accompanied import Secrets, leased
 from storage_service.domain.asks import Ask
 from storage_service.domain.fetches import Fetches
 from storage_service.domain.sharing import LASTS, Shares
 from storage_service.servicers.inbox import patience, span
-from storage_service.servicers.outbox import Secrets
 
 SERVICE = "parley.storage.v1.MediaService"
 
@@ -31,17 +31,8 @@ class MediaServicer(grpc_pb.MediaServiceServicer):
     async def LeaseFetches(self, request: pb.LeaseFetchesRequest, _context: Any) -> pb.LeaseFetchesResponse:
         ask = Ask(request.worker_id, request.max_fetches, span(request.lease, LEASE_SECONDS), 0)
         given = await self._fetches.lease(ask, patience(request.wait))
-        if not given:
-            return pb.LeaseFetchesResponse()
-        try:
-            accounts = await self._secrets({each.account_id for each in given})
-        except BaseException:
-            self._fetches.waiting.take_back(ask.worker_id, given)
-            raise
-        readable = {each.account.id for each in accounts}
-        return pb.LeaseFetchesResponse(
-            fetches=[each for each in given if each.account_id in readable], accounts=accounts
-        )
+        fetches, accounts = await leased(self._fetches.waiting, given, worker_id=ask.worker_id, secrets=self._secrets)
+        return pb.LeaseFetchesResponse(fetches=fetches, accounts=accounts)
 
     async def AppendMedia(self, request: pb.AppendMediaRequest, _context: Any) -> pb.AppendMediaResponse:
         if error := await self._fetches.append(request):

@@ -1,6 +1,6 @@
 """OutboxService's front door: deliveries out, what became of them back in."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,9 +10,9 @@ from parley.storage.v1 import delivery_requests_pb2 as requests
 from parley.storage.v1 import outbox_service_pb2 as pb
 from parley.storage.v1 import outbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import signal_requests_pb2 as signals_pb
-from parley.storage.v1.directory_pb2 import AccountSecrets
 from storage_service.backends.drafts import DraftBook
 from storage_service.backends.wishes import Wishes
+from storage_service.domain.accompanied import Secrets, leased, portions
 from storage_service.domain.asks import Ask
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.presence import Presence
@@ -21,8 +21,6 @@ from storage_service.servicers.inbox import patience, span
 SERVICE = "parley.storage.v1.OutboxService"
 
 LEASE_SECONDS = 60
-
-Secrets = Callable[[Collection[str]], Awaitable[Sequence[AccountSecrets]]]
 
 
 class OutboxServicer(grpc_pb.OutboxServiceServicer):
@@ -42,17 +40,10 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
     ) -> requests.LeaseDeliveriesResponse:
         ask = Ask(request.worker_id, request.max_deliveries, span(request.lease, LEASE_SECONDS), 0)
         given = await self._outbox.lease(ask, patience(request.wait))
-        if not given:
-            return requests.LeaseDeliveriesResponse()
-        try:
-            accounts = await self._secrets({each.account_id for each in given})
-        except BaseException:
-            self._outbox.deliveries.take_back(ask.worker_id, given)
-            raise
-        readable = {each.account.id for each in accounts}
-        # An account whose credentials cannot be opened sends nothing; its lanes wait for their leases to end.
-        kept = [each for each in given if each.account_id in readable]
-        return requests.LeaseDeliveriesResponse(deliveries=kept, accounts=accounts)
+        deliveries, accounts = await leased(
+            self._outbox.deliveries, given, worker_id=ask.worker_id, secrets=self._secrets
+        )
+        return requests.LeaseDeliveriesResponse(deliveries=deliveries, accounts=accounts)
 
     async def RecordAttempts(
         self, request: requests.RecordAttemptsRequest, _context: Any
@@ -65,7 +56,8 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
         async with aclosing(self._presence.watch(request.channels)) as heard:
             async for signals in heard:
                 accounts = await self._secrets({each.account_id for each in signals})
-                yield signals_pb.WatchSignalsResponse(signals=signals, accounts=accounts)
+                for part, beside in portions(signals, accounts):
+                    yield signals_pb.WatchSignalsResponse(signals=part, accounts=beside)
 
     async def RecordDrafts(
         self, request: signals_pb.RecordDraftsRequest, _context: Any

@@ -1,16 +1,27 @@
 """What is within every limit must fit into an answer, or into several: no text of one tenant stops another's turns."""
 
 import asyncio
+import json
+import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
+from kit.ids import new_id
+from kit.moments import utc_now
+from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
+from parley.storage.v1.signal_requests_pb2 import Signal
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
+from storage_service.backends.sessions import Sessions
+from storage_service.backends.vault import Vault
+from storage_service.domain.accompanied import leased, portions
 from storage_service.domain.contexts import Contexts
 from storage_service.domain.outbox import Outbox
+from storage_service.domain.sealing import Keyring
 from storage_service.domain.summaries import LEAST_AT_ONCE, NEWEST
 from storage_service.domain.weights import MOST_LEASED_BYTES
 from tests.suites.storage.doors import an_ask, an_inbox, running
-from tests.suites.storage.hot import TENANT, Store, a_commit, a_message, a_submission
+from tests.suites.storage.hot import TENANT, Store, a_commit, a_message, a_submission, seed
 from tests.suites.storage.summing import kept, seqs
 
 # What the contract allows a text to be.
@@ -117,22 +128,60 @@ async def test_a_summary_covers_what_it_brings_and_no_more(store: Store) -> None
     assert seqs(job) == [*range(1, len(job.history) + 1)]
 
 
+async def delivered_in_turn(store: Store, worker: str = "s1") -> list[tuple[Sequence[Any], Sequence[Any]]]:
+    """What each call of a sender gets, deliveries and accounts, until nothing comes any more."""
+    sessions = Sessions(store.engine, now=utc_now, new_id=new_id)
+    vault = Vault(sessions, Keyring({"k": b"k" * 32}, random_bytes=os.urandom), monotonic=time.monotonic)
+    outbox = Outbox(store.database, store.deliveries, wakeups=store.wakeups, new_id=lambda: "")
+    loop = asyncio.create_task(outbox.deliveries.run())
+    answers: list[tuple[Sequence[Any], Sequence[Any]]] = []
+    async with asyncio.timeout(30):
+        while given := await outbox.lease(an_ask(worker, most=256), 1):
+            answers.append(await leased(outbox.deliveries, given, worker_id=worker, secrets=vault.secrets))
+    await outbox.close()
+    await loop
+    return answers
+
+
 async def test_deliveries_that_are_too_much_for_one_answer_come_in_several(store: Store) -> None:
     count = 20
     for n in range(count):
         await talk(store, f"chat-{n}", LONGEST)
-    outbox = Outbox(store.database, store.deliveries, wakeups=store.wakeups, new_id=lambda: "")
-    loop = asyncio.create_task(outbox.deliveries.run())
-    answers = []
-    async with asyncio.timeout(20):
-        while given := await outbox.lease(an_ask("s1", most=256), 1):
-            answers.append(given)
+    answers = [deliveries for deliveries, _ in await delivered_in_turn(store)]
     assert len(answers) > 1
     assert all(weight(each) <= MOST_LEASED_BYTES for each in answers)
     assert len({each.delivery_id for given in answers for each in given}) == count
     assert {each.attempts for given in answers for each in given} == {0}
-    await outbox.close()
-    await loop
+
+
+async def test_accounts_that_are_too_much_for_one_answer_stop_nobody_elses_deliveries(store: Store) -> None:
+    """As they could be before their options had a limit."""
+    heavy = [f"heavy-{n}" for n in range(4)]
+    await seed(store, heavy, tenant_id="other")
+    options = json.dumps({"logo": "x" * 3_000_000})
+    await store.execute("UPDATE channel_accounts SET options = :options WHERE tenant_id = 'other'", options=options)
+    for account_id in heavy:
+        await store.hear("hi", f"chat of {account_id}", tenant_id="other", account_id=account_id)
+    for n in range(4):
+        await store.hear("hi", f"chat-{n}")
+    for turn in await store.lease(most=20):
+        await store.commit(turn, "here")
+    answers = await delivered_in_turn(store)
+    assert all(weight(given) + weight(accounts) <= MOST_LEASED_BYTES for given, accounts in answers)
+    assert len({each.delivery_id for given, _ in answers for each in given}) == 8
+    for given, accounts in answers:
+        assert [each.account.id for each in accounts] == sorted({each.account_id for each in given})
+
+
+def test_what_is_shown_while_turns_run_goes_out_in_as_many_answers_as_its_accounts_take() -> None:
+    def an_account(account_id: str) -> AccountSecrets:
+        return AccountSecrets(account=ChannelAccount(id=account_id, options={"logo": "x" * 3_000_000}))
+
+    signals = [Signal(account_id=f"account-{n % 3}", turn_id=f"{n}") for n in range(9)]
+    answers = list(portions(signals, [an_account(f"account-{n}") for n in range(3)]))
+    assert [each.turn_id for part, _ in answers for each in part] == [each.turn_id for each in signals]
+    assert all(weight(part) + weight(accounts) <= MOST_LEASED_BYTES for part, accounts in answers)
+    assert all({each.account_id for each in part} == {each.account.id for each in beside} for part, beside in answers)
 
 
 async def test_a_context_is_shown_as_far_as_it_can_be_carried(store: Store) -> None:
