@@ -111,7 +111,7 @@ def _meaning(error: Exception, state: str) -> ParleyError:
     if state[:2] in NOT_NOW or (lost and not state):
         return StorageUnavailable(retry_after=RETRY_AFTER)
     if state[:2] == "22":
-        return InvalidField([("request", "holds a character that cannot be stored")])
+        return InvalidField([("request", "holds a character or a number that cannot be stored")])
     return Internal(f"the database refused a statement ({state or 'no code'})")
 
 

@@ -315,7 +315,7 @@ WHERE q.tenant_id = k.tenant_id AND q.conversation_id = k.conversation_id AND q.
 -- count_tokens: what tenants' turns read and wrote on a day; several replicas count one after the other
 INSERT INTO token_days AS d (tenant_id, day, tokens)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (tenant_id, day, tokens) ORDER BY k.tenant_id, k.day
-ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = d.tokens + excluded.tokens;
+ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = least(d.tokens + excluded.tokens, 4611686018427387903);
 
 -- unsent: what is still to be sent in conversations that are locked
 SELECT {Delivery d} FROM unnest($1::text[], $2::text[]) AS k (tenant_id, conversation_id)

@@ -212,9 +212,9 @@ WHERE tenant_id = ?1 AND id = ?2;
 -- leave_queue: nobody waits for a human any more
 UPDATE queue_entries SET closed_at = ?3 WHERE tenant_id = ?1 AND conversation_id = ?2 AND closed_at IS NULL;
 
--- count_tokens: what a tenant's turns read and wrote on a day
+-- count_tokens: what a tenant's turns read and wrote on a day; a sum that leaves 64 bits would be no whole number any more
 INSERT INTO token_days (tenant_id, day, tokens) VALUES (?, ?, ?)
-ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = tokens + excluded.tokens;
+ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = min(tokens + excluded.tokens, 4611686018427387903);
 
 -- ready_fetches: attachments that may be fetched now, longest due first
 SELECT {Media f} FROM media f WHERE f.state IN ('waiting', 'fetching') AND f.due_at <= ? ORDER BY f.due_at LIMIT ?;

@@ -180,5 +180,5 @@ def _meaning(error: Exception) -> Exception:
     if isinstance(error, sqlite3.Error) and not isinstance(error, OF_THE_ROW):
         return StorageUnavailable(retry_after=RETRY_AFTER)
     if isinstance(error, UnicodeEncodeError | sqlite3.DataError):
-        return InvalidField([("request", "holds a character that cannot be stored")])
+        return InvalidField([("request", "holds a character or a number that cannot be stored")])
     return Internal(f"a rule of storage failed: {type(error).__name__}")

@@ -138,6 +138,13 @@ async def test_tokens_are_counted_by_tenant_and_day(store: Store) -> None:
     assert [tuple(row) for row in await store.fetch("SELECT * FROM token_days")] == [(TENANT, "2026-01-01", 360)]
 
 
+async def test_a_count_that_no_model_can_have_reached_stops_no_tenants_turns(store: Store) -> None:
+    for number in range(5):
+        turn = await asked(store, f"chat {number}")
+        assert (await store.commit(turn, "ok", usage=Usage(input_tokens=2**61))).error is None
+    assert (await asked(store)).setting.tenant_tokens_today == 2**62 - 1
+
+
 async def test_replicas_that_count_tokens_at_the_same_moment_lose_none(postgres_server: Postgres) -> None:
     url = postgres_server.fresh(migrate)
     usage = Usage(input_tokens=1)

@@ -9,7 +9,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
+from kit.errors import InvalidField, from_rpc
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import span, utc_now
@@ -256,3 +258,25 @@ async def test_an_echo_of_the_team_takes_over_before_the_provider_hears_that_it_
     ask = conversations.GetConversationRequest(tenant_id="default", conversation_id=said.conversation_id)
     shown = (await mesh.start("GetConversation", ask)).conversation
     assert (shown.owner, shown.last_seq) == (OWNER_HUMAN, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "usage"),
+    [
+        ("input_tokens", turns.Usage(input_tokens=2**63 - 1)),
+        ("output_tokens", turns.Usage(output_tokens=10**12 + 1)),
+        ("cost_micros", turns.Usage(cost_micros=2**63 - 1)),
+        ("model_time", turns.Usage(model_time=Duration(seconds=315_576_000_000))),
+        ("model_time", turns.Usage(model_time=Duration(seconds=-5))),
+    ],
+)
+async def test_what_no_turn_can_have_taken_is_refused_by_the_name_of_its_field(
+    mesh: Mesh, field: str, usage: turns.Usage
+) -> None:
+    """Such as the largest number that there is, where a worker means that it does not know."""
+    commit = turns.TurnCommit(tenant_id="default", turn_id="t", epoch=1, state=TURN_STATE_REPLIED, usage=usage)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await mesh.start("CommitTurns", turns.CommitTurnsRequest(worker_id="w", turns=[commit]))
+    refusal = from_rpc(refused.value)
+    assert isinstance(refusal, InvalidField)
+    assert [name for name, _ in refusal.violations] == [f"turns[0].usage.{field}"]
