@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from kit import addresses, contract, credentials, local, logs, tracing, transport
+from kit import addresses, contract, credentials, local, logs, tracing, transport, unguarded
 from kit.access import KeyVerifier
 from kit.authentication import Authentication
 from kit.guarding import Guard
@@ -33,7 +33,8 @@ class Server:
         names = [name for each in settings.mesh_tls_names.split(",") if (name := each.strip())]
         known = Authentication(token, keys=keys, certificates=self._uses_tls, names=names)
         self._guard = Guard(known, service)
-        self._health = health.aio.HealthServicer()
+        self._ending = asyncio.Event()
+        self._health = unguarded.Health(self._ending)
         self._services: dict[str, Handlers] = {}
         self._open = {health.SERVICE_NAME: _collected(health_pb2_grpc.add_HealthServicer_to_server, self._health)}
         self._server: grpc.aio.Server | None = None
@@ -99,6 +100,7 @@ class Server:
         await asyncio.sleep(self._settings.mesh_drain_delay_seconds)
         if self._neighbours is not None:
             self._neighbours.leave(self.service)
+        self._ending.set()
         await asyncio.gather(self._server.stop(grace_seconds), self._door.close(grace_seconds))
         self._server = None
 
@@ -120,7 +122,7 @@ class Server:
     def _add_reflection(self, server: grpc.aio.Server) -> None:
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         add_to_server = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-        handlers = _collected(add_to_server, reflection.aio.ReflectionServicer(names))
+        handlers = _collected(add_to_server, unguarded.Reflection(names, self._ending))
         # The library knows v1alpha only (grpc/grpc#38576); v1 is the same on the wire, and what most clients ask first.
         for name in (reflection.SERVICE_NAME, REFLECTION_V1):
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))

@@ -241,6 +241,27 @@ async def test_a_server_that_has_just_started_is_not_serving(tmp_path: Path) -> 
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
 
 
+async def test_a_server_ends_though_somebody_watches_its_health_or_asks_what_it_serves(tmp_path: Path) -> None:
+    """Which clients with health checks do for as long as they are connected."""
+    async with served(tmp_path) as (server, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        heard = watch.__aiter__()
+        said = [(await anext(heard)).status]
+        ask: Any = channel.stream_stream(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )()
+        await ask.write(reflection_pb2.ServerReflectionRequest(list_services="*"))
+        await ask.read()
+        async with asyncio.timeout(30):
+            await server.drain(3600)
+            said += [each.status async for each in heard]
+        serving = health_pb2.HealthCheckResponse
+        assert said == [serving.SERVING, serving.NOT_SERVING]
+        assert [await watch.code(), await ask.code()] == [Code.OK, Code.OK]
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 async def test_reflection_answers_in_both_versions_without_a_credential(tmp_path: Path, version: str) -> None:
     async with served(tmp_path) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
