@@ -1,11 +1,12 @@
 """How does a program hold a conversation? What it says goes the way of a webhook, and it waits for the turn."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from kit import correlation, tracing
-from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound
+from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound, StorageUnavailable, Unreachable
 from kit.moments import moment, span, stamp
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
 from parley.chat.v1.message_pb2 import ChannelMessage, TurnState
@@ -24,6 +25,7 @@ ENDED = frozenset(
 # Of the caller's deadline, what is kept for saying so when it passes.
 REASON_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 120.0
+PAUSE_SECONDS = 0.25
 OTHER_TEXT = "request_id: another text was said with it in this chat; this one was not stored."
 ERASED = "request_id: what was said with it in this chat is erased."
 STILL_OPEN = "Not answered yet, but accepted; call again with the same request id to get the answer."
@@ -49,33 +51,58 @@ class Accounts(Protocol):
 class Door:
     """Takes in one thing said and gives back the answer."""
 
-    def __init__(self, conversations: Conversations, accounts: Accounts, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        accounts: Accounts,
+        *,
+        now: Callable[[], datetime],
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._conversations = conversations
         self._accounts = accounts
         self._now = now
+        self._rest = rest
 
     async def handle(self, request: HandleMessageRequest, *, seconds: float) -> HandleMessageResponse:
         """The answer, or DeadlineExceeded when it takes longer; then it may be had later by the same request id.
 
+        A storage that is away is waited for meanwhile.
         AlreadyExists when the id was used for another text, NotFound when what it was used for is erased.
         """
         ends_at = self._now() + timedelta(seconds=seconds)
         if not request.tenant_id:
             raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
+        accepted: AcceptedMessage | None = None
+        while True:
+            awaited, left = None, self._left(ends_at)
+            try:
+                accepted = accepted or await self._accept(request)
+                left = self._left(ends_at)
+                wait = timedelta(seconds=min(max(left, 0.0), LONGEST_WAIT_SECONDS))
+                awaited = await self._conversations.await_turn(request.tenant_id, accepted.message_id, wait=wait)
+            except (StorageUnavailable, Unreachable):
+                if accepted is None and left <= 0:
+                    raise
+            if accepted and awaited and (not awaited.HasField("turn") or awaited.turn.state in ENDED):
+                return _response(accepted, awaited)
+            if left <= 0:
+                raise DeadlineExceeded(STILL_OPEN)
+            # A storage that stops answers at once, and then not at all before the next one has its place.
+            await self._rest(min(PAUSE_SECONDS, max(self._left(ends_at), 0.0)))
+
+    async def _accept(self, request: HandleMessageRequest) -> AcceptedMessage:
+        """Where it is kept. The same again, when what became of the first try is not known, is kept once."""
         account = await self._accounts.find(request.tenant_id, request.account_id)
         accepted = await self._conversations.accept(self._submission(request, account))
         if accepted.differs:
             raise AlreadyExists(OTHER_TEXT, metadata={"resource": "request"})
         if not accepted.message_id:
             raise NotFound(ERASED, metadata={"resource": "message"})
-        while True:
-            left = (ends_at - self._now()).total_seconds() - REASON_SECONDS
-            wait = timedelta(seconds=min(max(left, 0.0), LONGEST_WAIT_SECONDS))
-            awaited = await self._conversations.await_turn(request.tenant_id, accepted.message_id, wait=wait)
-            if not awaited.HasField("turn") or awaited.turn.state in ENDED:
-                return _response(accepted, awaited)
-            if left <= 0:
-                raise DeadlineExceeded(STILL_OPEN)
+        return accepted
+
+    def _left(self, ends_at: datetime) -> float:
+        return (ends_at - self._now()).total_seconds() - REASON_SECONDS
 
     def _submission(self, request: HandleMessageRequest, account: ChannelAccount) -> Submission:
         now, correlated = stamp(self._now()), correlation.correlation_id.get()

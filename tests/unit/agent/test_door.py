@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent_service.domain.door import Door
-from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound
+from kit.errors import (
+    AlreadyExists,
+    DeadlineExceeded,
+    InvalidField,
+    NotFound,
+    ParleyError,
+    StorageUnavailable,
+    Unreachable,
+)
 from kit.moments import stamp
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest
 from parley.chat.v1.message_pb2 import Message, TurnState
@@ -19,9 +27,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Clock:
     def __init__(self) -> None:
         self.now = NOW
+        self.rests: list[float] = []
 
     def __call__(self) -> datetime:
         return self.now
+
+    async def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.now += timedelta(seconds=seconds)
 
 
 class Conversations:
@@ -32,8 +45,14 @@ class Conversations:
         self.submissions: list[Submission] = []
         self.waits: list[float] = []
         self.erased = False
+        self.away: list[ParleyError | None] = []
+
+    def _answer(self) -> None:
+        if self.away and (error := self.away.pop(0)):
+            raise error
 
     async def accept(self, submission: Submission) -> AcceptedMessage:
+        self._answer()
         self.submissions.append(submission)
         first, again = self.submissions[0].messages[0], submission.messages[0]
         duplicate = len(self.submissions) > 1
@@ -43,6 +62,7 @@ class Conversations:
         return AcceptedMessage(message_id="m1", conversation_id="c1", duplicate=duplicate, differs=differs)
 
     async def await_turn(self, tenant_id: str, message_id: str, *, wait: timedelta) -> AwaitTurnResponse:
+        self._answer()
         self.waits.append(wait.total_seconds())
         turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
         if turn is not None and turn.state == TurnState.TURN_STATE_RUNNING:
@@ -132,6 +152,38 @@ async def test_a_deadline_that_passes_first_is_said_in_time_to_be_read() -> None
 
     assert clock.now - NOW < timedelta(seconds=200)
     assert max(conversations.waits) <= 120
+
+
+async def test_a_storage_that_restarts_is_waited_for_and_accepts_once() -> None:
+    clock = Clock()
+    conversations = Conversations(clock, a_turn(TurnState.TURN_STATE_REPLIED))
+    conversations.away = [Unreachable("gone"), StorageUnavailable(), None, Unreachable("gone"), Unreachable("gone")]
+
+    answer = await Door(conversations, Accounts(), now=clock, rest=clock.rest).handle(a_request(), seconds=30)
+
+    assert list(answer.replies) == ["hi", "there"]
+    assert (len(conversations.submissions), len(clock.rests)) == (1, 4)
+
+
+async def test_a_storage_that_stays_away_is_said_to_be_away_and_what_it_took_before_to_be_accepted() -> None:
+    for away, error in ([], Unreachable), ([None], DeadlineExceeded):
+        clock = Clock()
+        conversations = Conversations(clock, a_turn(TurnState.TURN_STATE_REPLIED))
+        conversations.away = [*away, *[Unreachable("gone")] * 1000]
+        with pytest.raises(error):
+            await Door(conversations, Accounts(), now=clock, rest=clock.rest).handle(a_request(), seconds=30)
+        assert timedelta(seconds=29) < clock.now - NOW < timedelta(seconds=30)
+
+
+async def test_a_storage_that_stops_and_waits_for_nothing_is_not_asked_without_a_pause() -> None:
+    clock = Clock()
+    conversations = Conversations(
+        clock, *[a_turn(TurnState.TURN_STATE_WAITING)] * 20, a_turn(TurnState.TURN_STATE_REPLIED)
+    )
+
+    await Door(conversations, Accounts(), now=clock, rest=clock.rest).handle(a_request(), seconds=30)
+
+    assert clock.rests == [0.25] * 20
 
 
 async def test_a_failed_turn_says_why_and_what_the_person_was_told() -> None:
