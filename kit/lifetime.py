@@ -26,8 +26,12 @@ class Lifetime:
         self._ready.add(service)
         self._changed.set()
 
+    def unready(self, service: str) -> None:
+        """Says that it cannot answer for the time being."""
+        self._ready.discard(service)
+
     def is_ready(self, service: str) -> bool:
-        """True from ready() until the process is asked to stop."""
+        """True from ready() until unready(), or until the process is asked to stop."""
         return service in self._ready and not self.stopping.is_set()
 
     async def wait_ready(self, services: Iterable[str]) -> bool:

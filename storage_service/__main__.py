@@ -122,7 +122,7 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = Server("storage", settings.storage_address, settings=settings, keys=StoredKeys(api_keys))
     mount(server, _servicers(parts, hot, doors=doors, accounts=accounts, api_keys=api_keys))
     await server.start()
-    housekeeping = _housekeeping(parts, hot)
+    housekeeping = _housekeeping(parts, hot, server=server)
     await _run(parts, hot, doors=doors, server=server, housekeeping=housekeeping)
     await hot.database.close()
     await parts.sessions.close()
@@ -231,8 +231,13 @@ def _outbox(parts: Parts, hot: Hot) -> Outbox:
     return Outbox(hot.database, work, wakeups=parts.wakeups, new_id=new_id)
 
 
-def _housekeeping(parts: Parts, hot: Hot) -> Housekeeping:
+def _housekeeping(parts: Parts, hot: Hot, *, server: Server) -> Housekeeping:
     settings = parts.settings
+
+    def say(serving: bool) -> None:
+        server.set_serving(serving)
+        (parts.lifetime.ready if serving else parts.lifetime.unready)("storage")
+
     sweeper = Sweeper(
         new_id,
         settings.fallback_text,
@@ -241,7 +246,9 @@ def _housekeeping(parts: Parts, hot: Hot) -> Housekeeping:
         keep_media=timedelta(seconds=settings.media_retention_seconds),
         mutations=_mutations(settings),
     )
-    return Housekeeping(hot.database, sweeper, pressure=parts.pressure, every_seconds=settings.storage_sweep_seconds)
+    return Housekeeping(
+        hot.database, sweeper, pressure=parts.pressure, every_seconds=settings.storage_sweep_seconds, serving=say
+    )
 
 
 def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_keys: ApiKeys) -> Servicers:

@@ -1,27 +1,42 @@
 """What does storage do every second, whoever calls? It counts, says that it lives, and sweeps."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kit import logs
-from kit.errors import ParleyError
+from kit.errors import ParleyError, StorageUnavailable
 from storage_service.domain.database import Crowd, Database, Depths, HotRows, Stopped
 from storage_service.domain.pressure import LEAST, Pressure
 from storage_service.domain.sweeping import Sweeper
 
 MOST_BITES = 20
 SELDOM_TICKS = 60
+# So long a database is away before storage says that it cannot serve.
+LOST_SECONDS = 3.0
 
 
 class Housekeeping:
     """Keeps one process's share of the order."""
 
-    def __init__(self, database: Database, sweeper: Sweeper, *, pressure: Pressure, every_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sweeper: Sweeper,
+        *,
+        pressure: Pressure,
+        every_seconds: float = 1.0,
+        serving: Callable[[bool], object] = bool,
+    ) -> None:
+        """`serving` is told when the database has been away for a while, and when it is there again."""
         self._database = database
         self._sweeper = sweeper
         self._pressure = pressure
         self._every_seconds = every_seconds
+        self._serving = serving
+        self._lost_at = math.inf
+        self._is_serving = True
         self._log = logs.get("sweeper")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -42,7 +57,9 @@ class Housekeeping:
             await self.count()
         except ParleyError as error:
             self._log.warning("sweep.failed", sweep="count", reason=error.name)
+            self._note(is_lost=isinstance(error, StorageUnavailable))
             return
+        self._note(is_lost=False)
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
         sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes, sweeper.expired_summaries]
@@ -64,6 +81,15 @@ class Housekeeping:
         depths, crowds, stopped = await self._database.run("sweep", work)
         pressure.note(depths, self._database.now())
         pressure.note_accounts(crowds, stopped)
+
+    def _note(self, *, is_lost: bool) -> None:
+        """A moment without the database is no reason to send callers away: a primary may fail over in less."""
+        now = asyncio.get_running_loop().time()
+        self._lost_at = min(self._lost_at, now) if is_lost else math.inf
+        is_serving = now - self._lost_at < LOST_SECONDS
+        if is_serving != self._is_serving:
+            self._is_serving = is_serving
+            self._serving(is_serving)
 
     async def _sweep(self, sweep: Callable[[Any], Awaitable[int]]) -> None:
         async def work(rows: HotRows) -> int:

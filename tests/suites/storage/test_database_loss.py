@@ -2,16 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from kit.errors import StorageUnavailable
 from kit.ids import new_id
+from kit.lifetime import Lifetime
+from storage_service.__main__ import serve
 from storage_service.backends.postgres.database import PostgresDatabase
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.mutations import Mutations
+from storage_service.settings import Settings
 from tests.postgres import Cluster
+from tests.simulated.wire import free_port
 from tests.suites.storage.doors import an_ask, an_inbox, running
 from tests.suites.storage.hot import Store, a_message, a_submission, migrate, opened, seed
 
@@ -89,3 +97,38 @@ async def test_a_lost_acknowledgement_is_repaired_by_asking_again(store: Store) 
     again = (await store.accept(a_message())).messages[0]
     assert again.duplicate
     assert (again.message_id, again.turn_id) == (first.message_id, first.turn_id)
+
+
+async def test_a_storage_without_its_database_is_not_ready_until_it_is_back(cluster: Cluster, tmp_path: Path) -> None:
+    """For those who do not call it: load balancers, orchestrators, and people who look."""
+    address = f"127.0.0.1:{free_port()}"
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url=cluster.fresh(),
+        storage_address=address,
+        mesh_token="mesh-token-of-the-tests",
+        mesh_drain_delay_seconds=0,
+        storage_sweep_seconds=0.1,
+    )
+    lifetime = Lifetime()
+    service = asyncio.create_task(serve(settings, lifetime))
+    async with asyncio.timeout(60):
+        assert await lifetime.wait_ready(["storage"])
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = HealthStub(channel)
+
+        async def says(serving: bool) -> None:
+            wanted = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
+            async with asyncio.timeout(60):
+                while (await stub.Check(HealthCheckRequest(), timeout=10)).status != wanted:
+                    await asyncio.sleep(0.05)
+            assert lifetime.is_ready("storage") is serving
+
+        await says(True)
+        await asyncio.to_thread(cluster.stop)
+        await says(False)
+        await asyncio.to_thread(cluster.start)
+        await says(True)
+    lifetime.stop()
+    async with asyncio.timeout(30):
+        await service
