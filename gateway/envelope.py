@@ -71,6 +71,11 @@ async def on_invalid(_request: Request, error: Exception) -> Response:
     return answer(400, "INVALID_FIELD", message="The request does not fit the API", details=details)
 
 
+async def on_gone(_request: Request, _error: Exception) -> Response:
+    """The client left before its request had come: nobody reads this, and nothing is wrong here."""
+    return Response(status_code=400)
+
+
 async def on_fault(_request: Request, error: Exception) -> Response:
     """A fault of our own: the log has it under the request id."""
     log.error("request.failed", exc_info=error)

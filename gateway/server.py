@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from channels.channel import Channel
+from gateway import body as bodies
 from gateway import envelope
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
@@ -66,6 +67,7 @@ def application(rooms: Rooms) -> ASGIApp:
             errors.ParleyError: envelope.on_parley_error,
             HTTPException: envelope.on_http_error,
             RequestValidationError: envelope.on_invalid,
+            bodies.Gone: envelope.on_gone,
             Exception: envelope.on_fault,
         },
     )

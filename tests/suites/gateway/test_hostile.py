@@ -150,11 +150,12 @@ async def test_a_thousand_broken_webhooks_are_refused_in_milliseconds_each(share
     assert not shared.peer.submissions
 
 
+@pytest.mark.parametrize("path", ["/webhook/sms/sms-key", "/v1/chat/sessions", "/v1/chat/messages"])
 async def test_clients_that_leave_in_the_middle_leave_no_trace(
-    shared: World, capfd: pytest.CaptureFixture[str]
+    shared: World, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
     capfd.readouterr()
-    head = _head("/webhook/sms/sms-key", FORM.encode(), {b"content-length": b"1000"})
+    head = _head(path, FORM.encode(), {b"content-length": b"1000"})
     for _ in range(200):
         _, writer = await asyncio.open_connection("127.0.0.1", shared.port)
         writer.write(head + b"x")
