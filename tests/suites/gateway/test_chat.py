@@ -342,6 +342,18 @@ async def test_while_storage_is_away_a_message_is_asked_to_come_again(world: Wor
     assert int(answer.headers["retry-after"]) >= 1
 
 
+async def test_a_probe_of_the_events_is_answered_at_once_and_takes_no_place(world: World) -> None:
+    session = await world.session()
+    async with asyncio.timeout(30):
+        for _ in range(6):
+            answer = await world.client.head("/v1/chat/events", headers=session)
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        async with world.client.stream("GET", "/v1/chat/events", headers=session) as stream:
+            assert stream.status_code == 200
+        assert (await world.client.head("/v1/chat/events")).status_code == 401
+
+
 async def test_a_gateway_whose_places_for_pages_are_taken_tells_the_operator_once(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
