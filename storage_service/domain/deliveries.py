@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from kit.errors import StateConflict
+from kit.errors import InvalidField, StateConflict
 from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord
@@ -48,7 +48,9 @@ class Deliveries:
     moves: ClassVar[Mapping[str, Move]]
 
     def record(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord, worker_id: str) -> Done:
-        outcome = OUTCOME[item.outcome]
+        outcome = OUTCOME.get(item.outcome)
+        if outcome is None:  # an enum of the contract is open: a newer sender may say what this version has no name for
+            return Done(error=InvalidField([("outcome", "is not a known value")]))
         stored = self.attempts.get(delivery.key, [])
         if self.mutations.fencing and attempting.is_told(delivery, item, worker_id=worker_id, stored=stored):
             # Said again, because the answer was lost: whether the next part has begun is all that matters now.

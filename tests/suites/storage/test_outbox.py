@@ -4,7 +4,11 @@ import pytest
 
 from kit import metrics
 from kit.ids import new_id
-from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST, ERROR_REASON_STATE_CONFLICT
+from parley.error.v1.error_reason_pb2 import (
+    ERROR_REASON_INVALID_FIELD,
+    ERROR_REASON_LEASE_LOST,
+    ERROR_REASON_STATE_CONFLICT,
+)
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from tests.suites.storage.hot import Store, a_record
 
@@ -71,6 +75,18 @@ async def test_the_same_record_again_is_a_duplicate(store: Store) -> None:
     await store.record(delivery, "SENT", provider_message_id="p-1")
     assert (await store.record(delivery, "SENT", provider_message_id="p-1")).duplicate
     assert await store.fetch("SELECT count(*) FROM attempts") == [(1,)]
+
+
+async def test_an_outcome_without_a_name_here_is_refused_and_what_comes_with_it_is_not(store: Store) -> None:
+    """As a newer sender may say, while a mesh is being updated."""
+    await said(store, "one")
+    delivery = await leased(store)
+    begun, newer = a_record(delivery, "BEGUN"), a_record(delivery, "SENT")
+    newer.outcome = 99  # type: ignore[assignment]  # what no version has a name for yet
+    sent = a_record(delivery, "SENT", provider_message_id="p-1")
+    results = await store.record_all(("s1", begun), ("s1", newer), ("s1", sent))
+    assert [each.error.reason for each in results] == [0, ERROR_REASON_INVALID_FIELD, 0]
+    assert await store.delivery_states() == ["sent"]
 
 
 async def test_begin_and_end_in_one_frame_are_both_written(store: Store) -> None:
