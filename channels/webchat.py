@@ -96,6 +96,11 @@ def origin_allowed(origin: str, allowed_origins: str, *, own_origin: str) -> boo
     return origin.lower() in allowed or origin.lower() == own_origin.rstrip("/").lower() or "*" in allowed
 
 
+def is_message_id(stated: str) -> bool:
+    """Whether a message may be known by it."""
+    return _MESSAGE_ID.fullmatch(stated) is not None
+
+
 class Webchat:
     """The page, and any program that holds a session."""
 
@@ -136,7 +141,7 @@ class Webchat:
         body = parse_json(webhook.body)
         text, client_id = string(body.get("text")), string(body.get("client_msg_id"))
         message_id = webhook.headers.get("idempotency-key") or client_id
-        if not text.strip() or len(text) > MAX_CHARACTERS or not _MESSAGE_ID.fullmatch(message_id):
+        if not text.strip() or len(text) > MAX_CHARACTERS or not is_message_id(message_id):
             raise Unreadable("text or message id")
         message = ChannelMessage(
             channel=self.name,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
+from channels import webchat
 from channels.channel import Channel, Webhook
 from channels.host import Verdict
 from gateway import body as bodies
@@ -88,7 +89,7 @@ class Chat:
         correlation_id = correlation.correlation_id.get()
         outcome = await self.door.reception.take(self.channel, webhook, account_key=site, correlation_id=correlation_id)
         self.reports.taken(outcome)
-        return _json(_stored(outcome))
+        return _json(_stored(outcome, webhook))
 
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
         """What was said after a place in the conversation, oldest first."""
@@ -133,16 +134,26 @@ async def _read(request: Request) -> bytes:
         raise errors.TooLarge from None
 
 
-def _stored(outcome: Outcome) -> dict[str, object]:
+def _stored(outcome: Outcome, webhook: Webhook) -> dict[str, object]:
     """Where it was stored; raises what the sender should know instead."""
     if outcome.received.verdict is Verdict.REFUSED:
         raise errors.CredentialMissing("The session is not valid, or has ended")
     if not outcome.stored:
-        raise errors.InvalidField([("text", "1 to 8,000 characters, with an Idempotency-Key of 1 to 200")])
+        raise errors.InvalidField([_wrong(webhook)])
     stored = outcome.stored[0]
     if stored.differs:
         raise errors.AlreadyExists("Another text was sent with this Idempotency-Key")
     return {"id": stored.message_id, "seq": stored.seq, "created_at": moments.moment(stored.created_at)}
+
+
+def _wrong(webhook: Webhook) -> tuple[str, str]:
+    """Which field of a message that was not taken, and why."""
+    message = _parsed(NewMessage, webhook.body)
+    if not message.text.strip():
+        return "text", "is empty"
+    if not webchat.is_message_id(webhook.headers.get("idempotency-key", "")):
+        return "Idempotency-Key", "a header of 1 to 200 visible ASCII characters, chosen by you, is required"
+    return "body", "cannot be read"
 
 
 def _parsed(model: type[AnyModel], content: bytes) -> AnyModel:

@@ -1,6 +1,7 @@
 """What can a page, or a program, do with the web chat?"""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -323,6 +324,26 @@ async def test_what_is_no_message_is_refused_with_a_reason(world: World) -> None
         answer = await world.client.post("/v1/chat/messages", content=body, headers=headers)
         assert answer.status_code == 400, body[:20]
         assert answer.json()["error"]["code"] == "INVALID_FIELD"
+    assert not world.peer.submissions
+
+
+async def test_a_refusal_names_what_was_wrong(world: World) -> None:
+    session, good = await world.session(), b'{"text":"hello"}'
+    for key, body, field in (
+        (None, good, "Idempotency-Key"),
+        ("k" * 201, good, "Idempotency-Key"),
+        ("a key", good, "Idempotency-Key"),
+        ("key", b"hello", "body"),
+        ("key", b'["hello"]', "body"),
+        ("key", gzip.compress(good), "body"),
+        ("key", b"{}", "text"),
+        ("key", b'{"text":" "}', "text"),
+        ("key", b'{"text":5}', "text"),
+    ):
+        headers = session if key is None else {**session, "Idempotency-Key": key}
+        answer = await world.client.post("/v1/chat/messages", content=body, headers=headers)
+        assert answer.status_code == 400
+        assert [each["field"] for each in answer.json()["error"]["details"]] == [field], (key, body)
     assert not world.peer.submissions
 
 
