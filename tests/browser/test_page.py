@@ -281,28 +281,6 @@ async def test_the_conversation_is_still_there_after_a_reload(browser: Browser, 
         await expect(page.locator(".bubble")).to_have_text(["remember me", "You wrote: remember me"])
 
 
-async def test_a_long_conversation_is_laid_out_once_and_not_for_each_of_its_messages(
-    browser: Browser, world: World
-) -> None:
-    async with visiting(browser, world) as page:
-        await write(page, "0")
-        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
-        [conversation] = world.peer.conversations.values()
-        for number in range(2, 450):
-            await world.peer.say(conversation, chat.ROLE_OPERATOR, str(number))
-        measured = await page.context.new_cdp_session(page)
-        await measured.send("Performance.enable")
-        await page.reload()
-        last = page.locator(".entry.operator .bubble").last
-        await expect(last).to_have_text("449", timeout=30_000)
-        await expect(last).to_be_in_viewport(timeout=30_000)
-        shown = await page.locator(".bubble").all_text_contents()
-        assert shown == ["0", "You wrote: 0", *map(str, range(2, 450))]
-        metrics = await measured.send("Performance.getMetrics")
-        [layouts] = [each["value"] for each in metrics["metrics"] if each["name"] == "LayoutCount"]
-        assert layouts < 100
-
-
 async def test_messages_that_came_while_the_connection_was_lost_are_shown_once_and_in_order(
     browser: Browser, world: World
 ) -> None:

@@ -87,9 +87,7 @@ async def test_a_frozen_model_server_delays_neither_the_start_nor_the_end(tmp_pa
     assert (begins_beside < begins + 2, ends_beside < ends + 2) == (True, True)
 
 
-async def test_a_models_file_with_an_address_that_is_none_changes_nothing_until_it_is_mended(
-    tmp_path: Path, unused_tcp_port_factory: Ports
-) -> None:
+async def test_a_models_file_with_an_address_that_is_none_changes_nothing_until_it_is_mended(tmp_path: Path) -> None:
     file, text = (
         tmp_path / "models.toml",
         '[backends.b]\nkind = "openai"\nbase_url = "{}"\n[models.{}]\nbackend = "b"\n',
@@ -98,7 +96,7 @@ async def test_a_models_file_with_an_address_that_is_none_changes_nothing_until_
     chosen = settings(tmp_path, MODELS_FILE=str(file), LLM_RECHECK_SECONDS="0.05")
     refused = metrics.llm_reloads.labels(result="refused")._value
     before = refused.get()
-    async with started(chosen, unused_tcp_port_factory()) as stub, asyncio.timeout(30):
+    async with started(chosen) as stub, asyncio.timeout(30):
 
         async def names() -> set[str]:
             listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=20)
