@@ -28,6 +28,9 @@ EVERY_SESSION = {
     "default_transaction_isolation": "read committed",  # above it, whoever waited for a row is turned away, not served
     "timezone": "UTC",
     "synchronous_commit": "on",
+    # Whoever waits for a row waits as long as we let a statement take, not as a server lets others.
+    "lock_timeout": "0",
+    "statement_timeout": "0",
     MARK: OWN,
 }
 
