@@ -52,7 +52,7 @@ async def running(url: str, folder: Path, secret_keys: str) -> AsyncIterator[Lif
     assert ready in done
     yield lifetime
     lifetime.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):  # a disk that stands still for seconds keeps SQLite's lock from whoever comes next
         await service
 
 
@@ -63,7 +63,7 @@ async def key_ids(world: World) -> set[str]:
 
 
 async def until_sealed_by(world: World, *expected: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await key_ids(world) != set(expected):
             await asyncio.sleep(0.02)
 
