@@ -16,6 +16,9 @@ import pytest
 
 LOOK_SECONDS = 0.02
 STOOD_STILL_SECONDS = 0.4
+# Ends a test that hangs, and is no part of what is tested: a disk has kept who writes to it waiting for 15 s.
+PATIENCE_SECONDS = 60.0
+SHORT_PATIENCE_SECONDS = 20.0  # the same, where nothing is written to a disk and one fault would hang many tests
 RERUNS = 2
 KERNEL = Path("/proc/stat")
 

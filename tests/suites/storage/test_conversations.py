@@ -17,6 +17,7 @@ from parley.storage.v1 import directory_service_pb2 as directory_service
 from storage_service.backends.tables import Delivery, Turn
 from storage_service.domain.weights import MOST_LISTED_BYTES
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.said import Chat, a_chat
 from tests.suites.storage.world import DATABASES, World, open_world
 
@@ -112,7 +113,7 @@ async def test_a_watcher_gets_history_and_then_every_new_message_once(world: Wor
     reader = asyncio.create_task(read())
     for number in range(10):
         await one.hears(f"more {number}")
-    await asyncio.wait_for(reader, 5)
+    await asyncio.wait_for(reader, PATIENCE_SECONDS)
     stream.cancel()
     assert seen == list(range(2, 14))
 
@@ -135,7 +136,7 @@ async def test_a_long_conversation_is_read_and_watched_in_pieces_that_every_clie
     watch = pb.WatchMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id)
     stream = world.mesh.stream("WatchMessages", watch)
     seen: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async for frame in stream:
             seen += [each.seq for each in frame.messages]
             sizes.append(frame.ByteSize())
@@ -156,7 +157,7 @@ async def test_a_watcher_hears_of_what_another_process_wrote(
         )
         assert not (await anext(aiter(stream))).messages
         await one.hears("from elsewhere")
-        news = await asyncio.wait_for(anext(aiter(stream)), 9)
+        news = await asyncio.wait_for(anext(aiter(stream)), PATIENCE_SECONDS)
         assert [each.text for each in news.messages] == ["from elsewhere"]
         stream.cancel()
 
@@ -171,7 +172,7 @@ async def test_a_watcher_sees_that_the_agent_thinks(world: World) -> None:
     first = await anext(responses)
     await one.waits(message, state="running")
     world.wakeups.moved([one.conversation_id])
-    second = await asyncio.wait_for(anext(responses), 9)
+    second = await asyncio.wait_for(anext(responses), PATIENCE_SECONDS)
     stream.cancel()
     assert (first.thinking, second.thinking) == (False, True)
 
@@ -198,13 +199,13 @@ async def test_a_turn_is_awaited_until_it_ends_and_shows_what_it_said(world: Wor
     ask = pb.AwaitTurnRequest(tenant_id="acme", message_id=message.id)
     open_turn = await world.mesh.call("AwaitTurn", ask)
     assert (open_turn.turn.state, len(open_turn.replies)) == (chat.TURN_STATE_RUNNING, 0)
-    ask.wait.CopyFrom(Duration(seconds=8))
+    ask.wait.CopyFrom(Duration(seconds=50))
     waiting = asyncio.create_task(world.mesh.call("AwaitTurn", ask))
     await asyncio.sleep(0.1)
     await one.says("hello", turn_id=turn.id)
     await one.set(Turn, turn.id, state="replied", reply_seq=2, replies=1)
     world.wakeups.ended([turn.id])
-    ended = await asyncio.wait_for(waiting, 7)
+    ended = await asyncio.wait_for(waiting, PATIENCE_SECONDS)
     assert ended.turn.state == chat.TURN_STATE_REPLIED
     assert [each.text for each in ended.replies] == ["hello"]
 
@@ -212,8 +213,8 @@ async def test_a_turn_is_awaited_until_it_ends_and_shows_what_it_said(world: Wor
 async def test_a_message_without_a_turn_is_not_waited_for(world: World) -> None:
     one = await a_chat(world, "acme", owner="human")
     message = await one.hears("hi")
-    ask = pb.AwaitTurnRequest(tenant_id="acme", message_id=message.id, wait=Duration(seconds=8))
-    answer = await asyncio.wait_for(world.mesh.call("AwaitTurn", ask), 6)
+    ask = pb.AwaitTurnRequest(tenant_id="acme", message_id=message.id, wait=Duration(seconds=30))
+    answer = await asyncio.wait_for(world.mesh.call("AwaitTurn", ask), 25)
     assert not answer.HasField("turn")
 
 

@@ -20,6 +20,7 @@ from storage_service.domain.mutations import Mutations
 from storage_service.settings import Settings
 from tests.postgres import Cluster
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import an_ask, an_inbox, running
 from tests.suites.storage.hot import Store, a_message, a_submission, migrate, opened, seed
 
@@ -37,8 +38,8 @@ async def store(cluster: Cluster) -> AsyncIterator[Store]:
         yield store
 
 
-async def accepted_within(inbox: Inbox, number: int, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
+async def accepted_again(inbox: Inbox, number: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
                 await inbox.accept([a_submission(a_message(provider_message_id=f"{number}"))])
@@ -53,7 +54,7 @@ async def test_a_database_that_dies_is_refused_at_once_and_found_again(
     cluster: Cluster, store: Store, how: str
 ) -> None:
     async with running(store) as inbox:
-        await accepted_within(inbox, 1, 5)
+        await accepted_again(inbox, 1)
         waiting = asyncio.create_task(inbox.lease(an_ask("w9"), 0))
         (turn,) = await waiting
         await asyncio.to_thread(getattr(cluster, how))
@@ -65,7 +66,7 @@ async def test_a_database_that_dies_is_refused_at_once_and_found_again(
             await inbox.lease(an_ask(), 5)
         assert asyncio.get_running_loop().time() - began < 2
         await asyncio.to_thread(cluster.start)
-        await accepted_within(inbox, 2, 15)
+        await accepted_again(inbox, 2)
         await inbox.accept([a_submission(a_message(provider_message_id="1"))])
         kept = await store.fetch("SELECT provider_message_id FROM messages ORDER BY seq")
         assert [row[0] for row in kept] == ["1", "2"]
@@ -77,15 +78,15 @@ async def test_a_frozen_database_is_a_lost_one(cluster: Cluster, store: Store) -
         store.url, replica_id=new_id(), committed=Events(store.wakeups).committed, work_seconds=0.5
     )
     inbox = an_inbox(store, database)
-    await accepted_within(inbox, 1, 5)
+    await accepted_again(inbox, 1)
     cluster.pause()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(StorageUnavailable):
                 await inbox.accept([a_submission(a_message(provider_message_id="2"))])
     finally:
         cluster.resume()
-    await accepted_within(inbox, 2, 15)
+    await accepted_again(inbox, 2)
     await inbox.close()
     await database.close()
     assert await store.fetch("SELECT count(*) FROM messages") == [(2,)]
@@ -112,15 +113,15 @@ async def test_a_storage_without_its_database_is_not_ready_until_it_is_back(clus
     )
     lifetime = Lifetime()
     service = asyncio.create_task(serve(settings, lifetime))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await lifetime.wait_ready(["storage"])
     async with grpc.aio.insecure_channel(address) as channel:
         stub = HealthStub(channel)
 
         async def says(serving: bool) -> None:
             wanted = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
-            async with asyncio.timeout(60):
-                while (await stub.Check(HealthCheckRequest(), timeout=10)).status != wanted:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (await stub.Check(HealthCheckRequest(), timeout=PATIENCE_SECONDS)).status != wanted:
                     await asyncio.sleep(0.05)
             assert lifetime.is_ready("storage") is serving
 
@@ -130,5 +131,5 @@ async def test_a_storage_without_its_database_is_not_ready_until_it_is_back(clus
         await asyncio.to_thread(cluster.start)
         await says(True)
     lifetime.stop()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await service

@@ -25,6 +25,7 @@ from storage_service.domain.presence import Presence
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import Watching
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage import test_together
 from tests.suites.storage.hot import TENANT, Store, fresh
 from tests.suites.storage.test_together import erased, only_contact
@@ -99,7 +100,7 @@ async def at_desk(store: Store) -> AsyncIterator[Desk]:
     await asyncio.sleep(0)
     yield desk
     stopping.set()
-    await asyncio.wait_for(listening, 10)
+    await asyncio.wait_for(listening, PATIENCE_SECONDS)
 
 
 async def _nothing(_begun: Sequence[object]) -> dict[tuple[str, str], pb.Signal]:
@@ -157,7 +158,7 @@ async def test_what_a_turn_writes_is_shown_to_who_can(store: Store) -> None:
     async with at_desk(store) as desk:
         turn = await a_turn(store)
         assert await desk.share(turn, "One.")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not desk.heard:
                 await asyncio.sleep(0.01)
         (told,) = desk.heard
@@ -316,7 +317,7 @@ async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_
 
 
 async def _next(news: AsyncIterator[WatchMessagesResponse]) -> tuple[bool, str, list[str]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         heard = await anext(news)
     return heard.thinking, heard.draft, [each.text for each in heard.messages]
 
@@ -335,7 +336,7 @@ async def test_another_replica_hears_what_is_written_and_of_a_long_text_the_begi
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in hots:
             await hot.database.open()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not heard:
                 for hot in hots:
                     await hot.database.beat()

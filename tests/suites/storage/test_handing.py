@@ -14,6 +14,7 @@ from storage_service.domain import lessor, rooms
 from storage_service.domain.database import Kind
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.outbox import Outbox
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import Interrupted, an_ask, an_inbox, running
 from tests.suites.storage.hot import Store, a_commit, a_message, a_submission
 
@@ -21,7 +22,7 @@ from tests.suites.storage.hot import Store, a_commit, a_message, a_submission
 async def waits(inbox: Inbox, worker: str = "w1", most: int = 10) -> "asyncio.Task[list[LeasedTurn]]":
     """A worker whose ask is known to storage, and for whom the database was looked through in vain."""
     assert await inbox.lease(an_ask(worker, most), 0) == []
-    call = asyncio.create_task(inbox.lease(an_ask(worker, most), 20))
+    call = asyncio.create_task(inbox.lease(an_ask(worker, most), 30))
     await asyncio.sleep(0)
     return call
 
@@ -35,7 +36,7 @@ def submission(number: int, chat_id: str = "") -> Submission:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine it is soon time to look for older work, and until then nobody is handed what is new. Within the
     shortest wait of these tests, though: who waits less than that is looked for at once."""
-    monkeypatch.setattr(lessor, "FIRST_POLL_SECONDS", 4.0)
+    monkeypatch.setattr(lessor, "FIRST_POLL_SECONDS", 20.0)
 
 
 @pytest.mark.usefixtures("unhurried")
@@ -105,7 +106,7 @@ async def test_no_worker_is_handed_more_than_it_asked_for(store: Store) -> None:
         call = await waits(inbox, most=2)
         await inbox.accept([submission(number) for number in range(5)])
         assert len(await call) == 2
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert len(await inbox.lease(an_ask(most=10), 5)) == 3
 
 
@@ -142,7 +143,7 @@ async def test_what_was_kept_for_a_worker_that_does_not_come_back_goes_to_anothe
         await inbox.accept([submission(1)])
         await call
         await inbox.accept([submission(2)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             (turn,) = await inbox.lease(an_ask("w2"), 5)
     assert (turn.messages[0].text, turn.attempts) == ("text 2", 0)
 
@@ -166,7 +167,7 @@ async def test_an_accept_waits_for_no_worker_that_has_its_answer_already(
 ) -> None:
     monkeypatch.setattr(lessor, "FILL_SECONDS", 3600)
     database = Interrupted(store.database, "accept")
-    async with running(store, database) as inbox, asyncio.timeout(10):
+    async with running(store, database) as inbox, asyncio.timeout(PATIENCE_SECONDS):
         call = await waits(inbox)
         database.then = store.wakeups.turns.ring  # something older may be due, and nobody is left who asks for it
         first = asyncio.create_task(inbox.accept([submission(1)]))
@@ -192,7 +193,7 @@ async def answered(store: Store, kind: Kind) -> tuple[list[LeasedDelivery], list
     loop = asyncio.create_task(outbox.deliveries.run())
     (turn,) = await store.lease()
     assert await outbox.lease(an_ask("s1"), 0) == []
-    call = asyncio.create_task(outbox.lease(an_ask("s1"), 5))
+    call = asyncio.create_task(outbox.lease(an_ask("s1"), 30))
     await asyncio.sleep(0)
     database.runs.clear()
     await inbox.commit("w1", [a_commit(turn, "one", "two")])

@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import StorageUnavailable
 from tests.postgres import Server
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import Interrupted, an_ask, running
 from tests.suites.storage.hot import Store, open_store
 from tests.suites.storage.test_handing import submission, waits
@@ -24,7 +25,7 @@ async def test_a_webhook_waits_for_nothing_that_was_said_before(store: Store) ->
     (turn,) = await store.lease()
     await store.commit(turn, "reply")
     database, read = Interrupted(store.database, "read"), asyncio.Event()
-    async with running(store, database) as inbox, asyncio.timeout(10):
+    async with running(store, database) as inbox, asyncio.timeout(PATIENCE_SECONDS):
         call = await waits(inbox)
         database.first = read.wait
         await inbox.accept([submission(1)])
@@ -41,7 +42,7 @@ async def test_a_call_that_is_cancelled_while_its_history_is_read_keeps_nothing(
         reads.set()
         await asyncio.Event().wait()
 
-    async with running(store, database) as inbox, asyncio.timeout(10):
+    async with running(store, database) as inbox, asyncio.timeout(PATIENCE_SECONDS):
         call = await waits(inbox)
         database.first = never
         await inbox.accept([submission(1)])
@@ -58,7 +59,7 @@ async def test_a_turn_whose_history_cannot_be_read_goes_back_at_once(store: Stor
         raise StorageUnavailable
 
     database = Interrupted(store.database, "read")
-    async with running(store, database) as inbox, asyncio.timeout(10):
+    async with running(store, database) as inbox, asyncio.timeout(PATIENCE_SECONDS):
         call = await waits(inbox)
         database.first = lost
         await inbox.accept([submission(1)])

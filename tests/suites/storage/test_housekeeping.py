@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.pressure import Pressure
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store
 
 
@@ -39,7 +40,7 @@ async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> N
     stopping = asyncio.Event()
     sweeper = replace(store.sweeper, bite=2)
     keeping = asyncio.create_task(Housekeeping(store.database, sweeper, pressure=Pressure(10, 10)).run(stopping))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await left(store) != ["young"]:
             await asyncio.sleep(0.02)
     stopping.set()

@@ -36,6 +36,7 @@ from storage_service.__main__ import serve
 from storage_service.settings import Settings
 from tests.postgres import Server
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import DATABASES
 
 TOKEN = "mesh-token-of-the-tests"
@@ -48,7 +49,7 @@ class Mesh:
         stubs = (InboxServiceStub, OutboxServiceStub, DirectoryServiceStub, ConversationServiceStub)
         self._stubs = tuple(stub(channel) for stub in stubs)
 
-    def start(self, name: str, request: object, seconds: float = 10) -> Any:
+    def start(self, name: str, request: object, seconds: float = PATIENCE_SECONDS) -> Any:
         rpc = next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
         return rpc(request, timeout=seconds, metadata=(("authorization", f"Bearer {TOKEN}"),))
 
@@ -64,7 +65,7 @@ class Mesh:
         response: inbox.AcceptResponse = await self.start("Accept", inbox.AcceptRequest(submissions=[submission]))
         return response.results[0].messages[0]
 
-    async def lease(self, worker: str, wait_seconds: float = 5, most: int = 10) -> turns.LeaseTurnsResponse:
+    async def lease(self, worker: str, wait_seconds: float = 30, most: int = 10) -> turns.LeaseTurnsResponse:
         response: turns.LeaseTurnsResponse = await self.start("LeaseTurns", a_lease(worker, wait_seconds, most=most))
         return response
 
@@ -82,7 +83,7 @@ class Mesh:
         return response.results[0]
 
     async def lease_deliveries(self, worker: str, most: int = 10) -> attempts.LeaseDeliveriesResponse:
-        wait = span(timedelta(seconds=5))
+        wait = span(timedelta(seconds=30))
         request = attempts.LeaseDeliveriesRequest(worker_id=worker, max_deliveries=most, wait=wait)
         response: attempts.LeaseDeliveriesResponse = await self.start("LeaseDeliveries", request)
         return response
@@ -123,7 +124,7 @@ async def mesh(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: 
     async with grpc.aio.insecure_channel(address) as channel:
         yield Mesh(channel)
     lifetime.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await service
 
 
@@ -133,13 +134,13 @@ async def test_the_longest_texts_of_many_chats_reach_a_client_that_takes_what_gr
     for number in range(18):
         await mesh.accept(f"{number}", f"chat-{number}", "😀" * 65536)
     told: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(told) < 18:
             for turn in (await mesh.lease("w1", most=256)).turns:
                 assert not (await mesh.answer(turn, "w1", "😀" * 65536)).HasField("error")
                 told.append(turn.conversation_id)
     sent: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(sent) < 18:
             for delivery in (await mesh.lease_deliveries("s1", most=256)).deliveries:
                 await mesh.record("s1", delivery, "BEGUN")
@@ -190,8 +191,8 @@ async def test_calls_that_are_cancelled_at_any_moment_lose_no_turn(mesh: Mesh) -
         accepted, worker = (await accepting if call.done() else None), "gone"
         if call.cancel():
             cancelled, worker = cancelled + 1, "here"
-            call = mesh.start("LeaseTurns", a_lease("here", 8))
-        async with asyncio.timeout(10):
+            call = mesh.start("LeaseTurns", a_lease("here", 30))
+        async with asyncio.timeout(PATIENCE_SECONDS):
             (turn,) = (await call).turns
         assert turn.turn_id == (accepted or await accepting).turn_id
         await mesh.answer(turn, worker, "hello")

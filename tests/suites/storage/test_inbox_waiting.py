@@ -12,6 +12,7 @@ from storage_service.domain.database import Depths
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.pressure import Pressure
 from tests.postgres import Server
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import Interrupted, Noting, Patient, an_ask, running
 from tests.suites.storage.hot import Store, a_commit, a_message, a_submission
 
@@ -23,7 +24,7 @@ async def test_a_waiting_worker_is_woken_by_the_accept(store: Store) -> None:
         await asyncio.sleep(0.1)
         assert not waiting.done()
         await inbox.accept([a_submission(a_message())])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             (turn,) = await waiting
         assert turn.messages[0].text == "hello"
 
@@ -38,13 +39,13 @@ async def test_a_waiting_worker_is_woken_by_the_commit_that_frees_the_conversati
         await asyncio.sleep(0.05)
         assert not waiting.done()
         await inbox.commit("w1", [a_commit(turn, "answer")])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert len(await waiting) == 1
 
 
 async def test_without_work_and_without_a_wait_the_answer_needs_no_poll(store: Store) -> None:
     store.wakeups.turns = Patient()
-    async with running(store) as inbox, asyncio.timeout(10):
+    async with running(store) as inbox, asyncio.timeout(PATIENCE_SECONDS):
         assert await inbox.lease(an_ask(), 0) == []
 
 
@@ -113,7 +114,7 @@ async def test_workers_that_ask_while_others_are_served_are_served_next(store: S
             await inbox.accept([a_submission(a_message(provider_message_id=f"{number}", chat_id=f"{number}"))])
         database.then = another_asks
         another_asks()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(calls) < 20:
                 await asyncio.sleep(0.01)
             given = [turn for turns in await asyncio.gather(*calls) for turn in turns]

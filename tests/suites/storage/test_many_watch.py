@@ -17,6 +17,7 @@ from storage_service.backends.tables import ChannelAccount
 from storage_service.domain.events import Events
 from storage_service.domain.watching import Watching
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store, open_store
 
 PAGES = 300
@@ -38,7 +39,7 @@ async def sessions(store: Store) -> AsyncIterator[Sessions]:
 
 
 async def _readers_stand_at_the_lock(store: Store) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await store.fetch(STANDING))[0][0] == 0:
             await asyncio.sleep(0.01)
 
@@ -66,7 +67,7 @@ async def test_other_calls_are_served_meanwhile_and_no_page_loses_its_stream(sto
         assert not any(each.done() for each in following)
         await slow.rollback()
     await store.hear("news")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         told = await asyncio.gather(*following)
     assert {tuple(message.text for message in each.messages) for each in told} == {("news",)}
     for page in pages:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import Server
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import ACCOUNT, AGENT, START, TENANT, VERSION, Store, a_message, open_store
 
 WAITS_FOR_US = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
@@ -26,7 +27,7 @@ async def test_what_another_replica_is_making_is_waited_for_and_taken(store: Sto
     await store.execute("INSERT INTO contacts (tenant_id, id, name, created_at) VALUES (:t, 'c', '', :at)", **at)
     other = await asyncpg.connect(store.url)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async with other.transaction():
                 await other.execute(THEIRS, TENANT, ACCOUNT, AGENT, VERSION, START)
                 ours = asyncio.create_task(store.accept(a_message("hi")))
@@ -47,7 +48,7 @@ async def test_what_another_replica_finds_to_be_the_chat_of_another_id_is_waited
     await store.hear("in a group", chat_id="group", **who)
     other = await asyncpg.connect(store.url)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async with other.transaction():
                 await other.execute("SELECT FROM contacts FOR UPDATE")
                 await other.execute(

@@ -20,6 +20,7 @@ from parley.storage.v1 import privacy_service_pb2 as privacy
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission, open_store, opened, seed
 from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
 from tests.suites.storage.world import World, open_world
@@ -298,7 +299,7 @@ async def test_replicas_that_hear_of_a_person_at_once_in_every_form_make_one_cha
                 until_accepted(store, form(f"{number}-{place}", **about))
                 for place, (store, form, about) in enumerate(heard)
             ]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 results = await asyncio.gather(*said)
             assert len({each.messages[0].conversation_id for each in results}) == 1
         assert await contacts(first) == len(await chats(first)) == ROUNDS
@@ -312,7 +313,7 @@ async def test_and_of_one_who_was_known_by_the_number_only(tmp_path: Path, postg
             who = {"number": f"49170000{number:04d}", "user_id": f"DE.{number}"}
             alone = {"user_id": who["user_id"]}
             await first.accept(by_number(f"{number}", who["number"]))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await asyncio.gather(
                     until_accepted(first, by_both(f"{number}b", **who)),
                     until_accepted(second, hidden(f"{number}h", **alone)),

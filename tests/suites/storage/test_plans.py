@@ -18,6 +18,7 @@ from storage_service.backends.statements import Statements
 from storage_service.domain.asks import Ask
 from storage_service.domain.database import Kind
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission, open_store
 
 SOME, MANY = 1_300, 2_000
@@ -175,7 +176,7 @@ async def test_lost_connections_are_made_again_before_there_is_work_for_them(sto
     made = await connections(store)
     for pid in made:
         await store.fetch("SELECT pg_terminate_backend(:pid)", pid=pid)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(anew := await connections(store) - made) < len(made):
             with contextlib.suppress(StorageUnavailable):
                 await store.database.beat()

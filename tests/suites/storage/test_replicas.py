@@ -14,6 +14,7 @@ from storage_service.domain.events import Events
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import an_ask, an_inbox, running
 from tests.suites.storage.hot import Store, a_commit, a_message, a_submission, open_store
 
@@ -73,7 +74,7 @@ async def test_what_is_more_than_the_worker_asks_for_goes_back_once_another_repl
         for each in (hot.database, store.database):
             await each.beat()
         assert len(await inbox.lease(an_ask("w1", most=1), 0)) == 1
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (rest := await replace(store, database=hot.database).lease(worker="w1")):
                 await asyncio.sleep(0.01)
         assert (len(rest), rest[0].attempts) == (1, 0)

@@ -20,6 +20,7 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Agent, Audit, ChannelAccount, Tenant
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.world import DATABASES, World, open_world
 
 COUNTING = select(literal(1).label("n")).cte(recursive=True)
@@ -134,5 +135,5 @@ async def test_a_read_that_is_cancelled_again_while_it_closes_ends_and_leaves_no
     await sessions.close()
     left = asyncio.all_tasks() - others
     if left:
-        _, left = await asyncio.wait(left, timeout=10)
+        _, left = await asyncio.wait(left, timeout=PATIENCE_SECONDS)
     assert not left

@@ -23,6 +23,7 @@ from storage_service.domain.events import Events
 from storage_service.domain.presence import Begun, Presence
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store, fresh
 
 CHANNELS = [SignalledChannel(channel="whatsapp", read=True, typing=span(timedelta(seconds=0.2)))]
@@ -41,7 +42,7 @@ class Watch:
         return [each.kind for each in self.heard]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0.01)
 
@@ -62,7 +63,7 @@ async def watching(store: Store, channels: list[SignalledChannel] | None = None)
     await asyncio.sleep(0)
     yield watch
     stopping.set()
-    await asyncio.wait_for(tasks[1], 10)
+    await asyncio.wait_for(tasks[1], PATIENCE_SECONDS)
     tasks[0].cancel()
     await asyncio.wait(tasks)
 
@@ -144,7 +145,7 @@ async def test_another_replica_hears_of_a_turn_that_nobody_here_can_show(postgre
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in hots:
             await hot.database.open()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not {each.turn_id for each in begun} <= {each.turn_id for each in heard}:
                 for hot in hots:
                     await hot.database.beat()

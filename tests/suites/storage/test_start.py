@@ -18,6 +18,7 @@ from storage_service.backends.tables import ChannelAccount
 from storage_service.settings import Settings
 from tests.postgres import Cluster
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.world import DATABASES, MESH_TOKEN, World, open_world
 
 OLD, NEW, LOST = (f"{name}:{letter * 43}=" for name, letter in (("k1", "A"), ("k2", "B"), ("k0", "C")))
@@ -46,13 +47,13 @@ async def running(url: str, folder: Path, secret_keys: str) -> AsyncIterator[Lif
         asyncio.create_task(serve(settings, lifetime)),
         asyncio.create_task(lifetime.wait_ready(["storage"])),
     )
-    done, _ = await asyncio.wait([service, ready], timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([service, ready], timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if service in done:
         await service
     assert ready in done
     yield lifetime
     lifetime.stop()
-    async with asyncio.timeout(60):  # a disk that stands still for seconds keeps SQLite's lock from whoever comes next
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await service
 
 
@@ -63,7 +64,7 @@ async def key_ids(world: World) -> set[str]:
 
 
 async def until_sealed_by(world: World, *expected: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await key_ids(world) != set(expected):
             await asyncio.sleep(0.02)
 

@@ -15,6 +15,7 @@ from storage_service.domain.handing import GivenTurn
 from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import Patient, an_ask, running
 from tests.suites.storage.hearing import until_they_hear
 from tests.suites.storage.hot import START, TENANT, Store, a_commit, a_message, a_submission, migrate
@@ -86,7 +87,7 @@ async def test_a_worker_that_waits_is_woken_for_a_summary(store: Store) -> None:
         waiting = asyncio.create_task(inbox.lease(an_ask("w2"), 30))
         await asyncio.sleep(0.05)
         await inbox.commit("w1", [a_commit(turn, "answer", wants_summary=True)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             (job,) = await waiting
     assert job.kind == TURN_KIND_SUMMARY
 
@@ -118,7 +119,7 @@ async def test_a_job_that_nobody_in_this_process_heard_of_is_found_by_the_sweep(
         await asyncio.sleep(0.05)
         assert not waiting.done()
         await store.sweep("expired_summaries")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert [each.kind for each in await waiting] == [TURN_KIND_SUMMARY]
 
 
@@ -127,7 +128,7 @@ async def test_a_summary_that_never_reached_its_worker_was_no_attempt(store: Sto
     async with running(store) as inbox:
         (job,) = await inbox.lease(an_ask(), 5)
         inbox.turns.take_back("w1", [GivenTurn(job)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             (again,) = await inbox.lease(an_ask("w2"), 5)
     assert (again.turn_id, again.attempts, again.epoch) == (job.turn_id, 0, 2)
 
@@ -137,7 +138,7 @@ async def test_other_replicas_hear_of_it(postgres_server: Postgres) -> None:
     here, there = Wakeups(), Wakeups()
     events = Events(there)
     hots = [open_hot(url, replica_id=new_id(), events=each) for each in (Events(here), events)]
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in (*hots, *hots):
             await hot.database.beat()

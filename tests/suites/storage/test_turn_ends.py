@@ -14,6 +14,7 @@ from storage_service.backends.hot import Hot, open_hot
 from storage_service.domain.events import Events, News
 from storage_service.domain.wakeups import TurnBell, Wakeups
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hearing import until_they_hear
 from tests.suites.storage.hot import Store, migrate
 from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
@@ -79,7 +80,7 @@ async def test_a_turn_that_ends_in_another_replica_rings_here(postgres_server: P
     url = postgres_server.fresh(migrate)
     here, there = Wakeups(), Wakeups()
     hots = [open_hot(url, replica_id=new_id(), events=Events(wakeups)) for wakeups in (here, there)]
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in (*hots, *hots):
             await hot.database.beat()
@@ -106,7 +107,7 @@ async def test_a_replica_whose_connection_was_cut_looks_at_everything_and_hears_
     here, there = Wakeups(), Wakeups()
     hots = [open_hot(url, replica_id=new_id(), events=Events(each)) for each in (here, there)]
     cry = News(turns=False, deliveries=False, conversations=["chat-1"])
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in (*hots, *hots):
             await hot.database.beat()

@@ -16,6 +16,7 @@ from storage_service.backends.schema import GONE
 from storage_service.backends.unusable import told, why
 from storage_service.backends.write_probe import obstacle
 from tests.postgres import Server
+from tests.stalls import PATIENCE_SECONDS
 
 NOT_ALLOWED = (
     "DATABASE_URL: its user may not make tables there, or not use those that are; name the owner of the database, "
@@ -40,7 +41,7 @@ def as_user(url: str, user: str) -> str:
 async def refusal(url: str) -> str:
     """What storage ends with, instead of waiting for better times."""
     with pytest.raises(SettingsError) as raised:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await schema.prepared_when_possible(url, lambda: schema.migrate(url), stopping=asyncio.Event())
     return str(raised.value)
 

@@ -20,6 +20,7 @@ from storage_service.domain.outbox import Outbox
 from storage_service.domain.sealing import Keyring
 from storage_service.domain.summaries import LEAST_AT_ONCE, NEWEST
 from storage_service.domain.weights import MOST_LEASED_BYTES
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.doors import an_ask, an_inbox, running
 from tests.suites.storage.hot import TENANT, Store, a_commit, a_message, a_submission, seed
 from tests.suites.storage.summing import kept, seqs
@@ -40,7 +41,7 @@ async def talk(store: Store, chat_id: str, text: str, times: int = 1) -> None:
 async def leased_in_turn(inbox: Any, history: int = 60) -> list[list[LeasedTurn]]:
     """What each call gets, until nothing comes any more."""
     answers: list[list[LeasedTurn]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while given := await inbox.lease(an_ask(most=256, history=history), 1):
             answers.append(given)
     return answers
@@ -135,7 +136,7 @@ async def delivered_in_turn(store: Store, worker: str = "s1") -> list[tuple[Sequ
     outbox = Outbox(store.database, store.deliveries, wakeups=store.wakeups, new_id=lambda: "")
     loop = asyncio.create_task(outbox.deliveries.run())
     answers: list[tuple[Sequence[Any], Sequence[Any]]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while given := await outbox.lease(an_ask(worker, most=256), 1):
             answers.append(await leased(outbox.deliveries, given, worker_id=worker, secrets=vault.secrets))
     await outbox.close()

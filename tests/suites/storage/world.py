@@ -59,12 +59,12 @@ from storage_service.domain.watching import Watching
 from storage_service.servicers import conversations, listeners, media, privacy
 from storage_service.servicers import directory as directory_servicer
 from tests.postgres import Server as Postgres
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import fresh
 
 DATABASES = ("sqlite", "postgres")
 MESH_TOKEN = "mesh-token-of-the-tests"
 KEYS = "k1:" + "A" * 43 + "="
-TIMEOUT_SECONDS = 10
 EVERY_SCOPE = (
     *("conversations.read", "conversations.write", "directory.admin", "directory.read"),
     *("directory.write", "outbox.write", "privacy"),
@@ -89,13 +89,13 @@ class Client:
 
     async def call(self, name: str, request: Message) -> Any:
         """Calls a unary rpc, or reads a stream to its end."""
-        call = self.rpc(name)(request, timeout=TIMEOUT_SECONDS, metadata=self._metadata)
+        call = self.rpc(name)(request, timeout=PATIENCE_SECONDS, metadata=self._metadata)
         try:
             return [each async for each in call] if hasattr(call, "__aiter__") else await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
 
-    def stream(self, name: str, request: Message, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
+    def stream(self, name: str, request: Message, timeout_seconds: float = PATIENCE_SECONDS) -> Any:
         return self.rpc(name)(request, timeout=timeout_seconds, metadata=self._metadata)
 
     async def refusal(self, name: str, request: Message) -> ParleyError:
