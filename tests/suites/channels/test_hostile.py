@@ -145,10 +145,10 @@ def test_a_hostile_body_is_refused_or_unreadable_and_quickly(name: str, body: by
     for content_type in ("application/x-www-form-urlencoded", "application/json", ""):
         headers = {**captures(name)[0].webhook.headers, "content-type": content_type}
         webhook = Webhook("POST", URL, headers, body, NOW)
-        started = time.perf_counter()
+        started = time.process_time()
         signed = receive(channel, webhook, account=account(name))
         behind = receive(Trusting(channel), webhook, account=account(name))
-        assert time.perf_counter() - started < 1.0
+        assert time.process_time() - started < 1.0
         assert signed.answer.status in {200, 202, 400, 401, 403}
         assert behind.answer.status in {200, 202, 400, 403, 404}
         _assert_fits(signed)

@@ -23,6 +23,7 @@ from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1 import inbox_service_pb2 as inbox
 from parley.storage.v1 import turn_requests_pb2 as turns
 from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceServicer, add_InboxServiceServicer_to_server
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 
 @dataclass
@@ -177,7 +178,7 @@ class Scene:
     stopping: asyncio.Event
     done: asyncio.Task[None]
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = SHORT_PATIENCE_SECONDS) -> None:
         async with asyncio.timeout(seconds):
             while not holds():
                 if self.done.done():
@@ -186,7 +187,7 @@ class Scene:
 
     async def stop(self) -> None:
         self.stopping.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
             await asyncio.shield(self.done)
 
 
@@ -211,7 +212,7 @@ async def working(
         yield Scene(desk, thinker, backend, stopping, done)
     finally:
         stopping.set()
-        await asyncio.wait((done,), timeout=5)
+        await asyncio.wait((done,), timeout=SHORT_PATIENCE_SECONDS)
         await backend.close()
         await mesh.close()
         await server.drain(0)

@@ -20,6 +20,7 @@ from parley.storage.v1 import inbox_service_pb2 as inbox
 from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1 import turn_requests_pb2 as turns
 from parley.storage.v1.inbox_service_pb2_grpc import add_InboxServiceServicer_to_server
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.unit.agent.desk import Desk
 
 LONGEST = "😀" * 65536
@@ -76,11 +77,11 @@ async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 async def all_of(calls: list[Any], pausing: Pausing) -> list[Any]:
     asked = [asyncio.create_task(each) for each in calls]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         while not pausing.frames:
             await asyncio.sleep(0.01)
     pausing.goes_on.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         return await asyncio.gather(*asked)
 
 

@@ -26,6 +26,7 @@ from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from parley.storage.v1.manners_pb2 import Manners, NewMessage
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.unit.agent.desk import Thinker
 from tests.unit.agent.telling import RULES, a_turn, said
 
@@ -87,12 +88,12 @@ class Scene:
     thinker: Thinker
 
     async def until_thinking(self, text: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
             while text not in self.thinker.thinking_about:
                 await asyncio.sleep(0.002)
 
     async def commit(self) -> TurnCommit:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
             while not self.desk.committed:
                 await asyncio.sleep(0.002)
         return self.desk.committed[0]
@@ -110,7 +111,7 @@ async def working(turn: LeasedTurn) -> AsyncIterator[Scene]:
         yield scene
     finally:
         stopping.set()
-        await asyncio.wait((done,), timeout=5)
+        await asyncio.wait((done,), timeout=SHORT_PATIENCE_SECONDS)
 
 
 async def test_a_message_that_comes_while_the_model_thinks_stops_it_and_is_answered_too() -> None:

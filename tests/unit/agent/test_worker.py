@@ -60,7 +60,8 @@ async def test_a_turn_that_runs_long_is_kept_by_the_heartbeat_in_one_call_for_al
         scene.thinker.go.set()
         await scene.until(lambda: len(scene.desk.committed) == 2)
 
-    assert {tuple(sorted(beat)) for beat in scene.desk.extended} == {("a", "b")}
+    # By a later one, the first of them may have ended already.
+    assert {tuple(sorted(beat)) for beat in scene.desk.extended[:3]} == {("a", "b")}
 
 
 async def test_a_lost_lease_cancels_the_work_and_frees_the_slot(tmp_path: Path) -> None:

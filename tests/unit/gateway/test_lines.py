@@ -16,9 +16,9 @@ from gateway.domain.lines import Lines, World
 from kit.errors import StorageUnavailable
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import listener_service_pb2 as pb
+from tests.stalls import PATIENCE_SECONDS
 
 LEASE = timedelta(seconds=0.5)
-PATIENCE_SECONDS = 30
 
 
 class NoWire:

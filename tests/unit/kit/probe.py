@@ -17,10 +17,11 @@ from kit.serving import Server
 from kit.settings import Settings
 from parley.contract.v1 import options_pb2
 from tests.simulated.wire import free_port
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 SERVICE = "parley.probe.v1.ProbeService"
 TOKEN = "a mesh token of the tests"
-SECONDS = 5.0
+SECONDS = SHORT_PATIENCE_SECONDS  # and less than the minute for which some handlers linger
 
 # The stubs do not tell an extension's type.
 _ACCESS: Any = options_pb2.access

@@ -43,7 +43,7 @@ async def pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(tmp_path: Path, way: str) -> None:
     async with meshed(tmp_path, way=way) as stub:
         correlation.bind("request-1")
-        deadlines.bind(3.0)
+        deadlines.bind(30.0)
         answers = {
             "unary_unary": await stub.Say(ProbeRequest(text="a"), timeout=60),
             "unary_stream": [each async for each in stub.Watch(ProbeRequest(text="a"))][-1],
@@ -52,7 +52,7 @@ async def test_all_four_kinds_of_call_carry_credential_correlation_and_deadline(
         }
     for kind, answer in answers.items():
         assert (answer.caller, answer.correlation_id) == ("mesh", "request-1"), kind
-        assert 0 < float(answer.left) < 3.5, kind
+        assert 0 < float(answer.left) < 30.5, kind
     assert answers["stream_unary"].text == "a+b"
 
 
@@ -64,8 +64,8 @@ async def test_the_shorter_deadline_wins_over_two_hops(tmp_path: Path, way: str)
             return await far.Say(request, timeout=60)
 
         near = await stack.enter_async_context(meshed(tmp_path, Probe(forward), way=way))
-        answer = await near.Say(ProbeRequest(), timeout=2.0)
-    assert 0 < float(answer.left) < 2.5  # gRPC rounds up what it sends
+        answer = await near.Say(ProbeRequest(), timeout=20.0)
+    assert 0 < float(answer.left) < 20.5  # gRPC rounds up what it sends
 
 
 async def test_a_handler_logs_under_the_tenant_of_its_request(tmp_path: Path, way: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from kit import deadlines
 from kit.errors import Internal, Unreachable
 from kit.frames import BUSY, MOST_BYTES, Frames
+from tests.stalls import PATIENCE_SECONDS
 
 
 class Wire:
@@ -155,7 +156,7 @@ async def test_an_item_put_while_the_last_frame_ends_is_not_forgotten() -> None:
         for _ in range(50):
             await frames.put(n)  # The next put runs before the callbacks of the pump that gave the last result.
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await again(0)
         await asyncio.gather(*(again(n) for n in range(5)))
 

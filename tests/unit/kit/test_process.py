@@ -15,6 +15,7 @@ from kit.lifetime import Lifetime
 from kit.monitoring import Monitoring
 from kit.settings import SettingsError
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,13 +47,13 @@ def test_a_signal_drains_the_service(tmp_path: Path, how: signal.Signals) -> Non
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(how)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert (out, err, process.returncode) == ("drained\n", "", 0)
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     process = started(tmp_path, LOG_FORMAT="canary")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert err == "parley storage: LOG_FORMAT (environment): Input should be 'json' or 'console'\n"
     assert (out, process.returncode) == ("", 2)
 
@@ -62,7 +63,7 @@ async def fetched(port: int, path: str) -> tuple[int, str]:
 
     def fetch() -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from kit import access, contract, errors
 from kit.serving import Server
 from kit.settings import SettingsError
+from tests.stalls import PATIENCE_SECONDS
 from tests.unit.kit.probe import (
     SECONDS,
     SERVICE,
@@ -254,7 +255,7 @@ async def test_a_server_ends_though_somebody_watches_its_health_or_asks_what_it_
         )()
         await ask.write(reflection_pb2.ServerReflectionRequest(list_services="*"))
         await ask.read()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await server.drain(3600)
             said += [each.status async for each in heard]
         serving = health_pb2.HealthCheckResponse

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kit.errors import ModelBusy
 from llm_service.domain.bulkhead import Bulkhead
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 
 def soon(seconds: float = 60.0) -> float:
@@ -80,7 +81,7 @@ async def test_a_place_that_is_handed_to_somebody_who_just_left_goes_to_the_next
         await asyncio.sleep(0)
     leaving.cancel()  # the place is its own already, and it has not run since
 
-    await asyncio.wait_for(staying, 5)
+    await asyncio.wait_for(staying, SHORT_PATIENCE_SECONDS)
     assert leaving.cancelled()
     assert (bulkhead.taken, bulkhead.waiting) == (0, 0)
 

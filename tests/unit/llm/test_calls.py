@@ -8,6 +8,7 @@ from kit.errors import ModelBusy, ModelEmpty, ModelGarbage, ModelTimeout, ModelU
 from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer
 from parley.llm.v1 import prompt_pb2
+from tests.stalls import PATIENCE_SECONDS
 from tests.unit.llm.scripted import DONE, Scripted, Slept, calls_of
 
 
@@ -91,7 +92,7 @@ async def test_a_stream_is_begun_again_only_before_its_first_piece() -> None:
 
 
 async def test_a_stream_that_falls_silent_is_ended_long_before_the_deadline() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(ModelTimeout):
             async for _ in calls_of(Scripted("a|hang"), Slept()).stream(prompt_pb2.Prompt(), Record(), seconds=600):
                 pass

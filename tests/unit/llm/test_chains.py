@@ -133,7 +133,7 @@ async def test_the_time_that_the_file_gives_a_model_is_all_that_it_gets_the_last
     with pytest.raises(ModelTimeout):
         await calls_through(route).generate(PROMPT, Record(), seconds=60)
 
-    assert loop.time() - began < 2
+    assert loop.time() - began < 30
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from llm_service.backends.models_file import ModelsFile
 from llm_service.domain.catalogue import CatalogueError
 from llm_service.domain.served import Route
 from llm_service.domain.watching import stopping_or_fault, watch
+from tests.stalls import PATIENCE_SECONDS
 from tests.unit.llm.worlds import Listing, World
 
 ONE = '[backends.a]\nkind = "openai"\n[models.one]\nbackend = "a"\n'
@@ -141,7 +142,7 @@ async def test_a_fault_that_ends_the_looking_ends_the_service_too() -> None:
         raise ZeroDivisionError
 
     looking = asyncio.create_task(broken())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(ZeroDivisionError):
             await stopping_or_fault(Lifetime().wait_stopping(), looking)
 
@@ -151,7 +152,7 @@ async def test_looking_keeps_no_service_from_stopping() -> None:
     looking = asyncio.create_task(asyncio.Event().wait())
     lifetime.stop()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await stopping_or_fault(lifetime.wait_stopping(), looking)  # type: ignore[arg-type]  # what it ends with is unread
 
     assert not looking.done()

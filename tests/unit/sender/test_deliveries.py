@@ -10,6 +10,7 @@ from kit.errors import StorageUnavailable
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, LeaseDeliveriesResponse
 from sender_service.domain.courier import Load
 from sender_service.domain.deliveries import Deliveries
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 
 class Hands:
@@ -54,7 +55,7 @@ class Storage:
 
 
 async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.001)
 

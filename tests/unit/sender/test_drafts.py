@@ -13,6 +13,7 @@ from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.pacing_pb2 import Pacing, Rate
 from sender_service.domain.drafts import SETTLES_SECONDS, USED_SECONDS, Drafts, Wanted
+from tests.stalls import PATIENCE_SECONDS
 from tests.unit.sender.road import Pigeon
 
 OUTGOING = Outgoing(delivery_id="", part=0, text="", chat_id="c1", address="roof")
@@ -144,7 +145,7 @@ async def test_where_drafts_count_each_is_asked_for_and_waits_as_long_as_replies
     assert await sky.draw("One.") == ["turn-1: One."]
     assert [(each.state, each.pacing) for each in sky.records[:1]] == [(pb.DRAFT_STATE_BEGUN, pace)]
     sky.drafts.draw(sky.wanted("One. Two."))
-    await asyncio.wait_for(sky.heard_more_than(1), 30)
+    await asyncio.wait_for(sky.heard_more_than(1), PATIENCE_SECONDS)
     assert sky.heard == ["turn-1: One.", "id-1: One. Two."]
     assert sky.states == ["BEGUN", "SHOWN", "BEGUN", "BEGUN"]
 
@@ -199,7 +200,7 @@ async def test_an_edit_that_does_not_end_is_given_up_and_the_reply_goes_by_itsel
     await sky.draw("One.")
     sky.hold.clear()
     await sky.draw("Two.")
-    assert await asyncio.wait_for(sky.drafts.settle(reply()), SETTLES_SECONDS + 30) == ""
+    assert await asyncio.wait_for(sky.drafts.settle(reply()), SETTLES_SECONDS + PATIENCE_SECONDS) == ""
 
 
 async def test_a_post_that_may_have_been_taken_is_nobodys_to_edit() -> None:

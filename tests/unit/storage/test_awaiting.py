@@ -12,6 +12,7 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.conversation_service_pb2 import Turn
 from storage_service.domain.awaiting import Asked, Awaiting, Outcome
 from storage_service.domain.wakeups import Wakeups
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 NEVER = 1000.0
 RUNNING, REPLIED = chat.TURN_STATE_RUNNING, chat.TURN_STATE_REPLIED
@@ -62,7 +63,7 @@ async def turned() -> None:
 
 
 async def settled(awaiting: Awaiting, message_id: str, wait_seconds: float = 60) -> Outcome:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         return await awaiting.settled("acme", message_id, wait_seconds=wait_seconds)
 
 

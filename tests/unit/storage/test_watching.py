@@ -11,6 +11,7 @@ from parley.chat.v1 import message_pb2 as chat
 from storage_service.domain.events import Events
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import News, Watching
+from tests.stalls import SHORT_PATIENCE_SECONDS
 
 NEVER = 1000.0
 
@@ -57,7 +58,7 @@ async def test_a_bell_wakes_the_watcher_without_any_poll() -> None:
     waiting = asyncio.ensure_future(anext(watch))
     await asyncio.sleep(0.01)
     said.say("news")
-    second = await asyncio.wait_for(waiting, 5)
+    second = await asyncio.wait_for(waiting, SHORT_PATIENCE_SECONDS)
     await watch.aclose()
     assert ([each.text for each in first.messages], [each.text for each in second.messages]) == ([], ["news"])
 
@@ -66,7 +67,7 @@ async def test_what_is_said_between_reading_and_waiting_is_not_missed() -> None:
     said = Said(meanwhile=["in between"])
     watch = a_watching(said).watch("acme", "c", after_seq=0)
     await anext(watch)
-    news = await asyncio.wait_for(anext(watch), 5)
+    news = await asyncio.wait_for(anext(watch), SHORT_PATIENCE_SECONDS)
     await watch.aclose()
     assert [each.text for each in news.messages] == ["in between"]
 
@@ -76,7 +77,7 @@ async def test_a_poll_finds_what_no_bell_told() -> None:
     watch = a_watching(said, first_poll_seconds=0.01).watch("acme", "c", after_seq=0)
     await anext(watch)
     said.texts.append("from another process")
-    news = await asyncio.wait_for(anext(watch), 5)
+    news = await asyncio.wait_for(anext(watch), SHORT_PATIENCE_SECONDS)
     await watch.aclose()
     assert [each.text for each in news.messages] == ["from another process"]
 
@@ -84,7 +85,7 @@ async def test_a_poll_finds_what_no_bell_told() -> None:
 async def test_a_quiet_watch_shows_that_it_lives_and_reads_nothing_for_that() -> None:
     said = Said(thinking=True)
     watch = a_watching(said, heartbeat_seconds=0.02).watch("acme", "c", after_seq=0)
-    beats = [await asyncio.wait_for(anext(watch), 5) for _ in range(3)]
+    beats = [await asyncio.wait_for(anext(watch), SHORT_PATIENCE_SECONDS) for _ in range(3)]
     await watch.aclose()
     assert [(len(beat.messages), beat.thinking) for beat in beats] == [(0, True)] * 3
     assert said.reads == 1
@@ -93,7 +94,7 @@ async def test_a_quiet_watch_shows_that_it_lives_and_reads_nothing_for_that() ->
 async def test_what_follows_at_once_is_read_at_once() -> None:
     said = Said(texts=["one", "two", "three"], page=1)
     watch = a_watching(said).watch("acme", "c", after_seq=0)
-    told = [await asyncio.wait_for(anext(watch), 5) for _ in range(3)]
+    told = [await asyncio.wait_for(anext(watch), SHORT_PATIENCE_SECONDS) for _ in range(3)]
     await watch.aclose()
     assert [each.text for response in told for each in response.messages] == ["one", "two", "three"]
 
@@ -104,7 +105,7 @@ async def test_who_missed_what_others_told_looks() -> None:
     await anext(watch)
     said.texts.append("told by another process, and not heard")
     Events(said.wakeups).missed()
-    news = await asyncio.wait_for(anext(watch), 5)
+    news = await asyncio.wait_for(anext(watch), SHORT_PATIENCE_SECONDS)
     await watch.aclose()
     assert len(news.messages) == 1
 
@@ -117,7 +118,7 @@ async def test_a_watch_ends_when_the_process_stops_and_leaves_no_bell() -> None:
     ending = asyncio.ensure_future(anext(watch, None))
     await asyncio.sleep(0.01)
     watching.stopping.set()
-    assert await asyncio.wait_for(ending, 5) is None
+    assert await asyncio.wait_for(ending, SHORT_PATIENCE_SECONDS) is None
     assert not said.wakeups.watched
 
 
