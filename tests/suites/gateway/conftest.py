@@ -21,6 +21,7 @@ from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.serving import Server
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.gateway import peer as peers
 
 CREDENTIALS = {
@@ -119,16 +120,18 @@ async def running(folder: Path, **more: Any) -> AsyncIterator[World]:
     port = socket.getsockname()[1]
     settings = Settings(**given)
     serving = asyncio.create_task(serve(settings, lifetime, listening=socket))
-    assert await asyncio.wait_for(lifetime.wait_ready(["gateway"]), 10)
+    assert await asyncio.wait_for(lifetime.wait_ready(["gateway"]), PATIENCE_SECONDS)
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=20) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=PATIENCE_SECONDS
+    ) as client:
         try:
             started = World(peer, storage, lifetime, settings, port, client)
             yield started
         finally:
             peer.hold.set()
             lifetime.stop()
-            await asyncio.wait_for(serving, 15)
+            await asyncio.wait_for(serving, PATIENCE_SECONDS)
             await started.storage.drain(0)
 
 

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from tests.stalls import PATIENCE_SECONDS
 
-async def sent(port: int, content: bytes, *, seconds: float = 12) -> bytes:
+
+async def sent(port: int, content: bytes, *, seconds: float = PATIENCE_SECONDS) -> bytes:
     """What the gateway says to these bytes, until it closes or has answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

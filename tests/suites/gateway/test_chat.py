@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from parley.chat.v1 import message_pb2 as chat
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.gateway.conftest import ADDRESSES, World, running
 
 Event = tuple[str, int, dict[str, object]]
@@ -130,7 +131,7 @@ async def test_events_resume_without_a_gap_and_without_a_repetition(world: World
 
 async def test_a_stream_opened_before_anything_was_said_hears_the_first_message(world: World) -> None:
     session = await world.session()
-    async with events(world, session) as stream, asyncio.timeout(30):
+    async with events(world, session) as stream, asyncio.timeout(PATIENCE_SECONDS):
         await say(world, session, "hello", "key")
         name, seq, message = await anext(stream)
     assert (name, seq, message["text"]) == ("message", 1, "hello")
@@ -141,7 +142,7 @@ async def test_a_stream_shows_that_the_agent_thinks(world: World) -> None:
     await say(world, session, "hello", "key-1")
     world.peer.answer = lambda text: f"you said {text}"
     heard = []
-    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(30):
+    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(PATIENCE_SECONDS):
         await say(world, session, "again", "key-2")
         async for _name, _seq, data in stream:
             heard.append(data.get("text", data.get("thinking")))
@@ -154,7 +155,7 @@ async def test_a_stream_shows_what_is_being_written_until_it_is_said(world: Worl
     session = await world.session()
     await say(world, session, "hello", "key-1")
     heard: list[tuple[str, str]] = []
-    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(30):
+    async with events(world, session, **{"Last-Event-ID": "1"}) as stream, asyncio.timeout(PATIENCE_SECONDS):
         await world.peer.draft(conversation(world), "**One.**")
         async for name, _seq, data in stream:
             heard.append((name, str(data["text"])))
@@ -170,7 +171,7 @@ async def test_a_stream_ends_cleanly_when_the_gateway_drains(tmp_path: Path) -> 
     async with running(tmp_path) as world:
         session = await world.session()
         await say(world, session, "hello", "key")
-        async with events(world, session) as stream, asyncio.timeout(30):
+        async with events(world, session) as stream, asyncio.timeout(PATIENCE_SECONDS):
             await anext(stream)
             world.lifetime.stop()
             assert [each async for each in stream] == []  # ended, not broken off
@@ -179,7 +180,7 @@ async def test_a_stream_ends_cleanly_when_the_gateway_drains(tmp_path: Path) -> 
 async def test_a_session_has_a_bounded_number_of_streams(world: World) -> None:
     session = await world.session()
     await say(world, session, "hello", "key")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         opened = [world.client.stream("GET", "/v1/chat/events", headers=session) for _ in range(6)]
         answers = [await each.__aenter__() for each in opened]
         assert [each.status_code for each in answers] == [200] * 5 + [429]
@@ -323,7 +324,7 @@ async def test_while_storage_is_away_a_message_is_asked_to_come_again(world: Wor
 
 async def test_a_probe_of_the_events_is_answered_at_once_and_takes_no_place(world: World) -> None:
     session = await world.session()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(6):
             answer = await world.client.head("/v1/chat/events", headers=session)
             assert (answer.status_code, answer.content) == (200, b"")

@@ -16,8 +16,7 @@ from gateway.domain.line import Ears, Line
 from kit.proxies import Proxies
 from tests.simulated.discord import Discord
 from tests.simulated.discord_gateway import message
-
-PATIENCE_SECONDS = 60
+from tests.stalls import PATIENCE_SECONDS
 
 
 @dataclass

@@ -13,6 +13,7 @@ from parley.llm.v1 import completion_pb2, model_pb2, prompt_pb2
 from parley.llm.v1 import llm_service_pb2 as llm
 from tests.simulated import ollama as simulated
 from tests.simulated import openai as simulated_openai
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.oracles import ORACLES, SERVERS
 from tests.suites.llm.service import Setup, a_prompt, serving
 
@@ -148,9 +149,9 @@ async def test_tokens_are_estimated_and_learnt_from_what_the_model_counts(tmp_pa
     prompt = a_prompt("x" * 4000)
     async with simulated.running() as server, serving(server.base_url, tmp_path) as stub:
         request = model_pb2.CountTokensRequest(tenant_id="t1", prompt=prompt)
-        before = await stub.CountTokens(request, timeout=5)
+        before = await stub.CountTokens(request, timeout=SHORT_PATIENCE_SECONDS)
         await _generate(stub, prompt)
-        after = await stub.CountTokens(request, timeout=5)
+        after = await stub.CountTokens(request, timeout=SHORT_PATIENCE_SECONDS)
 
     assert (before.input_tokens, before.characters_per_token, before.answers_counted) == (1002, 4.0, 0)
     assert (before.model, before.window_tokens) == ("llama3.2:latest", 4096)
@@ -160,10 +161,15 @@ async def test_tokens_are_estimated_and_learnt_from_what_the_model_counts(tmp_pa
 
 async def test_a_model_is_pulled_through_the_service_and_listed_at_once(tmp_path: Path) -> None:
     async with simulated.running() as server, serving(server.base_url, tmp_path) as stub:
-        steps = [step async for step in stub.PullModel(model_pb2.PullModelRequest(model="mistral"), timeout=10)]
-        listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+        steps = [
+            step
+            async for step in stub.PullModel(
+                model_pb2.PullModelRequest(model="mistral"), timeout=SHORT_PATIENCE_SECONDS
+            )
+        ]
+        listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=SHORT_PATIENCE_SECONDS)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            async for _ in stub.PullModel(model_pb2.PullModelRequest(model="nope"), timeout=10):
+            async for _ in stub.PullModel(model_pb2.PullModelRequest(model="nope"), timeout=SHORT_PATIENCE_SECONDS):
                 pass
 
     assert steps[-1].status == "success"

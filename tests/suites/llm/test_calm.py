@@ -16,6 +16,7 @@ from llm_service.domain.breaker import Rule
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import model_pb2
 from tests.simulated import ollama as simulated
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.oracles import ORACLES, SERVERS
 from tests.suites.llm.service import Setup, a_prompt, serving
 from tests.unit.llm.scripted import Clock
@@ -199,7 +200,7 @@ async def test_the_state_of_a_model_is_listed(tmp_path: Path) -> None:
     async with simulated.running("500") as server, serving(server.base_url, tmp_path, Setup(clock=clock)) as stub:
 
         async def listed() -> model_pb2.Model:
-            models = (await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)).models
+            models = (await stub.ListModels(model_pb2.ListModelsRequest(), timeout=SHORT_PATIENCE_SECONDS)).models
             return next(model for model in models if model.name == "llama3.2:latest")
 
         assert (await listed()).state == model_pb2.MODEL_STATE_READY

@@ -20,6 +20,7 @@ from llm_service.domain.breaker import Rule
 from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1 import completion_pb2, model_pb2
 from parley.llm.v1 import llm_service_pb2 as llm
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.oracles import ORACLES, SERVERS
 from tests.suites.llm.service import Setup, a_prompt, serving
 
@@ -114,7 +115,7 @@ async def test_every_illness_ends_in_time_with_its_reason(kind: str, way: str, t
 
     async def end(illness: str) -> End:
         async with SERVERS[kind]() as server, serving(server.base_url, tmp_path, _setup(kind)) as stub:
-            await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+            await stub.ListModels(model_pb2.ListModelsRequest(), timeout=SHORT_PATIENCE_SECONDS)
             await server.switch(illness)
             began = time.monotonic()
             reason = await ask(stub)
@@ -137,7 +138,7 @@ async def test_no_illness_leaves_a_task_or_a_connection_behind(kind: str, tmp_pa
         for illness in LEAKING:
             server = await stack.enter_async_context(SERVERS[kind]())
             rigs[illness] = server, await stack.enter_async_context(serving(server.base_url, tmp_path, patient))
-            await rigs[illness][1].Generate(_request(""), timeout=5)
+            await rigs[illness][1].Generate(_request(""), timeout=SHORT_PATIENCE_SECONDS)
         await _settled()
         tasks, connections = len(asyncio.all_tasks()), sum(server.open_connections for server, _ in rigs.values())
 

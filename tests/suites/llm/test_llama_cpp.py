@@ -17,6 +17,7 @@ import pytest
 from parley.llm.v1 import completion_pb2, model_pb2, prompt_pb2
 from parley.llm.v1 import llm_service_pb2 as llm
 from tests.running import ROOT
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.llm import llama_model
 from tests.suites.llm.service import Setup, a_prompt, serving
 
@@ -51,7 +52,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 async def test_its_model_is_listed_and_is_the_default(base_url: str, tmp_path: Path) -> None:
     async with serving(base_url, tmp_path, Setup("openai")) as stub:
-        listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+        listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=PATIENCE_SECONDS)
 
     assert (listed.default_model, listed.default_backend) == (NAME, "openai")
     assert listed.note == f"The server at {base_url}/v1 answers with {NAME}."
@@ -63,7 +64,7 @@ async def test_it_answers_at_once_and_in_pieces_alike(base_url: str, tmp_path: P
     async with serving(base_url, tmp_path, Setup("openai")) as stub:
         whole = await _generate(stub, prompt)
         request = llm.GenerateStreamRequest(tenant_id="t1", prompt=prompt)
-        *pieces, end = [part async for part in stub.GenerateStream(request, timeout=10)]
+        *pieces, end = [part async for part in stub.GenerateStream(request, timeout=PATIENCE_SECONDS)]
 
     assert whole.text.strip()
     assert "".join(piece.delta for piece in pieces) == whole.text
@@ -104,7 +105,7 @@ async def _generate(
     stub: "LlmServiceAsyncStub", prompt: prompt_pb2.Prompt, *, fallback: str = ""
 ) -> llm.GenerateResponse:
     request = llm.GenerateRequest(tenant_id="t1", prompt=prompt, fallback_text=fallback)
-    return await stub.Generate(request, timeout=10)
+    return await stub.Generate(request, timeout=PATIENCE_SECONDS)
 
 
 def _schema(properties: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from tests.simulated import ollama as simulated
 from tests.simulated.wire import free_port
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.service import a_prompt
 
 SORRY = "Sorry, later."
@@ -82,7 +83,7 @@ async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str) -> 
         await _until(lambda: len(rig.server.chats) == 1)
         await rig.server.switch("ok")
 
-        fast = await model.generate(_request("fast"), seconds=5)
+        fast = await model.generate(_request("fast"), seconds=20)
 
         assert (fast.text, slow.done()) == ("re: fast", False)
         slow.cancel()
@@ -132,7 +133,7 @@ async def test_each_ask_has_its_own_deadline_and_its_own_end(tmp_path: Path, way
     assert isinstance(ends[0], llm.GenerateResponse)
     assert (ends[0].text, ends[0].completion.failure.reason) == (SORRY, ErrorReason.ERROR_REASON_MODEL_TIMEOUT)
     assert isinstance(ends[1], errors.ModelTimeout)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10, "the server would not end them"
 
 
 async def test_two_hundred_asks_at_once_are_each_given_their_own_answer(tmp_path: Path, way: str) -> None:
@@ -145,8 +146,8 @@ async def test_two_hundred_asks_at_once_are_each_given_their_own_answer(tmp_path
 async def test_an_ask_outside_its_limits_fails_alone(tmp_path: Path, way: str) -> None:
     async with rigged(tmp_path, way) as (_, model):
         bad, good = await asyncio.gather(
-            model.generate(_request("hello", "x" * 5000), seconds=5),
-            model.generate(_request("hello"), seconds=5),
+            model.generate(_request("hello", "x" * 5000), seconds=20),
+            model.generate(_request("hello"), seconds=20),
             return_exceptions=True,
         )
 
@@ -162,7 +163,9 @@ async def test_a_message_outside_its_limits_ends_the_stream_with_the_field(tmp_p
             yield llm.GenerateManyRequest(asks=[llm.Ask(id=1)])
 
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            async for _ in LlmServiceStub(rig.mesh.channel("llm")).GenerateMany(requests(), timeout=5):
+            async for _ in LlmServiceStub(rig.mesh.channel("llm")).GenerateMany(
+                requests(), timeout=SHORT_PATIENCE_SECONDS
+            ):
                 pass
 
     failure = errors.from_rpc(raised.value)
@@ -176,7 +179,7 @@ async def test_a_caller_that_half_closes_gets_the_answers_and_then_the_end(tmp_p
         async def requests() -> AsyncIterator[llm.GenerateManyRequest]:
             yield llm.GenerateManyRequest(asks=[_ask(7), _ask(8)])
 
-        call = LlmServiceStub(rig.mesh.channel("llm")).GenerateMany(requests(), timeout=5)
+        call = LlmServiceStub(rig.mesh.channel("llm")).GenerateMany(requests(), timeout=SHORT_PATIENCE_SECONDS)
         answered = [answer.id async for frame in call for answer in frame.answers]
 
     assert sorted(answered) == [7, 8]
@@ -221,7 +224,7 @@ async def test_an_ask_does_not_lend_its_correlation_id_or_deadline_to_those_afte
 
 async def _asked_as(name: str, model: Llm) -> None:
     correlation.bind(name)
-    await model.generate(_request("hello"), seconds=5)
+    await model.generate(_request("hello"), seconds=20)
 
 
 def _request(text: str, fallback: str = "") -> llm.GenerateRequest:

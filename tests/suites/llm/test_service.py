@@ -20,6 +20,7 @@ from parley.llm.v1 import model_pb2
 from parley.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from tests.simulated import ollama as simulated
 from tests.simulated.wire import free_port
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.service import a_prompt
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ async def test_a_model_server_found_at_the_default_is_picked_up_when_it_starts(t
         chosen = chosen.model_copy(update={"ollama_base_url": server.base_url})
         chosen.model_fields_set.discard("ollama_base_url")
         async with started(chosen) as stub:
-            before = await stub.Generate(_request(), timeout=5)
+            before = await stub.Generate(_request(), timeout=SHORT_PATIENCE_SECONDS)
             await server.switch("ok")
             async with asyncio.timeout(30):
-                while (after := await stub.Generate(_request(), timeout=5)).text == before.text:
+                while (after := await stub.Generate(_request(), timeout=SHORT_PATIENCE_SECONDS)).text == before.text:
                     await asyncio.sleep(0.05)
-            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=SHORT_PATIENCE_SECONDS)
 
     assert before.text == 'echo: you said "hello there"'
     assert after.text == "re: hello there"
@@ -73,7 +74,7 @@ async def test_a_named_model_server_that_is_away_gives_the_fallback_and_the_note
         chosen = settings(tmp_path, OLLAMA_BASE_URL=server.base_url)
         async with started(chosen) as stub:
             answer = await stub.Generate(_request(), timeout=1.5)
-            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+            listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=SHORT_PATIENCE_SECONDS)
 
     assert answer.text == "sorry"
     assert "fallback" in listed.note

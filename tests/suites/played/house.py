@@ -28,6 +28,7 @@ from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from storage_service.backends.engines import open_engine
 from storage_service.backends.tables import Message, RawPayload
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.channels.golden import Capture, account
 from tests.suites.played.signing import in_session, signed
 
@@ -114,14 +115,14 @@ async def standing(folder: Path, database_url: str) -> AsyncIterator[House]:
     settings = gateway.settings.Settings(**shared, http_drain_seconds=2, chat_messages_per_minute=100_000)
     socket = listening.bind("127.0.0.1", 0)
     tasks = [asyncio.create_task(storage_service.__main__.serve(storage, storing))]
-    await asyncio.wait_for(storing.wait_ready(["storage"]), 60)
+    await asyncio.wait_for(storing.wait_ready(["storage"]), PATIENCE_SECONDS)
     tasks.append(asyncio.create_task(gateway.__main__.serve(settings, receiving, listening=socket)))
-    await asyncio.wait_for(receiving.wait_ready(["gateway"]), 60)
+    await asyncio.wait_for(receiving.wait_ready(["gateway"]), PATIENCE_SECONDS)
     base_url = f"http://127.0.0.1:{socket.getsockname()[1]}"
     engine = open_engine(database_url)
     mesh = Mesh(settings)
     await mesh.open()
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as client:
         house = House(base_url, client, engine, mesh.channel("storage"))
         try:
             for name in PLAYED:
@@ -131,7 +132,7 @@ async def standing(folder: Path, database_url: str) -> AsyncIterator[House]:
             receiving.stop()
             storing.stop()
             await mesh.close()
-            await asyncio.wait_for(asyncio.gather(*tasks), 60)
+            await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_SECONDS)
             await engine.dispose()
 
 
@@ -143,5 +144,5 @@ async def _account(mesh: Channel, name: str) -> directory_pb2.ChannelAccount:
     put = directory_service_pb2.PutChannelAccountRequest(
         tenant_id="default", request_id=new_id(), account=asked, credentials=dict(golden.credentials)
     )
-    made = await DirectoryServiceStub(mesh).PutChannelAccount(put, timeout=30)
+    made = await DirectoryServiceStub(mesh).PutChannelAccount(put, timeout=PATIENCE_SECONDS)
     return directory_pb2.ChannelAccount.FromString(made.account.SerializeToString())

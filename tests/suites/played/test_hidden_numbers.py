@@ -13,6 +13,7 @@ from parley.chat.v1.message_pb2 import OWNER_HUMAN
 from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from storage_service.backends.tables import Contact, Conversation, Identity, Message, Turn
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.channels.golden import Capture, captures
 from tests.suites.played.house import House
 
@@ -78,7 +79,7 @@ async def test_a_human_who_took_over_is_not_talked_over_when_the_number_is_hidde
     await ann.writes("number_and_user_id", "hello")
     ((conversation_id, contact_id),) = await ann.chats()
     ask = SetOwnerRequest(tenant_id="default", request_id=new_id(), conversation_id=conversation_id, owner=OWNER_HUMAN)
-    await ConversationServiceStub(house.mesh).SetOwner(ask, timeout=30)
+    await ConversationServiceStub(house.mesh).SetOwner(ask, timeout=PATIENCE_SECONDS)
     await ann.writes("hidden_number", "hello again")
     assert await ann.said() == [("hello", True), ("hello again", False)]
     async with house.engine.connect() as connection:

@@ -13,6 +13,7 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import delivery_requests_pb2 as requests
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.channels.golden import Capture, captures
 from tests.suites.played.distinct import distinct
 from tests.suites.played.house import House
@@ -24,7 +25,7 @@ STATES = ("sent", "delivered", "read")
 ORDERS: list[tuple[str, ...]] = list(itertools.permutations(STATES))
 ORDERS += [(order[-1], *order, order[0]) for order in ORDERS]
 CHANNELS = ("whatsapp", "sms", "whatsapp_cloud")
-WORKER, DEADLINE = "played", 30.0
+WORKER, DEADLINE = "played", PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -12,9 +12,9 @@ from discord.http import Route
 
 from tests.simulated.discord import Discord
 from tests.simulated.discord_gateway import message
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.sandbox.conftest import World
 
-PATIENCE_SECONDS = 60
 CHANNEL, GUILD = "8", "500"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.opening import HOST, base_urls
 from sandbox.pages import FOLDER, PATHS
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sandbox.conftest import World
 
 
@@ -120,7 +121,7 @@ async def test_a_lost_answer_is_a_connection_that_ends(world: World) -> None:
 
 async def _phone(stream: aiohttp.ClientResponse) -> tuple[str, list[tuple[str, str]]]:
     """The Telegram phone of the next event: what goes wrong, and its messages."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         line = await stream.content.readuntil(b"\n\n")
     phones = {each["channel"]: each for each in orjson.loads(line.removeprefix(b"data: "))}
     phone = phones["telegram"]

@@ -19,6 +19,7 @@ from sender_service.__main__ import serve
 from sender_service.settings import Settings
 from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET, LONGEST_INSTAGRAM, Meta
 from tests.simulated.wire import free_port
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sender.outbox import Kept, MemoryOutbox
 
 ADDRESSES = {"whatsapp_cloud": "555000111222333", "instagram": "17841400000000001"}
@@ -68,13 +69,13 @@ async def _bench(folder: Path, channel: str, mode: str = "ok") -> AsyncIterator[
         yield Bench(outbox, meta, PEOPLE[channel])
     finally:
         lifetime.stop()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, SHORT_PATIENCE_SECONDS)
         await storage.drain(0)
         await meta.stop()
 
 
 async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 

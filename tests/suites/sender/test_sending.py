@@ -28,6 +28,7 @@ from sender_service.settings import Settings
 from tests.mesh.weather import Weather, of_twilio
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
 from tests.simulated.wire import free_port
+from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sender.outbox import MemoryOutbox, whatsapp_account
 
 TOKEN = "mesh-token-of-the-tests-only"
@@ -74,12 +75,12 @@ async def _bench(
         yield Bench(outbox, twilio, lifetime, loaded.sender_address, loaded.storage_address, serving)
     finally:
         lifetime.stop()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, SHORT_PATIENCE_SECONDS)
         await storage.drain(0)
         await twilio.stop()
 
 
-async def _until(condition: Callable[[], object], within_seconds: float = 10) -> None:
+async def _until(condition: Callable[[], object], within_seconds: float = SHORT_PATIENCE_SECONDS) -> None:
     async with asyncio.timeout(within_seconds):
         while not condition():
             await asyncio.sleep(0.005)
@@ -198,7 +199,7 @@ async def test_a_stop_lets_the_calls_under_way_end_and_gives_the_rest_back(tmp_p
         kept = [bench.outbox.queue(f"text {number}") for number in range(4)]
         await _until(lambda: bench.twilio.requests == 2)
         bench.lifetime.stop()
-        await asyncio.wait_for(asyncio.shield(bench.serving), 10)
+        await asyncio.wait_for(asyncio.shield(bench.serving), SHORT_PATIENCE_SECONDS)
     assert [each.outcomes for each in kept[:2]] == [["BEGUN", "SENT"]] * 2
     assert all(each.outcomes in ([], ["RELEASED"]) for each in kept[2:])
     assert bench.twilio.requests == 2
@@ -232,7 +233,7 @@ async def test_what_storage_cannot_keep_of_one_answer_is_not_held_against_the_ot
             )
             for each, code in zip(kept, ["", "", "n\0t", ""], strict=True)
         ]
-        recorded = await asyncio.gather(*(outbox.record(each, 5) for each in records), return_exceptions=True)
+        recorded = await asyncio.gather(*(outbox.record(each, 20) for each in records), return_exceptions=True)
         await outbox.close()
         await mesh.close()
     assert [isinstance(each, InvalidField) for each in recorded] == [False, False, True, False]
@@ -242,7 +243,7 @@ async def test_send_queues_a_message_in_the_name_of_an_operator(tmp_path: Path) 
     async with _bench(tmp_path) as bench, grpc.aio.insecure_channel(bench.sender_address) as channel:
         request = sender.SendRequest(tenant_id="t1", request_id="r1", conversation_id="c1", text="hello")
         metadata = (("authorization", f"Bearer {TOKEN}"),)
-        answer = await SenderServiceStub(channel).Send(request, timeout=5, metadata=metadata)
+        answer = await SenderServiceStub(channel).Send(request, timeout=SHORT_PATIENCE_SECONDS, metadata=metadata)
     assert (answer.message_id, answer.delivery_id) == ("m1", "d1")
     queued = bench.outbox.queued[0]
     assert (queued.tenant_id, queued.request_id, queued.conversation_id, queued.text) == ("t1", "r1", "c1", "hello")
@@ -252,7 +253,9 @@ async def test_channels_are_listed_with_what_they_can_do(tmp_path: Path) -> None
     async with _bench(tmp_path) as bench, grpc.aio.insecure_channel(bench.sender_address) as channel:
         metadata = (("authorization", f"Bearer {TOKEN}"),)
         request = sender.ListChannelsRequest()
-        answer = await SenderServiceStub(channel).ListChannels(request, timeout=5, metadata=metadata)
+        answer = await SenderServiceStub(channel).ListChannels(
+            request, timeout=SHORT_PATIENCE_SECONDS, metadata=metadata
+        )
     listed = {each.name: each for each in answer.channels}
     assert [*listed] == sorted(listed)
     assert (listed["whatsapp"].max_text, listed["whatsapp"].receipts) == (1600, True)
