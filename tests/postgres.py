@@ -25,6 +25,7 @@ from typing import Any, Self
 import asyncpg
 
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 MEMORY = Path("/dev/shm")
 DEBIAN = Path("/usr/lib/postgresql")
@@ -130,7 +131,7 @@ class Cluster(Server):
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
-    def start(self, timeout_seconds: float = 30) -> None:
+    def start(self, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": f"{self.port}"} | self._options
         flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         command = [*as_user(self._account), f"{self._bin}/postgres", "-D", f"{self._data}", *flags]
@@ -148,7 +149,7 @@ class Cluster(Server):
         backends = self._backends()
         _signal(backends, signal.SIGKILL)
         self._end(signal.SIGKILL)
-        _wait_until_gone(backends, time.monotonic() + 30)
+        _wait_until_gone(backends, time.monotonic() + PATIENCE_SECONDS)
 
     def pause(self) -> None:
         """Freezes it with all its backends: connections stay open, and nothing is answered."""
@@ -174,7 +175,7 @@ class Cluster(Server):
     def _end(self, how: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(how)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=PATIENCE_SECONDS)
             self._process = None
 
     def _give_folders_away(self) -> None:
@@ -294,9 +295,9 @@ def _version(folder: Path) -> float:
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_SECONDS)
     try:
-        await connection.execute(statement, timeout=30)
+        await connection.execute(statement, timeout=PATIENCE_SECONDS)
     finally:
         await connection.close()
 

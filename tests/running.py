@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_SECONDS = 60.0
+READY_SECONDS = PATIENCE_SECONDS
 SERVICES = ("storage", "agent", "llm", "sender")
 
 
@@ -54,7 +55,7 @@ class Mesh:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 
@@ -67,7 +68,7 @@ class Mesh:
     def get(self, path: str) -> int:
         """The status of a GET at the gateway; 0 when nobody listens."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=PATIENCE_SECONDS) as answer:
                 status: int = answer.status
                 return status
         except urllib.error.HTTPError as error:
@@ -75,7 +76,7 @@ class Mesh:
         except OSError:
             return 0
 
-    def wait_until(self, holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    def wait_until(self, holds: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
         """While the mesh runs."""
 
         def still_holds() -> bool:
@@ -106,7 +107,7 @@ def running_mesh(folder: Path, *options: str, **settings: str) -> Iterator[Mesh]
         yield mesh
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=45) == 0, mesh.log[-3000:]
+            assert process.wait(timeout=PATIENCE_SECONDS) == 0, mesh.log[-3000:]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -18,6 +18,7 @@ from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest,
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from tests.running import Mesh, running_mesh
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Sandbox:
     def do(self, channel: str, deed: str, **asked: Any) -> None:
         body, headers = json.dumps(asked).encode(), {"content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}/phones/{channel}/{deed}", body, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             assert answer.status == 200
 
     def phone(self, channel: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/state", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/state", timeout=PATIENCE_SECONDS) as answer:
             phones: list[dict[str, Any]] = json.load(answer)["phones"]
         return next(each for each in phones if each["channel"] == channel)
 
@@ -58,7 +59,7 @@ class Sandbox:
     async def send_back(self, person: str, *, caption: str) -> None:
         """As an operator's program does it: the file that the person sent goes back to them."""
         token = (Path(self.mesh.environment["DATA_DIR"]) / "mesh.token").read_text().strip()
-        called: dict[str, Any] = {"metadata": (("authorization", f"Bearer {token}"),), "timeout": 10}
+        called: dict[str, Any] = {"metadata": (("authorization", f"Bearer {token}"),), "timeout": PATIENCE_SECONDS}
         async with grpc.aio.insecure_channel(self.mesh.storage_address) as storage:
             stub = ConversationServiceStub(storage)
             known = await stub.ListConversations(ListConversationsRequest(tenant_id="default"), **called)

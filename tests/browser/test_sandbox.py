@@ -12,8 +12,10 @@ from playwright.async_api import Browser, FileChooser, FilePayload, Locator, Pag
 from tests.browser.test_page import shoot
 from tests.mesh.world import World
 from tests.sandboxed import Sandbox, sandboxed
+from tests.stalls import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+WAIT = 1000 * PATIENCE_SECONDS
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -61,7 +63,7 @@ async def write(page: Page, title: str, text: str) -> None:
 
 
 async def answered(page: Page, title: str, text: str) -> None:
-    await expect(phone(page, title).locator(".bubble:not(.mine) .words").last).to_have_text(text, timeout=20_000)
+    await expect(phone(page, title).locator(".bubble:not(.mine) .words").last).to_have_text(text, timeout=WAIT)
 
 
 @pytest.mark.parametrize(("name", "width", "dark"), SIZES)
@@ -77,7 +79,7 @@ async def test_a_customer_types_on_two_phones_and_sees_the_answers(
         await answered(page, "Telegram", 'echo: you said "Hello!"')
         if width > 640:
             await write(page, "SMS", "Thank you 👋 " * 6)
-            await expect(phone(page, "SMS").get_by_text("2 segments, UCS-2")).to_be_visible(timeout=30_000)
+            await expect(phone(page, "SMS").get_by_text("2 segments, UCS-2")).to_be_visible(timeout=WAIT)
         await answered(page, "WhatsApp", 'echo: you said "When do you open tomorrow? I would come by after work."')
         last = phone(page, "WhatsApp").locator(".bubble").last
         await expect(last).to_have_attribute("data-state", "read")
@@ -94,7 +96,7 @@ async def test_a_fault_is_chosen_seen_and_switched_back(browser: Browser, sandbo
         await expect(phone(page, "SMS").get_by_text("unknown until a receipt tells")).to_be_visible()
         await write(page, "SMS", "Is it ready?")
         receipt = phone(page, "SMS").get_by_role("button", name="Send receipt: sent")
-        await expect(receipt).to_be_visible(timeout=20_000)
+        await expect(receipt).to_be_visible(timeout=WAIT)
         await shoot(page, "sandbox-desktop-lost")
         await receipt.click()
         await expect(phone(page, "SMS").locator(".bubble").last).to_have_attribute("data-state", "sent")
@@ -112,7 +114,7 @@ async def test_seconds_can_be_said_where_something_waits(browser: Browser, sandb
         await seconds.fill("2")
         await seconds.press("Enter")
         await write(page, "Telegram", "patience")
-        await expect(phone(page, "Telegram").get_by_text("429", exact=True).first).to_be_visible(timeout=20_000)
+        await expect(phone(page, "Telegram").get_by_text("429", exact=True).first).to_be_visible(timeout=WAIT)
         await answered(page, "Telegram", 'echo: you said "patience"')
         assert sandbox.phone("telegram")["seconds"] == 2
 
@@ -122,7 +124,7 @@ async def test_what_is_formatted_looks_so_on_each_phone(browser: Browser, sandbo
         for title in ("WhatsApp", "Telegram", "Slack", "Discord"):
             await write(page, title, "**Open** today, `9 < 18`\n\n> see _you_\n> there\n\n```\nring twice\n```\nplease")
             answer = phone(page, title).locator(".bubble:not(.mine)").last
-            await expect(answer.locator(".bold")).to_have_text("Open", timeout=20_000)
+            await expect(answer.locator(".bold")).to_have_text("Open", timeout=WAIT)
             await expect(answer.locator(".code").first).to_have_text("9 < 18")
             await expect(answer.locator(".pre")).to_have_text("ring twice")
             await expect(answer.locator(".quote")).to_have_text("see you\nthere")
@@ -137,13 +139,13 @@ async def test_that_somebody_reads_and_writes_is_seen_until_the_answer(browser: 
             async with visiting(browser, sandbox) as page:
                 for title in ("Telegram", "WhatsApp Cloud"):
                     await write(page, title, "Do you have a table for four?")
-                    await expect(phone(page, title).locator(".writes")).to_be_visible(timeout=20_000)
+                    await expect(phone(page, title).locator(".writes")).to_be_visible(timeout=WAIT)
                 mine = phone(page, "WhatsApp Cloud").locator(".bubble.mine")
                 await expect(mine).to_have_attribute("data-state", "read")
                 await shoot(page, "sandbox-desktop-writes")
                 world.run(world.ollama.switch("ok"))
                 for title in ("Telegram", "WhatsApp Cloud"):
-                    await expect(phone(page, title).locator(".bubble:not(.mine)")).to_have_count(1, timeout=20_000)
+                    await expect(phone(page, title).locator(".bubble:not(.mine)")).to_have_count(1, timeout=WAIT)
                     await expect(phone(page, title).locator(".writes")).to_be_hidden()
 
 
@@ -159,10 +161,8 @@ async def test_a_reply_is_seen_while_it_is_written(browser: Browser, tmp_path: P
                 for title in ("Telegram", "Slack"):
                     await write(page, title, f"say {text}")
                 seen = "We have one by the window."
-                await expect(phone(page, "Telegram").locator(".drafted")).to_have_text(seen, timeout=20_000)
-                await expect(phone(page, "Slack").locator(".bubble:not(.mine) .words")).to_have_text(
-                    seen, timeout=20_000
-                )
+                await expect(phone(page, "Telegram").locator(".drafted")).to_have_text(seen, timeout=WAIT)
+                await expect(phone(page, "Slack").locator(".bubble:not(.mine) .words")).to_have_text(seen, timeout=WAIT)
                 await phone(page, "Slack").scroll_into_view_if_needed()
                 await shoot(page, "sandbox-desktop-draft-slack")
                 await phone(page, "Telegram").scroll_into_view_if_needed()
@@ -170,7 +170,7 @@ async def test_a_reply_is_seen_while_it_is_written(browser: Browser, tmp_path: P
                 world.run(world.ollama.switch("ok"))
                 for title in ("Telegram", "Slack"):
                     answer = phone(page, title).locator(".bubble:not(.mine) .words")
-                    await expect(answer).to_have_text(text.replace("**", ""), timeout=20_000)
+                    await expect(answer).to_have_text(text.replace("**", ""), timeout=WAIT)
                 await expect(phone(page, "Telegram").locator(".drafted")).to_be_hidden()
 
 
@@ -194,8 +194,8 @@ async def test_a_picture_goes_out_on_one_phone_and_comes_back(
 
 async def seen(picture: Locator) -> None:
     """Drawn, and not only there."""
-    await expect(picture).to_be_visible(timeout=20_000)
-    await expect(picture).to_have_js_property("naturalWidth", 1, timeout=20_000)
+    await expect(picture).to_be_visible(timeout=WAIT)
+    await expect(picture).to_have_js_property("naturalWidth", 1, timeout=WAIT)
 
 
 async def test_a_file_is_dropped_taken_away_and_chosen_by_keyboard_alone(browser: Browser, sandbox: Sandbox) -> None:
@@ -216,12 +216,12 @@ async def test_a_file_is_dropped_taken_away_and_chosen_by_keyboard_alone(browser
         await expect(attach).to_be_focused()
         await page.keyboard.press("Enter")
         bill = FilePayload(name="bill.txt", mimeType="text/plain", buffer=b"the bill")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await (await choosers.get()).set_files(bill)
         await page.get_by_label("Message on Telegram", exact=True).press("Enter")
         chip = column.locator(".bubble.mine .file")
         await expect(chip).to_contain_text("bill.txt8 B")
-        await expect(column.locator(".bubble:not(.mine) .words").last).to_contain_text("the bill", timeout=20_000)
+        await expect(column.locator(".bubble:not(.mine) .words").last).to_contain_text("the bill", timeout=WAIT)
 
 
 async def test_what_is_written_is_shown_and_never_run(browser: Browser, sandbox: Sandbox) -> None:

@@ -12,8 +12,9 @@ from tests.chaos.load import Ledger
 from tests.chaos.model import NAMED
 from tests.mesh.rig import TENANT, Storage
 from tests.simulated.wire import Send
+from tests.stalls import PATIENCE_SECONDS
 
-CALL_SECONDS = 10
+CALL_SECONDS = PATIENCE_SECONDS
 # What a person got, or will get when a receipt or an operator says so.
 GONE_OUT = {chat.DELIVERY_STATE_SENT, chat.DELIVERY_STATE_DELIVERED, chat.DELIVERY_STATE_READ}
 

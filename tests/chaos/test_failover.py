@@ -13,10 +13,10 @@ from tests.chaos.run import REST_SECONDS, SENDS_SECONDS, THINKS_SECONDS, Wish, e
 from tests.mesh.rig import FIVE, REPLICAS, Mesh, Plan
 from tests.postgres import Cluster
 from tests.simulated.twilio import Twilio
+from tests.stalls import PATIENCE_SECONDS
 from tests.standby import Standby, pair
 
 BEFORE_SECONDS, AWAY_SECONDS, AFTER_SECONDS = 5.0, 1.0, 5.0
-PATIENCE_SECONDS = 30.0
 WISH = Wish()
 
 

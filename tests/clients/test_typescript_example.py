@@ -13,6 +13,7 @@ import pytest
 
 from tests.mesh.world import World
 from tests.running import ROOT, Mesh, running_mesh
+from tests.stalls import PATIENCE_SECONDS
 
 EXAMPLE = ROOT / "examples/typescript"
 PAUSE_SECONDS = 4
@@ -27,7 +28,7 @@ class Example:
     world: World
     key: str
 
-    def starts(self, *words: str, key: str | None = None, deadline: float | str = 20) -> "subprocess.Popen[str]":
+    def starts(self, *words: str, key: str | None = None, deadline: float | str = 40) -> "subprocess.Popen[str]":
         settings = {
             "LLM_ADDRESS": self.mesh.environment["LLM_ADDRESS"],
             "PARLEY_KEY": self.key if key is None else key,
@@ -42,10 +43,10 @@ class Example:
         )
 
     def ends(
-        self, *words: str, key: str | None = None, deadline: float | str = 20
+        self, *words: str, key: str | None = None, deadline: float | str = 40
     ) -> "subprocess.CompletedProcess[str]":
         process = self.starts(*words, key=key, deadline=deadline)
-        said, told = process.communicate(timeout=60)
+        said, told = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, said, told)
 
     def times_out(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -100,7 +101,7 @@ def test_interrupting_ends_the_work_at_the_model_server(example: Example) -> Non
         assert process.stdout
         assert process.stdout.read(3) == "re:"
         process.send_signal(signal.SIGINT)
-        _said, told = process.communicate(timeout=10)
+        _said, told = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, told.strip()) == (130, "Cancelled.")
     example.mesh.wait_until(lambda: example.world.ollama.chats[-1].abandoned)
 

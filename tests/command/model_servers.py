@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
+from tests.stalls import PATIENCE_SECONDS
+
 Result = TypeVar("Result")
 
 LAYER, BYTES = "sha256:" + "a1b2c3d4e5f6" * 5, 2_019_377_376
@@ -92,14 +94,14 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=PATIENCE_SECONDS)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=PATIENCE_SECONDS)
         self._loop.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 from kit.command import up
 from kit.command.settings import values_of
 from tests.running import running_mesh
+from tests.stalls import PATIENCE_SECONDS
 
 SECRETS = {"TELEGRAM_BOT_TOKEN": "123456:listened-to", "TELEGRAM_WEBHOOK_SECRET": "webhook-secret-listened-to"}
 
@@ -30,7 +31,7 @@ def test_lines_come_while_it_listens_until_it_is_told_to_end(tmp_path: Path) -> 
             assert (row["channel"], row["result"], row["status"]) == ("telegram", "accepted", 200)
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == 130
+            assert process.wait(timeout=PATIENCE_SECONDS) == 130
             process.stdout.close()
 
 

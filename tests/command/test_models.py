@@ -17,6 +17,7 @@ from tests.command.model_servers import Registry, serving
 from tests.running import Mesh, running_mesh
 from tests.simulated.ollama import Ollama
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 MODELS = """
 default = "chat"
@@ -193,11 +194,11 @@ def test_ctrl_c_ends_a_fetch_at_the_server_too_and_without_a_traceback(world: Wo
         while "100 %" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
     assert "stopped; layers that are complete stay" in out
     assert err == ""
-    assert world.registry.abandoned.wait(10)
+    assert world.registry.abandoned.wait(PATIENCE_SECONDS)
 
 
 def test_a_wrong_file_is_found_by_doctor_while_the_mesh_goes_on(world: World) -> None:
@@ -234,7 +235,7 @@ def _on_a_terminal(mesh: Mesh, *words: str, **settings: str) -> str:
     command = [sys.executable, "-m", "kit.command", *words]
     process = subprocess.Popen(command, cwd=mesh.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    shown, deadline = b"", time.monotonic() + 60
+    shown, deadline = b"", time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             read = os.read(ours, 4096)
@@ -244,5 +245,5 @@ def _on_a_terminal(mesh: Mesh, *words: str, **settings: str) -> str:
             break
         shown += read
     os.close(ours)
-    assert process.wait(timeout=10) == 0, shown.decode()
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0, shown.decode()
     return shown.decode()

@@ -15,6 +15,7 @@ import pytest
 from tests.running import Mesh, bare_environment, running_mesh
 from tests.sandboxed import Sandbox, sandboxed
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 CHANNELS = ("whatsapp", "sms", "whatsapp_cloud", "telegram", "instagram", "slack", "discord")
 REAL = {
@@ -51,7 +52,7 @@ def test_the_first_thing_said_is_where_the_page_is(running: Sandbox) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_what_is_typed_arrives_signed_and_the_answer_is_on_the_phone(sandbox: Sandbox, channel: str) -> None:
     sandbox.do(channel, "say", text=f"hello {channel}")
-    sandbox.mesh.wait_until(lambda: sandbox.answers(channel) == [f'echo: you said "hello {channel}"'], seconds=20)
+    sandbox.mesh.wait_until(lambda: sandbox.answers(channel) == [f'echo: you said "hello {channel}"'])
     assert ("message", "200") in sandbox.events(channel)
 
 
@@ -63,7 +64,7 @@ def test_receipts_are_believed_and_end_at_the_last_that_the_channel_has(
 ) -> None:
     before = len(sandbox.deliveries(last))
     sandbox.do(channel, "say", text="hello")
-    sandbox.mesh.wait_until(lambda: sandbox.last(channel)["state"] == last, seconds=20)
+    sandbox.mesh.wait_until(lambda: sandbox.last(channel)["state"] == last)
     sandbox.mesh.wait_until(lambda: len(sandbox.deliveries(last)) > before)
     receipts = [status for what, status in sandbox.events(channel) if what.startswith("receipt")]
     assert set(receipts) == {"200"}
@@ -73,11 +74,11 @@ def test_receipts_are_believed_and_end_at_the_last_that_the_channel_has(
 def test_a_webhook_that_comes_twice_is_answered_once(sandbox: Sandbox, channel: str) -> None:
     sandbox.do(channel, "fault", fault="duplicate")
     sandbox.do(channel, "say", text="once, please")
-    sandbox.mesh.wait_until(lambda: len(sandbox.answers(channel)) == 1, seconds=20)
+    sandbox.mesh.wait_until(lambda: len(sandbox.answers(channel)) == 1)
     assert [status for what, status in sandbox.events(channel) if what == "message"][-2:] == ["200", "200"]
     sandbox.do(channel, "fault", fault="none")
     sandbox.do(channel, "say", text="and now this")  # what follows is answered after what came before
-    sandbox.mesh.wait_until(lambda: 'echo: you said "and now this"' in sandbox.answers(channel), seconds=20)
+    sandbox.mesh.wait_until(lambda: 'echo: you said "and now this"' in sandbox.answers(channel))
     assert sandbox.answers(channel) == ['echo: you said "once, please"', 'echo: you said "and now this"']
 
 
@@ -85,20 +86,20 @@ def test_messages_that_change_places_are_both_answered(sandbox: Sandbox) -> None
     sandbox.do("telegram", "fault", fault="reorder")
     for text in ("first", "second"):
         sandbox.do("telegram", "say", text=text)
-    sandbox.mesh.wait_until(lambda: all(text in _all(sandbox, "telegram") for text in ("first", "second")), seconds=20)
+    sandbox.mesh.wait_until(lambda: all(text in _all(sandbox, "telegram") for text in ("first", "second")))
 
 
 def test_a_late_webhook_is_answered_when_it_comes(sandbox: Sandbox) -> None:
     sandbox.do("sms", "fault", fault="delay", seconds=1)
     sandbox.do("sms", "say", text="better late")
-    sandbox.mesh.wait_until(lambda: "better late" in _all(sandbox, "sms"), seconds=20)
+    sandbox.mesh.wait_until(lambda: "better late" in _all(sandbox, "sms"))
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "telegram", "discord"])
 def test_no_attempt_is_made_before_retry_after(sandbox: Sandbox, channel: str) -> None:
     sandbox.do(channel, "fault", fault="throttled", seconds=2)
     sandbox.do(channel, "say", text="patience")
-    sandbox.mesh.wait_until(lambda: "patience" in _all(sandbox, channel), seconds=30)
+    sandbox.mesh.wait_until(lambda: "patience" in _all(sandbox, channel))
     events = sandbox.events(channel)
     assert "429" in [status for _, status in events]
     assert "too early" not in [status for _, status in events]
@@ -107,10 +108,10 @@ def test_no_attempt_is_made_before_retry_after(sandbox: Sandbox, channel: str) -
 def test_a_provider_that_breaks_is_asked_again_until_it_takes_the_send(sandbox: Sandbox) -> None:
     sandbox.do("telegram", "fault", fault="broken")
     sandbox.do("telegram", "say", text="again")
-    sandbox.mesh.wait_until(lambda: ("sendMessage", "500") in sandbox.events("telegram"), seconds=20)
+    sandbox.mesh.wait_until(lambda: ("sendMessage", "500") in sandbox.events("telegram"))
     assert sandbox.answers("telegram") == []
     sandbox.do("telegram", "fault", fault="none")
-    sandbox.mesh.wait_until(lambda: sandbox.answers("telegram") == ['echo: you said "again"'], seconds=40)
+    sandbox.mesh.wait_until(lambda: sandbox.answers("telegram") == ['echo: you said "again"'])
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "instagram", "slack"])
@@ -119,7 +120,7 @@ def test_a_lost_answer_is_an_unknown_send_until_its_receipt_comes(sandbox: Sandb
     before = len(sandbox.deliveries("sent"))
     sandbox.do(channel, "fault", fault="lost")
     sandbox.do(channel, "say", text="did it arrive?")
-    sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("unknown")) == 1, seconds=20)
+    sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("unknown")) == 1)
     assert len(sandbox.answers(channel)) == 1
     sandbox.do(channel, "receipt", id=sandbox.last(channel)["id"])
     sandbox.mesh.wait_until(lambda: not sandbox.deliveries("unknown") and len(sandbox.deliveries("sent")) > before)
@@ -130,7 +131,7 @@ def test_a_window_that_is_closed_at_once_is_a_send_that_failed(sandbox: Sandbox)
     before = len(sandbox.deliveries("failed"))
     sandbox.do("instagram", "fault", fault="closed")
     sandbox.do("instagram", "say", text="still there?")
-    sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("failed")) == before + 1, seconds=20)
+    sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("failed")) == before + 1)
     assert sandbox.answers("instagram") == []
 
 
@@ -146,23 +147,23 @@ def test_an_account_is_tested_and_set_up_at_the_stand_ins(sandbox: Sandbox) -> N
     said = there.command("channels", "add", "telegram", "--address", "telegram")
     assert f"set to {sandbox.mesh.url}/webhook/telegram/" in said
     sandbox.do("telegram", "say", text="by its own address")
-    sandbox.mesh.wait_until(lambda: any("by its own" in each for each in sandbox.answers("telegram")), seconds=30)
+    sandbox.mesh.wait_until(lambda: any("by its own" in each for each in sandbox.answers("telegram")))
 
 
 def test_who_opted_out_at_the_provider_is_not_written_to_any_more(sandbox: Sandbox) -> None:
     sandbox.do("sms", "fault", fault="opted_out")
     sandbox.do("sms", "say", text="are you there?")
-    sandbox.mesh.wait_until(lambda: any("opted_out" in each for each in sandbox.deliveries("failed")), seconds=30)
+    sandbox.mesh.wait_until(lambda: any("opted_out" in each for each in sandbox.deliveries("failed")))
     sandbox.do("sms", "fault", fault="none")
     sandbox.do("sms", "say", text="START")
-    sandbox.mesh.wait_until(lambda: len(sandbox.answers("sms")) == 1, seconds=30)
+    sandbox.mesh.wait_until(lambda: len(sandbox.answers("sms")) == 1)
 
 
 def test_a_closed_window_is_a_send_that_failed(sandbox: Sandbox) -> None:
     before = len(sandbox.deliveries("failed"))
     sandbox.do("whatsapp", "fault", fault="window")
     sandbox.do("whatsapp", "say", text="still there?")
-    sandbox.mesh.wait_until(lambda: ("receipt refused", "200") in sandbox.events("whatsapp"), seconds=20)
+    sandbox.mesh.wait_until(lambda: ("receipt refused", "200") in sandbox.events("whatsapp"))
     sandbox.mesh.wait_until(lambda: len(sandbox.deliveries("failed")) == before + 1)
     assert sandbox.last("whatsapp")["state"] == "failed"
 
@@ -177,7 +178,7 @@ def test_real_accounts_are_left_alone(running: Sandbox) -> None:
 def test_every_process_is_lent_the_accounts(tmp_path: Path) -> None:
     with sandboxed(tmp_path, "--processes") as sandbox:
         sandbox.do("telegram", "say", text="to five")
-        sandbox.mesh.wait_until(lambda: "to five" in _all(sandbox, "telegram"), seconds=30)
+        sandbox.mesh.wait_until(lambda: "to five" in _all(sandbox, "telegram"))
 
 
 def test_a_taken_port_is_told_in_one_line_and_its_fix(running: Sandbox) -> None:
@@ -204,10 +205,10 @@ def test_a_sandbox_of_its_own_says_what_a_mesh_needs_to_use_it(tmp_path: Path) -
             with running_mesh(tmp_path, **needed, HTTP_PORT=str(http_port)) as mesh:
                 sandbox = Sandbox(mesh, port)
                 sandbox.do("sms", "say", text="from outside")
-                mesh.wait_until(lambda: "from outside" in _all(sandbox, "sms"), seconds=20)
+                mesh.wait_until(lambda: "from outside" in _all(sandbox, "sms"))
         finally:
             os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def _all(sandbox: Sandbox, channel: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Mesh, running_mesh
+from tests.stalls import PATIENCE_SECONDS
 
 MOST_RESIDENT_KB = 250 * 1024
 MOST_START_SECONDS = (
@@ -100,8 +101,8 @@ def test_five_processes_outlive_the_death_of_one_and_end_with_their_parent(tmp_p
     with running_mesh(tmp_path, "--processes") as mesh:
         first = _pid_of(mesh, "storage")
         os.kill(first, signal.SIGKILL)
-        mesh.wait_until(lambda: _pid_of(mesh, "storage") != first, seconds=30)
-        mesh.wait_until(lambda: "after the death" in mesh.run("chat", stdin="after the death\n").stdout, seconds=30)
+        mesh.wait_until(lambda: _pid_of(mesh, "storage") != first)
+        mesh.wait_until(lambda: "after the death" in mesh.run("chat", stdin="after the death\n").stdout)
         everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
     assert [pid for pid in everybody if _runs(pid)] == []
 
@@ -111,7 +112,7 @@ def test_services_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
         mesh.process.kill()
         mesh.process.wait()
-        mesh.wait_for(lambda: not any(_runs(pid) for pid in everybody), seconds=30)
+        mesh.wait_for(lambda: not any(_runs(pid) for pid in everybody), seconds=PATIENCE_SECONDS)
 
 
 def _pid_of(mesh: Mesh, service: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 from scripts import install
 from scripts.test_tools import NODE_PROGRAMS
 from tests import postgres
+from tests.stalls import PATIENCE_SECONDS
 
 PREPARED: list[str] = []
 
@@ -22,7 +23,7 @@ def _prepare(url: str) -> None:
 
 
 async def _ask(url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_SECONDS)
     try:
         return list(await connection.fetch(statement))
     finally:
@@ -53,17 +54,17 @@ def test_a_killed_postgres_comes_back_with_what_was_committed() -> None:
 
 def test_a_killed_postgres_takes_its_backends_along_and_a_paused_one_freezes_them() -> None:
     async def see(cluster: postgres.Cluster) -> None:
-        connection = await asyncpg.connect(cluster.server_url, timeout=5)
+        connection = await asyncpg.connect(cluster.server_url, timeout=PATIENCE_SECONDS)
         backend: int = await connection.fetchval("SELECT pg_backend_pid()")
         cluster.pause()
         answer = asyncio.ensure_future(connection.fetchval("SELECT 1"))
         assert not (await asyncio.wait([answer], timeout=0.3))[0]
         cluster.resume()
-        assert await asyncio.wait_for(answer, 5) == 1
+        assert await asyncio.wait_for(answer, PATIENCE_SECONDS) == 1
         cluster.kill()
         assert not Path(f"/proc/{backend}").exists() or "(zombie)" in Path(f"/proc/{backend}/status").read_text()
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
-            await connection.fetchval("SELECT 1", timeout=5)
+            await connection.fetchval("SELECT 1", timeout=PATIENCE_SECONDS)
         connection.terminate()
 
     with postgres.Cluster() as cluster:

@@ -9,8 +9,7 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1 import listener_service_pb2 as listeners
 from tests.mesh.rig import TENANT, Storage
-
-PATIENCE_SECONDS = 60
+from tests.stalls import PATIENCE_SECONDS
 
 
 @contextlib.asynccontextmanager
@@ -27,7 +26,7 @@ async def account(
     put = pb.PutChannelAccountRequest(
         tenant_id=TENANT, request_id=new_id(), account=wanted, credentials=dict(credentials)
     )
-    made = (await storage.directory.PutChannelAccount(put, metadata=storage.metadata, timeout=30)).account
+    made = (await storage.directory.PutChannelAccount(put, metadata=storage.metadata, timeout=PATIENCE_SECONDS)).account
     try:
         yield made
     finally:
@@ -37,7 +36,7 @@ async def account(
             account_id=made.id,
             state=directory.ACCOUNT_STATE_DISABLED,
         )
-        await storage.directory.SetAccountState(ending, metadata=storage.metadata, timeout=30)
+        await storage.directory.SetAccountState(ending, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
         await held_by(storage, made.id, nobody=True)
 
 
@@ -46,7 +45,7 @@ async def held_by(storage: Storage, account_id: str, *, other_than: str = "", no
     asked = listeners.ListListenersRequest(tenant_id=TENANT)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            told = await storage.listeners.ListListeners(asked, metadata=storage.metadata, timeout=30)
+            told = await storage.listeners.ListListeners(asked, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
             (listener,) = [each for each in told.listeners if each.account_id == account_id]
             listens = listener.state == listeners.LISTENER_STATE_LISTENING
             if nobody and not listener.worker_id:

@@ -27,6 +27,7 @@ from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 from tests.simulated.wire import free_port
+from tests.stalls import PATIENCE_SECONDS
 
 TENANT = "default"
 TOKEN = "mesh-token-of-the-mesh-tests"
@@ -48,7 +49,7 @@ SETTINGS = {
 }
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 QUIET_MS = 1200  # of phone channels, off the shelf
-START_SECONDS = 60.0
+START_SECONDS = PATIENCE_SECONDS
 STOP_SECONDS = 20.0
 
 ONE = "parley"  # the process of `parley up`
@@ -120,7 +121,7 @@ class Mesh:
     def kill(self, name: str) -> None:
         """kill -9."""
         self.running[name].kill()
-        self.running.pop(name).wait(10)
+        self.running.pop(name).wait(PATIENCE_SECONDS)
 
     def kill_all(self) -> None:
         """For who has seen enough: no drain, nobody waits for anybody."""
@@ -161,7 +162,7 @@ class Mesh:
     def wait_ready(self, base_url: str, within_seconds: float = START_SECONDS) -> None:
         """Waits until every dependency serves and the accounts are there; a process that died meanwhile is shown."""
         deadline = time.monotonic() + within_seconds
-        with httpx.Client(timeout=2, trust_env=False) as client:
+        with httpx.Client(timeout=10, trust_env=False) as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     answer = client.get(f"{base_url}/readyz?verbose")
@@ -206,7 +207,7 @@ class Mesh:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_SECONDS)
 
     def _last_lines(self) -> str:
         return "\n".join(f"--- {name}\n{text[-800:]}" for name, text in self.logs().items())
@@ -235,14 +236,16 @@ class Storage:
 
     async def until_delivered(self, provider_message_id: str) -> None:
         """Waits until the provider's receipt has raised that delivery."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 delivered = await self.deliveries(chat.DELIVERY_STATE_DELIVERED)
                 if provider_message_id in {each.provider_message_id for each in delivered}:
                     return
                 await asyncio.sleep(0.05)
 
-    async def deliveries(self, state: chat.DeliveryState, *, timeout_seconds: float = 5) -> list[Delivery]:
+    async def deliveries(
+        self, state: chat.DeliveryState, *, timeout_seconds: float = PATIENCE_SECONDS
+    ) -> list[Delivery]:
         """The newest ones in this state."""
         listing = outbox.ListDeliveriesRequest(tenant_id=TENANT, state=state, page_size=500)
         listed = await self.outbox.ListDeliveries(listing, metadata=self.metadata, timeout=timeout_seconds)
@@ -256,7 +259,7 @@ class Storage:
 
     async def accounts(self) -> list[ChannelAccount]:
         listing = directory.ListChannelAccountsRequest(tenant_id=TENANT, page_size=100)
-        listed = await self.directory.ListChannelAccounts(listing, metadata=self.metadata, timeout=10)
+        listed = await self.directory.ListChannelAccounts(listing, metadata=self.metadata, timeout=PATIENCE_SECONDS)
         return list(listed.accounts)
 
     @contextlib.asynccontextmanager
@@ -290,7 +293,7 @@ class Storage:
                 del account.options[name]
             request_id = f"{name}-{value}-{account.version}-{account.id}"[:64]
             put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
-            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)
+            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=PATIENCE_SECONDS)
 
     async def set_quiet_window(self, milliseconds: int) -> None:
         """Of every account of the tenant: bursts are one thing to test, single turns another."""
@@ -298,15 +301,15 @@ class Storage:
             account.quiet_window_ms = milliseconds
             request_id = f"{milliseconds}-{account.version}-{account.id}"[:64]
             put = directory.PutChannelAccountRequest(tenant_id=TENANT, request_id=request_id, account=account)
-            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=10)
+            await self.directory.PutChannelAccount(put, metadata=self.metadata, timeout=PATIENCE_SECONDS)
 
     async def _busy(self) -> bool:
         turns = conversations.ListTurnsRequest(tenant_id=TENANT, page_size=1)
         try:
             if (await self.conversations.ListTurns(turns, metadata=self.metadata, timeout=5)).turns:
                 return True
-            return bool(await self.deliveries(chat.DELIVERY_STATE_QUEUED)) or bool(
-                await self.deliveries(chat.DELIVERY_STATE_SENDING)
+            return bool(await self.deliveries(chat.DELIVERY_STATE_QUEUED, timeout_seconds=5)) or bool(
+                await self.deliveries(chat.DELIVERY_STATE_SENDING, timeout_seconds=5)
             )
         except grpc.aio.AioRpcError:
             return True

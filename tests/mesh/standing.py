@@ -15,11 +15,12 @@ from parley.storage.v1.conversation_pb2 import Conversation
 from parley.storage.v1.directory_pb2 import Agent, Delivery
 from parley.storage.v1.manners_pb2 import Manners
 from tests.mesh.rig import TENANT, Storage
+from tests.stalls import PATIENCE_SECONDS
 
 OPEN_TURNS = {chat.TURN_STATE_WAITING, chat.TURN_STATE_RUNNING}
 OPEN_DELIVERIES = {chat.DELIVERY_STATE_QUEUED, chat.DELIVERY_STATE_SENDING}
 STATES = [word for word, state in chat.TurnState.items() if state]
-CALL_SECONDS, LONGEST_SECONDS = 10, 40.0
+CALL_SECONDS = LONGEST_SECONDS = PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

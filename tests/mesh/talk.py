@@ -18,6 +18,7 @@ from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY
 from tests.simulated.meta import APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
+from tests.stalls import PATIENCE_SECONDS
 
 _TWILIO = Credentials({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN})
 ACCOUNTS = {
@@ -116,7 +117,7 @@ def person() -> str:
     return f"+1{next(_numbers)}"
 
 
-async def until(condition: Callable[[], object], within_seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], object], within_seconds: float = PATIENCE_SECONDS) -> None:
     """Waits for what another thread or process brings about."""
     async with asyncio.timeout(within_seconds):
         while not condition():

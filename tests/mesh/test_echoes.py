@@ -13,6 +13,7 @@ from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
+from tests.stalls import PATIENCE_SECONDS
 
 WRITTEN = {
     "We are open **9 to 5**.": "We are open 9 to 5.",
@@ -72,7 +73,7 @@ async def test_the_agent_goes_on_after_the_echo_of_a_picture(mesh: Mesh, world: 
                 attachments=[picture],
             ),
             metadata=storage.metadata,
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
         )
         await until(lambda: len(world.meta.sends.to(who)) == 2)
         await storage.rest(60)
@@ -84,12 +85,12 @@ async def test_the_agent_goes_on_after_the_echo_of_a_picture(mesh: Mesh, world: 
 
 async def _conversation(storage: Storage, who: str) -> Conversation:
     asked = conversations.ListConversationsRequest(tenant_id=TENANT, page_size=500)
-    listed = await storage.conversations.ListConversations(asked, metadata=storage.metadata, timeout=10)
+    listed = await storage.conversations.ListConversations(asked, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     (found,) = (each for each in listed.conversations if each.chat_id == who)
     return found
 
 
 async def _states(storage: Storage, conversation: Conversation) -> list[chat.DeliveryState]:
     asked = outbox.ListDeliveriesRequest(tenant_id=TENANT, conversation_id=conversation.id)
-    listed = await storage.outbox.ListDeliveries(asked, metadata=storage.metadata, timeout=10)
+    listed = await storage.outbox.ListDeliveries(asked, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return [each.state for each in listed.deliveries]

@@ -17,13 +17,14 @@ from parley.storage.v1.directory_service_pb2 import PutChannelAccountRequest
 from parley.storage.v1.turn_requests_pb2 import LeaseTurnsRequest
 from tests.mesh.rig import TENANT, Mesh, Plan, Storage
 from tests.postgres import Server
+from tests.stalls import PATIENCE_SECONDS
 
 ROUNDS = 60
 LATEST_SECONDS = 0.008  # by then the turn is leased and the answer is there
 WORKERS = 4
 BRIEFLY, FOR_GOOD = timedelta(seconds=1), timedelta(seconds=600)
 WAIT = timedelta(seconds=10)
-AGAIN_SECONDS = 10.0
+AGAIN_SECONDS = PATIENCE_SECONDS
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -68,14 +69,16 @@ async def _round(mesh: Mesh, storage: Storage, account: ChannelAccount) -> str:
 
 async def _lease(storage: Storage, worker_id: str, lease: timedelta) -> set[str]:
     asking = LeaseTurnsRequest(worker_id=worker_id, max_turns=8, wait=span(WAIT), lease=span(lease))
-    answer = await storage.inbox.LeaseTurns(asking, metadata=storage.metadata, timeout=30)
+    answer = await storage.inbox.LeaseTurns(asking, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return {each.turn_id for each in answer.turns}
 
 
 async def _account(storage: Storage) -> ChannelAccount:
     wanted = ChannelAccount(channel="whatsapp", address="+14155238886", state=ACCOUNT_STATE_ACTIVE, quiet_window_ms=0)
     put = PutChannelAccountRequest(tenant_id=TENANT, request_id=new_id(), account=wanted)
-    answer = await storage.directory.PutChannelAccount(put, metadata=storage.metadata, timeout=30, wait_for_ready=True)
+    answer = await storage.directory.PutChannelAccount(
+        put, metadata=storage.metadata, timeout=PATIENCE_SECONDS, wait_for_ready=True
+    )
     return answer.account
 
 
@@ -84,5 +87,5 @@ async def _accept(storage: Storage, account: ChannelAccount) -> str:
     said = ChannelMessage(channel="whatsapp", chat_id=who, sender_id=who, text="hello", provider_message_id=new_id())
     submission = inbox.Submission(tenant_id=TENANT, account_id=account.id, messages=[said])
     request = inbox.AcceptRequest(submissions=[submission])
-    answer = await storage.inbox.Accept(request, metadata=storage.metadata, timeout=10)
+    answer = await storage.inbox.Accept(request, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return answer.results[0].messages[0].turn_id

@@ -12,6 +12,7 @@ from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 from tests.simulated.model_dialect import Seen
+from tests.stalls import PATIENCE_SECONDS
 
 WINDOW_TOKENS = 4096
 MESSAGES = 100
@@ -52,7 +53,9 @@ async def test_a_conversation_of_five_thousand_messages_is_answered_within_the_w
             await until(lambda: len(world.twilio.sends.to(f"whatsapp:{name}")) > number - before)  # noqa: B023  awaited within this round
         await until(lambda: bool(_summaries(world, name)))
         listing = ListConversationsRequest(tenant_id=TENANT, page_size=500)
-        listed = await storage.conversations.ListConversations(listing, metadata=storage.metadata, timeout=10)
+        listed = await storage.conversations.ListConversations(
+            listing, metadata=storage.metadata, timeout=PATIENCE_SECONDS
+        )
 
     assert next(each.last_seq for each in listed.conversations if each.chat_id == name) == LONG
     assert len(_answers(world, name)) == LATEST
@@ -80,7 +83,7 @@ async def _heard_before(storage: Storage, name: str, *, messages: int) -> None:
     for some in (said[start : start + 50] for start in range(0, len(said), 50)):
         submission = Submission(tenant_id=TENANT, account_id=account.id, messages=some)
         request = AcceptRequest(submissions=[submission])
-        response = await storage.inbox.Accept(request, metadata=storage.metadata, timeout=10)
+        response = await storage.inbox.Accept(request, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
         assert len(response.results[0].messages) == len(some)
 
 

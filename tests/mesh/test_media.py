@@ -30,6 +30,7 @@ from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
 from tests.simulated.wire import File
+from tests.stalls import PATIENCE_SECONDS
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(300_000)
 BASIC = "Basic " + base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
@@ -193,7 +194,7 @@ async def _expires(mesh: Mesh, media_id: str) -> None:
 
 async def _key(storage: Storage) -> str:
     request = CreateApiKeyRequest(tenant_id=TENANT, request_id=new_id(), name="reader", scopes=["conversations.read"])
-    made = await storage.directory.CreateApiKey(request, metadata=storage.metadata, timeout=10)
+    made = await storage.directory.CreateApiKey(request, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return str(made.secret)
 
 
@@ -239,7 +240,7 @@ async def _send(mesh: Mesh, conversation_id: str, text: str, *attachments: chat.
     )
     async with grpc.aio.insecure_channel(f"127.0.0.1:{mesh.ports['sender']}") as channel:
         who = (("authorization", f"Bearer {TOKEN}"),)
-        await SenderServiceStub(channel).Send(request, timeout=10, metadata=who)
+        await SenderServiceStub(channel).Send(request, timeout=PATIENCE_SECONDS, metadata=who)
 
 
 async def _came(storage: Storage, channel: str, chat_id: str) -> tuple[chat.Attachment, str]:
@@ -247,13 +248,13 @@ async def _came(storage: Storage, channel: str, chat_id: str) -> tuple[chat.Atta
     account = next(each for each in await storage.accounts() if each.channel == channel)
     asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=chat_id)
     stub, who = storage.conversations, storage.metadata
-    found = (await stub.GetConversation(asked, metadata=who, timeout=10)).conversation
+    found = (await stub.GetConversation(asked, metadata=who, timeout=PATIENCE_SECONDS)).conversation
     listing = conversations.ListMessagesRequest(tenant_id=TENANT, conversation_id=found.id)
-    first = (await stub.ListMessages(listing, metadata=who, timeout=10)).messages[0]
+    first = (await stub.ListMessages(listing, metadata=who, timeout=PATIENCE_SECONDS)).messages[0]
     return first.attachments[0] if first.attachments else chat.Attachment(), found.id
 
 
 async def _bytes(storage: Storage, media_id: str) -> bytes:
     asked = media.GetMediaRequest(tenant_id=TENANT, media_id=media_id)
-    call = storage.media.GetMedia(asked, metadata=storage.metadata, timeout=10)
+    call = storage.media.GetMedia(asked, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return b"".join([each.content async for each in call])

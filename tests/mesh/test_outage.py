@@ -13,6 +13,7 @@ from tests.mesh.rig import SMS, WHATSAPP, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.weather import Arrival, Weather, of_slack, of_twilio
 from tests.mesh.world import World
+from tests.stalls import PATIENCE_SECONDS
 
 RETRY_AFTER = 2
 THROTTLED = f"throttled:{RETRY_AFTER}"
@@ -21,7 +22,6 @@ SHORTEST_PAUSE = 0.375  # seconds, of the first; each further one is twice as lo
 BUSY, FLAKY, DOWN, WELL = 40, 400, 40, 40  # people who write to each account
 RATE = "200"  # of an account; a long number's own would be one a second
 LONG = " ".join(f"word{number}" for number in range(400))
-PATIENCE_SECONDS = 60.0
 
 
 class Storm:

@@ -10,6 +10,7 @@ from tests.mesh.listened import account, held_by
 from tests.mesh.rig import Mesh
 from tests.mesh.talk import until
 from tests.mesh.world import World
+from tests.stalls import PATIENCE_SECONDS
 
 NUMBERS = itertools.count(7_000_001)
 PEOPLE = 30
@@ -32,7 +33,10 @@ async def test_what_telegram_keeps_is_asked_for_answered_once_and_confirmed(mesh
         await until(lambda: {int(chat) for chat in chats} <= set(world.telegram.updates.confirmed), 60)
         await storage.rest(60)
         listened = 'parley_listeners{channel="telegram",state="listening"} 1.0'
-        await until(lambda: listened in httpx.get(f"{mesh.base_url}/metrics", timeout=30, trust_env=False).text, 60)
+        await until(
+            lambda: listened in httpx.get(f"{mesh.base_url}/metrics", timeout=PATIENCE_SECONDS, trust_env=False).text,
+            60,
+        )
     assert [len(world.telegram.sends.texts(chat)) for chat in chats] == [1, 1, 1]
 
 

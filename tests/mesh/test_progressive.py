@@ -19,6 +19,7 @@ from tests.mesh.talk import Talk, person, until
 from tests.mesh.world import World
 from tests.simulated.discord import PUBLIC_KEY
 from tests.simulated.discord_gateway import message
+from tests.stalls import PATIENCE_SECONDS
 
 TEXT = "One is here. Two is here. Three comes later. Four comes last."
 SEEN = "One is here. "
@@ -65,7 +66,7 @@ async def test_on_slack_the_draft_becomes_the_reply(mesh: Mesh, halting: World) 
         assert TEXT.startswith(slack.shown(f"D{who}")[0])
         go_on(halting)
         await until(lambda: slack.shown(f"D{who}") == [TEXT])
-        await storage.rest(20)
+        await storage.rest(60)
     assert len(slack.sends.to(f"D{who}")) == 1, "posted once, and edited from then on"
     assert slack.deleted == [] or who not in str(slack.deleted)
 
@@ -124,8 +125,10 @@ async def test_a_page_sees_it_come_and_then_the_message(mesh: Mesh, halting: Wor
         conversation = await _newest(storage)
         watch = conversations.WatchMessagesRequest(tenant_id=TENANT, conversation_id=conversation)
         heard: list[tuple[str, list[str]]] = []
-        async with asyncio.timeout(30):
-            async for each in storage.conversations.WatchMessages(watch, metadata=storage.metadata, timeout=30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for each in storage.conversations.WatchMessages(
+                watch, metadata=storage.metadata, timeout=PATIENCE_SECONDS
+            ):
                 heard.append((each.draft, [message.text for message in each.messages]))
                 if each.draft:
                     go_on(halting)
@@ -145,7 +148,7 @@ async def test_a_human_who_takes_over_ends_it_and_the_draft_goes(mesh: Mesh, hal
         await _take_over(storage, await _newest(storage))
         await until(lambda: slack.shown(f"D{who}") == [])
         go_on(halting)
-        await storage.rest(20)
+        await storage.rest(60)
         assert slack.shown(f"D{who}") == []
     assert len(slack.sends.to(f"D{who}")) == 1
 
@@ -211,7 +214,7 @@ def ask_on_discord(world: World) -> str:
 
 async def _newest(storage: Storage) -> str:
     listing = conversations.ListConversationsRequest(tenant_id=TENANT, page_size=1)
-    listed = await storage.conversations.ListConversations(listing, metadata=storage.metadata, timeout=10)
+    listed = await storage.conversations.ListConversations(listing, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
     return listed.conversations[0].id
 
 
@@ -219,4 +222,4 @@ async def _take_over(storage: Storage, conversation_id: str) -> None:
     request = owning.SetOwnerRequest(
         tenant_id=TENANT, request_id=f"take {conversation_id}", conversation_id=conversation_id, owner=chat.OWNER_HUMAN
     )
-    await storage.conversations.SetOwner(request, metadata=storage.metadata, timeout=10)
+    await storage.conversations.SetOwner(request, metadata=storage.metadata, timeout=PATIENCE_SECONDS)

@@ -12,6 +12,7 @@ from tests.simulated.ollama import Ollama
 from tests.simulated.slack import SIGNING_SECRET, Slack
 from tests.simulated.telegram import Telegram
 from tests.simulated.twilio import Twilio
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.channels.described import against_all
 
 Result = TypeVar("Result")
@@ -46,13 +47,13 @@ class World:
             self.run(part.stop())
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Does something on the world's loop, from a test's."""
         future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(30)
+        return future.result(PATIENCE_SECONDS)
 
     def complaints(self) -> list[str]:
         """What the providers would say against the calls that came since this was asked last."""

@@ -17,7 +17,7 @@ if (key) metadata.set('authorization', `Bearer ${key}`);
 
 const call = (client, method, request) =>
   new Promise((resolve) =>
-    client[method](request, metadata, { deadline: Date.now() + 20_000 }, (error, answer) =>
+    client[method](request, metadata, { deadline: Date.now() + 60_000 }, (error, answer) =>
       resolve(error ? { code: grpc.status[error.code], message: error.details } : answer)
     )
   );
