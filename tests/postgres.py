@@ -25,9 +25,8 @@ from typing import Any, Self
 import asyncpg
 
 from tests.simulated.wire import free_port
-from tests.stalls import PATIENCE_SECONDS
+from tests.stalls import PATIENCE_SECONDS, memory
 
-MEMORY = Path("/dev/shm")
 DEBIAN = Path("/usr/lib/postgresql")
 APART: dict[str, Any] = {
     "cwd": "/",
@@ -109,7 +108,7 @@ class Cluster(Server):
         self.port = free_port()
         super().__init__(f"postgresql://parley@127.0.0.1:{self.port}/postgres")
         self.folder = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
-        self._data = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=None if fsync else _memory()))
+        self._data = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=None if fsync else memory()))
         self._account = _account()
         self._bin = _readable_binaries(self.folder, self._account)
         self._process: subprocess.Popen[bytes] | None = None
@@ -239,12 +238,6 @@ def _readable_binaries(folder: Path, account: pwd.struct_passwd | None) -> Path:
         shutil.copytree(folder_of_binaries.parent, folder / "install", symlinks=True)
         return folder / "install" / "bin"
     return folder_of_binaries
-
-
-def _memory() -> Path | None:
-    """Where files stay in memory, if there is room: a disk takes several times as long to copy a database."""
-    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3
-    return MEMORY if has_room else None
 
 
 def _account() -> pwd.struct_passwd | None:

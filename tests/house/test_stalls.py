@@ -1,13 +1,15 @@
 """Does a test run again when the machine stood still, and only then?"""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.stalls import STOOD_STILL_SECONDS, Watch
+from tests.stalls import FOLDERS, STOOD_STILL_SECONDS, Watch, memory
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDS_STILL = """
@@ -60,3 +62,23 @@ def test_a_stand_still_counts_before_the_thread_that_looks_has_run_on(monkeypatc
     assert not watch.stood_still()
     watch.looked = time.monotonic() - STOOD_STILL_SECONDS - 0.1
     assert watch.stood_still()
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_what_tests_write_stays_in_memory_where_there_is_room_and_nobody_chose_otherwise(
+    chosen: bool, tmp_path: Path
+) -> None:
+    tried = tmp_path / "test_tried.py"
+    tried.write_text("def test_it(tmp_path):\n    print('HERE', tmp_path)\n")
+    room = memory()
+    may_run = room is not None and not os.statvfs(room).f_flag & os.ST_NOEXEC
+    wanted = str(tmp_path) if chosen else str(room) if may_run else tempfile.gettempdir()
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-s", "-p", "tests.stalls", "-c", "/dev/null", "test_tried.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)} | ({FOLDERS: str(tmp_path)} if chosen else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"HERE {wanted}/pytest-of-" in told.stdout, told.stdout
