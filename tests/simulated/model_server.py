@@ -19,7 +19,7 @@ from aiohttp import web
 from tests.simulated.model_call import Call, begin, send, stream
 from tests.simulated.model_dialect import Body, Dialect, Reply, Seen, Voice
 from tests.simulated.model_illnesses import ILLNESSES, reset
-from tests.simulated.wire import free_port
+from tests.simulated.wire import BACKLOG, free_port
 
 MODES = {"ok", "odd", "instant", "slow", "held", "paused", "flap", "refuse", "frozen", *ILLNESSES}
 
@@ -81,7 +81,7 @@ class ModelServer:
     async def _listen(self) -> None:
         assert self._runner is not None
         self.port = self.port or free_port()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, backlog=BACKLOG)
         await self._site.start()
 
     async def _ill_altogether(self, request: web.Request) -> None:

@@ -45,6 +45,7 @@ class Reply:
 
 
 TURNS_TO_CONNECT = 5
+BACKLOG = 1024  # hundreds connect at once: beyond it the kernel lets them try again, after 1, 3 and 7 s
 MOST_HEARD = 1000
 # Every process of a run has ports of its own.
 _LANES, _LANE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
@@ -154,7 +155,9 @@ class HttpServer:
     async def listen(self) -> None:
         self.port = self.port or free_port()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self._answer, self._open), "127.0.0.1", self.port)
+        self._server = await loop.create_server(
+            lambda: _Connection(self._answer, self._open), "127.0.0.1", self.port, backlog=BACKLOG
+        )
 
     def _answer(self, request: Request) -> Reply:
         kept = self.files.get(request.path) if request.method == "GET" else None
