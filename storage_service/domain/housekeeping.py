@@ -13,8 +13,12 @@ from storage_service.domain.sweeping import Sweeper
 
 MOST_BITES = 20
 SELDOM_TICKS = 60
+# So much of a tick each of what is seldom may take: nothing else waits long for it, and it goes on with the next tick.
+SELDOM_SHARE = 1 / 8
 # So long a database is away before storage says that it cannot serve.
 LOST_SECONDS = 3.0
+
+Sweep = Callable[[Any], Awaitable[int]]
 
 
 class Housekeeping:
@@ -37,6 +41,7 @@ class Housekeeping:
         self._serving = serving
         self._lost_at = math.inf
         self._is_serving = True
+        self._unfinished: list[Sweep] = []  # what is seldom, and was not done with the last tick
         self._log = logs.get("sweeper")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -63,10 +68,12 @@ class Housekeeping:
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
         sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes, sweeper.expired_summaries]
-        seldom_ones = [sweeper.old_raw_payloads, sweeper.old_media, sweeper.old_requests, sweeper.old_paces]
-        sweeps += seldom_ones if seldom else []
         for sweep in sweeps:
             await self._sweep(sweep)
+        if seldom:
+            self._unfinished = [sweeper.old_raw_payloads, sweeper.old_media, sweeper.old_requests, sweeper.old_paces]
+        share = self._every_seconds * SELDOM_SHARE
+        self._unfinished = [sweep for sweep in self._unfinished if not await self._sweep(sweep, seconds=share)]
 
     async def count(self) -> None:
         """How much waits, and for whom."""
@@ -91,16 +98,26 @@ class Housekeeping:
             self._is_serving = is_serving
             self._serving(is_serving)
 
-    async def _sweep(self, sweep: Callable[[Any], Awaitable[int]]) -> None:
+    async def _sweep(self, sweep: Sweep, *, seconds: float = math.inf) -> bool:
+        """False when there may be more: it was stopped by the number of its bites, or by its time."""
+        clock, count = asyncio.get_running_loop().time, 0
+        until = clock() + seconds
+
         async def work(rows: HotRows) -> int:
             return await sweep(rows)
 
         try:
             for _ in range(MOST_BITES):
                 found = await self._database.run("sweep", work)
-                if found:
-                    self._log.info("sweep.found", sweep=sweep.__name__, count=found)
+                count += found
                 if found < self._sweeper.bite:
-                    return
+                    return True
+                if clock() >= until:
+                    break
         except ParleyError as error:
             self._log.warning("sweep.failed", sweep=sweep.__name__, reason=error.name)
+            return True
+        finally:
+            if count:
+                self._log.info("sweep.found", sweep=sweep.__name__, count=count)
+        return False

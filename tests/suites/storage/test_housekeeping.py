@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
-from storage_service.domain.housekeeping import Housekeeping
+from storage_service.domain.housekeeping import MOST_BITES, SELDOM_TICKS, Housekeeping
 from storage_service.domain.pressure import Pressure
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store
@@ -48,3 +48,17 @@ async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> N
     assert REGISTRY.get_sample_value("parley_database_seen_timestamp_seconds"), (
         "and it has said that the database is there"
     )
+
+
+async def test_what_is_too_much_for_one_tick_is_forgotten_with_the_next_ones(store: Store) -> None:
+    for number in range(MOST_BITES + 5):
+        await remembered(store, f"old-{number}", days_ago=8)
+    stopping = asyncio.Event()
+    sweeper = replace(store.sweeper, bite=1)
+    housekeeping = Housekeeping(store.database, sweeper, pressure=Pressure(10, 10))
+    keeping = asyncio.create_task(housekeeping.run(stopping))
+    async with asyncio.timeout(SELDOM_TICKS / 2):  # what is seldom begins anew after twice this time
+        while await left(store):
+            await asyncio.sleep(0.02)
+    stopping.set()
+    await keeping
