@@ -23,7 +23,7 @@ class StoredMedia:
 
     async def get(self, request: pb.GetMediaRequest) -> AsyncGenerator[pb.GetMediaResponse, None]:
         """What is known of it, and then its bytes piece by piece. NotFound when there are none, MediaExpired when they
-        are removed."""
+        are removed, be it meanwhile."""
         row = await self.require(request.tenant_id, request.media_id)
         known = pb.Media(
             id=row.id,
@@ -37,8 +37,12 @@ class StoredMedia:
             stored_at=stamp(row.ended_at or row.created_at),
         )
         yield pb.GetMediaResponse(media=known)
+        given = 0
         async for piece in _pieces(self._sessions, request.tenant_id, media_id=row.id):
             yield pb.GetMediaResponse(content=piece.content)
+            given += 1
+        if given < row.pieces:
+            raise MediaExpired
 
     async def require(self, tenant_id: str, media_id: str) -> Media:
         """What is stored. NotFound when nothing is, MediaExpired when it was."""

@@ -13,6 +13,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.media import MOST_LEASES, Media, leased, told
 from storage_service.domain.rows import Key, Lane
 from storage_service.domain.turns import Done
+from storage_service.domain.weights import fitting
 
 Conversations = dict[Key, list[Media]]
 
@@ -95,20 +96,33 @@ async def end(rows: FetchingRows, item: pb.EndFetchRequest) -> Done:
     return Done()
 
 
-async def expire(rows: FetchingRows, before: datetime, *, most: int) -> int:
-    """Bytes that were kept long enough go; their message, and who asks for them, is told that they were here."""
+async def expire(rows: FetchingRows, before: datetime, *, most: int, most_pieces: int) -> tuple[int, bool]:
+    """Bytes that were kept long enough go, of so many files and so many pieces at once; their message, and who asks for
+    them, is told that they were here. How many files that were, and whether there may be more."""
     old = await rows.media.old(before, most)
-    lanes = await rows.lanes(sorted({_conversation(each) for each in old})) if old else {}
-    changes = Changes()
-    for each in old:
+    some = old[: fitting((each.pieces for each in old), most_pieces)]
+    lanes = await rows.lanes(sorted({_conversation(each) for each in some})) if some else {}
+    changes, count = Changes(), 0
+    for each in some:
         media = await rows.media.find(each.key)
         if media is None or media.ended_at is None:  # erased, or expired, before the lock was ours
+            continue
+        if media.pieces > most_pieces and await _trimmed(rows, media, most_pieces=most_pieces):
             continue
         media.expire()
         await rows.media.trim(media.key, to=0)
         await _tell(rows, media, lane=lanes.get(_conversation(media)), changes=changes)
+        count += 1
     await rows.write(changes)
-    return len(old)
+    return count, len(some) < len(old) or len(old) == most or count < len(some)
+
+
+async def _trimmed(rows: FetchingRows, media: Media, *, most_pieces: int) -> bool:
+    """The last pieces of a large file go. False when so few are left that all may go, and its row with them."""
+    left = await rows.media.pieces(media.key, below=media.pieces)
+    if left > most_pieces:
+        await rows.media.trim(media.key, to=left - most_pieces)
+    return left > most_pieces
 
 
 async def give_back(rows: FetchingRows, given: Sequence[pb.LeasedFetch], *, worker_id: str) -> None:

@@ -27,6 +27,8 @@ LATEST_REPEAT = timedelta(days=7)
 # Longer than any chat's limit looks back.
 LATEST_PACE = timedelta(hours=1)
 MEDIA_BITE = 10
+# Pieces are of 256 KiB at most: on SQLite everybody waits while they are removed.
+MEDIA_BITE_PIECES = 16
 
 
 class SweepRows(TurnRows, DeliveryRows, SummingRows, FetchingRows, Protocol):
@@ -146,8 +148,9 @@ class Sweeper:
 
     async def old_media(self, rows: SweepRows) -> int:
         """A few at a time: each may be of many megabytes."""
-        gone = await media_work.expire(rows, rows.now - self.keep_media, most=MEDIA_BITE)
-        return self.bite if gone == MEDIA_BITE else gone
+        before = rows.now - self.keep_media
+        gone, is_full = await media_work.expire(rows, before, most=MEDIA_BITE, most_pieces=MEDIA_BITE_PIECES)
+        return self.bite if is_full else gone
 
     async def old_requests(self, rows: SweepRows) -> int:
         return await rows.forget_requests(rows.now - LATEST_REPEAT, self.bite)

@@ -246,6 +246,21 @@ async def test_bytes_go_when_they_were_kept_long_enough(store: Store) -> None:
     assert await store.fetch("SELECT id FROM media WHERE ended_at IS NOT NULL") == [], "and is looked at no more"
 
 
+async def test_a_large_file_goes_in_bites_and_its_row_last(store: Store) -> None:
+    await store.hear("look", attachments=[PICTURE, PICTURE])
+    large, small = await lease(store)
+    await keep(store, large, *([b"1"] * 40))
+    await keep(store, small, b"2")
+    store.clock.pass_seconds(store.sweeper.keep_media.total_seconds() + 1)
+    left = []
+    for _ in range(4):
+        is_full = await store.database.run("sweep", store.sweeper.old_media) == store.sweeper.bite
+        states = dict(await store.fetch("SELECT id, state FROM media"))
+        left.append((is_full, len(await bytes_of(store, large.media_id)), states[large.media_id]))
+    assert left == [(True, 24, "stored"), (True, 8, "stored"), (True, 0, "unavailable"), (False, 0, "unavailable")]
+    assert (await bytes_of(store, small.media_id), states[small.media_id]) == (b"", "unavailable")
+
+
 async def test_what_was_erased_while_its_time_ended_stays_gone(store: Store) -> None:
     await store.hear("look", attachments=[PICTURE])
     (fetch,) = await lease(store)

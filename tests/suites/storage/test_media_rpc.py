@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from sqlmodel import col
 
 from kit.errors import InvalidField, LeaseLost, MediaExpired, NotFound, ScopeMissing
 from kit.ids import new_id
@@ -115,6 +116,17 @@ async def test_what_was_kept_for_its_time_is_not_unknown_but_gone(world: World) 
     assert (type(gone), gone.http_status) == (MediaExpired, 410)
     share = pb.ShareMediaRequest(tenant_id="acme", media_id=media.id)
     assert isinstance(await world.mesh.refusal("ShareMedia", share), MediaExpired)
+
+
+async def test_who_reads_while_the_bytes_are_removed_hears_that_they_are_not_all(world: World) -> None:
+    one = await a_chat(world, "acme")
+    media = await stored(one, await one.hears("look"))
+
+    async def trim(rows: Rows) -> None:
+        await rows.change(rows.delete(MediaPiece).where(col(MediaPiece.number) == 1))
+
+    await world.sessions.write(Who("acme", "test"), trim)
+    assert isinstance(await world.mesh.refusal("GetMedia", asked(media)), MediaExpired)
 
 
 @pytest.mark.parametrize("state", ["stored", "fetching"])
