@@ -5,6 +5,7 @@ https://www.postgresql.org/docs/current/protocol-message-formats.html: the first
 
 import asyncio
 import contextlib
+import math
 import ssl
 import struct
 from collections.abc import Collection, Iterator
@@ -23,6 +24,7 @@ class Front:
     tls: ssl.SSLContext | None = None
     known: Collection[str] | None = None
     drops_unknown: bool = False
+    most_bytes: float = math.inf  # of a session, upwards: then it is hung up
     port: int = 0
     encrypted: list[bool] = field(default_factory=list)  # one for each session that got by
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -83,7 +85,10 @@ class Front:
         behind, out = await asyncio.open_connection(parts.hostname, parts.port)
         with closing(out):
             out.write(first)
-            ways = [asyncio.create_task(_pipe(reader, out)), asyncio.create_task(_pipe(behind, writer))]
+            ways = [
+                asyncio.create_task(_pipe(reader, out, self.most_bytes)),
+                asyncio.create_task(_pipe(behind, writer)),
+            ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -101,11 +106,12 @@ def closing(writer: Writers) -> Iterator[None]:
         asyncio.get_running_loop().call_later(0.05, writer.transport.abort)
 
 
-async def _pipe(source: asyncio.StreamReader, to: Writers) -> None:
+async def _pipe(source: asyncio.StreamReader, to: Writers, most_bytes: float = math.inf) -> None:
     with contextlib.suppress(OSError):
-        while data := await source.read(65_536):
+        while most_bytes > 0 and (data := await source.read(65_536)):
             to.write(data)
             await to.drain()
+            most_bytes -= len(data)
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

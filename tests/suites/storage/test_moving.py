@@ -16,6 +16,7 @@ from storage_service.backends.engines import open_engine
 from storage_service.backends.moving import LEFT, _tables, move
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
+from tests.simulated.postgres_front import Front
 from tests.simulated.wire import free_port
 from tests.suites.storage.hot import TENANT, VERSION, Store, a_message, migrate, open_store, opened
 from tests.suites.storage.test_outbox import leased, said
@@ -132,6 +133,40 @@ async def test_a_row_that_postgres_refuses_ends_the_move_and_nothing_is_copied(
     with pytest.raises(SettingsError) as raised:
         await move(store.url, url, progress=unseen)
     assert str(raised.value) == "DATABASE_URL: rows of messages are refused, so nothing was copied"
+    assert not any((await rows_of(url)).values())
+
+
+async def pictures(store: Store, *, pieces: int) -> None:
+    for number in range(pieces):
+        await store.execute(
+            "INSERT INTO media_pieces (tenant_id, media_id, number, content) VALUES (:t, 'm', :n, zeroblob(262144))",
+            t=TENANT, n=number,
+        )  # fmt: skip
+
+
+async def test_attachments_go_along_a_few_megabytes_at_once(store: Store, postgres_server: Server) -> None:
+    await pictures(store, pieces=40)
+    url, seen = postgres_server.fresh(migrate), []
+
+    def see(table: str, /, *, copied: int, total: int) -> None:
+        if table == "media_pieces":
+            seen.append((copied, total))
+
+    await move(store.url, url, progress=see)
+    assert seen == [(0, 40), (15, 40), (30, 40), (40, 40)]
+    assert await rows_of(url) == await rows_of(store.url)
+
+
+async def test_a_way_that_breaks_is_told_in_a_line_and_nothing_is_copied(
+    store: Store, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pictures(store, pieces=8)
+    url = postgres_server.fresh(migrate)
+    monkeypatch.setenv("STORAGE_ADDRESS", f"127.0.0.1:{free_port()}")
+    async with Front(url, most_bytes=1_500_000) as front:
+        monkeypatch.setenv("DATABASE_URL", front.named())
+        with pytest.raises(Mistake, match=r"^DATABASE_URL: .*; nothing was copied$"):
+            await command.move(Path(store.url.removeprefix("sqlite:///")))
     assert not any((await rows_of(url)).values())
 
 
