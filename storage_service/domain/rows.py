@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage_service.domain.pace import STEPPED
+
 Key = tuple[str, str]  # tenant_id, id
 
 HOUR = timedelta(hours=1)
@@ -69,7 +71,7 @@ class Lane:
         self.owner, self.owner_epoch = owner, self.owner_epoch + 1
 
     def count_turn(self, now: datetime) -> None:
-        if self.hour_began_at is None or now - self.hour_began_at >= HOUR:
+        if self.hour_began_at is None or not -STEPPED < now - self.hour_began_at < HOUR:
             self.hour_began_at, self.turns_in_hour = now, 0
         self.turns_in_hour += 1
 

@@ -5,7 +5,7 @@ The methods are coroutines because the rules are shared with Postgres; none of t
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
@@ -13,6 +13,7 @@ from storage_service.backends import chats
 from storage_service.backends.sqlite.media import SqliteMedia
 from storage_service.backends.sqlite.other_ids import SqliteIds
 from storage_service.backends.sqlite.reading import maybe, reader, remembered
+from storage_service.backends.sqlite.stepping import set_back
 from storage_service.backends.sqlite.summaries import SqliteSummaries
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
@@ -250,6 +251,9 @@ class SqliteRows:
         chat = (wanted.tenant_id, wanted.conversation_id)
         asked = (*chat, wanted.first_seq, wanted.turn_id, wanted.history, wanted.context_seq)
         return [*map(remembered, self._all("history", asked))]
+
+    async def set_back(self, step: timedelta) -> None:
+        set_back(self._connection, self._statements, now=self.now, step=step)
 
     def _run(self, name: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(self._statements[name], values)

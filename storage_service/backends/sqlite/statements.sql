@@ -331,3 +331,34 @@ JOIN channel_accounts a ON a.tenant_id = g.tenant_id AND a.id = g.account_id;
 
 -- stopped: how many accounts send nothing now
 SELECT count(*) FILTER (WHERE held_until > ?1), count(*) FILTER (WHERE ill_until > ?1) FROM paces WHERE recipient = '';
+
+-- set_back_turn_lanes: turns are due when they would have been if the clock had not been set back from ?1 by ?2
+UPDATE conversations SET
+  turn_due_at = CASE WHEN turn_due_at > ?1 THEN turn_due_at - ?2 ELSE turn_due_at END,
+  waiting_due_at = CASE WHEN waiting_due_at > ?1 THEN waiting_due_at - ?2 ELSE waiting_due_at END,
+  held_until = CASE WHEN held_until > ?1 THEN held_until - ?2 ELSE held_until END
+WHERE (tenant_id, id) IN
+  (SELECT tenant_id, conversation_id FROM turns WHERE state IN ('waiting', 'returned', 'running'));
+
+-- set_back_delivery_lanes: and so are deliveries
+UPDATE conversations SET delivery_due_at = delivery_due_at - ?2 WHERE delivery_due_at > ?1;
+
+-- set_back_turns: what ends a turn ends it then, too, unless it was noted by the clock as it is now
+UPDATE turns SET
+  due_at = CASE WHEN due_at > ?1 THEN due_at - ?2 ELSE due_at END,
+  deadline_at = CASE WHEN deadline_at > ?3 THEN deadline_at - ?2 ELSE deadline_at END,
+  expires_at = CASE WHEN expires_at > ?3 THEN expires_at - ?2 ELSE expires_at END
+WHERE state IN ('waiting', 'returned', 'running');
+
+-- set_back_deliveries: the same of deliveries
+UPDATE deliveries SET
+  due_at = CASE WHEN due_at > ?1 THEN due_at - ?2 ELSE due_at END,
+  expires_at = CASE WHEN expires_at > ?3 THEN expires_at - ?2 ELSE expires_at END
+WHERE state IN ('queued', 'sending');
+
+-- set_back_media: the same of fetches
+UPDATE media SET due_at = due_at - ?2
+WHERE state IN ('waiting', 'fetching') AND due_at > CASE state WHEN 'waiting' THEN ?1 ELSE ?3 END;
+
+-- set_back_summaries: the same of summary jobs
+UPDATE summaries SET expires_at = expires_at - ?2 WHERE state <> 'ended' AND expires_at > ?3;

@@ -21,6 +21,7 @@ from kit import logs, metrics
 from kit.errors import Internal, InvalidField, ParleyError, StorageUnavailable
 from storage_service.backends.sqlite.reading import connect
 from storage_service.backends.sqlite.rows import SqliteRows
+from storage_service.backends.sqlite.stepping import Steps
 from storage_service.backends.sqlite.writes import Writes
 from storage_service.backends.statements import Statements
 from storage_service.backends.unusable import why
@@ -56,6 +57,7 @@ class SqliteDatabase:
         self._clock = clock
         self._statements = Statements.load(Path(__file__).with_name("statements.sql"))
         self._writes = Writes(self._statements)
+        self._steps = Steps()
         self._waiting: deque[_Call] = deque()
         self._arrived = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
@@ -63,7 +65,12 @@ class SqliteDatabase:
         self._size = metrics.commit_group_size.labels(kind="sqlite")
 
     async def beat(self) -> None:
-        """One process has the file, and its clock: there is nobody to tell."""
+        """One process has the file, and its clock: there is nobody to tell. But it may be set back."""
+        step, ahead = self._steps.seen(self._clock())
+        if step:
+            await self.run("sweep", partial(_set_back, step=step))
+            logs.get("storage").warning("clock.set_back", step_seconds=round(step.total_seconds()))
+        self._steps.keep(ahead)
 
     def living_others(self) -> int:
         return 0
@@ -171,6 +178,10 @@ class SqliteDatabase:
                 call.future.set_exception(call.error)
             else:
                 call.future.set_result(call.result)
+
+
+async def _set_back(rows: HotRows, *, step: timedelta) -> None:
+    await cast(SqliteRows, rows).set_back(step)
 
 
 def _meaning(error: Exception) -> Exception:
