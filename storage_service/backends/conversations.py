@@ -9,10 +9,10 @@ from kit.errors import InvalidField, ParleyError
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
 from storage_service.backends import mapping
-from storage_service.backends.rows import Rows, after, in_states, missing
+from storage_service.backends.rows import Rows, after, among_few, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
-from storage_service.backends.tables.work import HELD_TURNS, OPEN_TURN
+from storage_service.backends.tables.work import HELD_TURNS
 from storage_service.domain import paging, second_tries, weights, words
 from storage_service.domain.awaiting import Asked, Outcome
 from storage_service.domain.watching import News
@@ -72,12 +72,14 @@ class Conversations:
         most = paging.size(request.page_size)
         async with self._sessions.read(request.tenant_id) as rows:
             statement = rows.select(Turn).order_by(col(Turn.id)).limit(most + 1)
-            wanted = turn_words(request.states) if request.states else HELD_TURNS[OPEN_TURN]
-            statement = statement.where(in_states(Turn.state, wanted, held=HELD_TURNS))
+            wanted = turn_words(request.states) if request.states else words.OPEN_TURN
+            statement = statement.where(rows.in_states(Turn.state, wanted, held=HELD_TURNS))
             if request.conversation_id:
-                statement = statement.where(col(Turn.conversation_id) == request.conversation_id)
+                theirs = rows.select(Turn).where(col(Turn.conversation_id) == request.conversation_id)
+                statement = statement.where(col(Turn.id).in_(theirs.with_only_columns(col(Turn.id)).correlate(None)))
             if place := paging.place(request.page_token, [str], query=query):
-                statement = statement.where(col(Turn.id) > place[0])
+                is_few = request.conversation_id or set(wanted) <= set(words.OPEN_TURN)
+                statement = statement.where((among_few(Turn.id) if is_few else col(Turn.id)) > place[0])
             found = await rows.all(statement)
         page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
         return pb.ListTurnsResponse(turns=map(mapping.turn, page), next_page_token=following)

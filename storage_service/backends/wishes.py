@@ -13,7 +13,7 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as pb
 from storage_service.backends import lanes, media
 from storage_service.backends.repeats import Repeats
-from storage_service.backends.rows import Rows, Who, in_states
+from storage_service.backends.rows import Rows, Who, among_few
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Attempt, Conversation, Delivery, Message
 from storage_service.backends.tables.work import HELD_DELIVERIES
@@ -27,6 +27,7 @@ from storage_service.domain.rows import Key
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import DELIVERY_STATE, DELIVERY_WORD
 
+OPEN = (DELIVERY_STATE["queued"], DELIVERY_STATE["sending"])
 ROLES = {ROLE_UNSPECIFIED: "operator", ROLE_OPERATOR: "operator", ROLE_AGENT: "agent"}
 
 
@@ -109,14 +110,15 @@ class Wishes:
             statement = found.select(Delivery).order_by(col(Delivery.id).desc()).limit(most + 1)
             if request.state:
                 states = [DELIVERY_WORD.get(request.state, "")]
-                statement = statement.where(in_states(Delivery.state, states, held=HELD_DELIVERIES))
+                statement = statement.where(found.in_states(Delivery.state, states, held=HELD_DELIVERIES))
             if request.conversation_id:
                 # Each stands in a message, and those of a conversation are found at once.
                 said = found.select(Message).where(col(Message.conversation_id) == request.conversation_id)
                 ids = said.where(col(Message.delivery_id).is_not(None)).with_only_columns(col(Message.delivery_id))
                 statement = statement.where(col(Delivery.id).in_(ids))
             if place := paging.place(request.page_token, [str], query=query):
-                statement = statement.where(col(Delivery.id) < place[0])
+                is_few = request.conversation_id or request.state in OPEN
+                statement = statement.where((among_few(Delivery.id) if is_few else col(Delivery.id)) < place[0])
             page, following = paging.cut(await found.all(statement), most, key=lambda row: (row.id,), query=query)
         return pb.ListDeliveriesResponse(deliveries=map(_shown, page), next_page_token=following)
 

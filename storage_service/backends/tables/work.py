@@ -22,6 +22,12 @@ HELD_TURNS = {
     UNANSWERED_TURN: frozenset({"handed_off", "suppressed", "failed"}),
 }
 HELD_DELIVERIES = {OPEN_DELIVERY: frozenset({"queued", "sending"}), UNDELIVERED: frozenset({"failed", "unknown"})}
+# Of what is open there is little, whoever's it is. SQLite, which has no statistics, would read all that the tenant has
+# instead; Postgres knows, and might compare each with each.
+ON_SQLITE = {
+    OPEN_TURN: "id IN (SELECT id FROM turns WHERE state IN ('waiting', 'returned', 'running'))",
+    OPEN_DELIVERY: "id IN (SELECT id FROM deliveries WHERE state IN ('queued', 'sending'))",
+}
 
 
 class Turn(SQLModel, table=True):

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,7 +16,11 @@ from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as pb
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as directory_service
+from parley.storage.v1 import outbox_service_pb2 as outbox
+from storage_service.backends.repeats import Repeats
 from storage_service.backends.tables import Delivery, Turn
+from storage_service.backends.wishes import Wishes
+from storage_service.domain.events import Events
 from storage_service.domain.weights import MOST_LISTED_BYTES
 from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
@@ -80,6 +86,32 @@ async def test_conversations_are_listed_with_the_one_that_moved_last_first(world
     humans = pb.ListConversationsRequest(tenant_id="acme", owner=chat.OWNER_HUMAN)
     listed = await world.mesh.call("ListConversations", humans)
     assert [each.id for each in listed.conversations] == [chats[3].conversation_id]
+
+
+async def test_pages_of_what_is_open_and_of_a_conversation_leave_nothing_out(world: World) -> None:
+    chats = [await a_chat(world, "acme", chat_id=f"+{n}") for n in range(3)]
+    waiting = [(await one.waits(await one.hears("hi"))).id for one in chats]
+    queued = [(await chats[n].says("hello")).id for n in (0, 0, 1, 2)]
+    wishes = Wishes(world.sessions, Repeats(world.sessions, world.keyring), events=Events(world.wakeups))
+
+    list_turns = partial(world.mesh.call, "ListTurns")
+
+    async def pages(ask: Any, call: Any) -> list[str]:
+        seen: list[str] = []
+        while True:
+            page = await call(ask)
+            seen += [each.id for each in (page.turns if call is list_turns else page.deliveries)]
+            if not page.next_page_token:
+                return seen
+            ask.page_token = page.next_page_token
+
+    turns = pb.ListTurnsRequest(tenant_id="acme", page_size=1)
+    assert await pages(turns, list_turns) == waiting
+    state = chat.DELIVERY_STATE_QUEUED
+    unsent = outbox.ListDeliveriesRequest(tenant_id="acme", state=state, page_size=1)
+    assert await pages(unsent, wishes.list_deliveries) == queued[::-1]
+    of_one = outbox.ListDeliveriesRequest(tenant_id="acme", conversation_id=chats[0].conversation_id, page_size=1)
+    assert await pages(of_one, wishes.list_deliveries) == [queued[1], queued[0]]
 
 
 async def test_open_turns_are_listed_longest_waiting_first_and_a_returned_one_waits(world: World) -> None:
