@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote
 
+import asyncpg
+
 from parley.storage.v1.signal_requests_pb2 import Signal
 from storage_service.backends.postgres.link import CONNECT_SECONDS, LONGEST_WAIT_SECONDS, LOST
 from storage_service.backends.postgres.reaching import reach
@@ -66,7 +68,8 @@ class Crier:
                 self._something.clear()
                 news = list(self._news)
                 for payload in self._payloads(news):
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+                    with suppress(asyncpg.DataError):  # it is refused, and would be each time
+                        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
                 if not news:
                     await connection.execute("SELECT 1")  # a server that is gone does not always say so
                 del self._news[: len(news)]
@@ -105,7 +108,7 @@ def _drawn(shown: Shown) -> str:
     """A signal as text, no longer than a payload may be: base64 makes four bytes of three."""
     signal = Signal()
     signal.CopyFrom(shown.signal)
-    if sum(map(len, (*signal.metadata, *signal.metadata.values()))) > MOST_BYTES // 4:
+    if Signal(metadata=signal.metadata).ByteSize() > MOST_BYTES // 4:
         signal.ClearField("metadata")
     while (over := len(signal.SerializeToString()) * 4 // 3 - MOST_BYTES) > 0 and signal.text:
         signal.text = signal.text[: max(0, len(signal.text) - max(1, over // 4))]

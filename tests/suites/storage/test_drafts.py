@@ -325,13 +325,39 @@ async def _next(news: AsyncIterator[WatchMessagesResponse]) -> tuple[bool, str, 
 async def test_another_replica_hears_what_is_written_and_of_a_long_text_the_beginning(
     postgres_server: Postgres,
 ) -> None:
-    url = fresh("postgres", None, postgres_server)  # type: ignore[arg-type]  # of SQLite only
+    long = "Ein langer Satz mit Umlauten äöü und \U0001f600. " * 2000
+    signal = pb.Signal(tenant_id="t", turn_id="turn-1", conversation_id="c1", text=long, metadata={"a b": "c,d"})
+    shown = await _heard_elsewhere(signal, postgres_server)
+    assert (shown.channel, shown.signal.turn_id, dict(shown.signal.metadata)) == ("slack", "turn-1", {"a b": "c,d"})
+    assert long.startswith(shown.signal.text)
+    assert len(shown.signal.text) > 2000
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"quote": "\U0001f600" * 1700}, {str(n): "" for n in range(550)}], ids=["emoji", "many"]
+)
+async def test_metadata_that_a_cry_has_no_room_for_is_left_out_and_the_text_is_heard(
+    postgres_server: Postgres, metadata: dict[str, str]
+) -> None:
+    signal = pb.Signal(tenant_id="t", turn_id="turn-1", conversation_id="c1", text="hello. " * 500, metadata=metadata)
+    shown = await _heard_elsewhere(signal, postgres_server)
+    assert (shown.signal.text, dict(shown.signal.metadata)) == (signal.text, {})
+
+
+async def test_what_postgres_does_not_take_keeps_nobody_from_what_is_cried_next(postgres_server: Postgres) -> None:
+    refused = pb.Signal(tenant_id="t", turn_id="turn-1", conversation_id="c1", text="one", chat_id="c" * 9000)
+    signal = pb.Signal(tenant_id="t", turn_id="turn-2", conversation_id="c2", text="two")
+    shown = await _heard_elsewhere(refused, postgres_server, then=signal)
+    assert shown.signal.text == "two"
+
+
+async def _heard_elsewhere(signal: pb.Signal, server: Postgres, *, then: pb.Signal | None = None) -> Shown:
+    """What the other of two replicas hears first. A `then` is cried after each."""
+    url = fresh("postgres", None, server)  # type: ignore[arg-type]  # of SQLite only
     here, there = Events(Wakeups()), Events(Wakeups())
     heard: list[Shown] = []
     there.show(_nobody, draw=heard.append)
     hots = [open_hot(url, replica_id=new_id(), events=each) for each in (here, there)]
-    long = "Ein langer Satz mit Umlauten äöü und \U0001f600. " * 2000
-    signal = pb.Signal(tenant_id="t", turn_id="turn-1", conversation_id="c1", text=long, metadata={"a b": "c,d"})
     async with asyncio.TaskGroup() as group:
         crying = [group.create_task(hot.crier.run()) for hot in hots if hot.crier]
         for hot in hots:
@@ -340,16 +366,15 @@ async def test_another_replica_hears_what_is_written_and_of_a_long_text_the_begi
             while not heard:
                 for hot in hots:
                     await hot.database.beat()
-                here.drafted(Shown("slack", signal))
+                for each in (signal, then):
+                    if each is not None:
+                        here.drafted(Shown("slack", each))
                 await asyncio.sleep(0.1)
-        for each in crying:
-            each.cancel()
+        for task in crying:
+            task.cancel()
     for hot in hots:
         await hot.database.close()
-    shown = heard[0]
-    assert (shown.channel, shown.signal.turn_id, dict(shown.signal.metadata)) == ("slack", "turn-1", {"a b": "c,d"})
-    assert long.startswith(shown.signal.text)
-    assert len(shown.signal.text) > 2000
+    return heard[0]
 
 
 def test_nothing_goes_that_may_be_the_reply() -> None:
