@@ -9,6 +9,9 @@ from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1.directory_pb2 import ApiKey
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 
+# The contract has no pages of keys.
+MOST_LISTED = 500
+
 
 async def create(tenant: str, name: str, *, scopes: list[str]) -> None:
     """The secret goes to standard output alone, so that a script can take it."""
@@ -26,6 +29,8 @@ async def listing(tenant: str) -> None:
         )
     rows = [(each.id, each.name, each.prefix, " ".join(each.scopes), _state(each)) for each in found.keys]
     table(("key", "name", "begins", "scopes", "state"), rows)
+    if len(rows) == MOST_LISTED:
+        say(f"… and perhaps more: these are the newest {MOST_LISTED}, and an older one may be active")
 
 
 async def revoke(tenant: str, key_id: str) -> None:

@@ -1,11 +1,14 @@
 """Does `parley queue` show who waits for a human, and give conversations to and fro, in a mesh?"""
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
+from kit.ids import new_id
 from tests.running import Mesh, running_mesh
 
 
@@ -54,6 +57,20 @@ def test_a_list_that_is_longer_says_so(mesh: Mesh) -> None:
     assert mesh.command("turns", "--state", "replied", "--limit", "1").splitlines()[-1] == (
         "… and more; show more with --limit 2"
     )
+
+
+def test_keys_of_which_not_all_are_listed_say_so(mesh: Mesh) -> None:
+    tenant = new_id()
+    (file,) = mesh.folder.rglob("parley.db")
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO api_keys (tenant_id, id, name, prefix, hash, scopes, created_at) "
+            "VALUES (?1, ?2, 'more', 'p', ?1 || ?2, '', 0)",
+            [(tenant, f"{number:03}") for number in range(501)],
+        )
+    listed = mesh.command("keys", "list", "--tenant", tenant).splitlines()
+    assert [line.split("\t")[0] for line in listed[1:-1]] == [f"{number:03}" for number in range(500, 0, -1)]
+    assert listed[-1] == "… and perhaps more: these are the newest 500, and an older one may be active"
 
 
 def test_what_is_listed_is_one_document_for_a_program(mesh: Mesh) -> None:
