@@ -19,9 +19,10 @@ from kit.command import (
 from kit.command.accounts import EnvironmentAccount
 from kit.command.channel_options import Wanted
 from kit.command.credential_sources import Ask, Gathered, Sources
-from kit.command.directory import DEFAULT_TENANT, Directory, directory
+from kit.command.directory import Directory, directory
 from kit.command.findings import Finding, look, ok, report, worst
 from kit.command.screen import Mistake, printable, say
+from kit.command.tenants import DEFAULT_TENANT
 from kit.command.webhooks import Provider, Surroundings
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 

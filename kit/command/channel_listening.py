@@ -6,9 +6,10 @@ from typing import Any
 
 import grpc
 
-from kit.command.directory import DEFAULT_TENANT, directory
+from kit.command.directory import directory
 from kit.command.findings import Finding, broken, look, ok
 from kit.command.screen import Mistake, printable
+from kit.command.tenants import DEFAULT_TENANT
 from kit.command.webhooks import Surroundings
 from kit.errors import ParleyError
 from parley.storage.v1.directory_pb2 import ChannelAccount

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,18 +17,14 @@ from kit.command.findings import Finding, broken, look, ok
 from kit.command.ports import is_open, own
 from kit.command.screen import Mistake
 from kit.command.services import SERVICES
+from kit.command.tenants import tenants
 from kit.settings import SettingsError
-from parley.storage.v1 import directory_service_pb2 as pb
-from parley.storage.v1.directory_pb2 import AccountState, Tenant
+from parley.storage.v1.directory_pb2 import AccountState
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 
-if TYPE_CHECKING:
-    from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
-
 OLDEST_PYTHON = (3, 11)
 HEALTH_SECONDS = 3.0
-MOST_A_PAGE = 500
 START = "parley up"
 SETTINGS = "see .env.example, which names every setting with what it takes"
 
@@ -158,25 +154,13 @@ async def _accounts(settings: Any) -> list[Finding]:
             stub = DirectoryServiceStub(storage)
             found = [
                 each
-                for tenant in await tenants(stub)
+                for tenant in await tenants(stub, seconds=HEALTH_SECONDS)
                 for each in await Directory(tenant.id, stub, ListenerServiceStub(storage)).accounts()
             ]
     except Mistake:
         return []  # what is wrong with storage is said above
     taking_part = [each for each in found if each.state != AccountState.ACCOUNT_STATE_DISABLED]
     return [named for each in taking_part if (named := account_health.named(each)) is not None]
-
-
-async def tenants(stub: "DirectoryServiceAsyncStub") -> list[Tenant]:
-    """All of them."""
-    found: list[Tenant] = []
-    wanted = pb.ListTenantsRequest(page_size=MOST_A_PAGE)
-    while True:
-        page = await stub.ListTenants(wanted, timeout=HEALTH_SECONDS)
-        found += page.tenants
-        if not page.next_page_token:
-            return found
-        wanted.page_token = page.next_page_token
 
 
 def _channels(gateway: Any) -> list[Finding]:

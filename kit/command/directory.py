@@ -10,10 +10,10 @@ import grpc
 
 from kit.command import reaching
 from kit.command.screen import Mistake
+from kit.command.tenants import DEFAULT_TENANT, storage_of
 from kit.errors import NotFound, ParleyError, SecretUnreadable, from_rpc
 from kit.ids import new_id
 from kit.moments import stamp
-from kit.settings import Settings, load
 from parley.storage.v1 import directory_service_pb2 as pb
 from parley.storage.v1.account_health_pb2 import AccountReport, ReportAccountsRequest
 from parley.storage.v1.directory_pb2 import AccountState, Agent, ChannelAccount
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceAsyncStub
 
-DEFAULT_TENANT = "default"
 MOST = 500
 
 
@@ -118,5 +117,5 @@ class Directory:
 @asynccontextmanager
 async def directory(tenant: str) -> AsyncIterator[Directory]:
     """Of a running mesh."""
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         yield Directory(tenant, DirectoryServiceStub(storage), ListenerServiceStub(storage))

@@ -9,10 +9,10 @@ import grpc
 
 from kit.command import reaching
 from kit.command.screen import Mistake, cell, printable, say, table
+from kit.command.tenants import storage_of
 from kit.errors import NotFound
 from kit.ids import new_id
 from kit.moments import moment
-from kit.settings import Settings, load
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1.directory_pb2 import PromptVersion
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
@@ -55,7 +55,7 @@ async def add(tenant: str, name: str, *, file: Path, live: bool) -> None:
     wanted = requests.CreatePromptVersionRequest(
         tenant_id=tenant, request_id=new_id(), prompt_name=name, text=text, live=live
     )
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         made = await DirectoryServiceStub(storage).CreatePromptVersion(wanted, timeout=reaching.CALL_SECONDS)
     _tell(name, made.version)
 
@@ -63,7 +63,8 @@ async def add(tenant: str, name: str, *, file: Path, live: bool) -> None:
 async def set_live(tenant: str, name: str, *, number: int) -> None:
     """Says it, whether or not it was live before."""
     wanted = requests.SetLivePromptVersionRequest(tenant_id=tenant, prompt_name=name, number=number)
-    async with _found(f"there is no version {number} of a prompt {name!r}", fix=_look(tenant, name)) as storage:
+    what = f"there is no version {number} of a prompt {name!r}"
+    async with _found(tenant, what, fix=_look(tenant, name)) as storage:
         done = await DirectoryServiceStub(storage).SetLivePromptVersion(wanted, timeout=reaching.CALL_SECONDS)
     _tell(name, done.version)
 
@@ -71,15 +72,15 @@ async def set_live(tenant: str, name: str, *, number: int) -> None:
 async def _versions(tenant: str, name: str) -> Sequence[PromptVersion]:
     wanted = requests.ListPromptVersionsRequest(tenant_id=tenant, prompt_name=name)
     fix = f"see its name, or make it: parley prompts add {name} FILE"
-    async with _found(f"there is no prompt {name!r} in tenant {tenant!r}", fix=fix) as storage:
+    async with _found(tenant, f"there is no prompt {name!r} in tenant {tenant!r}", fix=fix) as storage:
         found = await DirectoryServiceStub(storage).ListPromptVersions(wanted, timeout=reaching.CALL_SECONDS)
     return found.versions
 
 
 @asynccontextmanager
-async def _found(what: str, *, fix: str) -> AsyncIterator[grpc.aio.Channel]:
+async def _found(tenant: str, what: str, *, fix: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to storage. What it does not find is said in these words."""
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         try:
             yield storage
         except NotFound as error:

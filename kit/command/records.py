@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kit.command import reaching
 from kit.command.screen import Mistake, cell, document, say, table
+from kit.command.tenants import storage_of
 from kit.ids import new_id
 from kit.moments import moment
-from kit.settings import Settings, load
 from parley.chat.v1.message_pb2 import DeliveryState, TurnState
 from parley.storage.v1 import conversation_service_pb2, outbox_service_pb2
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
@@ -20,7 +20,7 @@ async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: boo
     wanted = outbox_service_pb2.ListDeliveriesRequest(
         tenant_id=tenant, state=_state(DeliveryState.keys(), state), page_size=limit
     )
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
         {
@@ -44,7 +44,7 @@ async def retry(tenant: str, delivery_id: str) -> None:
     """Queues it again."""
     wanted = outbox_service_pb2.RetryDeliveryRequest(tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id)
     what, fix = f"there is no delivery {delivery_id!r} in tenant {tenant!r}", "parley deliveries lists them"
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         with reaching.naming(what, fix=fix):
             found = await OutboxServiceStub(storage).RetryDelivery(wanted, timeout=reaching.CALL_SECONDS)
     say(f"{delivery_id} is {_word(DeliveryState.Name(found.delivery.state))} again")
@@ -55,7 +55,7 @@ async def turns(tenant: str, *, state: str | None, limit: int, as_json: bool) ->
     wanted_state = _state(TurnState.keys(), state)
     states = [wanted_state] if wanted_state else []
     wanted = conversation_service_pb2.ListTurnsRequest(tenant_id=tenant, states=states, page_size=limit)
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
     rows = [
         {

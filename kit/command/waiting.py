@@ -7,10 +7,10 @@ import grpc
 
 from kit.command import reaching
 from kit.command.screen import Mistake, cell, document, say, table
+from kit.command.tenants import storage_of
 from kit.errors import NotFound, from_rpc
 from kit.ids import new_id
 from kit.moments import moment
-from kit.settings import Settings, load
 from parley.chat.v1.message_pb2 import Owner
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, ListQueueRequest, QueueEntry
 from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
@@ -31,7 +31,7 @@ OPTED_OUT = "; the contact wants no messages until they write START, and you can
 async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
     """The one that is due first first. What is said of it is for the desk, not for a terminal."""
     wanted = ListQueueRequest(tenant_id=tenant, all=everything, page_size=MOST_ROWS)
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         conversations = ConversationServiceStub(storage)
         found = await conversations.ListQueue(wanted, timeout=reaching.CALL_SECONDS)
         taken = ListConversationsResponse()
@@ -47,7 +47,7 @@ async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
 async def give(tenant: str, conversation: str, *, to: str) -> None:
     """To a human, or back to the agent."""
     wanted = SetOwnerRequest(tenant_id=tenant, request_id=new_id(), conversation_id=conversation, owner=OWNERS[to])
-    async with reaching.channel(load(Settings), "storage") as storage:
+    async with storage_of(tenant) as storage:
         try:
             done = await ConversationServiceStub(storage).SetOwner(wanted, timeout=reaching.CALL_SECONDS)
         except grpc.aio.AioRpcError as error:

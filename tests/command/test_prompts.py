@@ -57,7 +57,7 @@ def test_the_prompt_of_the_first_start_is_listed(mesh: Mesh) -> None:
         (("live", "nobody", "1"), "no version 1 of a prompt 'nobody'", "parley prompts list nobody"),
         (("diff", "default", "1", "9"), "'default' has no version 9", "parley prompts list default"),
         (("list", "nobody"), "there is no prompt 'nobody'", "parley prompts add nobody FILE"),
-        (("list", "default", "--tenant", "other"), "in tenant 'other'", "parley prompts add default FILE"),
+        (("list", "default", "--tenant", "other"), "there is no tenant 'other'", "one of: default"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_its_fix(mesh: Mesh, words: tuple[str, ...], said: str, fix: str) -> None:

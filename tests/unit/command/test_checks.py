@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kit.command.checks import tenants
+from kit.command.tenants import tenants
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 
@@ -25,4 +25,4 @@ class Directory:
 async def test_tenants_on_later_pages_are_looked_at_too() -> None:
     for ids in ((), ("a",), ("a", "b"), ("a", "b", "c", "d", "e")):
         stub: Any = Directory(*ids)
-        assert [each.id for each in await tenants(stub)] == list(ids)
+        assert [each.id for each in await tenants(stub, seconds=1)] == list(ids)
