@@ -96,7 +96,9 @@ class Writing:
 
     def _draft(self, text: str) -> TurnDraft:
         turn = self.turn
-        return TurnDraft(tenant_id=turn.tenant_id, turn_id=turn.turn_id, epoch=turn.epoch, text=text)
+        draft = TurnDraft(tenant_id=turn.tenant_id, turn_id=turn.turn_id, epoch=turn.epoch, text=text)
+        draft.owner_epoch = turn.setting.owner_epoch
+        return draft
 
 
 def whole(text: str) -> str:

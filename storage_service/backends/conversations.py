@@ -15,6 +15,7 @@ from storage_service.backends.tables import Conversation, Delivery, Message, Tur
 from storage_service.backends.tables.work import HELD_TURNS
 from storage_service.domain import paging, second_tries, weights, words
 from storage_service.domain.awaiting import Asked, Outcome
+from storage_service.domain.drafts import NOBODY
 from storage_service.domain.watching import News
 
 HISTORY_SIZE = 100
@@ -90,10 +91,11 @@ class Conversations:
             lane = await rows.named(Conversation, conversation_id)
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
             thinking = await _thinking(rows, lane)
-            answering = lane.running_turn_id if thinking and lane.owner == "agent" else None
+            answers = lane.running_turn_id if thinking and lane.owner == "agent" else None
             page = _page(found)
             more = len(found) == HISTORY_SIZE or len(found) > len(page)
-            return News(await _shown(rows, page), thinking=thinking, answering=answering or "", more=more)
+            answering = (answers, lane.owner_epoch) if answers else NOBODY
+            return News(await _shown(rows, page), thinking=thinking, answering=answering, more=more)
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""

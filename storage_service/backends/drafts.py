@@ -30,7 +30,8 @@ class DraftBook:
         self._sessions = sessions
 
     async def look(self, worker_id: str, drafts: Sequence[pb.TurnDraft]) -> Mapping[Key, Shown]:
-        """The turns that the worker still holds, in chats that are the agent's and where nothing waits to be sent."""
+        """The turns that the worker still holds, in chats that are the agent's, as they were when it began, and where
+        nothing waits to be sent."""
         found: dict[Key, Shown] = {}
         for tenant_id in sorted({each.tenant_id for each in drafts}):
             theirs = {each.turn_id: each for each in drafts if each.tenant_id == tenant_id}
@@ -38,8 +39,11 @@ class DraftBook:
                 held = rows.select(Turn).where(col(Turn.id).in_(theirs), col(Turn.worker_id) == worker_id)
                 turns = [each for each in await rows.all(held) if each.epoch == theirs[each.id].epoch]
                 for shown in await running.shown(rows, [each for each in turns if each.state == "running"]):
-                    shown.signal.kind, shown.signal.text = pb.SIGNAL_KIND_DRAFT, theirs[shown.signal.turn_id].text
-                    found[tenant_id, shown.signal.turn_id] = shown
+                    draft = theirs[shown.signal.turn_id]
+                    if draft.HasField("owner_epoch") and draft.owner_epoch != shown.signal.owner_epoch:
+                        continue  # a human had it meanwhile: what it writes is thrown away
+                    shown.signal.kind, shown.signal.text = pb.SIGNAL_KIND_DRAFT, draft.text
+                    found[tenant_id, draft.turn_id] = shown
         return found
 
     async def record(self, worker_id: str, records: Sequence[pb.DraftRecord]) -> list[pb.DraftResult]:

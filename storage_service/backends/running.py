@@ -74,5 +74,6 @@ def _shown(turn: Turn, lane: Conversation, *, message: Message | None) -> Shown:
         provider_message_id=(message.provider_message_id or "") if message else "",
         metadata=orjson.loads(metadata) if metadata else {},
         correlation_id=turn.correlation_id,
+        owner_epoch=lane.owner_epoch,
     )
     return Shown(lane.channel, signal)

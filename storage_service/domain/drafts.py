@@ -36,6 +36,9 @@ class Shown:
     signal: pb.Signal
 
 
+# A turn, and the epoch of who owned its conversation.
+Answering = tuple[str, int]
+NOBODY: Answering = ("", 0)
 # The turns of these drafts that the worker still holds and that are the agent's.
 Look = Callable[[str, Sequence[pb.TurnDraft]], Awaitable[Mapping[Key, Shown]]]
 # Drafts that must go.
@@ -51,7 +54,7 @@ class Drafts:
         self._presence = presence
         self._wakeups = wakeups
         self._elsewhere = elsewhere
-        self._texts: dict[str, tuple[str, str]] = {}  # by conversation: turn, text
+        self._texts: dict[str, tuple[Answering, str]] = {}  # by conversation
 
     async def share(self, worker_id: str, drafts: Sequence[pb.TurnDraft]) -> list[bool]:
         """Which of them may go on. Raises when the database is away."""
@@ -69,19 +72,19 @@ class Drafts:
         self._texts.pop(signal.conversation_id, None)
         while len(self._texts) >= MOST_HELD:
             del self._texts[next(iter(self._texts))]
-        self._texts[signal.conversation_id] = (signal.turn_id, signal.text)
+        self._texts[signal.conversation_id] = ((signal.turn_id, signal.owner_epoch), signal.text)
         self._presence.draft(shown.channel, signal)
         self._wakeups.moved([signal.conversation_id])
 
-    def of(self, conversation_id: str, turn_id: str) -> str:
-        """What this turn has written; nothing when it is another's, or none."""
-        known, text = self._texts.get(conversation_id, ("", ""))
-        return text if turn_id and known == turn_id else ""
+    def of(self, conversation_id: str, answering: Answering) -> str:
+        """What this turn has written for this owner; nothing when it is another's, or none."""
+        known, text = self._texts.get(conversation_id, (NOBODY, ""))
+        return text if answering != NOBODY and known == answering else ""
 
     def ended(self, keys: Collection[Key]) -> None:
         """What these turns wrote is over."""
         turns = {turn_id for _, turn_id in keys}
-        for conversation_id in [each for each, (turn_id, _) in self._texts.items() if turn_id in turns]:
+        for conversation_id in [each for each, ((turn_id, _), _) in self._texts.items() if turn_id in turns]:
             del self._texts[conversation_id]
 
     async def watch_what_is_left(self, left: Left, forget: Forget) -> None:

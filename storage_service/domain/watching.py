@@ -15,6 +15,7 @@ from typing import Protocol
 from kit.errors import RateLimited
 from parley.chat.v1.message_pb2 import Message
 from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
+from storage_service.domain.drafts import NOBODY, Answering
 from storage_service.domain.wakeups import Wakeups, rest
 
 HEARTBEAT_SECONDS = 15.0
@@ -31,7 +32,7 @@ class News:
 
     messages: Sequence[Message]
     thinking: bool
-    answering: str = ""  # the turn that runs, while the conversation is the agent's
+    answering: Answering = NOBODY  # the turn that runs, while the conversation is the agent's
     more: bool = False  # messages that follow at once
 
 
@@ -53,7 +54,7 @@ class Watching:
     stopping: asyncio.Event
     monotonic: Callable[[], float]
     # What a turn of a conversation has written so far.
-    draft: Callable[[str, str], str] = lambda _conversation_id, _turn_id: ""
+    draft: Callable[[str, Answering], str] = lambda _conversation_id, _answering: ""
     # How many may watch at once: without a limit they would take the places of the calls that answer them.
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST))
     reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_READS))

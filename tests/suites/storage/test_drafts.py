@@ -19,7 +19,7 @@ from storage_service.backends.conversations import Conversations
 from storage_service.backends.drafts import DraftBook
 from storage_service.backends.hot import open_hot
 from storage_service.backends.sessions import Sessions
-from storage_service.domain.drafts import ERASED_KEPT, MOST_RETRACTIONS, Drafts, Fate, Shown, fate
+from storage_service.domain.drafts import ERASED_KEPT, MOST_RETRACTIONS, NOBODY, Drafts, Fate, Shown, fate
 from storage_service.domain.events import Events
 from storage_service.domain.presence import Presence
 from storage_service.domain.wakeups import Wakeups
@@ -47,7 +47,8 @@ class Desk:
     heard: list[pb.Signal] = field(default_factory=list)
 
     async def share(self, turn: LeasedTurn, text: str, worker: str = "w1", **more: int) -> bool:
-        draft = pb.TurnDraft(tenant_id=TENANT, turn_id=turn.turn_id, epoch=more.get("epoch", turn.epoch), text=text)
+        epochs = {"epoch": turn.epoch, "owner_epoch": turn.setting.owner_epoch} | more
+        draft = pb.TurnDraft(tenant_id=TENANT, turn_id=turn.turn_id, text=text, **epochs)
         (granted,) = await self.drafts.share(worker, [draft])
         return granted
 
@@ -165,8 +166,10 @@ async def test_what_a_turn_writes_is_shown_to_who_can(store: Store) -> None:
         assert (told.kind, told.text, told.turn_id) == (pb.SIGNAL_KIND_DRAFT, "One.", turn.turn_id)
         assert (told.account_id, told.chat_id, told.provider_message_id) == ("account-1", "chat-1", "in-1")
         assert [each.signal.text for each in desk.elsewhere] == ["One."]
-        assert desk.drafts.of(turn.conversation_id, turn.turn_id) == "One."
-        assert desk.drafts.of(turn.conversation_id, "another") == desk.drafts.of(turn.conversation_id, "") == ""
+        chat, epoch = turn.conversation_id, turn.setting.owner_epoch
+        assert desk.drafts.of(chat, (turn.turn_id, epoch)) == "One."
+        for other in (("another", epoch), (turn.turn_id, epoch + 1), NOBODY):
+            assert desk.drafts.of(chat, other) == ""
 
 
 @pytest.mark.parametrize("case", ["worker", "epoch", "ended", "human", "sending"])
@@ -183,7 +186,8 @@ async def test_nothing_is_shown_for_who_has_lost_the_turn_or_the_conversation(st
             turn, "One.", worker="w2" if case == "worker" else "w1", epoch=turn.epoch + (case == "epoch")
         )
         assert not granted
-        assert (desk.heard, desk.elsewhere, desk.drafts.of(turn.conversation_id, turn.turn_id)) == ([], [], "")
+        shown = desk.drafts.of(turn.conversation_id, (turn.turn_id, turn.setting.owner_epoch))
+        assert (desk.heard, desk.elsewhere, shown) == ([], [], "")
 
 
 async def test_one_worker_is_granted_a_turns_draft_and_only_while_it_runs(store: Store) -> None:
@@ -314,6 +318,40 @@ async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_
         await store.commit(turn, "One. Two. Three.")
         assert await _next(news) == (False, "", ["One. Two. Three."])
         await news.aclose()
+
+
+async def test_what_was_written_before_a_take_over_is_not_seen_again_when_the_agent_has_it_back(store: Store) -> None:
+    """It will never be said: the turn ends without a reply."""
+    async with at_desk(store) as desk:
+        watching = Watching(
+            desk.reads, store.wakeups, stopping=asyncio.Event(), monotonic=time.monotonic, draft=desk.drafts.of
+        )
+        turn = await a_turn(store)
+        news = watching.watch(TENANT, turn.conversation_id, after_seq=1)
+        assert await desk.share(turn, "One.")
+        assert await _next(news) == (True, "One.", [])
+        await _owned_by(store, "human")
+        assert await _next(news) == (True, "", [])
+        await _owned_by(store, "agent")
+        assert not await desk.share(turn, "One. Two.")
+        late = watching.watch(TENANT, turn.conversation_id, after_seq=1)
+        assert await _next(late) == (True, "", [])
+        await store.commit(turn, "One. Two. Three.")
+        assert await _next(news) == await _next(late) == (False, "", [])
+        await news.aclose()
+        await late.aclose()
+
+
+async def test_a_worker_that_does_not_say_when_its_turn_was_leased_is_believed(store: Store) -> None:
+    """As one of an older version, during an update."""
+    async with at_desk(store) as desk:
+        turn = await a_turn(store)
+        draft = pb.TurnDraft(tenant_id=TENANT, turn_id=turn.turn_id, epoch=turn.epoch, text="One.")
+        assert await desk.drafts.share("w1", [draft]) == [True]
+
+
+async def _owned_by(store: Store, owner: str) -> None:
+    await store.execute(f"UPDATE conversations SET owner = '{owner}', owner_epoch = owner_epoch + 1")
 
 
 async def _next(news: AsyncIterator[WatchMessagesResponse]) -> tuple[bool, str, list[str]]:

@@ -77,10 +77,11 @@ def test_only_whole_sentences_are_seen(text: str, seen: str) -> None:
 
 async def test_sentences_are_seen_as_they_come_and_the_reply_is_whole() -> None:
     writer = Writer(["One. ", "Two. ", "And a half"])
-    ending = await writer.story().tell(a_turn("hello", progressive=True))
+    ending = await writer.story().tell(a_turn("hello", progressive=True, owner_epoch=3))
     assert ending.replies == ("One. Two. And a half",)
     assert writer.shown == ["One.", "One. Two."]
-    assert (writer.drafts[0].turn_id, writer.drafts[0].epoch) == ("u1", 1)
+    first = writer.drafts[0]
+    assert (first.turn_id, first.epoch, first.owner_epoch) == ("u1", 1, 3)
 
 
 async def test_nothing_is_seen_where_the_account_does_not_ask_for_it() -> None:
