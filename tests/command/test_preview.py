@@ -3,8 +3,12 @@
 import re
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
+from kit.errors import ParleyError, ScopeMissing, from_rpc
+from parley.agent.v1.agent_service_pb2_grpc import AgentServiceStub
+from parley.agent.v1.preview_pb2 import PreviewContextRequest, PreviewContextResponse, SaidMessage
 from tests.running import Mesh, running_mesh
 
 
@@ -41,3 +45,28 @@ def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh) ->
         2,
         ["parley: there is no conversation 'nobody'", "   fix: parley turns lists some"],
     )
+
+
+async def test_a_key_that_may_not_read_conversations_sees_those_that_it_makes_up(mesh: Mesh) -> None:
+    mesh.command("chat", stdin="my order is 4711\n")
+    mesh.wait_until(lambda: "replied" in mesh.command("turns", "--state", "replied"))
+    conversation = mesh.command("turns", "--state", "replied").splitlines()[-1].split("\t")[-1]
+    stored = PreviewContextRequest(conversation_id=conversation)
+    made_up = PreviewContextRequest(messages=[SaidMessage(text="hello")])
+    talks = mesh.command("keys", "create", "talks", "--scope", "agent.use").strip()
+    reads = mesh.command("keys", "create", "reads", "--scope", "agent.use", "--scope", "conversations.read").strip()
+
+    assert isinstance(await previewed(mesh, talks, stored), ScopeMissing)
+    assert isinstance(await previewed(mesh, talks, made_up), PreviewContextResponse)
+    shown = await previewed(mesh, reads, stored)
+    assert isinstance(shown, PreviewContextResponse)
+    assert shown.parts
+
+
+async def previewed(mesh: Mesh, key: str, request: PreviewContextRequest) -> PreviewContextResponse | ParleyError:
+    async with grpc.aio.insecure_channel(mesh.agent_address) as channel:
+        metadata = (("authorization", f"Bearer {key}"),)
+        try:
+            return await AgentServiceStub(channel).PreviewContext(request, metadata=metadata, timeout=30)
+        except grpc.aio.AioRpcError as error:
+            return from_rpc(error)
