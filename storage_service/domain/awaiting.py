@@ -57,17 +57,20 @@ class Awaiting:
         self._poll_seconds = poll_seconds
 
     async def settled(self, tenant_id: str, message_id: str, *, wait_seconds: float) -> Outcome:
-        """The turn of a message when it has ended, or as it stands after the wait."""
+        """The turn of a message when it has ended, or as it stands after the wait, or when the process stops."""
+        stopping = self._stopping
+        if stopping.is_set():  # Whoever comes now and is answered at once asks again at once, for as long as we drain.
+            stopping, wait_seconds = asyncio.Event(), min(wait_seconds, self._poll_seconds)
         ends_at = self._monotonic() + wait_seconds
         with self._wakeups.turn_end() as bell:
             while True:
                 bell.listen_to_all()
                 outcome = await self._outcome(tenant_id, message_id)
                 left = ends_at - self._monotonic()
-                if outcome.turn is None or outcome.settled or left <= 0 or self._stopping.is_set():
+                if outcome.turn is None or outcome.settled or left <= 0 or stopping.is_set():
                     return outcome
                 bell.listen_to(outcome.turn.id)
-                await rest(bell, self._stopping, most_seconds=min(left, self._poll_seconds))
+                await rest(bell, stopping, most_seconds=min(left, self._poll_seconds))
 
     async def _outcome(self, tenant_id: str, message_id: str) -> Outcome:
         (found,) = await self._reads.put([(tenant_id, message_id)])

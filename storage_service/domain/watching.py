@@ -66,6 +66,9 @@ class Watching:
     ) -> AsyncGenerator[WatchMessagesResponse, None]:
         """History after a number, then what follows. Ends by itself only when the process stops. RateLimited when as
         many watch as may."""
+        if self.stopping.is_set():  # Whoever comes now and is sent away at once comes again at once, while we drain.
+            await asyncio.sleep(self.first_poll_seconds)
+            return
         if self.room.locked():
             raise RateLimited("Too many watch conversations here", retry_after=COME_AGAIN)
         async with self.room, aclosing(self._told(tenant_id, conversation_id, after_seq=after_seq)) as told:

@@ -51,8 +51,10 @@ def running(*message_ids: str) -> Turns:
     return Turns({message_id: Turn(id=f"turn of {message_id}", state=RUNNING) for message_id in message_ids})
 
 
-def an_awaiting(turns: Turns, poll_seconds: float = NEVER) -> Awaiting:
+def an_awaiting(turns: Turns, poll_seconds: float = NEVER, *, stopped: bool = False) -> Awaiting:
     stopping = asyncio.Event()
+    if stopped:
+        stopping.set()
     return Awaiting(turns.read, turns.wakeups, stopping=stopping, monotonic=time.monotonic, poll_seconds=poll_seconds)
 
 
@@ -129,6 +131,19 @@ async def test_an_open_turn_is_shown_as_it_stands_when_the_wait_is_over_or_the_p
     await turned()
     stopping.set()
     assert not (await waiting).settled
+    assert not turns.wakeups.watched
+
+
+async def test_who_asks_while_the_process_stops_waits_for_a_moment_and_no_longer() -> None:
+    turns = running("a", "b")
+    awaiting = an_awaiting(turns, stopped=True)
+    waiting = asyncio.ensure_future(settled(awaiting, "a"))
+    await turned()
+    assert not waiting.done()
+    turns.end("a")
+    assert (await waiting).settled
+    assert not (await settled(awaiting, "b", wait_seconds=0)).settled
+    assert not (await settled(an_awaiting(turns, 0.02, stopped=True), "b")).settled
     assert not turns.wakeups.watched
 
 

@@ -122,6 +122,23 @@ async def test_a_watch_ends_when_the_process_stops_and_leaves_no_bell() -> None:
     assert not said.wakeups.watched
 
 
+async def test_who_comes_while_the_process_stops_is_not_sent_away_at_once_to_come_again() -> None:
+    said = Said(texts=["hello"])
+    watching = a_watching(said)
+    watching.stopping.set()
+    watch = watching.watch("acme", "c", after_seq=0)
+    waiting = asyncio.ensure_future(anext(watch, None))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    soon = replace(watching, first_poll_seconds=0.01)
+    async with asyncio.timeout(10):
+        assert [each async for each in soon.watch("acme", "c", after_seq=0)] == []
+    assert (said.reads, said.wakeups.watched) == (0, False)
+
+
 async def test_a_watcher_that_goes_away_leaves_no_bell() -> None:
     said = Said()
     watch = a_watching(said).watch("acme", "c", after_seq=0)
