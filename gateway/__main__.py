@@ -19,6 +19,7 @@ from gateway.backends.neighbours import Neighbours
 from gateway.backends.outside import Outside
 from gateway.domain import lines
 from gateway.domain.accounts import Accounts
+from gateway.domain.first_words import FirstWords
 from gateway.domain.inspection.diagnosis import Diagnosis
 from gateway.domain.inspection.inspector import Inspector
 from gateway.domain.limits import Places, RateLimit
@@ -104,6 +105,7 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         addresses=Addresses(settings.public_base_url, settings.trusted_proxies()),
         session_limit=RateLimit(settings.chat_sessions_per_minute, MINUTE, clock=time.monotonic),
         places=Places(settings.chat_max_streams, STREAMS_PER_SESSION),
+        first_words=FirstWords(),
         is_open=lambda: lifetime.is_ready("gateway"),
         stopping=lifetime.stopping,
         reports=Reports(clock=time.monotonic, signs=Signs(utc_now)),

@@ -19,6 +19,7 @@ from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
 from gateway.backends.media import Media
 from gateway.backends.neighbours import Neighbours
+from gateway.domain.first_words import FirstWords
 from gateway.domain.limits import Places, RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
@@ -44,6 +45,7 @@ class Rooms:
     addresses: Addresses
     session_limit: RateLimit
     places: Places
+    first_words: FirstWords
     is_open: Callable[[], bool]
     stopping: asyncio.Event
     reports: Reports
@@ -106,7 +108,10 @@ def _add_inspector(app: FastAPI, inspection: Inspection, *, rooms: Rooms, webhoo
 
 
 def _chat(rooms: Rooms) -> chat.Chat:
-    return chat.Chat(_door(rooms), rooms.channels["webchat"], rooms.conversations, rooms.neighbours, rooms.reports)
+    channel = rooms.channels["webchat"]
+    return chat.Chat(
+        _door(rooms), channel, rooms.conversations, rooms.neighbours, rooms.reports, first_words=rooms.first_words
+    )
 
 
 def _events(rooms: Rooms) -> Route:
@@ -114,6 +119,7 @@ def _events(rooms: Rooms) -> Route:
         _door(rooms),
         rooms.conversations,
         places=rooms.places,
+        first_words=rooms.first_words,
         most_seconds=rooms.most_stream_seconds,
         stopping=rooms.stopping,
     )

@@ -17,8 +17,9 @@ from gateway import body as bodies
 from gateway.backends.conversations import Conversations
 from gateway.backends.neighbours import Neighbours
 from gateway.domain import spoken
+from gateway.domain.first_words import FirstWords
 from gateway.domain.reception import Outcome
-from gateway.domain.sessions import split
+from gateway.domain.sessions import Place, split
 from gateway.envelope import ApiError
 from gateway.reporting import Reports
 from gateway.routes.visitors import Door, stated_token
@@ -75,6 +76,7 @@ class Chat:
     conversations: Conversations
     neighbours: Neighbours
     reports: Reports
+    first_words: FirstWords
 
     async def begin_session(self, request: Request) -> Response:
         """Begins a session, or renews the one whose token is shown."""
@@ -89,7 +91,11 @@ class Chat:
         correlation_id = correlation.correlation_id.get()
         outcome = await self.door.reception.take(self.channel, webhook, account_key=site, correlation_id=correlation_id)
         self.reports.taken(outcome)
-        return _json(_stored(outcome, webhook))
+        stored = _stored(outcome, webhook)
+        for message in outcome.received.messages:
+            account = outcome.account
+            self.first_words.said(Place(account.tenant_id, account.known.id, message.chat_id))
+        return _json(stored)
 
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
         """What was said after a place in the conversation, oldest first."""

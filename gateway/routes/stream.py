@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from gateway import envelope
 from gateway.backends.conversations import Conversations, WatchMessagesResponse
 from gateway.domain import spoken
+from gateway.domain.first_words import FirstWords
 from gateway.domain.limits import Places
 from gateway.domain.sessions import Visit
 from gateway.routes.visitors import Door
@@ -26,7 +27,6 @@ HEADERS = [
 ]
 HEARTBEAT = b": alive\n\n"
 HEARTBEAT_SECONDS = 15.0
-EMPTY_POLL_SECONDS = 1.0  # a chat in which nothing was said yet has no conversation to watch
 
 
 class Stream:
@@ -38,12 +38,14 @@ class Stream:
         conversations: Conversations,
         *,
         places: Places,
+        first_words: FirstWords,
         most_seconds: float,
         stopping: asyncio.Event,
     ) -> None:
         self._door = door
         self._conversations = conversations
         self._places = places
+        self._first_words = first_words
         self._most_seconds = most_seconds
         self._stopping = stopping
 
@@ -99,17 +101,17 @@ class Stream:
                     before = before if each is None else each
 
     async def _awaited(self, visit: Visit, send: Send) -> str:
-        """The conversation, once something was said in the chat."""
+        """The conversation, once something was said in the chat: before, there is none to watch."""
         loop = asyncio.get_running_loop()
         spoke_at = loop.time()
-        while True:
-            conversation_id = await self._conversations.find(visit.place)
-            if conversation_id:
-                return conversation_id
-            await asyncio.sleep(EMPTY_POLL_SECONDS)
+
+        async def show_life() -> None:
+            nonlocal spoke_at
             if loop.time() - spoke_at >= HEARTBEAT_SECONDS:
                 await _put(send, HEARTBEAT)
                 spoke_at = loop.time()
+
+        return await self._first_words.awaited(visit.place, self._conversations.find, meanwhile=show_life)
 
 
 def _after(request: Request) -> int:
