@@ -74,12 +74,22 @@ class Agents:
     async def find(self, tenant_id: str, agent_id: str) -> directory.Agent:
         """The agent with this id, or the tenant's agent "default" when there is no id."""
         try:
-            listed = await self._stub.ListAgents(service.ListAgentsRequest(tenant_id=tenant_id), timeout=CALL_SECONDS)
+            async for agent in self._listed(tenant_id):
+                if agent.id == agent_id or (not agent_id and agent.name == DEFAULT_AGENT):
+                    return agent
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
-        for agent in listed.agents:
-            if agent.id == agent_id or (not agent_id and agent.name == DEFAULT_AGENT):
-                return agent
         if agent_id:
             raise NotFound("This tenant has no such agent.", metadata={"resource": "agent"})
         return directory.Agent()
+
+    async def _listed(self, tenant_id: str) -> AsyncIterator[directory.Agent]:
+        """All, page by page, as far as they are looked at."""
+        listing = service.ListAgentsRequest(tenant_id=tenant_id)
+        while True:
+            page = await self._stub.ListAgents(listing, timeout=CALL_SECONDS)
+            for agent in page.agents:
+                yield agent
+            if not page.next_page_token:
+                return
+            listing.page_token = page.next_page_token

@@ -101,8 +101,14 @@ class Directory:
 
     async def agents(self) -> Sequence[Agent]:
         """By name."""
+        found: list[Agent] = []
         wanted = pb.ListAgentsRequest(tenant_id=self.tenant)
-        return (await self.stub.ListAgents(wanted, timeout=reaching.CALL_SECONDS)).agents
+        while True:
+            page = await self.stub.ListAgents(wanted, timeout=reaching.CALL_SECONDS)
+            found += page.agents
+            if not page.next_page_token:
+                return found
+            wanted.page_token = page.next_page_token
 
     async def agent_id(self, name: str) -> str:
         """Raises Mistake when there is no agent of that name."""

@@ -12,7 +12,7 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Agent, Prompt
-from storage_service.domain import defaults, manners, paging
+from storage_service.domain import defaults, manners, paging, weights
 
 
 class Agents:
@@ -32,9 +32,19 @@ class Agents:
         return await self._repeats.write(who, request, work=work, again=pb.PutAgentResponse(duplicate=True))
 
     async def list(self, request: pb.ListAgentsRequest) -> pb.ListAgentsResponse:
+        query = (request.tenant_id, "agents")
+        after = paging.place(request.page_token, [str], query=query)
         async with self._sessions.read(request.tenant_id) as rows:
-            found = await rows.all(rows.select(Agent).order_by(col(Agent.name)).limit(paging.MAX_SIZE))
-        return pb.ListAgentsResponse(agents=map(mapping.agent, found))
+            statement = rows.select(Agent).order_by(col(Agent.name)).limit(paging.MAX_SIZE + 1)
+            if after:
+                statement = statement.where(col(Agent.name) > after[0])
+            found = await rows.all(statement)
+        agents = [mapping.agent(row) for row in found]
+        # As large as clients take it: who knows nothing of pages misses nothing that an answer could carry before.
+        heavy = (weights.ROW_BYTES + each.ByteSize() for each in agents)
+        most = min(paging.MAX_SIZE, weights.fitting(heavy, weights.MOST_LEASED_BYTES))
+        page, following = paging.cut(found, most, key=lambda row: (row.name,), query=query)
+        return pb.ListAgentsResponse(agents=agents[: len(page)], next_page_token=following)
 
 
 async def put(rows: Rows, wanted: directory.Agent) -> tuple[Agent, bool]:

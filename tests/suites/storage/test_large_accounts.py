@@ -12,8 +12,9 @@ from kit.errors import InvalidField
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 from storage_service.backends.rows import Rows, Who
-from storage_service.backends.tables import ChannelAccount
-from storage_service.domain.weights import MOST_LISTED_BYTES
+from storage_service.backends.tables import Agent, ChannelAccount
+from storage_service.domain.paging import MAX_SIZE
+from storage_service.domain.weights import MOST_LEASED_BYTES, MOST_LISTED_BYTES
 from tests.postgres import Server as Postgres
 from tests.suites.storage.world import DATABASES, World, open_world
 
@@ -67,3 +68,43 @@ async def test_accounts_that_are_too_much_for_one_page_are_listed_on_several(wor
         request.page_token = page.next_page_token
     assert listed == sorted(ids)
     assert not request.page_token
+
+
+async def listed_agents(world: World) -> list[list[str]]:
+    """Their names, page by page."""
+    pages: list[list[str]] = []
+    request = pb.ListAgentsRequest(tenant_id="acme")
+    while not pages or request.page_token:
+        page = await world.mesh.call("ListAgents", request)
+        assert page.ByteSize() <= MOST_LEASED_BYTES
+        pages.append([each.name for each in page.agents])
+        request.page_token = page.next_page_token
+    return pages
+
+
+async def made_agents(world: World, names: list[str], *, said: str) -> None:
+    async def add(rows: Rows) -> None:
+        for name in names:
+            agent = Agent(tenant_id="acme", id=rows.new_id(), name=name, created_at=rows.now, updated_at=rows.now)
+            agent.fallback_text = said
+            await rows.add(agent)
+
+    await world.sessions.write(Who("acme", "test"), add)
+
+
+async def test_agents_that_are_too_much_for_one_answer_are_listed_on_several_pages(world: World) -> None:
+    names = [f"agent {n:02}" for n in range(30)]
+    await made_agents(world, names, said="\U0001f600" * 65_536)
+    pages = await listed_agents(world)
+    assert len(pages) > 1
+    assert [name for page in pages for name in page if name != "default"] == names
+
+
+async def test_agents_beyond_those_of_one_page_are_on_the_next(world: World) -> None:
+    names = [*(f"agent {n:04}" for n in range(MAX_SIZE)), '\U0001f600"\\' * 42]
+    await made_agents(world, names, said="sorry")
+    pages = await listed_agents(world)
+    assert len(pages[0]) == MAX_SIZE
+    assert sorted(name for page in pages for name in page if name != "default") == sorted(names)
+    refusal = await world.mesh.refusal("ListAgents", pb.ListAgentsRequest(tenant_id="acme", page_token="no"))
+    assert isinstance(refusal, InvalidField)

@@ -51,8 +51,12 @@ class Directory:
     async def ListAgents(  # noqa: N802 - named by the contract
         self, request: service.ListAgentsRequest, _context: Any
     ) -> service.ListAgentsResponse:
-        names = {"a1": "sales", "a2": "default"} if request.tenant_id == "t1" else {}
-        return service.ListAgentsResponse(agents=[directory.Agent(id=key, name=name) for key, name in names.items()])
+        found = [directory.Agent(id="a1", name="sales"), directory.Agent(id="a2", name="default")]
+        if request.tenant_id != "t1":
+            return service.ListAgentsResponse()
+        return service.ListAgentsResponse(
+            agents=found[bool(request.page_token) :][:1], next_page_token="" if request.page_token else "more"
+        )
 
     async def VerifyApiKey(  # noqa: N802 - named by the contract
         self, request: requests.VerifyApiKeyRequest, _context: Any
