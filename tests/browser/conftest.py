@@ -40,11 +40,11 @@ async def browser(_running_for_module: Browser) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visiting(
-    browser: Browser, world: World, *, width: int = 1280, dark: bool = False, under: str = ""
+    browser: Browser, world: World, *, width: int = 1280, height: int = 0, dark: bool = False, under: str = ""
 ) -> AsyncIterator[Page]:
     """A visitor's window. Anything that the page wants from another host, or that breaks in it, fails the test. `under`
     is the path at which a proxy puts the gateway; nothing beside it is the gateway's."""
-    height = 820 if width > 640 else 780
+    height = height or (820 if width > 640 else 780)
     context = await browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",

@@ -87,3 +87,22 @@ async def test_a_long_conversation_is_laid_out_once_and_not_for_each_of_its_mess
         metrics = await measured.send("Performance.getMetrics")
         [layouts] = [each["value"] for each in metrics["metrics"] if each["name"] == "LayoutCount"]
         assert layouts < 100
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 256), (320, 280), (667, 200)])
+async def test_where_the_window_is_low_the_answer_and_the_field_are_seen_together(
+    browser: Browser, world: World, width: int, height: int
+) -> None:
+    """A desktop at 400 %, and a phone with its keyboard, upright and on its side."""
+    async with visiting(browser, world, width=width, height=height) as page:
+        for text in ("One", "Two", "Three"):
+            await write(page, text)
+            await expect(page.locator(".entry.agent .bubble").last).to_have_text(f"You wrote: {text}")
+        field, answer = page.locator("#text"), page.locator(".entry.agent .bubble").last
+        await field.focus()
+        await expect(field).to_be_in_viewport(ratio=1)
+        await expect(answer).to_be_in_viewport(ratio=1)
+        for around in ("#hint", "#status"):
+            await page.locator(around).scroll_into_view_if_needed()
+            await expect(page.locator(around)).to_be_in_viewport(ratio=0.99)
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
