@@ -29,6 +29,12 @@ class Caller:
         return self.tenant_id
 
 
+def bearer(stated: str) -> str:
+    """The token of an Authorization header; "" of another scheme. Its case does not count (RFC 9110, 11.1)."""
+    scheme, _, token = stated.partition(" ")
+    return token.lstrip(" ") if scheme.lower() == "bearer" else ""
+
+
 class KeyVerifier(Protocol):
     """Knows whose an API key is. Raises CredentialMissing for one that nobody issued, or that is revoked or expired."""
 

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from kit.access import MESH, Caller, KeyVerifier
+from kit.access import MESH, Caller, KeyVerifier, bearer
 from kit.errors import CredentialMissing
 
 VERDICT_SECONDS = 5.0
 _MOST_VERDICTS = 10_000
-_BEARER = "Bearer "
 _TLS = (b"ssl",)
 _CERTIFIED = ("x509_subject_alternative_name", "x509_common_name")
 
@@ -42,7 +41,7 @@ class Authentication:
             if self._certificates and self._is_ours(context.auth_context()):
                 return MESH
             raise CredentialMissing
-        secret = authorization.removeprefix(_BEARER).encode()
+        secret = (bearer(authorization) or authorization).encode()
         # Bytes in constant time: a difference in duration would tell how much of a guess was right.
         if self._token and hmac.compare_digest(secret, self._token):
             return MESH
@@ -56,9 +55,9 @@ class Authentication:
 
     async def verified(self, authorization: str) -> Caller:
         """The holder of an API key."""
-        if self._keys is None or not authorization.startswith(_BEARER):
+        secret = bearer(authorization)
+        if self._keys is None or not secret:
             raise CredentialMissing
-        secret = authorization.removeprefix(_BEARER)
         digest = hashlib.sha256(secret.encode()).digest()
         until, known = self._verdicts.get(digest, (0.0, None))
         if known is not None and self._clock() < until:

@@ -13,8 +13,8 @@ from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions, Ticket, Visit
 from kit import errors, logs
+from kit.access import bearer
 
-SCHEME = "Bearer "
 # To a proxy whose word does not count everybody behind it is one address.
 CROWDED = (
     "when a proxy stands in front: HTTP_TRUSTED_PROXIES names it, and it sends X-Forwarded-For; "
@@ -83,5 +83,4 @@ def origin(scope: Scope) -> str:
 
 def stated_token(scope: Scope) -> str:
     """What stands in the Authorization header; "" when it is no token. Never looked for in the URL."""
-    stated = bodies.header(scope, b"authorization").decode("latin-1")
-    return stated.removeprefix(SCHEME).strip() if stated.startswith(SCHEME) else ""
+    return bearer(bodies.header(scope, b"authorization").decode("latin-1")).strip()

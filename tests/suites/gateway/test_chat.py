@@ -296,6 +296,17 @@ async def test_nothing_is_shown_without_a_session(world: World) -> None:
     assert (await world.client.get(f"/v1/chat/messages?token={in_url}")).status_code == 401
 
 
+async def test_a_token_counts_whatever_the_case_of_its_scheme_and_under_no_other(world: World) -> None:
+    token = (await world.session())["Authorization"].removeprefix("Bearer ")
+    seen = {}
+    for scheme in ("Bearer", "bearer", "BEARER", "Basic", "Token"):
+        answer = await world.client.get("/v1/chat/messages", headers={"Authorization": f"{scheme} {token}"})
+        seen[scheme] = answer.status_code
+    assert seen == {"Bearer": 200, "bearer": 200, "BEARER": 200, "Basic": 401, "Token": 401}
+    said = await say(world, {"Authorization": f"bearer {token}"}, "hello", "key")
+    assert said.status_code == 200
+
+
 async def test_what_is_no_message_is_refused_with_a_reason(world: World) -> None:
     headers = {**await world.session(), "Idempotency-Key": "key", "Content-Type": "application/json"}
     too_long = b'{"text":"' + b"x" * 8001 + b'"}'

@@ -76,6 +76,18 @@ async def test_a_call_without_a_valid_credential_is_unauthenticated_whatever_its
     assert isinstance(failure, errors.CredentialMissing)
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
+async def test_a_credential_counts_whatever_the_case_of_its_scheme(tmp_path: Path, scheme: str) -> None:
+    async with served(tmp_path, keys=Keys()) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = ProbeStub(channel)
+        for secret in (TOKEN, "key-a"):
+            metadata = (("authorization", scheme + secret),)
+            await stub.Say(ProbeRequest(tenant_id="tenant-a"), timeout=SECONDS, metadata=metadata)
+        for other in ("Basic key-a", "Bearerkey-a", scheme.strip()):
+            call = stub.Say(ProbeRequest(), timeout=SECONDS, metadata=(("authorization", other),))
+            assert isinstance(await refused(call), errors.CredentialMissing)
+
+
 async def test_a_key_acts_for_its_own_tenant_with_its_own_scopes_only(tmp_path: Path) -> None:
     async with served(tmp_path, keys=Keys()) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = ProbeStub(channel)
