@@ -28,6 +28,7 @@ CODES = {
     429: "RATE_LIMITED",
 }
 
+METHODS = ("get", "post", "put", "patch", "delete")
 RETRY_AFTER = timedelta(seconds=2)
 
 log = logs.get("gateway")
@@ -56,11 +57,13 @@ async def on_parley_error(_request: Request, error: Exception) -> Response:
     return answer(known.http_status, known.name, message=known.message, details=details, headers=_retry(known))
 
 
-async def on_http_error(_request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses by itself: no such path, wrong method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = str(error.detail) if isinstance(error, HTTPException) else "Internal error"
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted({*headers["Allow"].split(", "), *_described(request)}))
     return answer(status, CODES.get(status, "INTERNAL"), message=message, headers=headers)
 
 
@@ -80,6 +83,12 @@ async def on_fault(_request: Request, error: Exception) -> Response:
     """A fault of our own: the log has it under the request id."""
     log.error("request.failed", exc_info=error)
     return answer(500, "INTERNAL", message=errors.Internal().message)
+
+
+def _described(request: Request) -> list[str]:
+    """The methods that the path has. The framework names those of its first route only."""
+    path = request.app.openapi()["paths"].get(request.scope["path"], {})
+    return [method.upper() for method in METHODS if method in path]
 
 
 def answer(

@@ -307,6 +307,15 @@ async def test_a_token_counts_whatever_the_case_of_its_scheme_and_under_no_other
     assert said.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/v1/chat/messages", "GET, POST"), ("/v1/chat/sessions", "POST"), ("/v1/chat/events", "GET, HEAD")],
+)
+async def test_another_method_is_answered_with_those_that_there_are(world: World, path: str, allowed: str) -> None:
+    answer = await world.client.delete(path)
+    assert (answer.status_code, answer.headers.get_list("allow")) == (405, [allowed])
+
+
 async def test_what_is_no_message_is_refused_with_a_reason(world: World) -> None:
     headers = {**await world.session(), "Idempotency-Key": "key", "Content-Type": "application/json"}
     too_long = b'{"text":"' + b"x" * 8001 + b'"}'
