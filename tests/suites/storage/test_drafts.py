@@ -303,9 +303,7 @@ async def test_where_an_erased_persons_draft_stands_is_forgotten_also_when_nobod
 
 async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_take_over(store: Store) -> None:
     async with at_desk(store) as desk:
-        watching = Watching(
-            desk.reads, store.wakeups, stopping=asyncio.Event(), monotonic=time.monotonic, draft=desk.drafts.of
-        )
+        watching = Watching(desk.reads, store.wakeups, asyncio.Event(), time.monotonic, draft=desk.drafts.of)
         turn = await a_turn(store)
         news = watching.watch(TENANT, turn.conversation_id, after_seq=1)
         assert await desk.share(turn, "One.")
@@ -323,9 +321,7 @@ async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_
 async def test_what_was_written_before_a_take_over_is_not_seen_again_when_the_agent_has_it_back(store: Store) -> None:
     """It will never be said: the turn ends without a reply."""
     async with at_desk(store) as desk:
-        watching = Watching(
-            desk.reads, store.wakeups, stopping=asyncio.Event(), monotonic=time.monotonic, draft=desk.drafts.of
-        )
+        watching = Watching(desk.reads, store.wakeups, asyncio.Event(), time.monotonic, draft=desk.drafts.of)
         turn = await a_turn(store)
         news = watching.watch(TENANT, turn.conversation_id, after_seq=1)
         assert await desk.share(turn, "One.")
