@@ -27,7 +27,9 @@ _IDS = frozenset(
     }
 )
 # Half a link leads nowhere, half an id to somebody else, and a message is worth more than the link to its picture.
-_REFERENCES = frozenset({"reply_to_provider_message_id", "provider_file_id", "sender_also_known_as", "url"})
+_REFERENCES = frozenset(
+    {"reply_to_provider_message_id", "provider_file_id", "sender_also_known_as", "previous_chat_id", "url"}
+)
 
 
 @dataclass(frozen=True, slots=True)

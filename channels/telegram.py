@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import orjson
 
-from channels import telegram_drafts, telegram_errors, telegram_files, telegram_updates
+from channels import telegram_drafts, telegram_errors, telegram_files, telegram_replies, telegram_updates
 from channels.channel import (
     Answer,
     BadSignature,
@@ -225,10 +225,8 @@ def _call(outgoing: Outgoing, token: str, *, chat_id: str, thread_id: str | None
         # A preview makes Telegram fetch whatever URL the model wrote.
         "link_preview_options": {"is_disabled": True},
     }
-    if outgoing.part == 0 and chat_id.startswith("-") and outgoing.reply_to:
-        quoted = telegram_updates.message_number(outgoing.reply_to)
-        if quoted:  # in a group, so that it is seen who is answered
-            body["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
+    if quoted := telegram_replies.quoted(outgoing, chat_id):
+        body["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
     return _asking(outgoing, token, method="sendMessage", body=body)
 
 

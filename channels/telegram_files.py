@@ -6,7 +6,8 @@ https://core.telegram.org/bots/api#sending-files
 from channels.channel import Call, Outgoing
 from channels.failures import error
 from channels.files import EVERY_KIND, multipart
-from channels.telegram_updates import DIRECT, message_number
+from channels.telegram_replies import quoted
+from channels.telegram_updates import DIRECT
 from parley.chat.v1 import message_pb2 as chat
 
 UPLOAD_SECONDS = 30.0
@@ -35,8 +36,8 @@ def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = 
     if outgoing.text:
         fields["caption"] = outgoing.text
     fields |= topic(thread_id)
-    if outgoing.part == 0 and chat_id.startswith("-") and (quoted := message_number(outgoing.reply_to)):
-        fields["reply_parameters"] = f'{{"message_id":{quoted},"allow_sending_without_reply":true}}'
+    if number := quoted(outgoing, chat_id):
+        fields["reply_parameters"] = f'{{"message_id":{number},"allow_sending_without_reply":true}}'
     content_type, body = multipart(fields, file, field=field)
     headers = {"content-type": content_type, "accept": "application/json"}
     return Call("POST", f"{url}/{method}", headers, body, UPLOAD_SECONDS)

@@ -6,9 +6,9 @@ https://core.telegram.org/bots/api#update
 from hashlib import sha256
 from typing import Any
 
-from channels import telegram_entities, telegram_rich
+from channels import telegram_content, telegram_entities
 from channels.channel import Imitation
-from channels.payload import count, identifier, integer, items, mapping, seconds, string
+from channels.payload import identifier, integer, items, mapping, seconds, string
 from channels.telegram_kinds import emoji, unknown_content
 from parley.chat.v1 import message_pb2 as chat
 
@@ -25,18 +25,6 @@ _ASIDE = frozenset(
 _NAMED = frozenset({"from", "sender_chat"})
 PRESSED = "callback:"  # before the id of a press of a button
 DIRECT = "d"  # before the number of a topic of a channel's direct messages
-# An animation is a document, and a live photo a photo, for the sake of older programs.
-_GIVEN_AS_BOTH = {"document": "animation", "live_photo": "photo"}
-_FILES = {
-    "document": chat.ATTACHMENT_KIND_FILE,
-    "live_photo": chat.ATTACHMENT_KIND_VIDEO,
-    "voice": chat.ATTACHMENT_KIND_AUDIO,
-    "audio": chat.ATTACHMENT_KIND_AUDIO,
-    "video": chat.ATTACHMENT_KIND_VIDEO,
-    "video_note": chat.ATTACHMENT_KIND_VIDEO,
-    "animation": chat.ATTACHMENT_KIND_VIDEO,
-    "sticker": chat.ATTACHMENT_KIND_STICKER,
-}
 
 
 def read(update: dict[str, Any]) -> chat.ChannelMessage | None:
@@ -81,12 +69,14 @@ def imitate(imitation: Imitation) -> dict[str, Any]:
 
 def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
     said = {name: value for name, value in stated.items() if value is not None}
+    if said.get("migrate_to_chat_id") or said.get("migrate_from_chat_id"):
+        return _moved(said)
     sender = _sender(said)
     if sender is None or said.get("is_automatic_forward") is True:
         return None
-    text = telegram_entities.words(said) or _spoken_otherwise(said)
-    attachments = _attachments(said)
-    done, unknown = _done(said), unknown_content(said) if _NAMED & said.keys() else ""
+    text = telegram_entities.words(said) or telegram_content.spoken_otherwise(said)
+    attachments = telegram_content.attachments(said)
+    done, unknown = telegram_content.done(said), unknown_content(said) if _NAMED & said.keys() else ""
     if not (text or attachments or done or unknown):
         return None  # a service message: somebody joined, a title changed …
     answers = "direct_messages_topic" in said and "sender_chat" in said  # the channel, a person who wrote to it
@@ -96,7 +86,7 @@ def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
         channel="telegram",
         chat_id=_chat_id(said),
         sender_id=_id(sender),
-        sender_name=_name(sender),
+        sender_name=telegram_content.name(sender),
         from_team=answers,
         text=text,
         attachments=attachments,
@@ -109,6 +99,26 @@ def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
     message.reply_to_provider_message_id = _id({"id": mapping(said.get("reply_to_message")).get("message_id")})
     written = seconds(said.get("date"))
     if written:
+        message.provider_at.seconds = written
+    return message
+
+
+def _moved(said: dict[str, Any]) -> chat.ChannelMessage:
+    """The group has become a supergroup, which has another id. Each of the two chats is told of the other."""
+    here, sender = _chat_id(said), _sender(said) or mapping(said.get("chat"))
+    to, was = (_id({"id": said.get(f"migrate_{which}_chat_id")}) for which in ("to", "from"))
+    message = chat.ChannelMessage(
+        channel="telegram",
+        chat_id=to or here,
+        previous_chat_id=here if to else was,
+        sender_id=_id(sender),
+        sender_name=telegram_content.name(sender),
+        provider_message_id=_id({"id": said.get("message_id")}),
+        metadata={"kind": "became_a_supergroup", **_metadata(said, sender)},
+        no_turn=True,
+        only_if_known=True,
+    )
+    if written := seconds(said.get("date")):
         message.provider_at.seconds = written
     return message
 
@@ -138,7 +148,7 @@ def _pressed(query: dict[str, Any]) -> chat.ChannelMessage | None:
         channel="telegram",
         chat_id=_chat_id(under),
         sender_id=_id(sender),
-        sender_name=_name(sender),
+        sender_name=telegram_content.name(sender),
         text=text,
         provider_message_id=f"{PRESSED}{string(query.get('id'))}",
         reply_to_provider_message_id=_id({"id": under.get("message_id")}),
@@ -158,7 +168,7 @@ def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
         channel="telegram",
         chat_id=_chat_id(reaction),
         sender_id=_id(sender),
-        sender_name=_name(sender),
+        sender_name=telegram_content.name(sender),
         text=" ".join(filter(None, shown)),
         provider_message_id=f"reaction:{update['update_id']}",
         reply_to_provider_message_id=_id({"id": reaction.get("message_id")}),
@@ -196,11 +206,6 @@ def _id(holder: dict[str, Any]) -> str:
     return number if number.isascii() and number.removeprefix("-").isdigit() else ""
 
 
-def _name(sender: dict[str, Any]) -> str:
-    names = (string(sender.get("first_name")), string(sender.get("last_name")))
-    return " ".join(name for name in names if name) or string(sender.get("title"))
-
-
 def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
     stated = {
         "chat_type": string(mapping(said.get("chat")).get("type")),
@@ -211,86 +216,6 @@ def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
         "forwarded": "true" if said.get("forward_origin") else "",
     }
     return {name: value for name, value in stated.items() if value}
-
-
-def _spoken_otherwise(said: dict[str, Any]) -> str:
-    """A die or a poll has no text, and silence is no answer."""
-    poll, checklist, invoice = (mapping(said.get(name)) for name in ("poll", "checklist", "invoice"))
-    words = (
-        string(mapping(said.get("dice")).get("emoji")),
-        _lines(poll.get("question"), [{"text": poll.get("description")}, *items(poll.get("options"))]),
-        _lines(invoice.get("title"), [{"text": invoice.get("description")}]),
-        _lines(checklist.get("title"), checklist.get("tasks")),
-        string(mapping(said.get("web_app_data")).get("data")),  # what a page behind a button sends in the person's name
-        string(mapping(said.get("game")).get("title")),
-        telegram_rich.text(mapping(said.get("rich_message"))),
-    )
-    return next((each for each in words if each), "")
-
-
-def _lines(title: object, rows: object) -> str:
-    return "\n".join(filter(None, [string(title), *(string(mapping(row).get("text")) for row in items(rows))]))
-
-
-def _done(said: dict[str, Any]) -> dict[str, str]:
-    """What the person did, and said nothing: it is kept, and asks for no answer."""
-    paid = mapping(said.get("successful_payment")) or mapping(said.get("refunded_payment"))
-    if not paid:
-        return {}
-    stated = {
-        "kind": "successful_payment" if "successful_payment" in said else "refunded_payment",
-        "payment_currency": string(paid.get("currency")),
-        "payment_amount": str(count(paid.get("total_amount"))),  # in the smallest unit of the currency
-        "payment_payload": string(paid.get("invoice_payload")),
-        "payment_charge": string(paid.get("telegram_payment_charge_id")),
-    }
-    return {name: value for name, value in stated.items() if value}
-
-
-def _attachments(said: dict[str, Any]) -> list[chat.Attachment]:
-    found = []
-    photos = [size for size in items(said.get("photo")) if isinstance(size, dict)]
-    if photos:
-        found.append(_file(photos[-1], chat.ATTACHMENT_KIND_IMAGE))  # sizes rise: the last is the original
-    for name, kind in _FILES.items():
-        if name in said and _GIVEN_AS_BOTH.get(name) not in said:
-            found.append(_file(mapping(said[name]), kind))
-    if "location" in said or "venue" in said:
-        found.append(_place(said))
-    people = [said.get("contact"), *items(mapping(said.get("users_shared")).get("users"))]
-    found += [_card(person) for person in map(mapping, people) if person]
-    for paid in map(mapping, items(mapping(said.get("paid_media")).get("paid_media"))):
-        found += _attachments({name: paid[name] for name in ("photo", "video", "live_photo") if paid.get(name)})
-    poll = mapping(said.get("poll"))
-    asked = [mapping(mapping(each).get("media")) for each in (poll, *items(poll.get("options")))]
-    for part in filter(None, (*asked, *telegram_rich.files(mapping(said.get("rich_message"))))):
-        found += _attachments({name: value for name, value in part.items() if value and name != "poll"})
-    return found
-
-
-def _file(stated: dict[str, Any], kind: chat.AttachmentKind) -> chat.Attachment:
-    """A reference: getFile turns the id into a URL, which holds the token and is not kept."""
-    return chat.Attachment(
-        kind=kind,
-        provider_file_id=string(stated.get("file_id")),
-        media_type=string(stated.get("mime_type")),
-        file_name=string(stated.get("file_name")),
-        caption=string(stated.get("emoji")),
-        size_bytes=count(stated.get("file_size")),
-    )
-
-
-def _place(said: dict[str, Any]) -> chat.Attachment:
-    venue = mapping(said.get("venue"))
-    location = mapping(said.get("location")) or mapping(venue.get("location"))
-    label = " ".join(part for part in (string(venue.get("title")), string(venue.get("address"))) if part)
-    caption = f"{location.get('latitude')},{location.get('longitude')} {label}".rstrip()
-    return chat.Attachment(kind=chat.ATTACHMENT_KIND_LOCATION, caption=caption)
-
-
-def _card(contact: dict[str, Any]) -> chat.Attachment:
-    parts = (_name(contact), string(contact.get("phone_number")))
-    return chat.Attachment(kind=chat.ATTACHMENT_KIND_CONTACT_CARD, caption=" ".join(part for part in parts if part))
 
 
 def _number(name: str) -> int:

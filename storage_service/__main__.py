@@ -27,6 +27,7 @@ from storage_service.backends.hand_offs import HandOffs
 from storage_service.backends.hot import Hot, open_hot
 from storage_service.backends.listeners import Listeners
 from storage_service.backends.media import StoredMedia
+from storage_service.backends.moved_chats import MovedChats
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.prompts import Prompts
 from storage_service.backends.repeats import Repeats
@@ -227,8 +228,7 @@ def _inbox(parts: Parts, hot: Hot, *, outbox: Outbox) -> Inbox:
 
 
 def _outbox(parts: Parts, hot: Hot) -> Outbox:
-    work = DeliveryWork(new_id, _mutations(parts.settings))
-    return Outbox(hot.database, work, wakeups=parts.wakeups, new_id=new_id)
+    return Outbox(hot.database, DeliveryWork(new_id, _mutations(parts.settings)), wakeups=parts.wakeups, new_id=new_id)
 
 
 def _housekeeping(parts: Parts, hot: Hot, *, server: Server) -> Housekeeping:
@@ -271,8 +271,11 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         health=parts.health,
     )
     wishes = Wishes(sessions, repeats, events=parts.events, pressure=parts.pressure)
+    moved_chats = MovedChats(sessions, wakeups=wakeups)
     return Servicers(
-        inbox=InboxServicer(doors.inbox, ownership, presence=parts.presence, drafts=parts.drafts),
+        inbox=InboxServicer(
+            doors.inbox, ownership, moved_chats=moved_chats, presence=parts.presence, drafts=parts.drafts
+        ),
         outbox=OutboxServicer(
             doors.outbox, wishes, presence=parts.presence, drafts=parts.draft_book, secrets=parts.vault.secrets
         ),

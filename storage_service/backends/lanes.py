@@ -14,6 +14,7 @@ from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import OPEN_DELIVERY
 from storage_service.domain.opting import opts_in, opts_out
+from storage_service.domain.rows import ERASED
 
 # The literal lets both databases use the partial index of the lane.
 _open = text(OPEN_DELIVERY)
@@ -92,7 +93,7 @@ async def free_account(rows: Rows, account_id: str) -> int:
 
 
 def _no_chat(lane: Conversation) -> str:
-    return f"erased:{lane.id}"
+    return f"{ERASED}{lane.id}"
 
 
 async def _unheld(rows: Rows, lane: Conversation) -> Sequence[Turn]:

@@ -51,7 +51,7 @@ class Ownership:
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated and lane.owner != unless:
                 lanes.refuse_erased(lane)
-                ended.extend(await _change(rows, lane, owner=owner))
+                ended.extend(await change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
             return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
 
@@ -62,8 +62,9 @@ class Ownership:
         return response
 
 
-async def _change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
-    """Names the turns that it ended. The owner that it has already ends nothing: no running answer is thrown away."""
+async def change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
+    """Of a lane that is locked. Names the turns that it ended. The owner that it has already ends nothing: no running
+    answer is thrown away."""
     before = lane.owner
     if owner == "agent" and lane.opted_out_at is not None:  # An opt-out is its contact's to end, and nobody else's.
         owner = "none"

@@ -12,7 +12,7 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
-from storage_service.domain import echoes, handing, hearing, media, receipts, seating, second_tries
+from storage_service.domain import echoes, handing, hearing, media, moved_chats, receipts, seating, second_tries
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
@@ -146,14 +146,14 @@ class _Arrival:
         for each in external:
             if each in self.known:
                 return _duplicate(self.known[each], message)
-        sitter = (*external[0][:3], message.sender_id)
+        sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
         seat = self.seats[sitter]
         if message.only_if_known and not (seat.conversation_id and _is_theirs(sitter, self.seats, lanes=self.lanes)):
             return AcceptedMessage(passed_over=True)
         lane = self.lanes[(submission.tenant_id, seat.conversation_id or "")]
         if hearing.has_rested(lane, seat, now=self.now):
             lane.context_seq = lane.next_seq - 1
-        row = self._row(lane, message)
+        row = self._row(lane, message, known_by=external[-1])
         fetches = [] if message.from_bot else media.wanted(row, message.attachments, new_id=self.how.new_id)
         self.changes.new_media += fetches
         if hearing.is_answered(lane, message):
@@ -168,7 +168,7 @@ class _Arrival:
             self.known[external[-1]] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
         return _accepted(row.id, lane.id, seq=row.seq, turn_id=row.turn_id, at=self.now)
 
-    def _row(self, lane: Lane, message: ChannelMessage) -> Message:
+    def _row(self, lane: Lane, message: ChannelMessage, *, known_by: External) -> Message:
         received_at = moment(message.received_at) if message.HasField("received_at") else self.now
         return Message(
             lane.tenant_id,
@@ -180,9 +180,9 @@ class _Arrival:
             _attachments(message.attachments),
             orjson.dumps(dict(message.metadata)).decode() if message.metadata else None,
             lane.account_id,
-            lane.chat_id,
+            known_by[2],
             message.sender_id,
-            message.provider_message_id if self.how.mutations.dedupe else None,
+            known_by[3] if self.how.mutations.dedupe else None,
             message.reply_to_provider_message_id,
             moment(message.provider_at) if message.HasField("provider_at") else received_at,
             received_at,
@@ -246,11 +246,15 @@ def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[K
     if seat is None or not sitter[2] or seat.account_state == "disabled":
         return True
     lane = lanes.get((sitter[0], seat.conversation_id or ""))
-    return lane is not None and lane.chat_id == place(sitter, seat)[2]
+    if lane is None or seat.has_moved:
+        return lane is not None and not lane.is_erased
+    return lane.chat_id == place(sitter, seat)[2]
 
 
 def _external(submission: Submission, message: ChannelMessage, *, seats: Mapping[Sitter, Seat]) -> tuple[External, ...]:
     """What it is known by: in the chat that it names, and in the one that it goes to, where that bears another id."""
+    if message.previous_chat_id:
+        return (moved_chats.known_by((submission.tenant_id, submission.account_id, message.previous_chat_id)),)
     sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
     named = (*sitter[:3], message.provider_message_id)
     seat = seats.get(sitter)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from storage_service.domain.pace import STEPPED
 
 Key = tuple[str, str]  # tenant_id, id
+ERASED = "erased:"  # before a conversation's id: the chat of one that was erased
 
 HOUR = timedelta(hours=1)
 
@@ -51,6 +52,10 @@ class Lane:
     @property
     def key(self) -> Key:
         return self.tenant_id, self.id
+
+    @property
+    def is_erased(self) -> bool:
+        return self.chat_id == f"{ERASED}{self.id}"
 
     def take_seq(self) -> int:
         seq = self.next_seq

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from parley.storage.v1.inbox_service_pb2 import Submission
-from storage_service.domain import late, other_ids
+from storage_service.domain import late, moved_chats, other_ids
 from storage_service.domain.late import LateRows
 from storage_service.domain.other_ids import IdRows
 from storage_service.domain.seats import Chat, Person, Seat, Sitter, insisting, people, place, sitters
@@ -36,6 +36,7 @@ async def seated(
         submissions = await late.without_erased(rows, submissions, seats=seats, tombstones=tombstones)
         seats = {sitter: seats[sitter] for sitter in _asked(submissions) if sitter in seats}
     seats = await _acquainted(rows, submissions, seats=seats)
+    seats = await moved_chats.followed(rows, seats)
     missing = {s: seat for s, seat in seats.items() if s[2] and not (seat.conversation_id and seat.contact_id)}
     opened = {sitter[:3] for each in submissions for sitter in insisting(each)}
     missing = {s: seat for s, seat in missing.items() if seat.conversation_id or s[:3] in opened}

@@ -35,6 +35,7 @@ class Seat:
     contact_id: str | None
     manners: str | None = None
     chat_id: str = ""
+    has_moved: bool = False  # the chat has another id by now, under which its conversation goes on
 
     @property
     def quiet(self) -> timedelta:

@@ -13,11 +13,13 @@ from parley.storage.v1 import inbox_service_pb2 as pb
 from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1 import turn_requests_pb2 as requests
+from storage_service.backends.moved_chats import MovedChats
 from storage_service.backends.ownership import Ownership
 from storage_service.domain.asks import Ask
 from storage_service.domain.drafts import Drafts
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.inbox import Inbox
+from storage_service.domain.moved_chats import moves
 from storage_service.domain.presence import Presence
 from storage_service.domain.turns import Done
 
@@ -32,14 +34,19 @@ WAY_BACK_SECONDS = 0.25
 class InboxServicer(grpc_pb.InboxServiceServicer):
     """Answers for the inbox."""
 
-    def __init__(self, inbox: Inbox, ownership: Ownership, *, presence: Presence, drafts: Drafts) -> None:
+    def __init__(
+        self, inbox: Inbox, ownership: Ownership, *, moved_chats: MovedChats, presence: Presence, drafts: Drafts
+    ) -> None:
         self._inbox = inbox
         self._ownership = ownership
+        self._moved_chats = moved_chats
         self._presence = presence
         self._drafts = drafts
         self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
+        for chat, message in moves(request.submissions):
+            await self._moved_chats.follow(chat, message)
         results = await self._inbox.accept(request.submissions)
         for submission, result in zip(request.submissions, results, strict=True):
             self._note(submission, result)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from storage_service.domain.moved_chats import MOVED
 from tests.suites.channels.golden import Capture
 
 _SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
@@ -56,8 +57,11 @@ class Played:
     messages: tuple[Mapping[str, Any], ...]
 
     def said(self) -> dict[tuple[str, str], str]:
-        """Its texts, by chat and provider's id."""
-        return {(each["chat_id"], each["provider_message_id"]): each.get("text", "") for each in self.messages}
+        """Its texts, by chat and provider's id; that a chat has moved is said by two messages, and known as one."""
+        moved = [each["previous_chat_id"] for each in self.messages if "previous_chat_id" in each]
+        others = [each for each in self.messages if "previous_chat_id" not in each]
+        said = {(each["chat_id"], each["provider_message_id"]): each.get("text", "") for each in others}
+        return {**said, **{(chat_id, MOVED): "" for chat_id in moved}}
 
 
 def distinct(capture: Capture, copy: int = 0) -> Played:
