@@ -24,6 +24,7 @@ _ASIDE = frozenset(
 
 _NAMED = frozenset({"from", "sender_chat"})
 PRESSED = "callback:"  # before the id of a press of a button
+THREAD = "thread"  # metadata: of replies, or of comments under a post; no topic of a forum
 DIRECT = "d"  # before the number of a topic of a channel's direct messages
 
 
@@ -214,6 +215,7 @@ def _metadata(said: dict[str, Any], sender: dict[str, Any]) -> dict[str, str]:
         "album": string(said.get("media_group_id")),
         "quote": string(mapping(said.get("quote")).get("text")),
         "forwarded": "true" if said.get("forward_origin") else "",
+        THREAD: "" if said.get("is_topic_message") is True else identifier(said.get("message_thread_id")),
     }
     return {name: value for name, value in stated.items() if value}
 
