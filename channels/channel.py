@@ -101,6 +101,7 @@ class Decoded:
     messages: tuple[ChannelMessage, ...] = field(default=(), repr=False)  # a person's words
     receipts: tuple[Receipt, ...] = ()
     addressed_to: str | None = None  # the account's address (or id) as the body names it; None when it does not
+    or_to: str = ""  # another address that the same account may have
     unread: str = ""  # kinds of what nobody here reads: for their sake the body is kept as it came
     # The rest of a body that speaks to several accounts; only the account's own counts.
     also: tuple["Decoded", ...] = ()

@@ -4,7 +4,7 @@ Pure: the gateway reads, stores and answers. A failure to authenticate refuses; 
 signature is unreadable, answered as the provider expects so that it does not repeat it for days.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -37,6 +37,7 @@ class Account:
     address: str
     credentials: Credentials
     options: Mapping[str, str] = field(default_factory=dict)
+    siblings: frozenset[str] = frozenset()  # without an address of its own: those of the others beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Received:
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
     lacks: str = ""  # the header in which the provider proves itself, when there was none
     unread: str = ""  # kinds of what is in it and nobody reads; the raw body is worth keeping
-    elsewhere: tuple[str, ...] = ()  # the addresses of accounts to which other parts of it belong
+    # The addresses of accounts to which other parts of it belong, each with another that the same account may have.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_proven(self) -> bool:
@@ -72,8 +74,7 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         decoded = channel.decode(webhook)
         parts, prefix = (decoded, *decoded.also), f"{channel.name}:"
         ours = [each for each in parts if _addressed(each, account, prefix=prefix)]
-        named = (each.addressed_to for each in parts if not _addressed(each, account, prefix=prefix))
-        elsewhere = tuple(dict.fromkeys(filter(None, named)))
+        elsewhere = _addresses(each for each in parts if not _addressed(each, account, prefix=prefix))
         if not ours:
             stranger = replace(_refused(403, STRANGER), elsewhere=elsewhere)
             return replace(stranger, answer=decoded.answer) if channel.capabilities.one_url else stranger
@@ -89,13 +90,14 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
 
 
-def named(channel: Channel, webhook: Webhook) -> tuple[str, ...]:
-    """The addresses of the accounts that a body speaks to, before anything of it is believed. Never raises."""
+def named(channel: Channel, webhook: Webhook) -> Mapping[str, str]:
+    """The addresses of the accounts that a body speaks to, each with another that the same account may have, before
+    anything of it is believed. Never raises."""
     try:
         decoded = channel.decode(webhook)
-        return tuple(dict.fromkeys(filter(None, (each.addressed_to for each in (decoded, *decoded.also)))))
+        return _addresses((decoded, *decoded.also))
     except Exception:  # foreign code on foreign bytes
-        return ()
+        return {}
 
 
 def _refusal(channel: Channel, webhook: Webhook, *, credentials: Credentials) -> tuple[str, str]:
@@ -126,9 +128,20 @@ def _addressed(decoded: Decoded, account: Account, *, prefix: str) -> bool:
     named = decoded.addressed_to
     if named is None or named == account.id:
         return True
-    if f"{account.address}:" == prefix:  # an account without an address: what its secret proves is its own
-        return True
-    return named.removeprefix(prefix) == account.address.removeprefix(prefix)
+    bare = {address.removeprefix(prefix) for address in (named, decoded.or_to) if address}
+    if is_nameless(account, prefix):  # what its secret proves is its own, unless another is named
+        return account.siblings.isdisjoint(bare)
+    return account.address.removeprefix(prefix) in bare
+
+
+def is_nameless(account: Account, prefix: str) -> bool:
+    """Whether it has no address: such is the environment's of a channel that needs none. The prefix is the channel's
+    name and a colon."""
+    return f"{account.address}:" == prefix
+
+
+def _addresses(parts: Iterable[Decoded]) -> Mapping[str, str]:
+    return {each.addressed_to: each.or_to for each in parts if each.addressed_to}
 
 
 def _received(answer: HttpAnswer, ours: Sequence[Decoded], *, account_id: str, received_at: datetime) -> Received:

@@ -118,11 +118,13 @@ class Slack:
         if kind != "event_callback":
             return Decoded(answer=NOTHING, unread=kind[: slack_forms.LONGEST_KIND])
         message, receipt = slack_events.read(body), slack_events.receipt(body)
+        address, other = slack_events.installation(body)
         return Decoded(
             answer=NOTHING,
             messages=(message,) if message else (),
             receipts=(receipt,) if receipt else (),
-            addressed_to=slack_events.workspace(body),
+            addressed_to=address,
+            or_to=other,
             unread=slack_kinds.unread(mapping(body.get("event"))),
         )
 
@@ -195,13 +197,12 @@ def _form(body: bytes) -> Decoded:
     form = parse_form(body)
     if "payload" in form:
         payload = parse_json(form.first("payload").encode())
-        message = slack_forms.acted(payload)
-        team = string(mapping(payload.get("team")).get("id")) or None
-        unread = slack_forms.unread(payload)
-        return Decoded(answer=NOTHING, messages=(message,) if message else (), addressed_to=team, unread=unread)
+        message, (address, other) = slack_forms.acted(payload), slack_forms.pressed_in(payload)
+        said, unread = (message,) if message else (), slack_forms.unread(payload)
+        return Decoded(answer=NOTHING, messages=said, addressed_to=address, or_to=other, unread=unread)
     if "command" in form:
-        team = form.first("team_id") or None
-        return Decoded(answer=NOTHING, messages=(slack_forms.command(form),), addressed_to=team)
+        address, other = slack_forms.commanded_in(form)
+        return Decoded(answer=NOTHING, messages=(slack_forms.command(form),), addressed_to=address, or_to=other)
     if form.first("ssl_check") == "1":
         return Decoded(answer=NOTHING)
     raise Unreadable("neither a command nor a payload")

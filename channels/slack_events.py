@@ -25,6 +25,7 @@ _TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})", re.ASCII)
 _OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 Event = dict[str, Any]
+Installation = tuple[str | None, str]  # the address of its account, None when it is not said; and another, if any
 
 
 def read(body: Event) -> chat.ChannelMessage | None:
@@ -53,14 +54,21 @@ def receipt(body: Event) -> chat.Receipt | None:
     return found
 
 
-def workspace(body: Event) -> str | None:
-    """The workspace whose installation of the app this is for; None when it is not said.
+def installation(body: Event) -> Installation:
+    """Whose installation of the app this is for.
 
     In a channel that companies share, `team_id` may be the other company's: `authorizations` names the installation.
     """
-    authorization = _authorization(body)
-    stated = (authorization.get("team_id"), authorization.get("enterprise_id"), body.get("team_id"))
-    return next((string(each) for each in stated if string(each)), None)
+    authorization, said_in = _authorization(body), string(body.get("team_id"))
+    team, enterprise = string(authorization.get("team_id")), string(authorization.get("enterprise_id"))
+    if authorization.get("is_enterprise_install") is True:
+        return installed("" if body.get("is_ext_shared_channel") is True and not team else team or said_in, enterprise)
+    return team or enterprise or said_in or None, ""
+
+
+def installed(team: str, enterprise: str) -> Installation:
+    """By an organisation, for all of its workspaces: then an account may have the id of either."""
+    return enterprise or team or None, team if enterprise else ""
 
 
 def chat_id(channel: str, thread_ts: str) -> str:

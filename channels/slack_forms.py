@@ -9,7 +9,7 @@ from typing import Any
 
 from channels import slack_blocks, slack_content
 from channels.payload import Form, items, mapping, string
-from channels.slack_events import chat_id, stamp, stated
+from channels.slack_events import Installation, chat_id, installed, stamp, stated
 from channels.slack_text import plain
 from parley.chat.v1 import message_pb2 as chat
 
@@ -40,6 +40,22 @@ def command(form: Form) -> chat.ChannelMessage:
             }
         ),
     )
+
+
+def commanded_in(form: Form) -> Installation:
+    """Whose installation of the app a command is for."""
+    team = form.first("team_id")
+    if form.first("is_enterprise_install") == "true":
+        return installed(team, form.first("enterprise_id"))
+    return team or None, ""
+
+
+def pressed_in(payload: dict[str, Any]) -> Installation:
+    """The same of a payload; in one of a whole organisation `team` may be null."""
+    team = string(mapping(payload.get("team")).get("id"))
+    if payload.get("is_enterprise_install") is True:
+        return installed(team, string(mapping(payload.get("enterprise")).get("id")))
+    return team or None, ""
 
 
 def acted(payload: dict[str, Any]) -> chat.ChannelMessage | None:

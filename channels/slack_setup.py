@@ -28,7 +28,10 @@ class SlackSetup:
         scopes = answer.headers.get("x-oauth-scopes", "")
         if scopes and "chat:write" not in scopes.replace(" ", "").split(","):
             notes.append("the token lacks chat:write, without which nothing can be answered")
-        return Known(string(told.get("team")), string(told.get("team_id")), tuple(notes))
+        address = string(told.get("team_id"))
+        if told.get("is_enterprise_install") is True:  # for all workspaces of an organisation
+            address = string(told.get("enterprise_id")) or address
+        return Known(string(told.get("team")), address, tuple(notes))
 
     def inspect(self, _candidate: Candidate) -> Asking[tuple[Standing, ...]]:
         """Slack does not tell."""

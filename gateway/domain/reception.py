@@ -78,22 +78,32 @@ class Reception:
             shares.unopened = error
             tenant_id, named = error.metadata.get("tenant_id", ""), host.named(channel, webhook)
         else:
-            received = host.receive(channel, webhook, account=account.known)
+            received = host.receive(channel, webhook, account=await self._among_others(channel, account))
             keeping = self._keep(channel, webhook, account=account, received=received, marks=marks)
             if not received.elsewhere:
                 return await keeping
             await shares.add(keeping)
             tenant_id, named = account.tenant_id, received.elsewhere
-        for address in named:
+        for addresses in named.items():
             if shares.proven is None and shares.tried >= MOST_UNPROVEN:
                 break
-            await shares.add(self._share(channel, webhook, where=(tenant_id, address), marks=marks))
+            await shares.add(self._share(channel, webhook, where=(tenant_id, addresses), marks=marks))
         return await self._settled(channel, webhook, shares=shares, marks=marks)
 
-    async def _share(self, channel: Channel, webhook: Webhook, *, where: tuple[str, str], marks: str) -> Outcome | None:
-        """What is of that tenant's account with that address; None when there is none."""
-        tenant_id, address = where
+    async def _among_others(self, channel: Channel, account: Account) -> host.Account:
+        """Who has no address takes what is said to nobody else at the app's one URL, so it must know who they are."""
+        if not channel.capabilities.one_url or not host.is_nameless(account.known, f"{channel.name}:"):
+            return account.known
+        return replace(account.known, siblings=await self._siblings.addresses(channel.name, account.tenant_id))
+
+    async def _share(
+        self, channel: Channel, webhook: Webhook, *, where: tuple[str, tuple[str, str]], marks: str
+    ) -> Outcome | None:
+        """What is of that tenant's account with that address, or else the other; None when there is none."""
+        tenant_id, (address, other) = where
         account = await self._siblings.at(channel.name, tenant_id, address=address)
+        if account is None and other:
+            account = await self._siblings.at(channel.name, tenant_id, address=other)
         if account is None:
             return None
         received = host.receive(channel, webhook, account=account.known)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.domain.accounts import Account, Accounts
 from kit import errors
-from parley.storage.v1.directory_pb2 import ChannelAccount
+from parley.storage.v1.directory_pb2 import ACCOUNT_STATE_DISABLED, ChannelAccount
 
 FRESH_SECONDS = 3.0
 MOST_REMEMBERED = 1000
@@ -37,12 +37,17 @@ class Siblings:
         except errors.NotFound:
             return None
 
+    async def addresses(self, channel: str, tenant_id: str) -> frozenset[str]:
+        """Those of all of them that take anything."""
+        return frozenset(await self._known(channel, tenant_id))
+
     async def _known(self, channel: str, tenant_id: str) -> dict[str, str]:
         where = (channel, tenant_id)
         until, keys = self._keys.get(where, (0.0, {}))
         if until <= self._clock():
             listed = await self._listed(*where)
-            keys = {_bare(channel, each.address): each.account_key for each in listed}
+            taking = [each for each in listed if each.state != ACCOUNT_STATE_DISABLED]
+            keys = {_bare(channel, each.address): each.account_key for each in taking}
             if len(self._keys) >= MOST_REMEMBERED:
                 self._keys.clear()
             self._keys[where] = (self._clock() + FRESH_SECONDS, keys)

@@ -87,7 +87,7 @@ def arrived(
         receipts=len(received.receipts),
         public=frozenset(each.name for each in channel.credential_fields if not each.secret),
         lacks=received.lacks,
-        elsewhere=received.elsewhere,
+        elsewhere=tuple(received.elsewhere),
     )
 
 

@@ -43,6 +43,12 @@ def test_a_slack_token_says_its_workspace_and_a_missing_right_is_noted() -> None
         assert len(asked(SETUPS["slack"].probe(SLACK), told)[0].notes) == notes
 
 
+@pytest.mark.parametrize(("of_all", "address"), [(True, "E1"), (False, "T1")])
+def test_an_app_of_a_whole_organisation_has_the_organisations_id(of_all: bool, address: str) -> None:
+    told = {"ok": True, "team": "Acme", "team_id": "T1", "enterprise_id": "E1", "is_enterprise_install": of_all}
+    assert asked(SETUPS["slack"].probe(SLACK), said(200, told))[0].address == address
+
+
 def test_slack_is_set_by_hand_with_the_url_at_every_place() -> None:
     assert SETUPS["slack"].register(SLACK) is None
     assert asked(SETUPS["slack"].inspect(SLACK)) == ((), [])
