@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 
+from channels.addressing import Overhears
 from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
 from channels.limits import fit_message, fit_receipt
 from channels.proof import Unsigned
@@ -82,6 +83,9 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if account.options.get(UNADDRESSED) == "all":
             for message in received.messages:
                 message.only_if_known = False
+        elif isinstance(channel, Overhears) and channel.is_overheard(webhook, account.address):
+            for message in received.messages:
+                message.only_if_known = message.no_turn = True
         unread = " ".join(each.unread for each in parts if each.unread)
         if not (elsewhere or unread):
             return received

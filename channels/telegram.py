@@ -13,7 +13,14 @@ from types import MappingProxyType
 
 import orjson
 
-from channels import telegram_drafts, telegram_errors, telegram_files, telegram_replies, telegram_updates
+from channels import (
+    telegram_drafts,
+    telegram_errors,
+    telegram_files,
+    telegram_groups,
+    telegram_replies,
+    telegram_updates,
+)
 from channels.channel import (
     Answer,
     BadSignature,
@@ -39,7 +46,7 @@ from channels.media import Download, Finding, Gone, Wanted, Way
 from channels.payload import integer, mapping, parse_json, string
 from channels.presence import DraftManners, Drawing, Gesture, SignalKind
 from channels.proof import Unsigned
-from channels.rates import Rate, Rates
+from channels.telegram_rates import RATES
 
 API_BASE_URL = "https://api.telegram.org"
 TIMEOUT_SECONDS = 10.0
@@ -57,14 +64,6 @@ MEDIA_HOSTS = ("api.telegram.org",)
 _FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
 _CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::(d?[0-9]{1,19}))?", re.ASCII)
-
-# https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-GROUP, PERSON = Rate(1 / 4, burst=4), Rate(1, burst=3)  # 20 a minute in a group; one a second to a person, short bursts
-RATES = Rates(
-    account=Rate(25, burst=5),  # about 30 a second
-    chat=lambda chat_id: GROUP if chat_id.startswith(("-", "@")) else PERSON,
-    shared=lambda chat_id: chat_id.partition(":")[0] if ":" in chat_id else "",
-)
 
 
 class Telegram:
@@ -117,12 +116,16 @@ class Telegram:
 
     def decode(self, webhook: Webhook) -> Decoded:
         """One update; what we do not handle decodes to nothing. The body does not say for which bot it is."""
-        update = parse_json(webhook.body)
+        update = webhook.parsed["update"] = parse_json(webhook.body)
         if integer(update.get("update_id")) is None:
             raise Unreadable("no update_id")
         message = telegram_updates.read(update)
         messages = (message,) if message else ()
         return Decoded(answer=NOTHING, messages=messages, unread=telegram_updates.unread(update))
+
+    def is_overheard(self, webhook: Webhook, address: str) -> bool:
+        """Only an account whose address is its bot's name can tell."""
+        return address.startswith("@") and telegram_groups.is_aside(webhook.parsed["update"], address)
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Telegram checks no URL."""
