@@ -1,8 +1,9 @@
-"""Whom is a message for, where many talk and the provider's body does not say so? Whoever knows our name can tell."""
+"""Whom is a message for, and by whom is it counted, where the provider's body does not say so? Our account can tell."""
 
 from typing import Protocol, runtime_checkable
 
 from channels.channel import Webhook
+from channels.credentials import Credentials
 
 
 @runtime_checkable
@@ -12,3 +13,11 @@ class Overhears(Protocol):
     def is_overheard(self, webhook: Webhook, address: str, /) -> bool:
         """Whether what it says, once decoded, is said to others than the account with this address: that is kept where
         the conversation exists, and not answered. False where it cannot be told."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A channel that counts messages anew for each who may stand behind an account, in chats that bear equal ids."""
+
+    def counted_by(self, credentials: Credentials, /) -> str:
+        """For whom it counts; "" when they do not say."""

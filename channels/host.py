@@ -18,6 +18,7 @@ from parley.chat.v1.message_pb2 import ChannelMessage, Receipt
 REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns nothing
 LONGEST_UNREAD = 200
 UNADDRESSED = "unaddressed"  # the account's option for what is said where others talk, and not to the agent
+COUNTED_BY = "counted_by"  # the option that says who counts its messages, if that is another than at first
 STRANGER = "account"  # the reason of what is well signed and another account's alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -80,6 +81,9 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
             stranger = replace(_refused(403, STRANGER), elsewhere=elsewhere)
             return replace(stranger, answer=decoded.answer) if channel.capabilities.one_url else stranger
         received = _received(decoded.answer, ours, account_id=account.id, received_at=webhook.received_at)
+        if counted_by := account.options.get(COUNTED_BY):
+            for message in received.messages:
+                message.provider_message_id += f":{counted_by}"
         if account.options.get(UNADDRESSED) == "all":
             for message in received.messages:
                 message.only_if_known = False

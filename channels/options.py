@@ -65,6 +65,13 @@ OPTIONS = (
     OptionField("chat_sends_burst", "a number from 0 on", "The same to one chat, at once"),
     OptionField("max_queued", "10 or more", "Deliveries not sent yet at which nothing more is taken for it"),
     OptionField("unaddressed", "known or all", "What counts of what others say where the agent is not addressed"),
+    OptionField(
+        "counted_by",
+        "a bot's number",
+        "The bot that counts the messages now, where another did at first; the start sets it when the environment's "
+        "token is another bot's",
+        LISTENED[:1],
+    ),
     OptionField("listen", "true or false", "Listen at the provider; better set by --listen", LISTENED),
     OptionField(
         "direct_messages", "true or false", "Whether direct messages are answered. Default: true", LISTENED[1:]

@@ -42,8 +42,8 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
-from channels.media import Download, Finding, Gone, Wanted, Way
-from channels.payload import integer, mapping, parse_json, string
+from channels.media import Download, Finding, Wanted, Way
+from channels.payload import integer, mapping, parse_json
 from channels.presence import DraftManners, Drawing, Gesture, SignalKind
 from channels.proof import Unsigned
 from channels.telegram_rates import RATES
@@ -61,7 +61,6 @@ NOTHING = HttpAnswer(200, "application/json", b"{}")
 LARGEST_BODY = 2 * 1024 * 1024
 
 MEDIA_HOSTS = ("api.telegram.org",)
-_FILE_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}", re.ASCII)
 _CHAT = re.compile(r"(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})(?::(d?[0-9]{1,19}))?", re.ASCII)
 
@@ -127,6 +126,10 @@ class Telegram:
         """Only an account whose address is its bot's name can tell."""
         return address.startswith("@") and telegram_groups.is_aside(webhook.parsed["update"], address)
 
+    def counted_by(self, credentials: Credentials) -> str:
+        """The bot's number: to each bot a person's chat bears the person's id, and in each messages count from 1."""
+        return credentials.get("bot_token", "").partition(":")[0]
+
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Telegram checks no URL."""
         return None
@@ -170,7 +173,7 @@ class Telegram:
         """getFile names the path under which the file is read for an hour."""
         token, base = _token(credentials), _base(wanted)
         answer = yield _asking(wanted, token, method="getFile", body={"file_id": wanted.attachment.provider_file_id})
-        return Download(f"{base}/file/bot{token}/{_file_path(answer)}", MEDIA_HOSTS)
+        return Download(f"{base}/file/bot{token}/{telegram_files.path(answer)}", MEDIA_HOSTS)
 
     def draft_manners(self, outgoing: Outgoing) -> DraftManners | None:
         """Previews that fade in private chats; messages in groups, where the account wants them."""
@@ -237,7 +240,8 @@ def _let_go(outgoing: Outgoing, token: str) -> Gesture:
     """A button that was pressed turns until it is answered, or Telegram gives up: whatever comes of that, we go on.
     https://core.telegram.org/bots/api#callbackquery"""
     if outgoing.part == 0 and outgoing.reply_to.startswith(telegram_updates.PRESSED):
-        body = {"callback_query_id": outgoing.reply_to.removeprefix(telegram_updates.PRESSED)}
+        pressed, _, _ = outgoing.reply_to.removeprefix(telegram_updates.PRESSED).partition(":")
+        body = {"callback_query_id": pressed}
         with suppress(DeliveryError):
             call = _asking(outgoing, token, method="answerCallbackQuery", body=body)
             yield replace(call, timeout_seconds=LET_GO_SECONDS)
@@ -264,19 +268,6 @@ def _asker(outgoing: Outgoing, token: str) -> telegram_drafts.Ask:
 def _asking(about: Outgoing | Wanted, token: str, *, method: str, body: Mapping[str, object]) -> Call:
     headers = {"content-type": "application/json", "accept": "application/json"}
     return Call("POST", f"{_url(about, token)}/{method}", headers, orjson.dumps(body), TIMEOUT_SECONDS)
-
-
-def _file_path(answer: Answer) -> str:
-    """A bot may have files of up to 20 MB. https://core.telegram.org/bots/api#getfile"""
-    content = telegram_errors.content(answer)
-    path = string(mapping(content.get("result")).get("file_path"))
-    if content.get("ok") is True:
-        if not _FILE_PATH.fullmatch(path) or ".." in path:
-            raise Gone("no_reference")
-        return path
-    if "file is too big" in string(content.get("description")).lower():
-        raise Gone("too_large")
-    raise telegram_errors.refusal(answer)
 
 
 def _base(about: Outgoing | Wanted) -> str:

@@ -1,16 +1,22 @@
-"""How is a file sent on Telegram? By the method of its kind, the bytes in a form of at most 50 MB (10 of a photo).
+"""How is a file sent on Telegram, and where is one read? By the method of its kind; by the path that getFile names.
 
 https://core.telegram.org/bots/api#sending-files
 """
 
-from channels.channel import Call, Outgoing
+import re
+
+from channels import telegram_errors
+from channels.channel import Answer, Call, Outgoing
 from channels.failures import error
 from channels.files import EVERY_KIND, multipart
+from channels.media import Gone
+from channels.payload import mapping, string
 from channels.telegram_replies import quoted
 from channels.telegram_updates import DIRECT
 from parley.chat.v1 import message_pb2 as chat
 
 UPLOAD_SECONDS = 30.0
+_PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 CAPTIONED = EVERY_KIND - {chat.ATTACHMENT_KIND_STICKER}
 # Photos are scaled down, and larger ones are refused: those are sent as they are.
 LARGEST_PHOTO = 10 * 1024 * 1024
@@ -49,3 +55,16 @@ def topic(thread_id: str | None) -> dict[str, str]:
         return {}
     name = "direct_messages_topic_id" if thread_id.startswith(DIRECT) else "message_thread_id"
     return {name: thread_id.removeprefix(DIRECT)}
+
+
+def path(answer: Answer) -> str:
+    """A bot may have files of up to 20 MB. https://core.telegram.org/bots/api#getfile"""
+    content = telegram_errors.content(answer)
+    found = string(mapping(content.get("result")).get("file_path"))
+    if content.get("ok") is True:
+        if not _PATH.fullmatch(found) or ".." in found:
+            raise Gone("no_reference")
+        return found
+    if "file is too big" in string(content.get("description")).lower():
+        raise Gone("too_large")
+    raise telegram_errors.refusal(answer)

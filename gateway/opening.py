@@ -4,7 +4,9 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 
-from channels.channel import Channel
+from channels.addressing import Counted
+from channels.channel import Channel, Credentials
+from channels.host import COUNTED_BY
 from channels.registry import CHANNELS
 from gateway.backends.directory import DEFAULT_TENANT, Directory
 from gateway.backends.neighbours import Neighbours
@@ -59,9 +61,25 @@ class Opening:
             account = directory_pb2.ChannelAccount(
                 tenant_id=DEFAULT_TENANT, channel=given.channel, address=given.address, name=given.channel
             )
+        elif counted_by := await self._successor(account, given):
+            account.options[COUNTED_BY] = counted_by
         account.formatting = account.formatting or CHANNELS[given.channel].formatting
         await self._directory.put(account, given.credentials)
         log.info("account.given", channel=given.channel, tenant=DEFAULT_TENANT)
+
+    async def _successor(self, account: directory_pb2.ChannelAccount, given: GivenAccount) -> str:
+        """Who counts the messages from now on, such as another bot: the first ones would be taken for those of the one
+        before. "" while it is the same."""
+        channel = CHANNELS[given.channel]
+        if not isinstance(channel, Counted):
+            return ""
+        try:
+            known = await self._directory.resolve(given.channel, account.account_key)
+        except (errors.SecretUnreadable, errors.NotFound):
+            return ""  # nobody knows who it was
+        before = channel.counted_by(Credentials(dict(known.credentials)))
+        now = channel.counted_by(Credentials(given.credentials))
+        return now if before and now != before else ""
 
     async def _ensure_webchat(self) -> None:
         """The page works off the shelf: its account, and the key that signs its sessions, are made when missing. One
