@@ -1,13 +1,14 @@
 """How do many small calls become few large ones? One frame is under way, what arrives meanwhile is the next.
 
 An item that comes when nothing is under way leaves at once, and the busier it gets the larger the frames become and
-the less each item costs. Only between full frames may there be a breath, which makes them fuller still.
+the less each item costs. Between two frames there may be a breath, which makes the second one fuller.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from kit import metrics
@@ -17,8 +18,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-BUSY = 8  # items in a frame; only after one so full is a breath taken
 MOST_BYTES = 2 * 1024 * 1024  # of what a frame carries: a message that is larger than gRPC takes is lost as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Breath:
+    """The next frame leaves so many seconds after the last one began, at the earliest, if that had so many items."""
+
+    seconds: float
+    after: int = 1
+
+
+BREATHLESS = Breath(0.0)
+# Of calls on which no webhook waits. A person waits for a model some seconds, and does not see it.
+UNHURRIED = Breath(0.05)
 
 
 class Frames(Generic[Item, Result]):
@@ -30,14 +43,14 @@ class Frames(Generic[Item, Result]):
         *,
         most: int,
         in_flight: int = 1,
-        breath_seconds: float = 0.0,
+        breath: Breath = BREATHLESS,
         name: str = "",
         weigh: Callable[[Item], int] | None = None,
     ) -> None:
         self._send = send
         self._most = most
         self._in_flight = in_flight
-        self._breath_seconds = breath_seconds
+        self._breath = breath
         self._weigh = weigh
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -90,7 +103,8 @@ class Frames(Generic[Item, Result]):
                 _fail(frame, error)
             else:
                 _settle(frame, results)
-            if len(items) >= BUSY and not self._closed and (rest := began + self._breath_seconds - clock()) > 0:
+            full = len(items) >= self._breath.after and not self._closed
+            if full and (rest := began + self._breath.seconds - clock()) > 0:
                 await asyncio.sleep(rest)
         # At once, not when the callback gets its turn: an item put in between must find no pump and start one.
         self._pumps.discard(cast("asyncio.Task[None]", pump))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import grpc
 
 from kit.errors import InvalidField, ParleyError, from_item, from_rpc
-from kit.frames import Frames
+from kit.frames import UNHURRIED, Breath, Frames
 from kit.moments import span
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1 import conversation_service_pb2 as conversations
@@ -23,7 +23,7 @@ CALL_SECONDS = 10.0
 SHARE_SECONDS = 2.0  # a draft that takes longer is old
 # Longer than any turn lasts; the watch ends with the turn.
 WATCH_SECONDS = 3600.0
-BREATH_SECONDS = 0.02
+DRAFTS_BREATH = Breath(0.02, after=8)  # somebody reads along
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Inbox:
         self._conversations = ConversationServiceStub(channel)
         self._habits = habits
         self._commits = Frames[turns.TurnCommit, None](
-            self._commit, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="commit", weigh=turns.TurnCommit.ByteSize
+            self._commit, most=MOST_TURNS, breath=UNHURRIED, name="commit", weigh=turns.TurnCommit.ByteSize
         )
         self._drafts = Frames[signals.TurnDraft, signals.DraftResult](
-            self._share, most=MOST_TURNS, breath_seconds=BREATH_SECONDS, name="drafts", weigh=signals.TurnDraft.ByteSize
+            self._share, most=MOST_TURNS, breath=DRAFTS_BREATH, name="drafts", weigh=signals.TurnDraft.ByteSize
         )
         self._accepts = Frames[inbox.Submission, inbox.SubmissionResult](
             self._accept, most=MOST_SUBMISSIONS, name="agent.accept", weigh=inbox.Submission.ByteSize

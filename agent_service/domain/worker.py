@@ -1,7 +1,8 @@
 """How do turns come and go? Leased for the free slots only, kept alive while they run, committed, or given back.
 
-One lease call is out at a time; every turn is a task that holds a slot until it is committed. What is lost meanwhile is
-cancelled, and what cannot be finished before the end is given back for another worker.
+One lease call is out at a time, and after one that brought turns, but not for each slot, there is a breath. Every turn
+is a task that holds a slot until it is committed. What is lost meanwhile is cancelled, and what cannot be finished
+before the end is given back for another worker.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from agent_service.domain.restarts import Restarts
 from agent_service.domain.turn import Story
 from kit import correlation, logs, metrics, tracing
 from kit.errors import DeadlineExceeded, LeaseLost, OwnerChanged, ParleyError, StorageUnavailable, Unreachable
+from kit.frames import UNHURRIED
 from kit.moments import moment, span
 from parley.chat.v1.message_pb2 import TurnState
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
@@ -55,6 +57,7 @@ class Terms:
     random: Callable[[], float]
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    breath_seconds: float = UNHURRIED.seconds
 
 
 @dataclass(slots=True)
@@ -102,15 +105,17 @@ class Worker:
                 await self._freed.wait()
                 continue
             try:
-                await self._lease_once(free)
+                leased = await self._lease_once(free)
             except ParleyError as error:
                 say = self._log.warning if has_met else self._log.info
                 say("turns.unavailable", reason=error.name)
                 await self._terms.sleep(next(pauses))
             else:
                 pauses, has_met = self._pauses(), True
+                if 0 < leased < free:
+                    await self._terms.sleep(self._terms.breath_seconds)
 
-    async def _lease_once(self, free: int) -> None:
+    async def _lease_once(self, free: int) -> int:
         call = asyncio.ensure_future(self._inbox.lease(free))
         try:
             turns = await asyncio.shield(call)
@@ -122,6 +127,7 @@ class Worker:
                 self._take_all(call.result())
             raise
         self._take_all(turns)
+        return len(turns)
 
     def _take_all(self, turns: Sequence[LeasedTurn]) -> None:
         for turn in turns:

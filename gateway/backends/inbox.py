@@ -7,14 +7,14 @@ import grpc
 
 from gateway.backends.failures import why
 from kit import errors
-from kit.frames import Frames
+from kit.frames import Breath, Frames
 from parley.storage.v1 import inbox_service_pb2, inbox_service_pb2_grpc
 
 Submission = inbox_service_pb2.Submission
 SubmissionResult = inbox_service_pb2.SubmissionResult
 
 MOST_ITEMS = 256
-BREATH_SECONDS = 0.01  # a webhook waits for it, so it is short
+BREATH = Breath(0.01, after=8)  # a webhook waits for it, so it is short, and only taken when many come
 
 
 class Inbox:
@@ -24,7 +24,7 @@ class Inbox:
         self._stub = inbox_service_pb2_grpc.InboxServiceStub(channel)
         self._timeout = timeout.total_seconds()
         self._frames: Frames[Submission, SubmissionResult] = Frames(
-            self._accept, most=MOST_ITEMS, breath_seconds=BREATH_SECONDS, name="accept", weigh=Submission.ByteSize
+            self._accept, most=MOST_ITEMS, breath=BREATH, name="accept", weigh=Submission.ByteSize
         )
 
     async def accept(self, submission: Submission) -> SubmissionResult:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from kit.errors import InvalidField, ParleyError, from_item, from_rpc
-from kit.frames import Frames
+from kit.frames import UNHURRIED, Frames
 from kit.moments import span
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import AttemptRecord, AttemptResult
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceAsyncStub
 
 MOST_RECORDS = 256
-BREATH_SECONDS = 0.02
 RECORD_SECONDS = 5.0  # one frame; storage commits in milliseconds or is in trouble
 LEASE_GRACE_SECONDS = 5.0  # beyond the wait that storage was asked for
 PASSING = frozenset(
@@ -47,7 +46,7 @@ class Outbox:
         self._lease_timeout = wait_seconds + LEASE_GRACE_SECONDS
         self._random = random
         self._frames: Frames[AttemptRecord, AttemptResult] = Frames(
-            self._send, most=MOST_RECORDS, breath_seconds=BREATH_SECONDS, name="attempts", weigh=AttemptRecord.ByteSize
+            self._send, most=MOST_RECORDS, breath=UNHURRIED, name="attempts", weigh=AttemptRecord.ByteSize
         )
 
     async def lease(self, most: int) -> pb.LeaseDeliveriesResponse:

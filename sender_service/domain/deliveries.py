@@ -6,6 +6,7 @@ from typing import Any
 
 from kit import logs
 from kit.errors import ParleyError
+from kit.frames import UNHURRIED
 from parley.storage.v1.delivery_requests_pb2 import LeaseDeliveriesResponse
 from parley.storage.v1.directory_pb2 import AccountSecrets
 from sender_service.domain.courier import Load
@@ -24,11 +25,20 @@ log = logs.get("sender")
 class Deliveries:
     """The delivery loop of one process."""
 
-    def __init__(self, lease: Lease, carry: Carry, *, concurrency: int, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        carry: Carry,
+        *,
+        concurrency: int,
+        random: Callable[[], float],
+        breath_seconds: float = UNHURRIED.seconds,
+    ) -> None:
         self._lease = lease
         self._carry = carry
         self._concurrency = concurrency
         self._random = random
+        self._breath_seconds = breath_seconds
         self._running: set[asyncio.Task[None]] = set()
         self._hand_free = asyncio.Event()
         self._failures = 0
@@ -57,13 +67,16 @@ class Deliveries:
             await asyncio.wait(self._running, timeout=CUT_OFF_SECONDS)
 
     async def _fetch(self, free: int, stop: asyncio.Task[bool], *, stopping: asyncio.Event) -> None:
-        """One lease, unless we are told to stop first: then storage takes back what it was about to give."""
+        """One lease, unless we are told to stop first: then storage takes back what it was about to give. After one
+        that brought some, but not all that could be carried, there is a breath."""
         call = asyncio.ensure_future(self._lease(free))
         try:
             await asyncio.wait((call, stop), return_when=asyncio.FIRST_COMPLETED)
             if call.done():
                 self._start(call.result(), stopping)
                 self._failures, self._has_met = 0, True
+                if 0 < len(call.result().deliveries) < free:
+                    await asyncio.wait((stop,), timeout=self._breath_seconds)
         except ParleyError as error:
             say = log.warning if self._has_met else log.info
             say("lease.failed", error_reason=error.name, failures=self._failures + 1)

@@ -193,7 +193,13 @@ class Scene:
 
 @asynccontextmanager
 async def working(
-    folder: Path, *, slots: int = 4, lease_seconds: float = 30.0, drain_seconds: float = 1.0, waits: bool = False
+    folder: Path,
+    *,
+    slots: int = 4,
+    lease_seconds: float = 30.0,
+    drain_seconds: float = 1.0,
+    waits: bool = False,
+    breath_seconds: float = 0.0,
 ) -> AsyncIterator[Scene]:
     """A worker that runs against a desk on a real server."""
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0, log_level="error")
@@ -205,7 +211,7 @@ async def working(
     await mesh.open()
     lease = timedelta(seconds=lease_seconds)
     backend = Inbox(mesh.channel("storage"), Habits("w1", lease, timedelta(seconds=20), history=20))
-    terms = Terms(slots, lease, drain_seconds, random=lambda: 0.0, now=utc_now)
+    terms = Terms(slots, lease, drain_seconds, random=lambda: 0.0, now=utc_now, breath_seconds=breath_seconds)
     story = Story(thinker, Rules(25.0, 512, "sorry"), now=utc_now)
     done = asyncio.create_task(Worker(backend, story, terms=terms).run(stopping))
     try:

@@ -53,6 +53,22 @@ async def test_only_free_slots_are_asked_for_by_one_call_at_a_time(tmp_path: Pat
     assert max(scene.desk.asked_for) == 3
 
 
+async def test_between_two_calls_that_bring_turns_there_is_a_breath_which_a_stop_ends(tmp_path: Path) -> None:
+    async with working(tmp_path, breath_seconds=3600) as scene:
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+        scene.desk.add("b")
+        await asyncio.sleep(0.05)
+        assert (scene.desk.asked_for, scene.desk.waiting) == ([4], ["b"])
+        await scene.stop()
+
+
+async def test_where_each_slot_got_a_turn_more_are_asked_for_as_soon_as_one_is_free(tmp_path: Path) -> None:
+    async with working(tmp_path, slots=2, breath_seconds=3600) as scene:
+        scene.desk.add("a", "b", "c")
+        await scene.until(lambda: len(scene.desk.committed) == 3)
+
+
 async def test_a_turn_that_runs_long_is_kept_by_the_heartbeat_in_one_call_for_all(tmp_path: Path) -> None:
     async with working(tmp_path, lease_seconds=0.3, waits=True) as scene:
         scene.desk.add("a", "b")

@@ -7,7 +7,7 @@ import pytest
 
 from kit import deadlines
 from kit.errors import Internal, Unreachable
-from kit.frames import BUSY, MOST_BYTES, Frames
+from kit.frames import MOST_BYTES, Breath, Frames
 from tests.stalls import PATIENCE_SECONDS
 
 
@@ -191,11 +191,28 @@ async def test_what_comes_in_the_breath_after_a_full_frame_travels_together() ->
         sizes.append(len(items))
         return items
 
-    frames = Frames[int, int](send, most=BUSY, breath_seconds=0.5)
-    await asyncio.gather(*(frames.put(n) for n in range(BUSY)))
+    frames = Frames[int, int](send, most=8, breath=Breath(0.5, after=8))
+    await asyncio.gather(*(frames.put(n) for n in range(8)))
     first = asyncio.create_task(frames.put(1))
     await asyncio.sleep(0.005)
     await asyncio.gather(first, frames.put(2))
     await frames.put(3)
-    assert sizes == [BUSY, 2, 1]
+    assert sizes == [8, 2, 1]
+    await frames.close()
+
+
+async def test_a_frame_that_follows_within_a_breath_waits_for_what_else_comes_and_the_first_one_does_not() -> None:
+    sizes: list[int] = []
+
+    async def send(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        return items
+
+    frames = Frames[int, int](send, most=8, breath=Breath(0.5))
+    await frames.put(1)
+    assert sizes == [1]
+    second = asyncio.create_task(frames.put(2))
+    await asyncio.sleep(0.005)
+    await asyncio.gather(second, frames.put(3))
+    assert sizes == [1, 2]
     await frames.close()

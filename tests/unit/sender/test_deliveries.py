@@ -86,6 +86,19 @@ async def test_the_long_poll_is_ended_when_the_process_stops() -> None:
     await _until(lambda: storage.cancelled)
 
 
+async def test_between_two_calls_that_bring_deliveries_there_is_a_breath_which_a_stop_ends() -> None:
+    storage, hands, stopping = Storage(2), Hands(), asyncio.Event()
+    deliveries = Deliveries(storage.lease, hands.deliver, concurrency=3, random=lambda: 0.0, breath_seconds=3600)
+    running = asyncio.create_task(deliveries.run(stopping))
+    await _until(lambda: len(hands.carried) == 2)
+    storage.waiting.append("d2")
+    await asyncio.sleep(0.05)
+    assert storage.asked == [3]
+    stopping.set()
+    await running
+    assert hands.carried == ["d0", "d1"]
+
+
 async def test_storage_that_is_away_is_asked_again() -> None:
     storage, hands, stopping = Storage(1, failures=3), Hands(), asyncio.Event()
     running = asyncio.create_task(_loop(storage, hands, 1).run(stopping))
