@@ -33,6 +33,7 @@ CHOICES = {prompt_pb2.TOOL_CHOICE_NONE: "none", prompt_pb2.TOOL_CHOICE_REQUIRED:
 
 # OpenAI's newer models know only the longer name of a limit, other servers only the shorter one.
 OPENAI_HOST, LONGER, SHORTER = "api.openai.com", "max_completion_tokens", "max_tokens"
+COUNTED = "stream_options"
 
 
 class OpenAiChat:
@@ -44,6 +45,7 @@ class OpenAiChat:
         self._thinking = Thinking()
         self._limit = LONGER if wire.host == OPENAI_HOST else SHORTER
         self._wants_longer: set[str] = set()  # models elsewhere that do so too, as they said
+        self._uncounted: set[str] = set()  # those that know no wish for counts at a stream's end
 
     async def models(self) -> tuple[Model, ...]:
         return await listed(self._wire, self.name)
@@ -53,7 +55,7 @@ class OpenAiChat:
         try:
             said = await self._wire.whole(PATH, body)
         except ModelRefused as error:
-            said = await self._wire.whole(PATH, self._renamed(body, model, error=error))
+            said = await self._wire.whole(PATH, self._otherwise(body, model, error=error))
         _refuse_error(said)
         message = at(said, "choices", 0, "message")
         if not isinstance(message, dict):
@@ -76,7 +78,7 @@ class OpenAiChat:
                 yield end
                 return
             except ModelRefused as error:
-                body = self._renamed(body, model, error=error)
+                body = self._otherwise(body, model, error=error)
 
     def pull(self, name: str) -> AsyncGenerator[Progress, None]:
         return no_pulling(name)
@@ -98,14 +100,23 @@ class OpenAiChat:
         if prompt.output_schema:
             schema = {"name": "answer", "schema": parsed(prompt.output_schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return {**body, "stream": True, "stream_options": {"include_usage": True}} if stream else body
+        if stream:
+            body["stream"] = True
+            if model.called not in self._uncounted:
+                body[COUNTED] = {"include_usage": True}
+        return body
 
-    def _renamed(self, body: Object, model: Model, *, error: ModelRefused) -> Object:
-        """With the longer name of the limit, when the shorter one is what was refused; for this model, from now on."""
-        if error.metadata.get("refused") != "max_tokens" or SHORTER not in body:
-            raise error
-        self._wants_longer.add(model.called)
-        return {LONGER if key == SHORTER else key: value for key, value in body.items()}
+    def _otherwise(self, body: Object, model: Model, *, error: ModelRefused) -> Object:
+        """With the longer name of the limit, or without the wish for counts, when that is what was refused; for this
+        model, from now on."""
+        refused = error.metadata.get("refused")
+        if refused == "max_tokens" and SHORTER in body:
+            self._wants_longer.add(model.called)
+            return {LONGER if key == SHORTER else key: value for key, value in body.items()}
+        if refused == COUNTED and COUNTED in body:
+            self._uncounted.add(model.called)
+            return {key: value for key, value in body.items() if key != COUNTED}
+        raise error
 
 
 class _Reading:

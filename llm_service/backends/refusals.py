@@ -21,6 +21,8 @@ _too_much = re.compile(
 )
 # The limit under a name that the model does not know: OpenAI's newer ones, at Azure and behind routers too.
 _named = re.compile(rb"unsupported.{0,120}max_completion_tokens|use\W{1,4}max_completion_tokens", re.I | re.S)
+# That a stream ends with its counts, where a server knows no such wish: Mistral sends them in any case.
+_counted = re.compile(rb"\bstream_options\b")
 _window = re.compile(rb"(?:context length (?:is|of) (?:only )?|\bn_ctx\"?: ?)(\d{1,9})\b", re.I)
 _read = re.compile(
     rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages|of text input)"
@@ -46,9 +48,16 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
     if status in SENTENCES:
         return ModelRefused(sentence, metadata={"refused": "key"})
     if kind is ModelRefused:
-        return ModelRefused(sentence, metadata={"refused": "max_tokens"} if _named.search(said) else _length(said))
+        return ModelRefused(sentence, metadata=_field(said) or _length(said))
     about = {"resource": "conversation"} if status == 404 and b"onversation" in said else {}
     return kind(sentence, metadata=about)
+
+
+def _field(said: bytes) -> dict[str, str]:
+    """The name of what the server does not know, where asking without it may help."""
+    if _named.search(said):
+        return {"refused": "max_tokens"}
+    return {"refused": "stream_options"} if _counted.search(said) else {}
 
 
 def _length(said: bytes) -> dict[str, str]:

@@ -27,8 +27,9 @@ class OpenAI:
         key: str = "",
         port: int = 0,
         wants_longer: bool = False,
+        counts_unasked: bool = False,
     ) -> None:
-        self._account = Account(models, key, wants_longer)
+        self._account = Account(models, key, wants_longer, counts_unasked)
         self.conversations: dict[str, list[Body]] = self._account.conversations
         self.server = ModelServer(_dialect(self._account), mode, port=port)
         self.requests = self.server.requests

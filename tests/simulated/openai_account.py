@@ -31,6 +31,7 @@ class Account:
     models: tuple[str, ...]
     key: str
     wants_longer: bool = False  # its models know a limit by its longer name only
+    counts_unasked: bool = False  # its streams end with their counts, and to wish for them is refused, as at Mistral
     conversations: dict[str, list[Body]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -16,7 +16,7 @@ def voice(account: Account) -> Voice:
     return Voice(
         hear=_hear,
         whole=lambda asked, said: _whole(asked, said, account=account),
-        pieces=_pieces,
+        pieces=lambda asked, whole: _pieces(asked, whole, account=account),
         opening=2,
         failed=lambda _asked: error(500, STOPPED),
         broken=lambda _asked, _after: _framed(error(500, STOPPED)),
@@ -33,7 +33,12 @@ def _hear(asked: Body) -> Heard:
 
 
 def _unsupported(asked: Body, account: Account) -> Reply | None:
-    """As OpenAI's and Azure's newer models say it."""
+    """As OpenAI's and Azure's newer models say it, and Mistral."""
+    if account.counts_unasked and "stream_options" in asked:
+        place = ["body", "stream_options", "include_usage"]
+        detail = [{"type": "extra_forbidden", "loc": place, "msg": "Extra inputs are not permitted", "input": True}]
+        said = {"object": "error", "message": {"detail": detail}, "type": "invalid_request_error", "code": None}
+        return Reply((utf8(said),), 422)
     if not account.wants_longer or "max_tokens" not in asked:
         return None
     text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
@@ -91,9 +96,9 @@ def _usage(read: int, wrote: int) -> Body:
     }
 
 
-def _pieces(asked: Body, whole: Body) -> list[bytes]:
+def _pieces(asked: Body, whole: Body, *, account: Account) -> list[bytes]:
     """The role, then the text or the calls, then why it ended, then what it took if that was asked for."""
-    counts = bool((asked.get("stream_options") or {}).get("include_usage"))
+    counts = account.counts_unasked or bool((asked.get("stream_options") or {}).get("include_usage"))
     head = {name: whole[name] for name in ("id", "created", "model", "service_tier", "system_fingerprint")}
     head |= {"object": "chat.completion.chunk"} | ({"usage": None} if counts else {})
     (choice,) = whole["choices"]

@@ -62,6 +62,19 @@ async def test_a_model_that_knows_the_limit_by_its_longer_name_only_is_told_that
     assert limits == [{"max_tokens"}, {"max_completion_tokens"}, {"max_completion_tokens"}]
 
 
+async def test_a_server_that_knows_no_wish_for_counts_streams_without_it_from_then_on() -> None:
+    """Mistral refuses it with 422, and counts in any case."""
+    asked = a_question("hello", most_tokens=9)
+    async with asking("openai", wants_longer=True, counts_unasked=True) as ours:
+        first, second = [await ours.told(asked, stream=True) for _ in range(2)]
+
+    assert (first.text, second.text) == ("re: hello", "re: hello")
+    assert first.input_tokens > 0
+    assert first.output_tokens > 0
+    wishes = ["stream_options" in chat.body for chat in ours.server.chats]
+    assert wishes == [True, False, False, False]
+
+
 async def test_the_prompt_travels_as_a_response_that_the_server_does_not_store() -> None:
     prompt = prompt_of(a_question("system: Be kind.", "one", "assistant: two", "three", tools={"look": SCHEMA}))
 

@@ -117,6 +117,12 @@ LIMITS = {
 }
 
 
+def test_a_wish_for_counts_that_a_server_does_not_know_is_named() -> None:
+    said = b'{"detail":[{"type":"extra_forbidden","loc":["body","stream_options","include_usage"],"input":true}]}'
+
+    assert refused(422, {}, said=said).metadata == {"refused": "stream_options"}
+
+
 @pytest.mark.parametrize("case", LENGTHS)
 def test_what_is_too_much_is_told_with_the_counts_that_the_server_states(case: str) -> None:
     body, counts = LENGTHS[case][0], LENGTHS[case][1:]
