@@ -88,6 +88,11 @@ class Ollama:
                         return
         raise ModelGarbage("The model server's answer ended before it was done.")
 
+    async def load(self, model: Model) -> None:
+        """Returns when the model is in memory: without a prompt, Ollama does no more than that (docs/faq, preload)."""
+        options: Object = {"num_ctx": model.window_tokens}
+        _text(await self._wire.whole("/api/generate", {**_of(model, stream=False), "options": options}))
+
     async def aclose(self) -> None:
         await self._wire.aclose()
 
@@ -103,11 +108,7 @@ class Ollama:
 
 
 def _asked(prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> tuple[str, Object]:
-    body: Object = {"model": model.called, "stream": stream, "options": _options(prompt, model)}
-    if model.keep_alive:
-        # As text it needs a unit; a bare number is one of seconds.
-        bare = model.keep_alive.removeprefix("-").isdigit()
-        body["keep_alive"] = int(model.keep_alive) if bare else model.keep_alive
+    body: Object = {**_of(model, stream=stream), "options": _options(prompt, model)}
     if prompt.output_schema:
         body["format"] = parsed(prompt.output_schema)
     if prompt.raw:
@@ -115,6 +116,15 @@ def _asked(prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> tuple[st
     if prompt.tools and prompt.tool_choice != prompt_pb2.TOOL_CHOICE_NONE:
         body["tools"] = [_tool(tool) for tool in prompt.tools]
     return "/api/chat", {**body, "messages": [_message(said) for said in prompt.messages]}
+
+
+def _of(model: Model, *, stream: bool) -> Object:
+    body: Object = {"model": model.called, "stream": stream}
+    if model.keep_alive:
+        # As text it needs a unit; a bare number is one of seconds.
+        bare = model.keep_alive.removeprefix("-").isdigit()
+        body["keep_alive"] = int(model.keep_alive) if bare else model.keep_alive
+    return body
 
 
 def _options(prompt: prompt_pb2.Prompt, model: Model) -> Object:

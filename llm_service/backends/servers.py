@@ -16,6 +16,7 @@ from llm_service.domain.backend import Backend
 from llm_service.domain.breaker import Rule
 from llm_service.domain.bulkhead import Bulkhead
 from llm_service.domain.catalogue import Catalogue, CatalogueError, Server
+from llm_service.domain.loading import Loads
 from llm_service.domain.served import Route, Served
 
 # Beside the calls there is a look now and then, which would otherwise wait for a connection.
@@ -71,6 +72,8 @@ class Servers:
         wire = connected(url, connections=connections, most_bytes=terms.answer_bytes, key=key, proxy=proxy)
         served = self._of(_KINDS[server.kind](wire, name, terms), server)
         served.base_url = _shown(url)
+        if isinstance(served.backend, Ollama):
+            served.loads = Loads(served.backend.load, backend=name, clock=terms.clock)
         return served
 
     def _of(self, backend: Backend, server: Server) -> Served:

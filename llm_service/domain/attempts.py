@@ -237,6 +237,8 @@ class _Attempt:
     def _tell(self, error: BaseException, seconds: float) -> None:
         """Raises what it ended with by its name, where it has not one already."""
         named = self._attempts._ended(self._route, self._passed, error=error, late=self._is_late(seconds))
+        if isinstance(named, ModelTimeout) and self.silent_at == math.inf:
+            self._route.load()
         if named is not error:
             raise named from error
 

@@ -73,6 +73,12 @@ class Breaker:
         self._become(State.HALF_OPEN)
         return Pass(self, probe=self._turn, seconds=self._rule.probe_seconds)
 
+    def hurry(self) -> None:
+        """What may have been the reason is over: failures so far count no more, and the next caller is the probe."""
+        self._failures = 0
+        if self._state is State.OPEN:
+            self._changes_at = self._clock()
+
     def _succeeded(self, probe: int) -> None:
         if (probe and probe == self._turn) or self._state is State.CLOSED:
             self._failures = 0

@@ -126,7 +126,7 @@ class Choice:
 
     async def _close(self, served: Served) -> None:
         try:
-            await served.backend.aclose()
+            await served.aclose()
         except Exception as error:  # A backend is foreign code, and those after it are to be closed too.
             self._log.warning("llm.not_closed", backend=served.name, error_type=type(error).__name__)
 

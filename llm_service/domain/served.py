@@ -11,6 +11,7 @@ from llm_service.domain.backend import UNLISTED, Backend, Model
 from llm_service.domain.breaker import Breaker, Rule, State
 from llm_service.domain.budget import Budget
 from llm_service.domain.bulkhead import Bulkhead
+from llm_service.domain.loading import Loads
 
 _STATES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
@@ -83,6 +84,7 @@ class Served:
     reachable: bool = False
     lists: bool = True  # its models, as Ollama does, and others need not
     refusal: str = ""
+    loads: Loads | None = None  # where models are loaded when they are asked for
     _healths: dict[str, Health] = field(default_factory=dict)
 
     @property
@@ -97,6 +99,12 @@ class Served:
             breaker = Breaker(self.rule, clock=self.clock, heard=self._hearing(model))
             health = self._healths[model] = Health(breaker, clock=self.clock)
         return health
+
+    async def aclose(self) -> None:
+        """Ends what goes on beside the calls, and gives the backend's connections back."""
+        if self.loads is not None:
+            await self.loads.aclose()
+        await self.backend.aclose()
 
     def show(self) -> None:
         """In the metrics, a model is left alone no longer than its time, though nobody asks it when that is over."""
@@ -139,3 +147,8 @@ class Route:
     def health(self) -> Health:
         """Of the model there. Two names of ours for one model of a server share it."""
         return self.served.health(self.model.called if self.model.listed else UNLISTED)
+
+    def load(self) -> None:
+        """Has the model loaded, where that may be why it did not answer in time."""
+        if self.served.loads is not None and self.model.listed:
+            self.served.loads.begin(self.model, self.health.breaker)

@@ -20,6 +20,7 @@ class Seen:
     body: Body
     headers: Mapping[str, str] = field(default_factory=dict)
     abandoned: bool = False
+    began_load: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """How does a simulated model server run, in health and illness, whatever its protocol?
 
 Its mode is a word that may change while it runs: ok · odd (streams come three bytes at a time) · instant (nothing is
-checked or noted) · slow:S · held (thinks until the mode changes) · paused (says half of it, and the
-rest when the mode changes) · flap (500 at every other call) · refuse (the port is
-closed) · frozen (silent everywhere) · and those of `model_illnesses`, from which paths that generate nothing do not
-suffer.
+checked or noted) · slow:S · held (thinks until the mode changes) · paused (says half of it, and the rest when the mode
+changes) · cold (the first call loads the model until the mode changes, and ends that when it hangs up; the others wait
+for it) · flap (500 at every other call) · refuse (the port is closed) · frozen (silent everywhere) · and those of
+`model_illnesses`, from which paths that generate nothing do not suffer.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.simulated.model_dialect import Body, Dialect, Reply, Seen, Voice
 from tests.simulated.model_illnesses import ILLNESSES, reset
 from tests.simulated.wire import BACKLOG, free_port
 
-MODES = {"ok", "odd", "instant", "slow", "held", "paused", "flap", "refuse", "frozen", *ILLNESSES}
+MODES = {"ok", "odd", "instant", "slow", "held", "paused", "cold", "flap", "refuse", "frozen", *ILLNESSES}
 
 
 class ModelServer:
@@ -34,6 +34,7 @@ class ModelServer:
         self._dialect = dialect
         self._flips = itertools.cycle((True, False))
         self._switched = asyncio.Event()
+        self._loading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
 
@@ -115,6 +116,8 @@ class ModelServer:
             return await self._reply(request, refused)
         while self.mode == "held":
             await self._switched.wait()
+        if self.mode == "cold":
+            await self._load(seen)
         mode, _, number = self.mode.partition(":")
         if mode == "slow":
             await asyncio.sleep(float(number or 1))
@@ -128,6 +131,12 @@ class ModelServer:
         if mode == "paused" and call.streams:
             return await self._in_two(call)
         return await send(call, call.complete(), odd=mode == "odd")
+
+    async def _load(self, seen: Seen) -> None:
+        async with self._loading:
+            seen.began_load = self.mode == "cold"
+            while self.mode == "cold":
+                await self._switched.wait()
 
     async def _in_two(self, call: Call) -> web.StreamResponse:
         pieces = call.complete()

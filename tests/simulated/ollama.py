@@ -58,7 +58,13 @@ class Ollama:
 
     @property
     def chats(self) -> list[Seen]:
-        return self.server.chats
+        """The requests that want something said."""
+        return [seen for seen in self.server.chats if not _loads(seen.path, seen.body)]
+
+    @property
+    def loads(self) -> list[Seen]:
+        """Those that want a model in memory, and no more."""
+        return [seen for seen in self.server.chats if _loads(seen.path, seen.body)]
 
     @property
     def open_connections(self) -> int:
@@ -127,6 +133,9 @@ def _voice(hear: Callable[[Body], Heard], part: Part, *, refused: Callable[[Body
     failed = {"error": "model runner has unexpectedly stopped"}
 
     def whole(asked: Body, said: Saying) -> Body:
+        if not (asked.get("messages") or asked.get("prompt")):
+            head = {"model": asked.get("model"), "created_at": CREATED_AT}
+            return {**head, **part("", ()), "done": True, "done_reason": "load"}
         return {**_end(asked, hear(asked), said), **part(said.text, said.calls)}
 
     def pieces(asked: Body, whole: Body) -> list[bytes]:
@@ -145,6 +154,10 @@ def _voice(hear: Callable[[Body], Heard], part: Part, *, refused: Callable[[Body
         broken=lambda _asked, _after: _written(failed) + b"\n",
         refused=refused,
     )
+
+
+def _loads(path: str, asked: Body) -> bool:
+    return path == "/api/generate" and not asked.get("prompt")
 
 
 def _hear_chat(asked: Body) -> Heard:
