@@ -15,6 +15,8 @@ MOST_CHARACTERS, MOST_TOKENS = 16_384, 2048
 MESSAGES_UNTIL_NEXT, MOST_REMEMBERED = 15, 10_000
 # Of what was answered to a person, what may matter in a year. What they said themselves is read whole.
 MOST_OF_AN_ANSWER = 1000
+# What a summary is called that could not be made; nobody reads it.
+NONE = "[none]"
 WHO = {Role.ROLE_CONTACT: "Person", Role.ROLE_AGENT: "Assistant", Role.ROLE_OPERATOR: "Human of the team"}
 INSTRUCTION = (
     "You keep the notes of a conversation between a person and an assistant. Write one summary that takes the place of "

@@ -28,7 +28,7 @@ from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Endin
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.progress import Progress
 from agent_service.domain.texts import Texts
-from kit.errors import ModelUnknown, ParleyError, kind_of
+from kit.errors import ParleyError, kind_of
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner, TurnKind
 from parley.llm.v1.completion_pb2 import Completion
@@ -232,11 +232,8 @@ class Story:
 
     async def _guard_the_output(self, draft: Draft) -> Ending | None:
         completion, text = draft.answer.completion, draft.answer.text
-        if completion.fallback:
-            reason = kind_of(completion.failure.reason)().name.lower()
-            return self.failed(draft.turn, reason, completion=completion)
-        if not text.strip():
-            return self.failed(draft.turn, "model_empty", completion=completion)
+        if completion.fallback or not text.strip():
+            return self.failed(draft.turn, _reason(completion), completion=completion)
         if len(text) > MOST_CHARACTERS:
             draft.answer.text = text[:MOST_CHARACTERS]
         if self._guard is None:
@@ -254,17 +251,18 @@ class Story:
             return self.failed(turn, budgets.REASON)
         await self.drop_refused(turn)
         prompt, covers = summaries.prompt(turn, self._budget(turn))
-        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=prompt)
+        # With a text in its place, a failure says what it took.
+        request = GenerateRequest(tenant_id=turn.tenant_id, prompt=prompt, fallback_text=summaries.NONE)
         try:
             answer = await self._model.generate(request, seconds=self._seconds(turn))
         except ParleyError as error:
-            if isinstance(error, ModelUnknown) and gone_models.takes_own(turn):
-                return await self._summarise(draft)
             return self.failed(turn, error.name.lower())
-        text = answer.text.strip()[: summaries.MOST_CHARACTERS]
-        if answer.completion.fallback or not text:
-            return self.failed(turn, "model_empty", completion=answer.completion)
-        return Ending(REPLIED, usage=_usage(answer.completion), summary=text, summary_seq=covers)
+        completion, text = answer.completion, answer.text.strip()[: summaries.MOST_CHARACTERS]
+        if completion.failure.reason == gone_models.UNKNOWN and gone_models.takes_own(turn):
+            return await self._summarise(draft)
+        if completion.fallback or not text:
+            return self.failed(turn, _reason(completion), completion=completion)
+        return Ending(REPLIED, usage=_usage(completion), summary=text, summary_seq=covers)
 
     def _heard(self, turn: LeasedTurn) -> Language | None:
         texts = [message.text for message in turn.messages if commands.parse(message.text) is None]
@@ -283,6 +281,11 @@ class Story:
         if not turn.HasField("deadline_at"):
             return seconds
         return min(seconds, (moment(turn.deadline_at) - self._now()).total_seconds() - COMMIT_SECONDS)
+
+
+def _reason(completion: Completion) -> str:
+    """Why there is no answer."""
+    return kind_of(completion.failure.reason)().name.lower() if completion.fallback else "model_empty"
 
 
 def _usage(completion: Completion) -> Usage:

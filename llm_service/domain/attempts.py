@@ -26,7 +26,7 @@ from kit.errors import (
     ModelUnknown,
     ParleyError,
 )
-from llm_service.domain.backend import Answer, Model, Pieces
+from llm_service.domain.backend import Answer, Model, Pieces, cost_micros
 from llm_service.domain.breaker import Pass
 from llm_service.domain.cleaning import checked, checked_calls, checked_piece
 from llm_service.domain.served import Route
@@ -54,13 +54,27 @@ class Record:
 
     model: str = ""
     backend: str = ""
-    answered: Model | None = None
     attempts: int = 0
+    # By all answers that came, also those that were of no use: they are paid for, too.
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
     model_seconds: float = 0.0
     answer_seconds: float = 0.0  # of the last attempt alone
     reader_seconds: float = 0.0  # that a stream waited for whoever reads it, in the last attempt
     first_text_seconds: float | None = None
     passed_over: list[tuple[Model, ParleyError]] = field(default_factory=list)
+
+    def spend(self, model: Model, answer: Answer) -> None:
+        """Counts what an answer took, whatever becomes of it."""
+        cost = cost_micros(model, answer)
+        self.input_tokens += answer.input_tokens
+        self.output_tokens += answer.output_tokens
+        self.cost_micros += cost
+        metrics.llm_tokens.labels(model=model.label, direction="input").inc(answer.input_tokens)
+        metrics.llm_tokens.labels(model=model.label, direction="output").inc(answer.output_tokens)
+        if cost:
+            metrics.llm_cost_micros.labels(model=model.label).inc(cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,9 @@ class Attempts:
 
     async def _whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
         async with _Attempt(self, route, record=record, until=until) as ends_at, asyncio.timeout_at(ends_at):
-            return checked(await route.served.backend.answer(prompt, route.model))
+            answer = await route.served.backend.answer(prompt, route.model)
+            record.spend(route.model, answer)
+            return checked(answer)
 
     async def _open(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
         pieces = self._pieces(route, prompt, record=record, until=until)
@@ -105,9 +121,10 @@ class Attempts:
         loop = asyncio.get_running_loop()
         began, silence = self._patience.clock(), route.model.silence_seconds
         stream = route.served.backend.stream(prompt, route.model)
+        spend = partial(record.spend, route.model)
         attempt = _Attempt(self, route, record=record, until=until)
         async with attempt as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
-            piece = await _next(stream)
+            piece = await _next(stream, spend)
             if isinstance(piece, Answer):
                 checked(piece)  # Over before it began: unless it calls a tool, another model may still answer.
             else:
@@ -119,7 +136,7 @@ class Attempts:
                 record.reader_seconds += self._patience.clock() - handed
                 attempt.silent_at = loop.time() + silence
                 limit.reschedule(min(ends_at, attempt.silent_at))
-                piece = await _next(stream)
+                piece = await _next(stream, spend)
         yield piece
 
     def _ended(self, route: Route, passed: Pass, *, error: BaseException, late: bool) -> BaseException:
@@ -268,10 +285,11 @@ def _spent(route: Route, record: Record) -> bool:
     return True
 
 
-async def _next(stream: Pieces) -> str | Answer:
+async def _next(stream: Pieces, spend: Callable[[Answer], None]) -> str | Answer:
     """The next piece with text in it, or the Answer at the end."""
     async for piece in stream:
         if isinstance(piece, Answer):
+            spend(piece)
             return checked_calls(piece)
         if piece:
             return checked_piece(piece)

@@ -63,6 +63,12 @@ class Answer:
     model_conversation: str = ""
 
 
+def cost_micros(model: Model, answer: Answer) -> int:
+    """What the answer costs by the model's prices, in millionths of their currency."""
+    spent = answer.input_tokens * model.input_price_micros + answer.output_tokens * model.output_price_micros
+    return round(spent / 1_000_000)
+
+
 def most_tokens(prompt: prompt_pb2.Prompt, model: Model) -> int:
     """How many tokens to write at most: the caller's limit or the model's, the smaller one; 0 when there is none."""
     return min(filter(None, (prompt.max_output_tokens, model.max_output_tokens)), default=0)

@@ -144,9 +144,7 @@ class Calls:
             return _fits(prompt, answer)
         except ModelOutputInvalid as error:
             again = asked_again(prompt, answer, wrong=error)
-        repaired = await self._attempts.whole(route, again, record=record, until=until)
-        spent = answer.input_tokens + repaired.input_tokens, answer.output_tokens + repaired.output_tokens
-        return replace(_fits(prompt, repaired), input_tokens=spent[0], output_tokens=spent[1])
+        return _fits(prompt, await self._attempts.whole(route, again, record=record, until=until))
 
     async def _begun(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
         """The beginning of a stream; one that is nothing but calls is checked while another model may take over."""
@@ -164,30 +162,19 @@ class Calls:
 
     def _answered(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, answer: Answer) -> None:
         model, read, written = route.model, answer.input_tokens, answer.output_tokens
-        record.answered = model
         label = model.label
         series = {"backend": model.backend, "model": label}
         metrics.llm_seconds.labels(**series).observe(record.answer_seconds)
-        metrics.llm_tokens.labels(model=label, direction="input").inc(read)
-        metrics.llm_tokens.labels(model=label, direction="output").inc(written)
         if record.first_text_seconds is not None:
             metrics.llm_first_text_seconds.labels(**series).observe(record.first_text_seconds)
         if written and record.answer_seconds > 0:
             metrics.llm_tokens_per_second.labels(**series).observe(written / record.answer_seconds)
-        if cost := cost_micros(model, answer):
-            metrics.llm_cost_micros.labels(model=label).inc(cost)
         # A server that holds the conversation counts what we did not send.
         if read and record.attempts == 1 and not prompt.model_conversation:
             wrong = self._estimate.learn(prompt, label, tokens=read)
             if wrong is not None:
                 metrics.llm_estimate_error.labels(model=label).observe(wrong)
         self._log.info("llm.answered", model=model.name, output_tokens=written, **_fields(record))
-
-
-def cost_micros(model: Model, answer: Answer) -> int:
-    """What the answer costs by the model's prices, in millionths of their currency."""
-    spent = answer.input_tokens * model.input_price_micros + answer.output_tokens * model.output_price_micros
-    return round(spent / 1_000_000)
 
 
 def _share(route: Route, ends_at: float, *, last: bool) -> float:

@@ -9,7 +9,6 @@ from kit import errors
 from kit.moments import span
 from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Model, Progress
-from llm_service.domain.calls import cost_micros
 from llm_service.domain.choice import Row
 from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import completion_pb2, model_pb2, prompt_pb2
@@ -22,16 +21,15 @@ def completion(
     record: Record, answer: Answer, *, prompt: prompt_pb2.Prompt, kept: str = ""
 ) -> completion_pb2.Completion:
     """How an answer came about. `kept` is the conversation that the caller gave."""
-    answered = record.answered
     said = completion_pb2.Completion(
         finish_reason=answer.finish_reason,
         model=record.model,
         backend=record.backend,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
         attempts=record.attempts,
         model_time=_span(record.model_seconds),
-        cost_micros=cost_micros(answered, answer) if answered else 0,
+        cost_micros=record.cost_micros,
         model_conversation=answer.model_conversation or _forgotten(kept),
     )
     if record.passed_over:

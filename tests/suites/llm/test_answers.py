@@ -127,6 +127,26 @@ async def test_json_that_does_not_fit_is_asked_for_once_more(kind: str, tmp_path
     assert len(server.chats) == 7
 
 
+async def test_what_was_paid_for_and_brought_no_answer_is_counted(kind: str, tmp_path: Path) -> None:
+    once: Table = {"m": {"backend": kind, "input_price": 1.0, "output_price": 10.0}}
+    wrong = _with_tool(a_prompt("call weather {}", model="m"))
+    async with SERVERS[kind]("empty") as server:
+        once["m"]["name"] = server.models[0]
+        async with serving(server.base_url, tmp_path, Setup(kind, models=once)) as stub:
+            empty = (await _generate(stub, a_prompt(model="m"), fallback=SORRY)).completion
+            *_, last = [part async for part in _stream(stub, a_prompt(model="m"), fallback=SORRY)]
+            await server.switch("ok")
+            once_more = (await _generate(stub, wrong)).completion
+            misfit = (await _generate(stub, _with_schema(a_prompt("no JSON", model="m")), fallback=SORRY)).completion
+
+    for each in (empty, last.completed, once_more, misfit):
+        assert each.input_tokens > 0
+        assert each.cost_micros == each.input_tokens + 10 * each.output_tokens
+    assert (empty.fallback, last.completed.fallback) == (True, True)
+    assert (once_more.fallback, once_more.attempts) == (False, 2)
+    assert (misfit.fallback, misfit.attempts, misfit.output_tokens > 0) == (True, 2, True)
+
+
 async def test_a_schema_that_is_none_is_refused_by_the_name_of_its_field(tmp_path: Path) -> None:
     prompt = a_prompt()
     prompt.tools.add(name="look", parameters='{"type": "objekt"}')

@@ -51,7 +51,7 @@ async def test_the_own_one_has_the_time_that_is_left_and_is_not_asked_without_an
 
 @pytest.mark.parametrize("own", ["", "small"])
 async def test_the_agents_own_makes_the_summary_too_within_its_own_window(own: str) -> None:
-    model = Models(ModelUnknown(), an_answer("They met."))
+    model = Models(GONE, an_answer("They met."))
     turn = a_turn(history=[was_said("hello", seq=1)], model="gone", own_model=own)
     turn.kind = TurnKind.TURN_KIND_SUMMARY
 
@@ -63,7 +63,7 @@ async def test_the_agents_own_makes_the_summary_too_within_its_own_window(own: s
 
 
 async def test_a_summary_that_the_agents_own_cannot_make_either_is_asked_for_no_more() -> None:
-    model = Models(ModelUnknown())
+    model = Models(GONE)
     turn = a_turn(history=[was_said("hello", seq=1)], model="gone", own_model="small")
     turn.kind = TurnKind.TURN_KIND_SUMMARY
 

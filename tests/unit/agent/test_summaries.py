@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_service.domain.context import Budget
-from agent_service.domain.summaries import prompt
+from agent_service.domain.summaries import NONE, prompt
 from agent_service.domain.turn import Story
-from kit.errors import ModelUnavailable
+from kit.errors import ModelEmpty, ModelUnavailable
 from parley.chat.v1.message_pb2 import Message, Role, TurnKind, TurnState
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnSetting
 from tests.unit.agent.telling import NOW, RULES, Answer, Models, a_fallback, a_turn, an_answer, said, told
@@ -74,7 +74,7 @@ async def test_the_model_extends_the_summary_and_the_turn_carries_it_without_a_r
     assert ending.usage.input_tokens == 3
     assert model.texts() == ["Notes so far: Nothing yet.\nPerson: Hi, I am Ana\nAssistant: Hi Ana!"]
     assert not model.asked[0].prompt.tools
-    assert model.asked[0].fallback_text == ""
+    assert model.asked[0].fallback_text == NONE
     assert not model.asked[0].prompt.HasField("model_conversation")
 
 
@@ -83,6 +83,16 @@ async def test_a_failure_is_told_to_nobody_and_asks_for_no_human(answer: Answer)
     ending = await told(a_summary_turn(said("Hi"), failed=9), Models(answer))
 
     assert (ending.state, ending.replies, ending.summary, ending.change) == (TurnState.TURN_STATE_FAILED, (), "", None)
+
+
+async def test_a_summary_that_a_model_thought_about_and_did_not_write_costs_what_it_took() -> None:
+    answer = a_fallback(ModelEmpty())
+    answer.completion.input_tokens, answer.completion.output_tokens = 900, 2000
+
+    ending = await told(a_summary_turn(said("Hi")), Models(answer))
+
+    assert (ending.state, ending.reason) == (TurnState.TURN_STATE_FAILED, "model_empty")
+    assert (ending.usage.input_tokens, ending.usage.output_tokens) == (900, 2000)
 
 
 @pytest.mark.parametrize("answer", [ModelUnavailable(), an_answer(""), a_fallback(ModelUnavailable())])

@@ -20,8 +20,8 @@ from kit.errors import (
 )
 from llm_service.domain import replies
 from llm_service.domain.attempts import Record
-from llm_service.domain.backend import Answer, Call, Model
-from llm_service.domain.calls import Calls, cost_micros
+from llm_service.domain.backend import Answer, Call, Model, cost_micros
+from llm_service.domain.calls import Calls
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import DONE, MODEL, Scripted, calls_through, route_to
@@ -165,7 +165,7 @@ async def test_a_text_that_does_not_fit_is_asked_for_once_more_and_both_are_coun
 
     answer = await calls_through(route_to(backend)).generate(SCHEMA, record, seconds=60)
 
-    assert (answer.text, answer.input_tokens, answer.output_tokens, record.attempts) == ("5", 6, 8, 2)
+    assert (answer.text, record.input_tokens, record.output_tokens, record.attempts) == ("5", 6, 8, 2)
     assert backend.asked[1].messages[1].text == "monday"
 
 
@@ -209,6 +209,22 @@ async def test_what_an_answer_costs_is_what_was_read_and_written_by_their_prices
     await calls_through(route_to(Scripted(answer), model=model)).generate(PROMPT, record, seconds=60)
 
     assert replies.completion(record, answer, prompt=PROMPT).cost_micros == 150_000 + 300_000
+
+
+async def test_what_answers_of_no_use_took_is_counted_too_each_by_its_own_models_prices() -> None:
+    dear = replace(MODEL, fallbacks=("two",), input_price_micros=10**6, output_price_micros=10**7)
+    cheap = replace(MODEL, input_price_micros=10**6, output_price_micros=10**6)
+    thought, said = Answer("", DONE, 900, 2000), Answer("yes", DONE, 800, 10)
+    record = Record()
+    calls = calls_through(
+        route_to(Scripted(thought, name="one"), model=dear), route_to(Scripted(said, name="two"), model=cheap)
+    )
+
+    answer = await calls.generate(PROMPT, record, seconds=60)
+
+    completion = replies.completion(record, answer, prompt=PROMPT)
+    assert (completion.input_tokens, completion.output_tokens) == (1700, 2010)
+    assert completion.cost_micros == (900 + 10 * 2000) + (800 + 10)
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,9 @@ async def test_the_time_of_the_first_text_is_said_only_when_there_is_a_text() ->
 
 async def test_a_stream_with_a_schema_comes_whole_once_it_fits() -> None:
     prompt = prompt_pb2.Prompt(output_schema='{"type": "integer"}')
-    backend = Scripted("monday", "5")
+    backend, record = Scripted("monday", "5"), Record()
 
-    said = await all_of(calls_through(route_to(backend)), Record(), prompt)
+    said = await all_of(calls_through(route_to(backend)), record, prompt)
 
-    assert said == ["5", Answer("", DONE, 6, 8)]
+    assert said == ["5", Answer("", DONE, 3, 4)]
+    assert (record.input_tokens, record.output_tokens) == (6, 8)
