@@ -31,6 +31,8 @@ _read = re.compile(
 )
 # llama.cpp's server without jinja says it of any request that offers tools, with 500.
 _without_tools = re.compile(rb"tools param requires|unsupported param: tools", re.I)
+# OpenAI's, of a kept conversation in which a call that was given up goes on for a few seconds.
+LOCKED, LOCKED_SECONDS = b"conversation_locked", 2.0
 SENTENCES = {
     401: "The model server refuses our key (401): set the one it was given.",
     403: "The model server refuses our key (403): it may not do this.",
@@ -45,6 +47,10 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
         return ModelRefused(sentence)
     if kind in {ModelUnavailable, ModelBusy}:
         return kind(sentence, retry_after=retry_after(headers.get("retry-after", ""), now=datetime.now(UTC)))
+    if kind is ModelRefused and LOCKED in said:
+        about = {"resource": "conversation"}
+        still = "The model server still works on this conversation."
+        return ModelBusy(still, retry_after=timedelta(seconds=LOCKED_SECONDS), metadata=about)
     if status in SENTENCES:
         return ModelRefused(sentence, metadata={"refused": "key"})
     if kind is ModelRefused:

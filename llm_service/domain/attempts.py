@@ -149,11 +149,11 @@ class Attempts:
         elif isinstance(error, Exception) and not isinstance(error, ParleyError):
             self._log.warning("llm.garbage", backend=route.served.name, error_type=type(error).__name__)
             error = ModelGarbage()
-        if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
-            route.health.rest(error.retry_after)
         late = late and isinstance(error, ModelTimeout)
-        if isinstance(error, TELLING) or (late and isinstance(error, ModelTimeout)):
+        if isinstance(error, ParleyError) and (late or _is_telling(error)):
             route.health.failed(error)
+            if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
+                route.health.rest(error.retry_after)
         if late or isinstance(error, ModelUnavailable | ModelGarbage):
             passed.failed()
         else:
@@ -268,6 +268,10 @@ class _Attempt:
         model, probe_seconds = self._route.model, self._passed.seconds or math.inf
         enough = min(LEAST_SECONDS, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
         return seconds >= enough or asyncio.get_running_loop().time() >= self.silent_at
+
+
+def _is_telling(error: ParleyError) -> bool:
+    return isinstance(error, TELLING) and error.metadata.get("resource") != "conversation"
 
 
 def _worth_repeating(route: Route, error: BaseException) -> bool:

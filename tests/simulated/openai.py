@@ -31,6 +31,7 @@ class OpenAI:
     ) -> None:
         self._account = Account(models, key, wants_longer, counts_unasked)
         self.conversations: dict[str, list[Body]] = self._account.conversations
+        self.locked = self._account.locked
         self.server = ModelServer(_dialect(self._account), mode, port=port)
         self.requests = self.server.requests
         self.start, self.stop, self.switch = self.server.start, self.server.stop, self.server.switch

@@ -33,6 +33,7 @@ class Account:
     wants_longer: bool = False  # its models know a limit by its longer name only
     counts_unasked: bool = False  # its streams end with their counts, and to wish for them is refused, as at Mistral
     conversations: dict[str, list[Body]] = field(default_factory=dict)
+    locked: set[str] = field(default_factory=set)  # conversations in which an answer is still being written
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_id(self, kind: str) -> str:
@@ -61,6 +62,12 @@ class Account:
         if not name or name in self.conversations:
             return None
         return refusal(404, f"Conversation with id '{name}' not found.")
+
+    def locked_conversation(self, asked: Body) -> Reply | None:
+        if conversation_of(asked) not in self.locked:
+            return None
+        text = "Another process is currently operating on this conversation. Please retry in a few seconds."
+        return refusal(400, text, param="conversation", code="conversation_locked")
 
     def listed(self, _body: Body) -> Reply:
         models = [{"id": each, "object": "model", "created": CREATED_AT, "owned_by": "openai"} for each in self.models]

@@ -58,7 +58,8 @@ def _keep(asked: Body, whole: Body, *, account: Account) -> None:
 
 
 def _refused(asked: Body, account: Account) -> Reply | None:
-    return account.unknown_model(asked) or account.unknown_conversation(asked) or _misplaced(asked, account)
+    unknown = account.unknown_model(asked) or account.unknown_conversation(asked)
+    return unknown or account.locked_conversation(asked) or _misplaced(asked, account)
 
 
 def _misplaced(asked: Body, account: Account) -> Reply | None:

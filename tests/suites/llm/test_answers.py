@@ -1,6 +1,7 @@
 """What does a caller get beyond a text: another model's answer, tools, JSON, counts, costs, a kept conversation?"""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,25 @@ async def test_a_servers_conversation_is_kept_until_somebody_else_answers(tmp_pa
     assert anew != made
     assert (lost.backend, lost.model_conversation) == ("spare", "none/")
     assert none.model_conversation == ""
+
+
+async def test_a_conversation_that_is_still_written_in_is_busy_for_a_moment_and_no_other_is(tmp_path: Path) -> None:
+    """OpenAI refuses it (400, conversation_locked) for some seconds after a call that was given up."""
+    setup = Setup("responses", models={"first": {"backend": "responses", "name": "gpt-5-mini"}})
+    async with simulated_openai.running() as server, serving(server.base_url, tmp_path, setup) as stub:
+        made = (await _generate(stub, _kept(""))).completion.model_conversation
+        server.locked.add(made.removeprefix("responses/"))
+        busy = await _failure(stub, _kept(made))
+        other = await _generate(stub, _kept(""))
+        server.locked.clear()
+        again = await _generate(stub, _kept(made))
+        listed = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=10)
+
+    assert isinstance(busy, errors.ModelBusy)
+    assert busy.retry_after == timedelta(seconds=2)
+    assert other.text == again.text == "re: hello there"
+    assert again.completion.model_conversation == made
+    assert not any(model.HasField("last_failure") for model in listed.models)
 
 
 def _kept(conversation: str) -> prompt_pb2.Prompt:

@@ -117,6 +117,17 @@ LIMITS = {
 }
 
 
+def test_a_conversation_that_is_still_written_in_is_asked_again_in_a_moment() -> None:
+    said = (
+        b'{"error":{"message":"Another process is currently operating on this conversation.",'
+        b'"type":"invalid_request_error","param":"conversation","code":"conversation_locked"}}'
+    )
+    error = refused(400, {}, said=said)
+
+    assert isinstance(error, ModelBusy)
+    assert error.retry_after == timedelta(seconds=2)
+
+
 def test_a_wish_for_counts_that_a_server_does_not_know_is_named() -> None:
     said = b'{"detail":[{"type":"extra_forbidden","loc":["body","stream_options","include_usage"],"input":true}]}'
 
