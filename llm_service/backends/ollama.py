@@ -35,24 +35,25 @@ class Ollama:
         self._window_tokens = window_tokens
         self._unshown = window_tokens or 4096
         self._shown: dict[str, tuple[int, bool]] = {}
+        self._digests: dict[str, str] = {}  # of what was shown: `ollama create` makes another model of the same name
         self._thinking = Thinking()
 
     async def models(self) -> tuple[Model, ...]:
         listed = (await self._wire.whole("/api/tags")).get("models")
         found = listed[:MOST_MODELS] if isinstance(listed, list) else []
-        names = [entry["name"] for entry in found if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+        named = [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
         models: list[Model] = []
         away: ModelUnavailable | None = None
-        for name in names:
+        for name, digest in [(entry["name"], str(entry.get("digest"))) for entry in named]:
             try:
-                window, chats = await self._about(name)
+                window, chats = await self._about(name, digest)
             except ParleyError as error:
                 # One that is damaged, retired, or asks for an account, is left to whoever names it; none can be shown
                 # where the server itself is ill.
                 away = error if isinstance(error, ModelUnavailable) else away
-                window, chats = self._unshown, False
+                window, chats = self._shown.get(name, (self._unshown, False))
             models.append(Model(name, self.name, window, is_for_chat=chats))
-        if away is not None and not any(name in self._shown for name in names):
+        if away is not None and not any(model.name in self._shown for model in models):
             raise away
         return tuple(models)
 
@@ -96,14 +97,15 @@ class Ollama:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    async def _about(self, name: str) -> tuple[int, bool]:
+    async def _about(self, name: str, digest: str) -> tuple[int, bool]:
         """Its window, and whether it is for chat. Asked for until the server says it, since it costs a call."""
-        if name not in self._shown:
+        if self._digests.get(name) != digest:
             try:
                 said = await self._wire.whole("/api/show", {"model": name})
                 self._shown[name] = _window(said, self._window_tokens), _chats(said)
+                self._digests[name] = digest
             except (ModelUnknown, ModelGarbage):
-                return self._unshown, True
+                return self._shown.get(name, (self._unshown, True))
         return self._shown[name]
 
 

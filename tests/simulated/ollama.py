@@ -39,7 +39,7 @@ class Ollama:
     ) -> None:
         self.models = models
         self._context_length = context_length
-        self._parameters = parameters
+        self.parameters = parameters  # may change while it runs, as by `ollama create` under the same name
         self.server = ModelServer(self._dialect(), mode, port=port)
         self.requests = self.server.requests
         self.start, self.stop, self.switch = self.server.start, self.server.stop, self.server.switch
@@ -92,13 +92,13 @@ class Ollama:
         )
 
     def _tags(self, _body: Body) -> Reply:
-        return _reply({"models": [_listed(name) for name in self.models]})
+        return _reply({"models": [_listed(name, self.parameters) for name in self.models]})
 
     def _show(self, body: Body) -> Reply:
         if refused := self._unknown(body):
             return refused
         info = {"general.architecture": "llama", "llama.context_length": self._context_length}
-        shown = {"parameters": self._parameters, "model_info": info, "details": {"family": "llama"}}
+        shown = {"parameters": self.parameters, "model_info": info, "details": {"family": "llama"}}
         return _reply({**shown, "capabilities": ["completion", "tools"], "modified_at": CREATED_AT})
 
     def _pull(self, body: Body) -> Reply:
@@ -208,9 +208,9 @@ def _pulled(name: str) -> Iterator[Body]:
     yield from ({"status": status} for status in ("verifying sha256 digest", "writing manifest"))
 
 
-def _listed(name: str) -> Body:
+def _listed(name: str, parameters: str) -> Body:
     details = {"format": "gguf", "family": "llama", "parameter_size": "3.2B", "quantization_level": "Q4_K_M"}
-    times = {"modified_at": CREATED_AT, "digest": _digest(name).removeprefix("sha256:")}
+    times = {"modified_at": CREATED_AT, "digest": _digest(name + parameters).removeprefix("sha256:")}
     return {"name": name, "model": name, "size": 2_019_393_189, "details": details, **times}
 
 

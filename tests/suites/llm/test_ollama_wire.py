@@ -66,6 +66,18 @@ async def test_the_window_of_a_model_is_asked_for_once() -> None:
     assert [seen.path for seen in server.requests].count("/api/show") == 1
 
 
+async def test_a_model_that_was_made_anew_under_its_name_has_its_new_window() -> None:
+    """`ollama create` with another num_ctx: the name stays, the digest does not."""
+    async with simulated.running(parameters="num_ctx 2048") as server, wired(server.base_url) as wire:
+        backend = Ollama(wire, window_tokens=4096)
+        windows = [[model.window_tokens for model in await backend.models()]]
+        server.parameters = "num_ctx 16384"
+        windows += [[model.window_tokens for model in await backend.models()] for _ in range(2)]
+
+    assert windows == [[2048], [16_384], [16_384]]
+    assert [seen.path for seen in server.requests].count("/api/show") == 2
+
+
 async def test_a_model_for_embeddings_is_not_for_chat_and_one_of_an_older_server_is() -> None:
     able = {"embed": ["embedding"], "chat": ["completion", "tools"], "old": None}
 
