@@ -33,15 +33,14 @@ _read = re.compile(
 _without_tools = re.compile(rb"tools param requires|unsupported param: tools", re.I)
 # OpenAI's, of a kept conversation in which a call that was given up goes on for a few seconds.
 LOCKED, LOCKED_SECONDS = b"conversation_locked", 2.0
-SENTENCES = {
-    401: "The model server refuses our key (401): set the one it was given.",
-    403: "The model server refuses our key (403): it may not do this.",
-}
+# OpenAI says 401 and 403 of a restricted key, which may do other things.
+_limited = re.compile(rb"insufficient permissions|missing scopes", re.I)
+KEY_SENTENCE = "The model server refuses our key ({}): {}."
 
 
 def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyError:
     """The error for a status. What a 404 or a refusal is about, where it is known, is in the error's metadata."""
-    sentence = SENTENCES.get(status, f"The model server answered {status}.")
+    sentence = f"The model server answered {status}."
     kind = ModelUnavailable if status >= 500 else STATUSES.get(status, ModelRefused)
     if kind is ModelUnavailable and _without_tools.search(said):
         return ModelRefused(sentence)
@@ -51,8 +50,10 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
         about = {"resource": "conversation"}
         still = "The model server still works on this conversation."
         return ModelBusy(still, retry_after=timedelta(seconds=LOCKED_SECONDS), metadata=about)
-    if status in SENTENCES:
-        return ModelRefused(sentence, metadata={"refused": "key"})
+    if status == 403 or (status == 401 and _limited.search(said)):
+        return ModelRefused(KEY_SENTENCE.format(status, "it may not do this"), metadata={"refused": "right"})
+    if status == 401:
+        return ModelRefused(KEY_SENTENCE.format(status, "set the one it was given"), metadata={"refused": "key"})
     if kind is ModelRefused:
         return ModelRefused(sentence, metadata=_field(said) or _length(said))
     about = {"resource": "conversation"} if status == 404 and b"onversation" in said else {}

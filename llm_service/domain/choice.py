@@ -135,13 +135,16 @@ class Choice:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 models = await served.backend.models()
-            served.reachable, served.lists, served.refusal = True, True, ""
+            served.reachable, served.lists, served.may_list, served.refusal = True, True, True, ""
             served.found = {model.name: self._sized(model) for model in models}
         except ModelUnknown:
-            served.reachable, served.lists, served.refusal = True, False, ""
+            served.reachable, served.lists, served.may_list, served.refusal = True, False, True, ""
         except ModelRefused as error:
-            served.reachable = True
-            served.refusal = error.message if error.metadata.get("refused") == "key" else ""
+            served.reachable, about = True, error.metadata.get("refused")
+            served.refusal = error.message if about in {"key", "right"} else ""
+            if about == "right" and served.kind != "ollama":
+                # Some keys may chat and not list, such as OpenAI's restricted ones: only a call can say.
+                served.lists, served.may_list, served.refusal = False, False, ""
         except Exception as error:  # A backend is foreign code that reads what strangers wrote.
             self._log.debug("llm.away", backend=served.name, error_type=type(error).__name__)
             served.reachable = False

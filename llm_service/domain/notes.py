@@ -59,10 +59,13 @@ def _of_no_list(seen: Seen, where: str) -> str:
     """Some servers list nothing and answer all the same; most of the time it is the address."""
     url = "base_url" if seen.written else "OPENAI_BASE_URL"
     ends = "" if seen.served.base_url.endswith("/v1") else f": does {url} end in /v1?"
+    lacks = f"{where} has no /models{ends or '.'}"
+    if not seen.served.may_list:
+        lacks = f"{where} does not let our key list its models: only a call can say whether it answers."
     named = "" if seen.default else " Set DEFAULT_MODEL to a model that it has."
     failure = seen.health.failure if seen.health else None
     failed = f" The last call failed: {failure.message} ({failure.name})" if failure else ""
-    return f"{where} has no /models{ends or '.'}{named}{failed}"
+    return f"{lacks}{named}{failed}"
 
 
 def _of_echo(seen: Seen) -> str:

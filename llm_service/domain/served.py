@@ -83,6 +83,7 @@ class Served:
     found: dict[str, Model] = field(default_factory=dict)
     reachable: bool = False
     lists: bool = True  # its models, as Ollama does, and others need not
+    may_list: bool = True  # our key, them
     refusal: str = ""
     loads: Loads | None = None  # where models are loaded when they are asked for
     _healths: dict[str, Health] = field(default_factory=dict)

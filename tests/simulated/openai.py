@@ -28,8 +28,9 @@ class OpenAI:
         port: int = 0,
         wants_longer: bool = False,
         counts_unasked: bool = False,
+        hides_models: bool = False,
     ) -> None:
-        self._account = Account(models, key, wants_longer, counts_unasked)
+        self._account = Account(models, key, wants_longer, counts_unasked, hides_models)
         self.conversations: dict[str, list[Body]] = self._account.conversations
         self.locked = self._account.locked
         self.server = ModelServer(_dialect(self._account), mode, port=port)

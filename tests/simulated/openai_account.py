@@ -32,6 +32,7 @@ class Account:
     key: str
     wants_longer: bool = False  # its models know a limit by its longer name only
     counts_unasked: bool = False  # its streams end with their counts, and to wish for them is refused, as at Mistral
+    hides_models: bool = False  # its key may chat, and not list
     conversations: dict[str, list[Body]] = field(default_factory=dict)
     locked: set[str] = field(default_factory=set)  # conversations in which an answer is still being written
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -70,6 +71,9 @@ class Account:
         return refusal(400, text, param="conversation", code="conversation_locked")
 
     def listed(self, _body: Body) -> Reply:
+        if self.hides_models:
+            text = "You have insufficient permissions for this operation. Missing scopes: api.model.read."
+            return refusal(403, text)
         models = [{"id": each, "object": "model", "created": CREATED_AT, "owned_by": "openai"} for each in self.models]
         return Reply((utf8({"object": "list", "data": models}),))
 

@@ -237,6 +237,21 @@ async def test_a_conversation_that_is_still_written_in_is_busy_for_a_moment_and_
     assert not any(model.HasField("last_failure") for model in listed.models)
 
 
+@pytest.mark.parametrize("protocol", ["openai", "responses"])
+async def test_a_key_that_may_chat_and_not_list_is_no_refused_one(protocol: str, tmp_path: Path) -> None:
+    setup = Setup(protocol, models={"m": {"backend": protocol, "name": "gpt-5-mini"}})
+    async with simulated_openai.running(hides_models=True) as server, serving(server.base_url, tmp_path, setup) as stub:
+        before = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=10)
+        answer = await _generate(stub, a_prompt())
+        after = await stub.ListModels(model_pb2.ListModelsRequest(), timeout=10)
+
+    assert answer.text == "re: hello there"
+    assert "does not let our key list its models: only a call can say" in before.note
+    assert f"answers with {after.default_model}" in after.note
+    states = {model.state for listed in (before, after) for model in listed.models if model.name == "m"}
+    assert states == {model_pb2.MODEL_STATE_READY}
+
+
 def _kept(conversation: str) -> prompt_pb2.Prompt:
     prompt = a_prompt(model="first")
     prompt.model_conversation = conversation

@@ -133,6 +133,31 @@ async def test_a_server_that_refuses_our_key_is_said_in_the_note_until_it_takes_
     assert await world.note() == "The server at http://openai answers with m."
 
 
+async def test_a_key_that_may_not_list_models_may_answer_all_the_same_as_a_call_shows() -> None:
+    forbidden = ModelRefused("The model server refuses our key (403).", metadata={"refused": "right"})
+    world = await a_plain(default_model="hidden", failure=forbidden)
+    before, states = await world.note(), await world.states()
+    health = (await world.choice.chain(""))[0].health
+    health.failed(ModelRefused("The model server refuses our key (403)."))
+    failed = await world.note()
+    health.answered()
+
+    said = "The server at http://openai does not let our key list its models: only a call can say whether it answers."
+    assert (before, states["hidden"]) == (said, model_pb2.MODEL_STATE_READY)
+    assert failed == f"{said} The last call failed: The model server refuses our key (403). (MODEL_REFUSED)"
+    assert await world.note() == "The server at http://openai answers with hidden."
+    assert "Set DEFAULT_MODEL" in await (await a_plain(failure=forbidden)).note()
+
+
+async def test_an_ollama_that_refuses_us_lists_nothing_to_anybody() -> None:
+    forbidden = ModelRefused("The model server refuses our key (403).", metadata={"refused": "right"})
+    world = await looked(OLLAMA, {"ollama": Listing(failure=forbidden)}, named=True, written="")
+
+    assert await world.note() == (
+        "Ollama at http://o: The model server refuses our key (403). People get the fallback text."
+    )
+
+
 async def test_a_server_that_is_away_is_said_in_the_note() -> None:
     world = await a_plain(failure=ModelUnavailable())
 

@@ -33,9 +33,19 @@ def test_every_status_has_its_kind_and_is_named(status: int, kind: type[ParleyEr
     assert error.retry_after is None
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "set the one it was given"), (403, "it may not do this")])
-def test_a_refused_key_says_what_to_do(status: int, said: str) -> None:
-    assert said in refused(status, {}, said=b"").message
+@pytest.mark.parametrize(
+    ("status", "said", "told", "about"),
+    [
+        (401, b"Incorrect API key provided", "(401): set the one it was given", "key"),
+        (403, b"", "(403): it may not do this", "right"),
+        (401, b"insufficient permissions for this operation. Missing scopes: m", "(401): it may not do this", "right"),
+    ],
+)
+def test_a_refused_key_says_what_to_do(status: int, said: bytes, told: str, about: str) -> None:
+    error = refused(status, {}, said=said)
+
+    assert told in error.message
+    assert error.metadata == {"refused": about}
 
 
 @pytest.mark.parametrize(
