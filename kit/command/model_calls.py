@@ -18,6 +18,7 @@ from parley.llm.v1.model_pb2 import ListModelsRequest, ListModelsResponse
 if TYPE_CHECKING:
     from parley.llm.v1.llm_service_pb2_grpc import LlmServiceAsyncStub
 
+ECHO = "echo"
 # What to do about a reason; {name} is the model. docs/models.md says more of each.
 FIXES = {
     "MODEL_UNAVAILABLE": "start its server, or correct its address: parley models says which one does not answer",
@@ -62,7 +63,7 @@ async def service(asked: Asked | None = None) -> "AsyncIterator[LlmServiceAsyncS
             error = errors.from_rpc(failure)
             if not (error.name.startswith("MODEL_") or isinstance(error, errors.InvalidField)):
                 raise
-            raise _mistake(asked or Asked(), error, found=await listed(stub)) from failure
+            raise mistake(asked or Asked(), error, found=await listed(stub)) from failure
 
 
 async def listed(stub: "LlmServiceAsyncStub") -> ListModelsResponse:
@@ -70,7 +71,8 @@ async def listed(stub: "LlmServiceAsyncStub") -> ListModelsResponse:
     return await stub.ListModels(ListModelsRequest(), timeout=reaching.CALL_SECONDS)
 
 
-def _mistake(asked: Asked, error: errors.ParleyError, *, found: ListModelsResponse) -> Mistake:
+def mistake(asked: Asked, error: errors.ParleyError, *, found: ListModelsResponse) -> Mistake:
+    """What a person is told, by what there is to ask."""
     after = "" if error.retry_after is None else f" Again in {error.retry_after.total_seconds():.0f} s."
     who = "" if asked.pulling else f"{asked.model or found.default_model or 'the default model'}: "
     said, fix = f"{who}{error.message}{after} ({error.name})", FIXES.get(error.name, "")
@@ -86,7 +88,10 @@ def _mistake(asked: Asked, error: errors.ParleyError, *, found: ListModelsRespon
         unknown = isinstance(error, errors.ModelUnknown)
         said = f"there is no model {asked.model!r}" if unknown else said
         near = _instead(asked.model, [each.name for each in found.models])
-        fix = near if unknown or near.startswith("did") else fix
+        if unknown or near.startswith("did"):
+            fix = near
+        elif isinstance(error, errors.ModelUnavailable) and {each.backend for each in found.models} <= {ECHO}:
+            fix = found.note  # the list, which would say which server does not answer, has none
     return Mistake(said, fix=fix, code=1)
 
 
