@@ -47,7 +47,11 @@ class Settings(settings.Settings):
         description="A TOML file with sentences that take the place of what the agent says by itself: docs/agent.md",
     )
     llm_timeout_seconds: float = Field(
-        25.0, gt=0, le=600, description="Longest wait for an answer of the model before the fallback text, in seconds"
+        25.0,
+        gt=0,
+        le=600,
+        description="Longest wait for an answer of the model before the fallback text, in seconds. The llm service has "
+        "to know it, too: who had two fifths of it, at most 10 s, and no answer counts as a failure of the model",
     )
     fallback_text: str = Field(
         "Sorry, I cannot answer right now. Please try again in a moment.",

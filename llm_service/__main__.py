@@ -71,7 +71,11 @@ async def _ended(front: LlmServer, delay_seconds: float) -> None:
 
 
 def _choice(settings: Settings, file: ModelsFile) -> Choice:
-    rule = Rule(open_seconds=settings.llm_breaker_seconds, probe_seconds=settings.llm_probe_seconds)
+    rule = Rule(
+        open_seconds=settings.llm_breaker_seconds,
+        probe_seconds=settings.llm_probe_seconds,
+        late_seconds=settings.late_seconds,
+    )
     terms = Terms(
         openai_base_url=settings.openai_base_url.rstrip("/"),
         openai_api_key=settings.openai_api_key.get_secret_value(),

@@ -47,6 +47,13 @@ class Settings(OutwardSettings):
         le=4096,
         description="Most calls that wait for a place at one backend; one more is told to come again in 1 s.",
     )
+    llm_timeout_seconds: float = Field(
+        default=25.0,
+        gt=0,
+        le=600,
+        description="The longest wait of the agent, in seconds. Who had two fifths of it, at most 10 s, and no answer "
+        "counts as a failure of the model.",
+    )
     llm_breaker_seconds: float = Field(
         default=300.0,
         gt=0,
@@ -85,6 +92,12 @@ class Settings(OutwardSettings):
         le=3600,
         description="Time between two looks at what the model server has, in seconds.",
     )
+
+    @property
+    def late_seconds(self) -> float:
+        """How long a caller must have waited in vain to tell of a model: of the agent's time, a model with others after
+        it gets half, and what is kept for the fallback text goes from that."""
+        return min(10.0, 0.4 * self.llm_timeout_seconds)
 
     @property
     def openai_named(self) -> bool:

@@ -39,9 +39,6 @@ Reply = TypeVar("Reply")
 RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
 # After a time that the server named, callers come back spread over this long.
 SPREAD_SECONDS = 0.25
-# A caller that gave a server less time than this, and less than its operator does, says nothing about its health: its
-# answers may well take three seconds, and who waits for two must not have it paused for those who wait for ten.
-LEAST_SECONDS = 10.0
 # What tells of a model's health; the others are of one prompt, or of its caller.
 TELLING = (ModelUnavailable, ModelGarbage, ModelBusy, ModelRefused, ModelUnknown)
 
@@ -266,7 +263,8 @@ class _Attempt:
         if self._route.health.answers != self._answers:
             return False
         model, probe_seconds = self._route.model, self._passed.seconds or math.inf
-        enough = min(LEAST_SECONDS, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
+        late_seconds = self._route.served.rule.late_seconds
+        enough = min(late_seconds, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
         return seconds >= enough or asyncio.get_running_loop().time() >= self.silent_at
 
 

@@ -23,11 +23,16 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When to open, and for how long. A probe that has no end after `probe_seconds` and a moment is given up."""
+    """When to open, and for how long. A probe that has no end after `probe_seconds` and a moment is given up.
+
+    A caller that gave a server less than `late_seconds`, and less than its operator does, says nothing of its health:
+    its answers may well take three seconds, and who waits for two must not have it paused for those who wait for ten.
+    """
 
     failures: int = 3
     open_seconds: float = 300.0
     probe_seconds: float = 10.0
+    late_seconds: float = 10.0
 
 
 # What a probe may take beyond its deadline to come to its end.

@@ -13,6 +13,7 @@ import pytest
 
 from kit import errors
 from llm_service.domain.breaker import Rule
+from llm_service.settings import Settings
 from parley.llm.v1 import llm_service_pb2 as llm
 from parley.llm.v1 import model_pb2
 from tests.simulated import ollama as simulated
@@ -96,6 +97,23 @@ async def test_callers_with_little_time_have_nobody_elses_model_paused(kind: str
         await server.switch("ok")
 
         assert (await _generate(stub)).text == "re: hello there"
+
+
+@pytest.mark.parametrize(("given", "late"), [(25.0, 10.0), (600.0, 10.0), (8.0, 3.2), (2.0, 0.8)])
+def test_a_model_is_late_by_what_the_agent_waits(given: float, late: float) -> None:
+    assert Settings(llm_timeout_seconds=given).late_seconds == pytest.approx(late)
+
+
+@pytest.mark.parametrize("kind", ORACLES)
+async def test_a_server_that_hangs_is_left_alone_where_nobody_waits_for_long(kind: str, tmp_path: Path) -> None:
+    """LLM_TIMEOUT_SECONDS=2, and three calls of them; on a busy machine one may have too little of its time left."""
+    hurried = Setup(kind, rule=Rule(late_seconds=Settings(llm_timeout_seconds=2.0).late_seconds))
+    async with SERVERS[kind]("hang") as server, serving(server.base_url, tmp_path, hurried) as stub:
+        async with asyncio.timeout(60):
+            while not isinstance(await _outcome(stub, seconds=2), errors.ModelPaused):
+                pass
+
+        assert len(server.chats) >= 3
 
 
 @pytest.mark.parametrize("kind", ORACLES)
@@ -220,6 +238,15 @@ async def _failure(stub: "LlmServiceAsyncStub") -> errors.ParleyError:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await _generate(stub)
     return errors.from_rpc(raised.value)
+
+
+async def _outcome(stub: "LlmServiceAsyncStub", *, seconds: float) -> errors.ParleyError:
+    """Why there is no answer; a busy machine may not be in time with the text."""
+    try:
+        answer = await _generate(stub, SORRY, seconds=seconds)
+    except grpc.aio.AioRpcError as failure:
+        return errors.from_rpc(failure)
+    return errors.from_item(answer.completion.failure)
 
 
 async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:

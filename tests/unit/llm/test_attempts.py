@@ -10,7 +10,7 @@ import pytest
 from kit.errors import ModelBusy, ModelEmpty, ModelGarbage, ModelPaused, ModelRefused, ModelTimeout, ModelUnavailable
 from llm_service.domain.attempts import SPREAD_SECONDS, Attempts, Patience, Record
 from llm_service.domain.backend import Answer, Model
-from llm_service.domain.breaker import State
+from llm_service.domain.breaker import Rule, State
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import MODEL, Clock, Scripted, Slept, calls_through, route_to
@@ -92,21 +92,23 @@ async def test_what_is_slow_is_said_by_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "model", "state"),
+    ("seconds", "model", "rule", "state"),
     [
-        (2.0, MODEL, State.CLOSED),
-        (9.9, MODEL, State.CLOSED),
-        (10.0, MODEL, State.OPEN),
-        (1.9, replace(MODEL, timeout_seconds=4.0), State.CLOSED),
-        (2.0, replace(MODEL, timeout_seconds=4.0), State.OPEN),
-        (3.0, replace(MODEL, slow_seconds=3.0), State.OPEN),
+        (2.0, MODEL, Rule(), State.CLOSED),
+        (9.9, MODEL, Rule(), State.CLOSED),
+        (10.0, MODEL, Rule(), State.OPEN),
+        (1.9, replace(MODEL, timeout_seconds=4.0), Rule(), State.CLOSED),
+        (2.0, replace(MODEL, timeout_seconds=4.0), Rule(), State.OPEN),
+        (3.0, replace(MODEL, slow_seconds=3.0), Rule(), State.OPEN),
+        (3.1, MODEL, Rule(late_seconds=3.2), State.CLOSED),
+        (3.2, MODEL, Rule(late_seconds=3.2), State.OPEN),
     ],
 )
 async def test_a_timeout_counts_when_the_caller_gave_long_enough_or_as_long_as_the_operator(
-    seconds: float, model: Model, state: State
+    seconds: float, model: Model, rule: Rule, state: State
 ) -> None:
     clock = Clock()
-    route = route_to(Slow(clock, *["hang"] * 3, seconds=seconds), clock=clock, model=model)
+    route = route_to(Slow(clock, *["hang"] * 3, seconds=seconds), clock=clock, model=model, rule=rule)
 
     for _ in range(3):
         with pytest.raises(ModelTimeout):
