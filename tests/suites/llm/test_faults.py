@@ -152,8 +152,10 @@ async def test_no_illness_leaves_a_task_or_a_connection_behind(kind: str, tmp_pa
 
         kept = {illness: server.open_connections for illness, (server, _) in rigs.items()}
         assert {illness: many for illness, many in kept.items() if many >= at_once + rounds} == {}
-        # The simulated server has a task for each connection; beside those there is none.
-        assert len(asyncio.all_tasks()) - tasks <= sum(kept.values()) - connections
+        # The simulated server has a task for each connection; beside those there is none but at most one that loads the
+        # model, at each Ollama.
+        loads = len(rigs) if kind == "ollama" else 0
+        assert len(asyncio.all_tasks()) - tasks <= sum(kept.values()) - connections + loads
 
 
 @pytest.mark.parametrize("kind", ORACLES)
