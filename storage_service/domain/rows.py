@@ -7,7 +7,6 @@ from storage_service.domain.pace import STEPPED
 
 Key = tuple[str, str]  # tenant_id, id
 ERASED = "erased:"  # before a conversation's id: the chat of one that was erased
-
 HOUR = timedelta(hours=1)
 
 
@@ -58,9 +57,8 @@ class Lane:
         return self.chat_id == f"{ERASED}{self.id}"
 
     def take_seq(self) -> int:
-        seq = self.next_seq
         self.next_seq += 1
-        return seq
+        return self.next_seq - 1
 
     @property
     def opted_out(self) -> bool:
