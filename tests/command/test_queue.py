@@ -63,6 +63,7 @@ def test_keys_of_which_not_all_are_listed_say_so(mesh: Mesh) -> None:
     tenant = new_id()
     (file,) = mesh.folder.rglob("parley.db")
     with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection, connection:
+        connection.execute("INSERT INTO tenants (id, name, created_at) VALUES (?1, 'Acme', 0)", [tenant])
         connection.executemany(
             "INSERT INTO api_keys (tenant_id, id, name, prefix, hash, scopes, created_at) "
             "VALUES (?1, ?2, 'more', 'p', ?1 || ?2, '', 0)",

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+import grpc
+
 from kit.ids import new_id
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_owner_pb2 as owning
@@ -73,11 +75,19 @@ async def settled(storage: Storage, conversation_id: str) -> Standing:
 
 
 async def conversation_of(storage: Storage, who: str, *, channel: str = "whatsapp") -> str:
-    """The id of the conversation with this person, who has written."""
-    (account,) = [each for each in await storage.accounts() if each.channel == channel]
-    asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=who)
-    found = await storage.conversations.GetConversation(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
-    return found.conversation.id
+    """The id of the conversation with this person, who has written to one of the accounts."""
+    found: list[str] = []
+    for account in [each for each in await storage.accounts() if each.channel == channel]:
+        asked = conversations.GetConversationRequest(tenant_id=TENANT, account_id=account.id, chat_id=who)
+        try:
+            got = await storage.conversations.GetConversation(asked, metadata=storage.metadata, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+        else:
+            found.append(got.conversation.id)
+    (conversation_id,) = found
+    return conversation_id
 
 
 async def give_to(storage: Storage, conversation_id: str, owner: chat.Owner) -> None:

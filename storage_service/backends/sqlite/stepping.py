@@ -15,7 +15,10 @@ from storage_service.domain.pace import STEPPED
 # No lease is longer, by the contract. What was noted since the clock was set back may run: it does not end before its
 # time, at the cost that after a small step a lease of before lasts for so much longer.
 LONGEST_LEASE = timedelta(minutes=10)
-NAMES = ("turn_lanes", "delivery_lanes", "turns", "deliveries", "media", "summaries")
+STATEMENTS = (
+    *("set_back_turn_lanes", "set_back_delivery_lanes", "set_back_turns"),
+    *("set_back_deliveries", "set_back_media", "set_back_summaries"),
+)
 
 
 class Steps:
@@ -38,6 +41,6 @@ def set_back(connection: sqlite3.Connection, statements: Statements, *, now: dat
     """Everything that is open."""
     micros = step // timedelta(microseconds=1)
     values = (*bind((now,)), micros, *bind((now + max(step, LONGEST_LEASE),)))
-    for name in NAMES:
-        sql = statements[f"set_back_{name}"]
+    for name in STATEMENTS:
+        sql = statements[name]
         connection.execute(sql, values if "?3" in sql else values[:2])
