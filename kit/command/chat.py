@@ -14,6 +14,7 @@ from kit.command import reaching, services
 from kit.command.screen import Mistake, say
 from kit.ids import new_id
 
+SETTLED_SECONDS = 1.0  # without a word, after several things were said: a turn begins sooner than that
 LAST_ANSWER_SECONDS = 60.0  # how long the end of piped input waits for what is still to be answered
 RECONNECT_SECONDS = 1.0
 MOST_TRIES = 10
@@ -27,6 +28,9 @@ class Conversation:
         self._client = client
         self._seen_seq = 0
         self._asked_seq = 0
+        self._asked = 0
+        self._is_thinking = False
+        self._heard = asyncio.Event()
         self._answered = asyncio.Event()
         self._answered.set()
 
@@ -43,6 +47,7 @@ class Conversation:
         """Stores a message; the same Idempotency-Key makes a repeat harmless."""
         headers = {"idempotency-key": new_id()}
         self._answered.clear()
+        self._asked += 1
         answer = await self._client.post("/v1/chat/messages", json={"text": text}, headers=headers)
         self._asked_seq = max(self._asked_seq, int(str(_checked(answer)["seq"])))
         self._note_answers()
@@ -51,7 +56,11 @@ class Conversation:
         """Shows what the other side says, and goes on where it was when the connection is lost."""
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                async for message in self._events():
+                async for kind, message in self._events():
+                    self._heard.set()
+                    if kind == "thinking":
+                        self._is_thinking = bool(message["thinking"])
+                        continue
                     self._seen_seq = max(self._seen_seq, int(str(message["seq"])))
                     if message["role"] in NAMES:
                         say(f"{NAMES[str(message['role'])]}: {message['text']}", "cyan")
@@ -59,14 +68,21 @@ class Conversation:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def wait_answered(self) -> None:
-        """Returns when the last thing said was answered."""
+        """Returns when the last thing said was answered. Of several the first may be answered by itself, after all were
+        said: then nothing may come for a moment, nor be thought about."""
         await self._answered.wait()
+        with contextlib.suppress(TimeoutError):
+            while self._asked > 1:
+                self._heard.clear()
+                async with asyncio.timeout(None if self._is_thinking else SETTLED_SECONDS):
+                    await self._heard.wait()
 
     def _note_answers(self) -> None:
         if self._seen_seq > self._asked_seq:
             self._answered.set()
 
-    async def _events(self) -> AsyncIterator[dict[str, object]]:
+    async def _events(self) -> AsyncIterator[tuple[str, dict[str, object]]]:
+        self._is_thinking = False  # until this stream says so
         timeout = httpx.Timeout(10, read=60)
         wanted = {"after_seq": str(self._seen_seq)}
         async with self._client.stream("GET", "/v1/chat/events", params=wanted, timeout=timeout) as answer:
@@ -74,8 +90,8 @@ class Conversation:
             async for line in answer.aiter_lines():
                 name, _, value = line.partition(": ")
                 kind = value if name == "event" else kind
-                if name == "data" and kind == "message":
-                    yield json.loads(value)
+                if name == "data" and kind in ("message", "thinking"):
+                    yield kind, json.loads(value)
 
 
 async def chat(url: str | None) -> None:

@@ -43,6 +43,11 @@ def test_what_is_typed_in_the_terminal_is_answered(mesh: Mesh) -> None:
     assert "from the terminal" in mesh.command("chat", stdin="hello from the terminal\n")
 
 
+def test_all_that_a_pipe_says_is_answered_before_it_ends(mesh: Mesh) -> None:
+    told = mesh.command("chat", stdin="first of three\nsecond of three\nthird of three\n")
+    assert all(f"{which} of three" in told for which in ("first", "second", "third"))
+
+
 def test_the_turn_and_its_delivery_are_listed(mesh: Mesh) -> None:
     mesh.command("chat", stdin="and listed\n")
     assert "replied" in mesh.command("turns", "--state", "replied")
