@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 
 from channels.addressing import Overhears
 from channels.channel import BadSignature, Channel, Credentials, Decoded, HttpAnswer, Stale, Webhook
@@ -87,7 +88,7 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if account.options.get(UNADDRESSED) == "all":
             for message in received.messages:
                 message.only_if_known = False
-        elif isinstance(channel, Overhears) and channel.is_overheard(webhook, account.address):
+        elif _is_overheard(channel, webhook, address=account.address):
             for message in received.messages:
                 message.only_if_known = message.no_turn = True
         unread = " ".join(each.unread for each in parts if each.unread)
@@ -96,6 +97,16 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
+
+
+def _is_overheard(channel: Channel, webhook: Webhook, *, address: str) -> bool:
+    return _can_overhear(type(channel)) and isinstance(channel, Overhears) and channel.is_overheard(webhook, address)
+
+
+@cache
+def _can_overhear(kind: type[Channel]) -> bool:
+    """Remembered: whether something is a Protocol costs half as much to ask as to check a webhook's signature."""
+    return issubclass(kind, Overhears)
 
 
 def named(channel: Channel, webhook: Webhook) -> Mapping[str, str]:
