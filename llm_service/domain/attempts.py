@@ -30,6 +30,7 @@ from llm_service.domain.backend import Answer, Model, Pieces, cost_micros
 from llm_service.domain.breaker import Pass
 from llm_service.domain.cleaning import checked, checked_calls, checked_piece
 from llm_service.domain.served import Route
+from llm_service.domain.written_calls import apart, heard
 from parley.llm.v1 import prompt_pb2
 
 Opened = tuple[str | Answer, Pieces]
@@ -104,7 +105,7 @@ class Attempts:
         async with _Attempt(self, route, record=record, until=until) as ends_at, asyncio.timeout_at(ends_at):
             answer = await route.served.backend.answer(prompt, route.model)
             record.spend(route.model, answer)
-            return checked(answer)
+            return checked(heard(answer, prompt))
 
     async def _open(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Opened:
         pieces = self._pieces(route, prompt, record=record, until=until)
@@ -117,7 +118,7 @@ class Attempts:
     async def _pieces(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Pieces:
         loop = asyncio.get_running_loop()
         began, silence = self._patience.clock(), route.model.silence_seconds
-        stream = route.served.backend.stream(prompt, route.model)
+        stream = apart(route.served.backend.stream(prompt, route.model), prompt)
         spend = partial(record.spend, route.model)
         attempt = _Attempt(self, route, record=record, until=until)
         async with attempt as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
