@@ -65,6 +65,23 @@ async def test_a_model_is_asked_once_more_without_tools_before_the_next_one_is(
     assert (one.tools, two.tools, record.attempts, record.passed_over) == ([1, 0], [], 2, [])
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_model_that_calls_a_tool_where_it_was_to_call_none_is_asked_once_more_without(stream: bool) -> None:
+    """vLLM and others tell it the tools all the same, and not every model heeds that it may use none."""
+    one, prompt = Offered(Answer("", DONE, calls=(GOOD,)), "yes"), a_prompt(prompt_pb2.TOOL_CHOICE_NONE)
+    calls = calls_through(route_to(one))
+
+    if stream:
+        *pieces, end = [piece async for piece in calls.stream(prompt, Record(), seconds=60)]
+        said = (pieces, getattr(end, "calls", None))
+    else:
+        answer = await calls.generate(prompt, Record(), seconds=60)
+        said = ([answer.text], answer.calls)
+
+    assert said == (["yes"], ())
+    assert one.tools == [1, 0]
+
+
 async def test_the_next_one_is_offered_them_again() -> None:
     one, two = Offered(ModelRefused(), ModelUnavailable(), ModelRefused()), Offered(Answer("", DONE, calls=(GOOD,)))
     record, prompt = Record(), a_prompt()
