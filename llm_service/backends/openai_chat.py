@@ -25,9 +25,12 @@ from parley.llm.v1 import completion_pb2, prompt_pb2
 
 FINISH_REASONS = {
     "length": completion_pb2.FINISH_REASON_LENGTH,
+    "model_length": completion_pb2.FINISH_REASON_LENGTH,  # the window is full (Mistral)
     "tool_calls": completion_pb2.FINISH_REASON_TOOL_CALLS,
     "content_filter": completion_pb2.FINISH_REASON_FILTERED,
 }
+# It broke off: what is there is no answer (OpenRouter, Mistral; vLLM and SGLang; DeepSeek).
+BROKEN = {"error", "abort", "insufficient_system_resource"}
 PATH = "/chat/completions"
 CHOICES = {prompt_pb2.TOOL_CHOICE_NONE: "none", prompt_pb2.TOOL_CHOICE_REQUIRED: "required"}
 
@@ -123,7 +126,7 @@ class _Reading:
     """What the chunks of a stream have said so far. Its end has no chunk of its own: it is there after the last one."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, _Growing] = {}
+        self._calls: list[_Growing] = []
         self._reason: object = None
         self._usage = (0, 0)
 
@@ -133,7 +136,7 @@ class _Reading:
         choice = at(said, "choices", 0)
         delta = at(choice, "delta")
         for found in objects(at(delta, "tool_calls")):
-            self._calls.setdefault(count(found.get("index")), _Growing()).add(found)
+            self._growing(found).add(found)
         self._reason = at(choice, "finish_reason") or self._reason
         self._usage = _usage(said) if said.get("usage") else self._usage
         return _text(at(delta, "content"), at(delta, "refusal"))
@@ -142,17 +145,36 @@ class _Reading:
         """How it ended; ModelGarbage when it did not."""
         if self._reason is None:
             raise ModelGarbage("The model server's answer ended before it was done.")
-        calls = tuple(growing.call() for _, growing in sorted(self._calls.items()))
+        calls = tuple(growing.call() for growing in self._calls)
         return Answer("", _reason(self._reason), *self._usage, calls)
+
+    def _growing(self, found: Object) -> "_Growing":
+        """The call that a piece belongs to: the last one with its index. Where all have the same, as at Ollama's /v1
+        and in front of Gemini, the piece says by itself that another one begins."""
+        place = count(found.get("index"))
+        last = next((each for each in reversed(self._calls) if each.place == place), None)
+        if last is None or last.is_followed_by(found):
+            last = _Growing(place)
+            self._calls.append(last)
+        return last
 
 
 @dataclass(slots=True)
 class _Growing:
     """A tool call of a stream: its name comes once, its arguments in pieces."""
 
+    place: int
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+    def is_followed_by(self, found: Object) -> bool:
+        """Whether the piece begins another call: it has a name, and another id, or comes when all arguments are there.
+        Some servers repeat the name with each piece, or write another id there."""
+        if not at(found, "function", "name"):
+            return False
+        name = found.get("id")
+        return name != self.id if name and self.id else bool(_arguments(found)) and _is_whole(self.arguments)
 
     def add(self, found: Object) -> None:
         self.id = self.id or text(found.get("id") or "")
@@ -176,9 +198,11 @@ def _message(said: prompt_pb2.PromptMessage) -> Object:
 
 
 def _refuse_error(said: Object) -> None:
-    """An error under a status of 200. Gateways such as OpenRouter name the status that it stands for; what is too long
-    for the model, LM Studio tells in a stream, without one."""
-    if error := said.get("error"):
+    """An error under a status of 200. Gateways such as OpenRouter name the status that it stands for, there or beside
+    the text that there is; what is too long for the model, LM Studio tells in a stream, without one. Older vLLM's
+    stands bare in a stream."""
+    bare = said if said.get("object") == "error" else None
+    if error := said.get("error") or at(said, "choices", 0, "error") or bare:
         code, words = at(error, "code"), json.dumps(error).encode()
         if type(code) is int and 400 <= code < 500:
             raise refused(code, {}, said=words)
@@ -208,7 +232,16 @@ def _arguments(found: Object) -> str:
     return orjson.dumps(arguments).decode() if isinstance(arguments, dict) else text(arguments or "")
 
 
+def _is_whole(arguments: str) -> bool:
+    try:
+        return isinstance(orjson.loads(arguments), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def _reason(said: object) -> completion_pb2.FinishReason:
+    if str(said) in BROKEN:
+        raise ModelUnavailable("The model server broke its answer off.")
     return FINISH_REASONS.get(str(said), completion_pb2.FINISH_REASON_STOP)
 
 

@@ -59,8 +59,8 @@ def parsed(schema: str) -> Mapping[str, object]:
 
 
 def check_calls(prompt: prompt_pb2.Prompt, calls: Sequence[Call]) -> None:
-    """Raises ModelToolInvalid unless every call names a tool of the prompt and fits its parameters; for any at all where
-    it was to call none, which some servers do not heed."""
+    """Raises ModelToolInvalid unless every call names a tool of the prompt and fits its parameters, or where it was to
+    call none, which some servers do not heed."""
     if calls and prompt.tool_choice == prompt_pb2.TOOL_CHOICE_NONE:
         raise ModelToolInvalid("The model called a tool where it was to call none.")
     tools = {tool.name: tool for tool in prompt.tools}

@@ -110,6 +110,61 @@ async def test_the_arguments_of_a_call_are_read_as_text_and_as_an_object(
     assert [(call.id, call.name, json.loads(call.arguments)) for call in answer.calls] == [("c1", "hand_off", read)]
 
 
+@pytest.mark.parametrize("finish", ["error", "abort", "insufficient_system_resource"])
+async def test_half_an_answer_that_its_server_broke_off_is_none(stream: bool, finish: str) -> None:
+    """As OpenRouter and Mistral, SGLang and vLLM, and DeepSeek say it."""
+    choice = {"message": {"content": "Your order is on"}, "finish_reason": finish}
+
+    with pytest.raises(ModelUnavailable):
+        await told({"choices": [choice]}, stream=stream)
+    with pytest.raises(ModelBusy):
+        await told({"choices": [choice | {"error": {"code": 429, "message": "slow down"}}]}, stream=stream)
+
+
+async def test_a_window_that_is_full_is_a_limit(stream: bool) -> None:
+    """As Mistral says it."""
+    full = {"choices": [{"message": {"content": "Your order is on"}, "finish_reason": "model_length"}]}
+
+    assert (await told(full, stream=stream)).finish_reason == completion_pb2.FINISH_REASON_LENGTH
+
+
+async def test_an_error_that_stands_bare_is_one(stream: bool) -> None:
+    """As vLLM said it in streams, before it put it under `error`."""
+    with pytest.raises(ModelRefused):
+        await told({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, stream=stream)
+
+
+ONE, OTHER = '{"reason": "one"}', '{"reason": "other"}'
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [("a", "hand_off", ONE), ("b", "hand_off", OTHER)],
+        [("a", "hand_off", ONE[:5]), (None, None, ONE[5:]), ("b", "hand_off", ""), (None, None, OTHER)],
+        [("", "hand_off", ONE), ("", "hand_off", OTHER)],
+        [("a", "hand_off", ONE[:5]), ("a", "hand_off", ONE[5:]), ("b", "hand_off", OTHER)],
+        [("a", "hand_off", ONE[:5]), ("z", None, ONE[5:]), ("b", "hand_off", OTHER), ("b", "hand_off", "")],
+        [("", "hand_off", ONE[:5]), ("", "hand_off", ONE[5:]), ("", "hand_off", ""), ("", "hand_off", OTHER)],
+    ],
+)
+async def test_calls_that_all_have_one_index_are_told_apart(pieces: list[tuple[str | None, str | None, str]]) -> None:
+    """As Ollama's /v1 (ollama/ollama, issue 15457) and servers in front of Gemini write them."""
+    deltas = [
+        {"tool_calls": [{"index": 0, "id": name, "function": {"name": tool, "arguments": part}}]}
+        for name, tool, part in pieces
+    ]
+    chunks = [{"choices": [{"delta": delta}]} for delta in deltas]
+    end = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    data = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in [*chunks, end])
+
+    async with sending(data) as backend:
+        *_, answer = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+
+    assert isinstance(answer, Answer)
+    assert [(call.name, call.arguments) for call in answer.calls] == [("hand_off", ONE), ("hand_off", OTHER)]
+
+
 async def told(body: dict[str, Any], *, stream: bool) -> Answer:
     async with answering(body, stream=stream) as backend:
         if not stream:
@@ -124,6 +179,13 @@ async def answering(body: dict[str, Any], *, stream: bool) -> AsyncIterator[Open
     """A server that answers with this, in a stream as a chunk whose message is the delta."""
     said = body | {"choices": [{**each, "delta": each["message"]} for each in body.get("choices", ())]}
     data = f"data: {json.dumps(said)}\n\ndata: [DONE]\n\n" if stream else json.dumps(body)
+    async with sending(data) as backend:
+        yield backend
+
+
+@asynccontextmanager
+async def sending(data: str) -> AsyncIterator[OpenAiChat]:
+    """A server that answers with this."""
     server = HttpServer(lambda _request: Reply(200, data.encode()))
     await server.listen()
     try:
