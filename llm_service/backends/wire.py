@@ -23,7 +23,7 @@ STREAM_TIMES = 16
 HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
 LOST = (aiohttp.ClientError, OSError)
 CONNECTING = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)  # the clock around a call is its caller's
-DATA = b"data:"
+DATA, ERROR = b"data:", b"error:"
 DONE = b"[DONE]"
 
 Together = AsyncGenerator[list[dict[str, object]], None]
@@ -174,7 +174,11 @@ def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, objec
     """What ends in these lines, and whether that was all. `data` holds what has begun and not ended."""
     objects: list[dict[str, object]] = []
     for line in lines:
-        if line.startswith(DATA):
+        if line.startswith(ERROR):  # a field of llama.cpp's server, before the end of 2025
+            objects.append({"error": _object(line[len(ERROR) :])})
+        elif line == DATA:  # keeps the connection open, and says nothing
+            continue
+        elif line.startswith(DATA):
             data.append(line[len(DATA) :].strip())
             if data == [DONE]:
                 data.clear()

@@ -134,6 +134,27 @@ async def test_an_error_that_stands_bare_is_one(stream: bool) -> None:
         await told({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, stream=stream)
 
 
+async def test_an_event_without_data_keeps_a_stream_open_and_says_nothing() -> None:
+    said = json.dumps({"choices": [{"delta": {"content": "Hello"}}]})
+    end = json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+
+    async with sending(f"data:\n\ndata: {said}\n\ndata: \n\ndata: {end}\n\ndata:\n\ndata: [DONE]\n\n") as backend:
+        *pieces, _ = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+
+    assert "".join(map(str, pieces)) == "Hello"
+
+
+async def test_an_error_in_a_field_of_its_own_is_one() -> None:
+    """As llama.cpp's server wrote it in streams, until late in 2025."""
+    full = {"code": 400, "message": "the request exceeds the available context size. try increasing the context size"}
+
+    async with sending(f"error: {json.dumps(full)}\n\n") as backend:
+        with pytest.raises(ModelRefused) as raised:
+            _ = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+
+    assert raised.value.metadata["refused"] == "length"
+
+
 ONE, OTHER = '{"reason": "one"}', '{"reason": "other"}'
 
 
