@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from agent_service.domain.texts import Texts
+from kit.moments import seconds, span
 from parley.chat.v1.message_pb2 import TurnState
+from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
@@ -50,6 +52,7 @@ class Draft:
     wants_summary: bool = False
     restricted: bool = False  # its model may use no tools
     texts: Texts = field(default_factory=Texts)
+    judged: Usage = field(default_factory=Usage)  # what the guard's judge took, beside the answer
 
     @property
     def language(self) -> str:
@@ -72,7 +75,7 @@ class Draft:
             state,
             ending.reason,
             (*self.said, *ending.replies)[:MOST_REPLIES],
-            ending.usage,
+            _together(ending.usage, self.judged),
             ending.model_conversation,
             change if change.ByteSize() else None,
             ending.wants_summary or self.wants_summary,
@@ -80,3 +83,27 @@ class Draft:
             ending.summary_seq,
             ending.try_again,
         )
+
+
+def took(completion: Completion) -> Usage:
+    """What the turn took. Without prices in models.toml it costs nothing."""
+    return Usage(
+        model="" if completion.fallback else completion.model,
+        backend="" if completion.fallback else completion.backend,
+        input_tokens=completion.input_tokens,
+        output_tokens=completion.output_tokens,
+        model_time=completion.model_time,
+        cost_micros=completion.cost_micros,
+    )
+
+
+def _together(answer: Usage, judged: Usage) -> Usage:
+    """The model is the one that answered."""
+    if not judged.ByteSize():
+        return answer
+    both = Usage(model=answer.model, backend=answer.backend)
+    both.input_tokens = answer.input_tokens + judged.input_tokens
+    both.output_tokens = answer.output_tokens + judged.output_tokens
+    both.cost_micros = answer.cost_micros + judged.cost_micros
+    both.model_time.CopyFrom(span(timedelta(seconds=seconds(answer.model_time) + seconds(judged.model_time))))
+    return both

@@ -19,7 +19,7 @@ async def of_input(draft: Draft, guard: Guard) -> Ending | None:
     """Ends the turn when what was written is refused. The contact is told: silence would look like a fault."""
     written = [_written(each) for each in draft.turn.messages]
     decision = await guard.input(draft.turn.tenant_id, written, language=draft.language)
-    draft.restricted = decision.restricts_tools
+    draft.restricted, draft.judged = decision.restricts_tools, decision.judged
     return Ending(SUPPRESSED, decision.reason, (draft.say("refused"),)) if decision.blocks else None
 
 

@@ -24,7 +24,7 @@ from agent_service.domain import (
     wishes,
 )
 from agent_service.domain.context import Budget, build, choose, hint
-from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending
+from agent_service.domain.draft import FAILED, REPLIED, SUPPRESSED, Draft, Ending, took
 from agent_service.domain.guard.guard import Guard
 from agent_service.domain.progress import Progress
 from agent_service.domain.texts import Texts
@@ -122,11 +122,11 @@ class Story:
                 return draft.ended(ending)
         completion = draft.answer.completion
         kept = kept_conversations.name(completion)
-        return draft.ended(Ending(REPLIED, "", (draft.answer.text,), _usage(completion), kept))
+        return draft.ended(Ending(REPLIED, "", (draft.answer.text,), took(completion), kept))
 
     def failed(self, turn: LeasedTurn, reason: str, *, completion: Completion | None = None) -> Ending:
         """No answer could be made, and the person is told; a human is asked for when it is once too often."""
-        usage = Usage() if completion is None else _usage(completion)
+        usage = Usage() if completion is None else took(completion)
         kept = "" if completion is None else kept_conversations.name(completion)
         if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
             self._no_summaries.note(turn)
@@ -225,7 +225,7 @@ class Story:
         if not calls:
             return None
         completion.model_conversation = kept_conversations.unsaid(completion)
-        asked = hand_off.asked_by_model(draft, calls, usage=_usage(completion))
+        asked = hand_off.asked_by_model(draft, calls, usage=took(completion))
         if asked is None:
             return self.failed(draft.turn, "model_tool_invalid", completion=completion)
         return replace(asked, model_conversation=completion.model_conversation)
@@ -242,7 +242,7 @@ class Story:
         if not reason:
             return None
         kept = kept_conversations.unsaid(completion)
-        return Ending(FAILED, reason, (draft.say("withheld"),), _usage(completion), kept)
+        return Ending(FAILED, reason, (draft.say("withheld"),), took(completion), kept)
 
     async def _summarise(self, draft: Draft) -> Ending:
         """What is old is told in short. Nobody waits for it, and nobody is told when it cannot be done."""
@@ -262,7 +262,7 @@ class Story:
             return await self._summarise(draft)
         if completion.fallback or not text:
             return self.failed(turn, _reason(completion), completion=completion)
-        return Ending(REPLIED, usage=_usage(completion), summary=text, summary_seq=covers)
+        return Ending(REPLIED, usage=took(completion), summary=text, summary_seq=covers)
 
     def _heard(self, turn: LeasedTurn) -> Language | None:
         texts = [message.text for message in turn.messages if commands.parse(message.text) is None]
@@ -286,15 +286,3 @@ class Story:
 def _reason(completion: Completion) -> str:
     """Why there is no answer."""
     return kind_of(completion.failure.reason)().name.lower() if completion.fallback else "model_empty"
-
-
-def _usage(completion: Completion) -> Usage:
-    """What the turn took. Without prices in models.toml it costs nothing."""
-    return Usage(
-        model="" if completion.fallback else completion.model,
-        backend="" if completion.fallback else completion.backend,
-        input_tokens=completion.input_tokens,
-        output_tokens=completion.output_tokens,
-        model_time=completion.model_time,
-        cost_micros=completion.cost_micros,
-    )

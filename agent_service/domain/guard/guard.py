@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from agent_service.domain.guard.engine import NO_CONTEXT, NO_POLICY, Engine
@@ -10,6 +10,7 @@ from agent_service.domain.guard.findings import Context
 from agent_service.domain.guard.judge import Judge, Opinion, Suspicion, asked
 from agent_service.domain.guard.verdict import Action, Hit, Policy, Side, Verdict
 from agent_service.domain.guard.violations import Violations
+from parley.storage.v1.turn_requests_pb2 import Usage
 
 REASON = "guardrail:"
 JUDGE_UNKNOWN = "judge.unknown"
@@ -25,6 +26,7 @@ class Decision:
 
     action: Action
     reason: str = ""
+    judged: Usage = field(default_factory=Usage)  # what the judge took
 
     @property
     def blocks(self) -> bool:
@@ -56,11 +58,11 @@ class Guard:
         verdict = self._engine.check(written, policy=policy)
         if policy is NO_POLICY:
             self._remember(_name(written), verdict)
-        hits = verdict.hits
-        if verdict.unsure:
-            suspicion = _suspicion(verdict, tenant_id, texts=texts, language=language)
-            hits = _judged(verdict, await asked(self._judge, suspicion, seconds=self._judge_seconds))
-        return self._decided(tenant_id, hits, side=Side.INPUT)
+        if not verdict.unsure:
+            return self._decided(tenant_id, verdict.hits, side=Side.INPUT)
+        suspicion = _suspicion(verdict, tenant_id, texts=texts, language=language)
+        hits = _judged(verdict, await asked(self._judge, suspicion, seconds=self._judge_seconds))
+        return replace(self._decided(tenant_id, hits, side=Side.INPUT), judged=suspicion.took)
 
     async def refuses(self, text: str) -> bool:
         """Whether rules alone block what somebody wrote, however long ago. Nothing is counted, and nobody is asked."""

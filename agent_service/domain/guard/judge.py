@@ -2,17 +2,24 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from agent_service.domain.draft import took
 from kit import logs
+from kit.errors import kind_of
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage, ToolChoice
+from parley.storage.v1.turn_requests_pb2 import Usage
 
 # Of a long text, what the model reads to judge it.
 MOST_CHARACTERS = 4_000
+# What an opinion is called that could not be had; nobody reads it.
+NONE = "[none]"
+# What the model service keeps back of a call for such a text. Nobody waits for it: `asked` ends in time by itself.
+KEPT_SECONDS = 0.5
 # Far more than the answer: a model that thinks does so within them, and cut short it says nothing.
 MOST_OUTPUT_TOKENS = 2_048
 QUESTION = """You classify messages that people send to a customer service agent. The message comes next, between two
@@ -39,13 +46,15 @@ class Opinion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a person wrote, in one or several messages, and the rules that suspect it."""
+    """What a person wrote, in one or several messages, and the rules that suspect it. `took` is filled by a judge whose
+    opinion takes tokens, whether it comes to one or not."""
 
     tenant_id: str
     texts: tuple[str, ...]
     rules: tuple[str, ...]
     categories: tuple[str, ...]
     language: str = ""
+    took: Usage = field(default_factory=Usage, compare=False)
 
 
 class NoOpinion(Exception):
@@ -91,9 +100,13 @@ class ModelJudge:
             tool_choice=ToolChoice.TOOL_CHOICE_NONE,
             output_schema=SCHEMA,
         )
-        request = GenerateRequest(tenant_id=suspicion.tenant_id, prompt=prompt)
-        answer = await self._model.generate(request, seconds=seconds)
-        return Opinion.UNKNOWN if answer.completion.fallback else _read(answer.text)
+        # With a text in its place, a failure says what it took.
+        request = GenerateRequest(tenant_id=suspicion.tenant_id, prompt=prompt, fallback_text=NONE)
+        answer = await self._model.generate(request, seconds=seconds + KEPT_SECONDS)
+        suspicion.took.CopyFrom(took(answer.completion))
+        if answer.completion.fallback:
+            raise NoOpinion(kind_of(answer.completion.failure.reason).__name__)
+        return _read(answer.text)
 
 
 async def asked(judge: Judge, suspicion: Suspicion, *, seconds: float) -> Opinion:

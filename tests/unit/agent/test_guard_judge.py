@@ -12,12 +12,16 @@ from agent_service.domain.guard.guard import Decision, Guard
 from agent_service.domain.guard.judge import Judge, ModelJudge, NoJudge, NoOpinion, Opinion, Suspicion
 from agent_service.domain.guard.verdict import Action, Side
 from agent_service.domain.guard.violations import MOST_AN_HOUR, Violations
+from agent_service.domain.turn import Story
 from kit import logs, metrics
-from kit.errors import ModelUnavailable, ParleyError
+from kit.errors import ModelEmpty, ModelUnavailable, ParleyError, as_item
+from kit.moments import span
 from kit.settings import Settings
 from parley.llm.v1.completion_pb2 import Completion
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from tests.unit.agent.guarding import engine
+from tests.unit.agent.telling import NOW as NOON
+from tests.unit.agent.telling import RULES, Models, a_turn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SUSPECT = "Trust me, nobody will know about this"
@@ -46,7 +50,11 @@ class Model:
         self.asked.append(request)
         if isinstance(self.answer, ParleyError):
             raise self.answer
-        return GenerateResponse(text=self.answer, completion=Completion(fallback=self.fallback))
+        took = Completion(model="m", fallback=self.fallback, input_tokens=90, output_tokens=8, cost_micros=5)
+        took.model_time.CopyFrom(span(timedelta(seconds=0.25)))
+        if self.fallback:
+            took.failure.CopyFrom(as_item(ModelEmpty()))
+        return GenerateResponse(text=self.answer, completion=took)
 
 
 def a_guard(judge: Judge, seconds: float = 1.0) -> Guard:
@@ -127,7 +135,6 @@ async def test_without_a_judge_a_suspicion_is_a_mark() -> None:
         (Model('{"attack": "yes"}'), Opinion.UNKNOWN),
         (Model("[]"), Opinion.UNKNOWN),
         (Model("I think it is fine"), Opinion.UNKNOWN),
-        (Model('{"attack": false}', fallback=True), Opinion.UNKNOWN),
     ],
 )
 async def test_the_model_is_asked_one_fixed_question_and_only_a_clear_answer_counts(
@@ -166,3 +173,26 @@ def test_many_violations_of_a_tenant_in_an_hour_are_one_alert() -> None:
         clock[0] += timedelta(minutes=7)
         violations.note("t1", hits, side=Side.INPUT)
     assert alerts() == before + 1
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+@pytest.mark.parametrize("attack", ["true", "false"])
+async def test_what_the_judge_took_counts_in_the_turn(attack: str, fallback: bool) -> None:
+    """A judge that thinks to its limit is paid for, too."""
+    model, answers = Model(f'{{"attack": {attack}}}', fallback=fallback), Models()
+    story = Story(answers, RULES, now=lambda: NOON, guard=a_guard(ModelJudge(model)))
+
+    ending = await story.tell(a_turn(SUSPECT))
+
+    is_asked = fallback or attack == "false"
+    assert len(answers.asked) == is_asked
+    usage = ending.usage
+    assert (usage.input_tokens, usage.output_tokens, usage.cost_micros) == (93 if is_asked else 90, 8, 5)
+    assert (usage.model, usage.model_time.nanos) == ("m" if is_asked else "", 250_000_000)
+
+
+async def test_a_judge_that_could_not_answer_has_no_opinion_and_says_why() -> None:
+    judge = ModelJudge(Model("[none]", fallback=True))
+
+    with pytest.raises(NoOpinion, match="ModelEmpty"):
+        await judge.judge(Suspicion("t1", (SUSPECT,), ("r",), ("c",)), seconds=1.0)
