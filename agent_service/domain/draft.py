@@ -19,6 +19,8 @@ REPLIED, HANDED_OFF, FAILED, SUPPRESSED = (
 )
 # The most replies of one turn that the contract takes.
 MOST_REPLIES = 16
+# The longest names that the contract keeps. vLLM and llama.cpp's server call a model by its path, whose end tells most.
+MOST_OF_A_MODEL, MOST_OF_A_BACKEND = 128, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Draft:
 def took(completion: Completion) -> Usage:
     """What the turn took. Without prices in models.toml it costs nothing."""
     return Usage(
-        model="" if completion.fallback else completion.model,
-        backend="" if completion.fallback else completion.backend,
+        model="" if completion.fallback else completion.model[-MOST_OF_A_MODEL:],
+        backend="" if completion.fallback else completion.backend[:MOST_OF_A_BACKEND],
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,
         model_time=completion.model_time,

@@ -15,7 +15,15 @@ from agent_service.domain.draft import Ending
 from agent_service.domain.restarts import Restarts
 from agent_service.domain.turn import Story
 from kit import correlation, logs, metrics, tracing
-from kit.errors import DeadlineExceeded, LeaseLost, OwnerChanged, ParleyError, StorageUnavailable, Unreachable
+from kit.errors import (
+    DeadlineExceeded,
+    InvalidField,
+    LeaseLost,
+    OwnerChanged,
+    ParleyError,
+    StorageUnavailable,
+    Unreachable,
+)
 from kit.frames import UNHURRIED
 from kit.moments import moment, span
 from parley.chat.v1.message_pb2 import TurnState
@@ -25,6 +33,7 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLeas
 PASSING = (Unreachable, StorageUnavailable, DeadlineExceeded)
 REPLIED, SUPPRESSED = TurnState.TURN_STATE_REPLIED, TurnState.TURN_STATE_SUPPRESSED
 OUTCOMES = {state: name.removeprefix("TURN_STATE_").lower() for name, state in TurnState.items()}
+BROKEN = "internal"  # why a turn failed through a fault of ours
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 
 
@@ -154,7 +163,7 @@ class Worker:
                 ending = ending or await self._story.tell(turn)
             except Exception as error:  # A fault of ours must not leave a person without an answer.
                 self._log.error("turn.broken", turn_id=turn.turn_id, exc_info=error)
-                ending = self._story.failed(turn, "internal")
+                ending = self._story.failed(turn, BROKEN)
             await self._commit(turn, ending)
 
     async def _merged(self, turn: LeasedTurn) -> bool:
@@ -183,6 +192,13 @@ class Worker:
                 await self._terms.sleep(next(pauses))
             except OwnerChanged as error:
                 return self._ended(turn, Ending(SUPPRESSED, error.name.lower()))
+            except InvalidField as error:
+                if ending.reason == BROKEN:
+                    return self._lost(turn, error)
+                # What storage never takes is not thought of anew until the deadline: the person is told now.
+                self._log.error("turn.refused", turn_id=turn.turn_id, reason=error.name)
+                ending = self._story.failed(turn, BROKEN)
+                commit = _commit(turn, ending)
             except ParleyError as error:
                 return self._lost(turn, error)
             else:

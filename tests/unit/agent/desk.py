@@ -139,6 +139,7 @@ class Thinker:
     most_thinking: int = 0
     cancelled: list[str] = field(default_factory=list)
     remembers: bool = False
+    completion: Completion | None = None  # how each answer came about, as it says
 
     def window(self, model: str) -> int:
         return 4096
@@ -164,7 +165,7 @@ class Thinker:
             self.thinking -= 1
         if text in self.breaks:
             raise KeyError(text)
-        completion = Completion(model_conversation=f"conv of {text}") if self.remembers else None
+        completion = Completion(model_conversation=f"conv of {text}") if self.remembers else self.completion
         return GenerateResponse(text=f"re: {text}", completion=completion)
 
 

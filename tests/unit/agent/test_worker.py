@@ -9,6 +9,7 @@ from prometheus_client import Histogram
 from kit import metrics
 from kit.errors import InvalidField, OwnerChanged
 from parley.chat.v1.message_pb2 import TurnState
+from parley.llm.v1.completion_pb2 import Completion
 from parley.storage.v1.inbox_service_pb2 import Submission
 from tests.unit.agent.desk import working
 
@@ -175,6 +176,30 @@ async def test_a_commit_that_is_refused_for_good_is_not_repeated(refusal: Except
         await scene.until(lambda: "b" in scene.desk.committed)
 
     assert "a" not in scene.desk.committed
+
+
+async def test_a_model_whose_name_is_a_long_path_answers_and_is_known_by_its_end(tmp_path: Path) -> None:
+    """vLLM and llama.cpp's server call a model by its path when nobody gave it a name."""
+    path = f"/srv/{'models/' * 30}Llama-3.1-70B-Q4_K_M.gguf"
+    async with working(tmp_path) as scene:
+        scene.thinker.completion = Completion(model=path, backend="openai", output_tokens=3)
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+
+    commit = scene.desk.committed["a"]
+    assert (commit.state, list(commit.replies)) == (TurnState.TURN_STATE_REPLIED, ["re: a"])
+    assert (commit.usage.model, commit.usage.output_tokens) == (path[-128:], 3)
+
+
+async def test_an_ending_that_storage_never_takes_is_a_failure_that_is_told_at_once(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene:
+        scene.thinker.completion = Completion(model="m", output_tokens=-1)
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+
+    commit = scene.desk.committed["a"]
+    assert (commit.state, commit.reason, list(commit.replies)) == (TurnState.TURN_STATE_FAILED, "internal", ["sorry"])
+    assert scene.thinker.thinking_about == ["a"]
 
 
 async def test_the_commit_carries_what_the_server_calls_the_conversation_if_it_holds_one(tmp_path: Path) -> None:
