@@ -39,12 +39,13 @@ def _context(turn: LeasedTurn) -> Context:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What was written in the conversation. Few answers are compared with it, so it is read only then."""
+    """What was written in the conversation, what is old in short. Few answers are compared with it, so it is read only
+    then."""
 
     turn: LeasedTurn
 
     def __iter__(self) -> Iterator[str]:
-        return map(_written, chain(self.turn.history, self.turn.messages))
+        return chain((self.turn.setting.summary,), map(_written, chain(self.turn.history, self.turn.messages)))
 
 
 async def drop_refused(turn: LeasedTurn, guard: Guard | None, *, refusals: Collection[str]) -> None:

@@ -243,6 +243,18 @@ async def test_a_violation_is_logged_by_its_rule_and_without_any_text(tmp_path: 
     assert "curse" not in stream.getvalue()
 
 
+async def test_a_phone_number_that_the_summary_remembers_is_no_strange_one(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    logs.configure(Settings(data_dir=tmp_path), "agent", stream=stream)
+    answer = "I have +44 20 7946 0958 for you."
+    remembered = saying("Which number do you have?", summary="Ann's number is +44 20 7946 0958.", summary_seq=5)
+
+    await told(Model(an_answer(answer)), remembered)
+    assert "guard.violation" not in stream.getvalue()
+    await told(Model(an_answer(answer)), saying("Which number do you have?"))
+    assert "output.strange_phone_number" in stream.getvalue()
+
+
 async def test_check_text_gives_a_verdict_per_text_in_their_order() -> None:
     ticks = iter(range(10))
     checks = Checks(shipped(), clock=lambda: next(ticks))
