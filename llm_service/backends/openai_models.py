@@ -13,8 +13,8 @@ MOST_MODELS = 500
 
 
 async def listed(wire: Wire, backend: str) -> tuple[Model, ...]:
-    """The models that the server lists. It says nothing of their windows."""
-    found = objects((await wire.whole("/models")).get("data"))[:MOST_MODELS]
+    """The models that the server lists. It says nothing of their windows. Together's list stands bare."""
+    found = objects((await wire.whole("/models", bare="data")).get("data"))[:MOST_MODELS]
     names = [entry["id"] for entry in found if isinstance(entry.get("id"), str)]
     return tuple(Model(str(name), backend, 0) for name in names)
 

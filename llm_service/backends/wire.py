@@ -43,8 +43,8 @@ class Wire:
         """Of the server."""
         return self._base_url.host
 
-    async def whole(self, path: str, body: object = None) -> dict[str, object]:
-        """The JSON object that the server answers with."""
+    async def whole(self, path: str, body: object = None, *, bare: str = "") -> dict[str, object]:
+        """The JSON object that the server answers with; a list that stands bare, under this name when one is given."""
         data = bytearray()
         try:
             async with await self._open(path, body) as response:
@@ -54,7 +54,7 @@ class Wire:
                         raise _too_long(self._most_bytes)
         except LOST as error:
             raise _cut_off() from error
-        return _object(bytes(data))
+        return _object(bytes(data), bare=bare)
 
     async def lines(self, path: str, body: object, *, endless: bool = False) -> Together:
         """The JSON objects of an answer that comes in lines (NDJSON), however it is cut; those of one read together."""
@@ -208,11 +208,13 @@ def _too_long(most_bytes: int) -> ModelGarbage:
     return ModelGarbage(f"The model server's answer is longer than {most_bytes} bytes.")
 
 
-def _object(data: bytes) -> dict[str, object]:
+def _object(data: bytes, *, bare: str = "") -> dict[str, object]:
     try:
         parsed = orjson.loads(data)
     except orjson.JSONDecodeError:
         parsed = _leniently(data)
+    if bare and isinstance(parsed, list):
+        return {bare: parsed}
     if not isinstance(parsed, dict):
         raise ModelGarbage("The model server's answer is not a JSON object.")
     return parsed

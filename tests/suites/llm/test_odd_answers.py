@@ -110,6 +110,15 @@ async def test_the_arguments_of_a_call_are_read_as_text_and_as_an_object(
     assert [(call.id, call.name, json.loads(call.arguments)) for call in answer.calls] == [("c1", "hand_off", read)]
 
 
+async def test_a_list_of_models_that_stands_bare_is_read() -> None:
+    """As Together's does."""
+    async with sending(json.dumps([{"id": "m", "object": "model"}, {"id": "n"}, {"type": "chat"}])) as backend:
+        assert [model.name for model in await backend.models()] == ["m", "n"]
+    async with sending(json.dumps([1, 2, 3])) as backend:
+        with pytest.raises(ModelGarbage):
+            await backend.models()
+
+
 @pytest.mark.parametrize("finish", ["error", "abort", "insufficient_system_resource"])
 async def test_half_an_answer_that_its_server_broke_off_is_none(stream: bool, finish: str) -> None:
     """As OpenRouter and Mistral, SGLang and vLLM, and DeepSeek say it."""
