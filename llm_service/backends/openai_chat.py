@@ -134,7 +134,7 @@ class _Reading:
         """The text of one chunk."""
         _refuse_error(said)
         choice = at(said, "choices", 0)
-        delta = at(choice, "delta")
+        delta = at(choice, "delta") or at(choice, "message")  # whole, from a server that does not stream
         for found in objects(at(delta, "tool_calls")):
             self._growing(found).add(found)
         self._reason = at(choice, "finish_reason") or self._reason

@@ -187,6 +187,8 @@ def _events(lines: list[bytes], data: list[bytes]) -> tuple[list[dict[str, objec
             if data[-1].endswith(b"}"):
                 objects.append(_object(b"\n".join(data)))
                 data.clear()
+        elif line.startswith(b"{") and not data:  # it answers as if no stream was asked for
+            objects.append(_object(line))
         elif not line.startswith((b"event:", b"id:", b"retry:", b":")):
             raise ModelGarbage("The model server's answer is not a stream of events.")
     return objects, False

@@ -153,6 +153,22 @@ async def test_an_event_without_data_keeps_a_stream_open_and_says_nothing() -> N
     assert "".join(map(str, pieces)) == "Hello"
 
 
+async def test_a_whole_answer_where_a_stream_was_asked_for_is_read_all_the_same() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "hand_off", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Hello", "tool_calls": [call]}
+    body = {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 7}}
+
+    async with sending(json.dumps(body)) as backend:
+        *pieces, end = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+    async with sending(json.dumps({"error": {"code": 429, "message": "slow down"}})) as backend:
+        with pytest.raises(ModelBusy):
+            _ = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+
+    assert isinstance(end, Answer)
+    assert "".join(map(str, pieces)) == "Hello"
+    assert ([call.name for call in end.calls], end.input_tokens) == (["hand_off"], 7)
+
+
 async def test_an_error_in_a_field_of_its_own_is_one() -> None:
     """As llama.cpp's server wrote it in streams, until late in 2025."""
     full = {"code": 400, "message": "the request exceeds the available context size. try increasing the context size"}
