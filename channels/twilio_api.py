@@ -47,6 +47,7 @@ TIMEOUT_SECONDS = 15.0
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 LONGEST_KIND = 40
 LONGEST = 1600
+OPTING = {"STOP": True, "START": False}
 
 # Any text/plain body would be texted to the person; an empty TwiML says nothing.
 TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
@@ -201,9 +202,12 @@ class TwilioChannel:
         retry_token = webhook.headers.get("i-twilio-idempotency-token")
         if retry_token:
             message.metadata["idempotency_token"] = retry_token
-        # Twilio has answered it. STOP and START change who may be written to, so those are taken in as words.
+        # Twilio has answered it, and the words may be the account's own.
         # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
-        message.no_turn = form.first("OptOutType") == "HELP"
+        kind = form.first("OptOutType")
+        message.no_turn = kind == "HELP"
+        if kind in OPTING:
+            message.opted_out = OPTING[kind]
         self.extend(message, form)
         return message
 

@@ -1,7 +1,7 @@
 """What does an accepted webhook change? Each message gets its place, once, and a turn that answers it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,7 +12,18 @@ from kit.moments import moment, stamp
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
-from storage_service.domain import echoes, handing, hearing, media, moved_chats, receipts, seating, second_tries
+from storage_service.domain import (
+    called_off,
+    changing,
+    echoes,
+    handing,
+    hearing,
+    media,
+    moved_chats,
+    receipts,
+    seating,
+    second_tries,
+)
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
@@ -66,6 +77,7 @@ class Acceptance:
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
         await receipts.apply(rows, said, targets=targets, lanes=lanes, changes=changes)
+        await called_off.leave(rows, arrival.leaving, changes=changes, now=rows.now)
         moves = Turns(rows.now, self.new_id, changes, self.mutations)
         given = await handing.turns(rows, workers, moves=moves, settings=settings)
         await rows.write(changes)
@@ -129,6 +141,7 @@ class _Arrival:
     lanes: Mapping[Key, Lane]
     known: dict[External, Known | None]
     changes: Changes
+    leaving: dict[Key, Lane] = field(default_factory=dict)  # who want no more messages
 
     def take(self, submission: Submission) -> SubmissionResult | ParleyError:
         account = self.seats.get((submission.tenant_id, submission.account_id, "", ""))
@@ -162,6 +175,9 @@ class _Arrival:
             row.turn_id = self._turn(lane, seat, row=row)
         if not (message.from_bot or message.from_team or message.no_turn):  # Only words open a reply window.
             lane.last_inbound_seq, lane.last_inbound_at = row.seq, self.now
+        if hearing.is_obeyed(lane, message):
+            changing.set_opting(lane, out=message.opted_out, changes=self.changes, now=self.now)
+            self.leaving |= {lane.key: lane} if message.opted_out else {}
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
         if self.how.mutations.dedupe:

@@ -58,3 +58,11 @@ def opt_out_late(lane: Lane, attempt: Attempt, *, unsent: Sequence[Delivery], ch
     changing.call_off(lane, [each for each in unsent if each.state in OPEN], changes=changes, now=now)
     changing.set_opting(lane, out=True, changes=changes, now=now)
     changes.touch(lane, now)
+
+
+async def leave(rows: UnsentRows, lanes: Mapping[Key, Lane], *, changes: Changes, now: datetime) -> None:
+    """The provider has told them goodbye itself: what still waits for them is called off."""
+    found = await rows.unsent(sorted(lanes)) if lanes else {}
+    for key, waiting in found.items():
+        known = (changes.deliveries.get(each.id, each) for each in waiting)
+        changing.call_off(lanes[key], [each for each in known if each.state in OPEN], changes=changes, now=now)

@@ -14,9 +14,14 @@ from storage_service.domain.seats import Seat
 
 def is_answered(lane: Lane, message: ChannelMessage) -> bool:
     """Who opted out comes back with a word; what they write until that turn has ended belongs to it."""
-    if message.from_bot or message.from_team or message.no_turn:
+    if message.from_bot or message.from_team or message.no_turn or is_obeyed(lane, message):
         return False
     return is_the_agents(lane, (message.text,)) or (lane.opted_out and lane.has_open_turn)
+
+
+def is_obeyed(lane: Lane, message: ChannelMessage) -> bool:
+    """Whether the provider has done, and said, what the agent would: they left, or are back."""
+    return message.HasField("opted_out") and (message.opted_out or lane.opted_out)
 
 
 def is_the_agents(lane: Lane, texts: Iterable[str]) -> bool:

@@ -106,8 +106,7 @@ async def test_an_echo_that_comes_late_takes_nothing_over_again(store: Store, wo
 
     await _taken(store, world, echo)
 
-    ((name,),) = await store.fetch("SELECT owner FROM conversations")
-    assert name == "agent"
+    assert await owner(store) == "agent"
 
 
 async def _on_its_way(store: Store, text: str) -> LeasedDelivery:
@@ -252,3 +251,37 @@ async def _taken(store: Store, world: World, submission: object) -> None:
     for conversation, message_id in take_overs([submission], results):  # type: ignore[list-item]
         await ownership.take_over(*conversation, message_id=message_id)
     store.clock.now = world.sessions.now()
+
+
+async def test_whom_the_provider_let_go_and_took_back_we_tell_nothing_and_then_answer(store: Store) -> None:
+    await _on_its_way(store, "It is open until six.")
+    await store.hear("and on Sunday?")
+    (turn,) = await store.lease()
+    await store.hear("anybody?")
+
+    gone = await store.hear("no more of this", opted_out=True)
+    assert (gone.turn_id, await owner(store)) == ("", "none")
+    assert isinstance((await store.commit(turn, "I am a model")).error, OwnerChanged)
+    assert await store.lease() == []
+
+    back = await store.hear("let me join", opted_out=False)
+    assert (back.turn_id, await owner(store)) == ("", "agent")
+    assert (await store.hear("when do you open?")).turn_id
+
+
+async def test_what_waits_for_whom_the_provider_let_go_is_called_off(store: Store) -> None:
+    await store.hear("hello")
+    (turn,) = await store.lease()
+    await store.commit(turn, "Hello!")
+    await store.hear("no more of this", opted_out=True)
+    assert (await store.delivery_states(), await store.lease_deliveries()) == (["failed"], [])
+
+
+async def test_who_never_left_is_answered_when_the_provider_takes_them_back(store: Store) -> None:
+    await store.hear("shall I?")
+    assert (await store.hear("yes", opted_out=False)).turn_id
+
+
+async def owner(store: Store) -> str:
+    ((name,),) = await store.fetch("SELECT owner FROM conversations")
+    return str(name)
