@@ -54,6 +54,13 @@ class _Running:
     ends_at: float
     read_at: float
     typing_at: float
+    owner_epoch: int | None = None  # when it was first looked at
+
+    def may_be_shown(self, signal: pb.Signal, now: float) -> bool:
+        """Not where a human had the chat since, who may have given it back: then what it writes is never said."""
+        if self.owner_epoch is None:
+            self.owner_epoch = signal.owner_epoch
+        return now < self.ends_at and self.owner_epoch == signal.owner_epoch
 
     @property
     def due_at(self) -> float:
@@ -169,7 +176,7 @@ class Presence:
             seen = {}
         for each in due:
             watcher, signal = self._watcher(each.begun), seen.get(each.begun.key)
-            if watcher is None or signal is None or now >= each.ends_at:
+            if watcher is None or signal is None or not each.may_be_shown(signal, now):
                 self._running.pop(each.begun.key, None)
             elif each.begun.key in self._running:
                 self._put(each, watcher, signal=signal, now=now)

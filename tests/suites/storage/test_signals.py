@@ -110,6 +110,19 @@ async def test_what_ended_unheard_is_seen_before_anything_is_told(store: Store) 
         assert {each.turn_id for each in watch.heard} == {other.turn_id}
 
 
+async def test_a_turn_whose_chat_a_human_took_and_gave_back_is_shown_no_more(store: Store) -> None:
+    """What it writes is never said."""
+    await store.hear("hi")
+    async with watching(store) as watch:
+        watch.presence.began(await store.lease())
+        await watch.until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
+        await store.execute("UPDATE conversations SET owner_epoch = owner_epoch + 2")
+        await asyncio.sleep(0.5)  # what was looked up before is told
+        told = len(watch.heard)
+        await asyncio.sleep(0.5)
+        assert len(watch.heard) == told
+
+
 async def test_what_nobody_here_can_show_is_told_elsewhere_and_not_kept(store: Store) -> None:
     await store.hear("hi")
     (turn,) = await store.lease()
