@@ -20,6 +20,7 @@ REFUSED = b'{"error":"refused"}'  # the same whatever was wrong: a forger learns
 LONGEST_UNREAD = 200
 UNADDRESSED = "unaddressed"  # the account's option for what is said where others talk, and not to the agent
 COUNTED_BY = "counted_by"  # the option that says who counts its messages, if that is another than at first
+BOT_NAME = "bot_name"  # the option with the name that it is called by, if that is another than its address
 STRANGER = "account"  # the reason of what is well signed and another account's alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,7 +89,7 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if account.options.get(UNADDRESSED) == "all":
             for message in received.messages:
                 message.only_if_known = False
-        elif _is_overheard(channel, webhook, address=account.address):
+        elif _is_overheard(channel, webhook, address=account.options.get(BOT_NAME) or account.address):
             for message in received.messages:
                 message.only_if_known = message.no_turn = True
         unread = " ".join(each.unread for each in parts if each.unread)

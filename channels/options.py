@@ -72,6 +72,13 @@ OPTIONS = (
         "token is another bot's",
         LISTENED[:1],
     ),
+    OptionField(
+        "bot_name",
+        "@ and a name",
+        "The bot's name, where the account's address is another: in groups it tells what is said to it. Stored by "
+        "parley channels add",
+        LISTENED[:1],
+    ),
     OptionField("listen", "true or false", "Listen at the provider; better set by --listen", LISTENED),
     OptionField(
         "direct_messages", "true or false", "Whether direct messages are answered. Default: true", LISTENED[1:]

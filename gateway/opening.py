@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from channels.addressing import Counted
 from channels.channel import Channel, Credentials
-from channels.host import COUNTED_BY
+from channels.host import BOT_NAME, COUNTED_BY
 from channels.registry import CHANNELS
 from gateway.backends.directory import DEFAULT_TENANT, Directory
 from gateway.backends.neighbours import Neighbours
@@ -63,6 +63,7 @@ class Opening:
             )
         elif counted_by := await self._successor(account, given):
             account.options[COUNTED_BY] = counted_by
+            account.options.pop(BOT_NAME, None)  # that one's, and nobody has asked for the new one's
         account.formatting = account.formatting or CHANNELS[given.channel].formatting
         await self._directory.put(account, given.credentials)
         log.info("account.given", channel=given.channel, tenant=DEFAULT_TENANT)

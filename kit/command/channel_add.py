@@ -27,6 +27,7 @@ from kit.command.webhooks import Provider, Surroundings
 from parley.storage.v1.directory_pb2 import AccountState, ChannelAccount
 
 SECRET_BYTES = 48
+BOT_NAME = "bot_name"
 
 
 async def add(wanted: Wanted) -> int:
@@ -169,6 +170,8 @@ def _asked(provider: Provider, known: Any, *, probes: bool) -> Sequence[Finding]
 def _describe(account: ChannelAccount, wanted: Wanted, *, known: Any) -> None:
     account.state, account.state_reason = AccountState.ACCOUNT_STATE_ACTIVE, ""
     told = printable(known.name) if known is not None else ""
+    if known is not None and known.address != account.address and option_words.has(account.channel, BOT_NAME):
+        account.options[BOT_NAME] = printable(known.address)
     options = option_words.changed(account.channel, account.options, words=wanted.options or ())
     account.options.clear()
     account.options.update(options)

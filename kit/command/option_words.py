@@ -40,6 +40,11 @@ def changed(channel: str, stored: Mapping[str, str], *, words: Sequence[str]) ->
     return {name: value for name, value in options.items() if value}
 
 
+def has(channel: str, name: str) -> bool:
+    """Whether it means anything on the channel."""
+    return any(each.name == name for each in _of(channel))
+
+
 def _of(channel: str) -> Sequence[Any]:
     """The table, when it is asked: kit does not depend on channels."""
     found: Sequence[Any] = importlib.import_module("channels.options").of(channel)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class World:
         assert "canary" not in said
         return said
 
-    def listed(self) -> dict[str, dict[str, str]]:
+    def listed(self) -> dict[str, dict[str, Any]]:
         """The accounts of providers, by address."""
         found = json.loads(self.ran("list", "--json"))["accounts"]
         return {each["address"]: each for each in found if each["webhook"]}
@@ -329,6 +330,7 @@ def test_the_bot_of_the_environment_is_the_account_that_the_mesh_makes_of_it(wor
     assert "webhook_secret from TELEGRAM_WEBHOOK_SECRET" in said
     assert "/webhook/telegram alone leads to the first" in said
     assert world.telegram.webhook["secret_token"] == given["TELEGRAM_WEBHOOK_SECRET"]
+    assert world.listed()["telegram"]["options"] == {"bot_name": "@parley_bot"}  # or it answers all that a group says
 
 
 def test_a_second_web_chat_asks_nobody_and_has_no_webhook(world: World) -> None:

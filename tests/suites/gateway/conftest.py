@@ -1,7 +1,7 @@
 """A running gateway on a free port, with its storage beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,11 +102,14 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, **more: Any) -> AsyncIterator[World]:
-    """Starts both and stops them."""
+async def running(
+    folder: Path, *, options: Mapping[str, Mapping[str, str]] | None = None, **more: Any
+) -> AsyncIterator[World]:
+    """Starts both and stops them. `options` are those that channels' accounts have already."""
     peer = peers.Peer()
     for channel, credentials in CREDENTIALS.items():
         peer.add_account(channel, ADDRESSES[channel], credentials=credentials)
+        peer.accounts[f"{channel}/{ADDRESSES[channel]}"].account.options.update((options or {}).get(channel, {}))
     settings = Settings(data_dir=folder, mesh_drain_delay_seconds=0)
     storage, storage_port = await peers.start(peer, settings, f"127.0.0.1:{free_port()}")
     given: dict[str, Any] = {

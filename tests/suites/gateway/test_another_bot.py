@@ -1,6 +1,7 @@
 """The environment's token is another bot's now, which counts from 1 as the one before: are its first messages heard?"""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,16 @@ async def told(world: World) -> list[tuple[str, ...]]:
 async def test_another_bots_messages_are_not_those_of_the_one_before(
     tmp_path: Path, token: str, whose: list[str]
 ) -> None:
-    given = {"telegram_bot_token": token, "telegram_webhook_secret": SECRETS["webhook_secret"]}
+    given: dict[str, Any] = {"telegram_bot_token": token, "telegram_webhook_secret": SECRETS["webhook_secret"]}
     async with running(tmp_path, **given) as world:
         account = world.peer.accounts[f"telegram/{ADDRESSES['telegram']}"]
         assert account.credentials["bot_token"] == token
         assert [each[1:] for each in await told(world)] == [tuple(whose)] * 2
+
+
+@pytest.mark.parametrize(("token", "name"), [(NOW, ""), (BEFORE, "@our_bot")])
+async def test_another_bot_is_not_called_by_the_name_of_the_one_before(tmp_path: Path, token: str, name: str) -> None:
+    given: dict[str, Any] = {"telegram_bot_token": token, "telegram_webhook_secret": SECRETS["webhook_secret"]}
+    async with running(tmp_path, options={"telegram": {"bot_name": "@our_bot"}}, **given) as world:
+        account = world.peer.accounts[f"telegram/{ADDRESSES['telegram']}"].account
+        assert account.options.get("bot_name", "") == name

@@ -90,6 +90,12 @@ def test_who_does_not_know_the_bots_name_cannot_tell(update: dict[str, Any]) -> 
     assert (said.no_turn, said.only_if_known) == (False, False)
 
 
+@pytest.mark.parametrize("update", TO_OTHERS)
+def test_an_account_with_another_address_may_know_the_bots_name(update: dict[str, Any]) -> None:
+    said = read(update, address="telegram", bot_name="@example_bot")
+    assert (said.no_turn, said.only_if_known) == (True, True)
+
+
 def test_a_pressed_button_is_said_to_the_bot() -> None:
     query = {
         "id": "1",
