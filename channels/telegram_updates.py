@@ -175,6 +175,7 @@ def _reacted(update: dict[str, Any]) -> chat.ChannelMessage | None:
         reply_to_provider_message_id=_id({"id": reaction.get("message_id")}),
         metadata={"kind": "message_reaction", **_metadata(reaction, sender)},
         no_turn=True,
+        only_if_known=True,  # an admin is told of every emoji of a group in which nobody need have spoken to us
     )
     if at := seconds(reaction.get("date")):
         message.provider_at.seconds = at
