@@ -21,3 +21,11 @@ class Counted(Protocol):
 
     def counted_by(self, credentials: Credentials, /) -> str:
         """For whom it counts; "" when they do not say."""
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A channel whose accounts are numbers, which people write in several ways, and its provider in one."""
+
+    def numbered(self, stated: str, /) -> str:
+        """An address as the provider writes it. Raises ValueError, which says how it must be written."""

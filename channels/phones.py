@@ -9,6 +9,7 @@ import phonenumbers
 SHAPE = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 # WhatsApp still writes Mexico's mobile numbers with the 1 that left them in 2019.
 MEXICO = re.compile(r"521([0-9]{10})", re.ASCII)
+LONGEST_SHORT_CODE = 8
 AROUND = str.maketrans("", "", " -().\u00a0")
 
 
@@ -27,3 +28,14 @@ def e164(stated: str) -> str:
     if not phonenumbers.is_possible_number(number):
         return ""
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def of_ours(stated: str) -> str:
+    """A number that sends, as its provider writes it, from one with spaces and marks; a short code and a name stay.
+    Raises ValueError where nobody can know which country it is in."""
+    digits = stated.translate(AROUND)
+    if not (digits.isascii() and digits.removeprefix("+").isdigit()):
+        return stated
+    if not digits.startswith("+") and len(digits) > LONGEST_SHORT_CODE:
+        raise ValueError("a number begins with + and its country code")
+    return digits

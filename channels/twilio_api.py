@@ -35,7 +35,7 @@ from channels.channel import (
 from channels.files import EVERY_KIND
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import Form, content, parse_form, string
-from channels.phones import e164
+from channels.phones import e164, of_ours
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates
 from channels.segments import Segmenting
@@ -129,6 +129,11 @@ class TwilioChannel:
             return Decoded(answer=STATUS_ANSWER, unread=form.first("EventType")[:LONGEST_KIND] or "no message")
         message = self._message(form, webhook)
         return Decoded(answer=TWIML, messages=(message,), addressed_to=self._bare(form.first("To")) or None)
+
+    def numbered(self, stated: str) -> str:
+        """With the prefix where it was stated with it."""
+        bare = self._bare(stated)
+        return stated.removesuffix(bare) + of_ours(bare)
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:
         """Twilio checks no URL."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from channels.addressing import Numbered
 from channels.channel import Channel, CredentialField
 
 
@@ -19,6 +20,10 @@ class GivenAccount:
         return f"GivenAccount({self.channel})"
 
 
+class Misspelt(ValueError):
+    """An address is not written as its provider writes it. Says which, and how."""
+
+
 class HalfSet(ValueError):
     """Some of a channel's settings are there and some are missing. Says which."""
 
@@ -30,7 +35,7 @@ def variables(channels: Iterable[Channel]) -> tuple[str, ...]:
 
 
 def accounts(values: Mapping[str, str], channels: Iterable[Channel]) -> tuple[GivenAccount, ...]:
-    """The accounts that the values describe. Raises HalfSet."""
+    """The accounts that the values describe. Raises HalfSet, and Misspelt."""
     known = tuple(channels)
     wanted = [channel for channel in known if _is_wanted(channel, values)]
     for channel in wanted:
@@ -71,6 +76,14 @@ def _account(channel: Channel, values: Mapping[str, str]) -> GivenAccount:
     credentials = {field.name: values.get(field.environment, "") for field in channel.credential_fields}
     return GivenAccount(
         channel=channel.name,
-        address=values.get(channel.address_environment, "") or channel.name,
+        address=_address(channel, values.get(channel.address_environment, "")) or channel.name,
         credentials={name: value for name, value in credentials.items() if value},
     )
+
+
+def _address(channel: Channel, stated: str) -> str:
+    """What people write is addressed to it as the provider writes it, and is refused where that is another."""
+    try:
+        return channel.numbered(stated) if stated and isinstance(channel, Numbered) else stated
+    except ValueError as error:
+        raise Misspelt(f"{channel.address_environment}: {error}, not {stated!r}") from None

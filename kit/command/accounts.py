@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,10 @@ class EnvironmentAccount:
     @property
     def address(self) -> str:
         """The provider's name of the account; empty when it is not given."""
-        return self.values.get(self.channel.address_environment, "")
+        stated = self.values.get(self.channel.address_environment, "")
+        with suppress(ValueError):  # the mesh does not start with it, and says so
+            return numbered(self.channel, stated)
+        return stated
 
     @property
     def missing(self) -> list[str]:
@@ -52,6 +56,12 @@ def account(name: str) -> EnvironmentAccount:
     channel = known[name]
     names = [each.environment for each in channel.credential_fields] + [channel.address_environment]
     return EnvironmentAccount(channel, values_of(names))
+
+
+def numbered(channel: Any, stated: str) -> str:
+    """An address as its provider writes it, where it is a number. Raises ValueError."""
+    as_theirs = getattr(channel, "numbered", None)
+    return str(as_theirs(stated)) if as_theirs and stated else stated
 
 
 def channels() -> Mapping[str, Any]:

@@ -129,6 +129,10 @@ async def _known(
 def _address(described: EnvironmentAccount, given: str, *, has_given: bool) -> str:
     """As the environment writes it when both mean the same: the mesh would make a second account of it."""
     environments = _environments_address(described, has_given=has_given)
+    try:
+        given = accounts.numbered(described.channel, given)
+    except ValueError as error:
+        raise Mistake(f"--address: {error}", fix="for example --address +14155550100") from None
     if given and _same(described.channel.name, given, other=environments):
         return environments
     return given or environments

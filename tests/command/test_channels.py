@@ -359,6 +359,7 @@ def test_a_channel_that_the_environment_sets_by_half_is_listed(world: World) -> 
         (("add", "api"), "api has no accounts to add", "parley keys create"),
         (("add", "telegram"), "telegram needs bot_token", "--set bot_token=@FILE, or TELEGRAM_BOT_TOKEN"),
         (("add", "telegram", "--set", "canary"), "a --set names no credential", "bot_token, webhook_secret"),
+        (("add", "sms", "--address", "14155550100"), "a number begins with + and its country code", "+14155550100"),
         (("add", "telegram", "--agent", "nobody"), "there is no agent 'nobody'", "one of: default"),
     ],
 )

@@ -3,6 +3,8 @@
 import pytest
 
 from channels.phones import e164
+from channels.registry import CHANNELS
+from kit.command.accounts import numbered
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,24 @@ def test_a_number_with_a_country_code_is_written_as_e164(stated: str, written: s
 )
 def test_what_is_no_number_of_a_person_is_none(stated: str) -> None:
     assert e164(stated) == ""
+
+
+@pytest.mark.parametrize(
+    ("channel", "stated", "written"),
+    [
+        ("sms", "+1 (415) 555-0100", "+14155550100"),
+        ("sms", "+14155550100", "+14155550100"),
+        ("sms", "12345", "12345"),
+        ("sms", "My Shop", "My Shop"),
+        ("whatsapp", "whatsapp:+1 415 523 8886", "whatsapp:+14155238886"),
+        ("whatsapp", "+1 415 523 8886", "+14155238886"),
+    ],
+)
+def test_a_number_of_ours_is_written_as_its_provider_addresses_it(channel: str, stated: str, written: str) -> None:
+    assert numbered(CHANNELS[channel], stated) == written
+
+
+@pytest.mark.parametrize("stated", ["14155550100", "(415) 555-0100", "0034 600 111 222", "whatsapp:14155238886"])
+def test_a_number_of_ours_without_a_country_is_none(stated: str) -> None:
+    with pytest.raises(ValueError, match="begins with \\+"):
+        numbered(CHANNELS["whatsapp"], stated)
