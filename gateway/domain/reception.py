@@ -5,6 +5,7 @@ Whoever calls take() may answer the provider when it returns: not before, and no
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -72,11 +73,11 @@ class Reception:
         shares = _Shares()
         try:
             account = await self._accounts.find(channel.name, account_key)
-        except errors.SecretUnreadable as error:
-            if not channel.capabilities.one_url:
+        except (errors.SecretUnreadable, errors.NotFound) as error:
+            tenant_id = error.metadata.get("tenant_id", "")
+            if not (channel.capabilities.one_url and tenant_id):
                 raise
-            shares.unopened = error
-            tenant_id, named = error.metadata.get("tenant_id", ""), host.named(channel, webhook)
+            shares.unopened, named = error, host.named(channel, webhook)
         else:
             received = host.receive(channel, webhook, account=await self._among_others(channel, account))
             keeping = self._keep(channel, webhook, account=account, received=received, marks=marks)
@@ -88,6 +89,8 @@ class Reception:
             if shares.proven is None and shares.tried >= MOST_UNPROVEN:
                 break
             await shares.add(self._share(channel, webhook, where=(tenant_id, addresses), marks=marks))
+        if isinstance(shares.unopened, errors.NotFound):
+            await self._prove(channel, webhook, shares=shares, tenant_id=tenant_id)
         return await self._settled(channel, webhook, shares=shares, marks=marks)
 
     async def _among_others(self, channel: Channel, account: Account) -> host.Account:
@@ -108,6 +111,18 @@ class Reception:
             return None
         received = host.receive(channel, webhook, account=account.known)
         return await self._keep(channel, webhook, account=account, received=received, marks=marks)
+
+    async def _prove(self, channel: Channel, webhook: Webhook, *, shares: "_Shares", tenant_id: str) -> None:
+        """At the URL of an account that takes nothing any more: what is said to none that does is thanked for, where
+        one of them can tell that it is the app's. Who has no address is not asked, since all would be its own."""
+        others = sorted(await self._siblings.addresses(channel.name, tenant_id) - {channel.name})
+        for address in others[:MOST_UNPROVEN] if shares.proven is None else ():
+            with suppress(errors.SecretUnreadable):
+                account = await self._siblings.at(channel.name, tenant_id, address=address)
+                received = host.receive(channel, webhook, account=account.known) if account else None
+                if account and received and received.reason == host.STRANGER:
+                    shares.taken.append(Outcome(account, received))
+                    break
 
     async def _settled(self, channel: Channel, webhook: Webhook, *, shares: "_Shares", marks: str) -> Outcome:
         """What fails for now brings it all again, and what was stored is a duplicate then. A secret that cannot be
@@ -167,7 +182,8 @@ class _Shares:
 
     taken: list[Outcome] = field(default_factory=list)
     failed: list[errors.ParleyError] = field(default_factory=list)
-    unopened: errors.SecretUnreadable | None = None  # why the URL's own account could not even look
+    # Why the URL's own account could not even look: its secret is lost, or it is disabled.
+    unopened: errors.SecretUnreadable | errors.NotFound | None = None
 
     async def add(self, taking: Awaitable[Outcome | None]) -> None:
         """What fails for one account is no reason to refuse the others."""
@@ -193,7 +209,7 @@ class _Shares:
     def outcome(self) -> Outcome:
         """A webhook of which an account took something is not refused."""
         good = [each for each in self.taken if each.received.verdict is not host.Verdict.REFUSED]
-        first, *others = good or self.taken[:1]
+        first, *others = good or [self.proven or self.taken[0]]
         return replace(first, also=tuple(others))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlmodel import col, select
 
 from kit import logs
-from kit.errors import ParleyError, SecretUnreadable, StorageUnavailable
+from kit.errors import NotFound, ParleyError, SecretUnreadable, StorageUnavailable
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as pb
 from storage_service.backends import mapping
@@ -54,7 +54,8 @@ class Vault:
         return [found[account_id] for account_id in sorted(found)]
 
     async def resolve(self, request: pb.ResolveChannelAccountRequest) -> pb.ResolveChannelAccountResponse:
-        """The account that a webhook's URL names. NotFound when there is none, or it is disabled."""
+        """The account that a webhook's URL names. NotFound when there is none, or it is disabled: then with its tenant,
+        who may have others of the same app, and the app one URL."""
         url = (request.channel, request.account_key)
         account_id, found_at = self._resolved.get(url, ("", 0.0))
         if not account_id or self._monotonic() - found_at >= FRESH_SECONDS:
@@ -66,6 +67,7 @@ class Vault:
         for account in await self.secrets([account_id]):
             if account.account.state != directory.ACCOUNT_STATE_DISABLED:
                 return pb.ResolveChannelAccountResponse(account=account)
+            raise _disabled(account.account.tenant_id)
         raise missing("channel_account")
 
     def forget(self, account_id: str) -> None:
@@ -158,21 +160,22 @@ class Vault:
             return (await session.exec(page)).all()
 
     async def _find(self, channel: str, account_key: str) -> ChannelAccount:
-        accounts = select(ChannelAccount).where(
-            col(ChannelAccount.channel) == channel, col(ChannelAccount.state) != "disabled"
-        )
+        accounts = select(ChannelAccount).where(col(ChannelAccount.channel) == channel)
         if account_key:
             accounts = accounts.where(col(ChannelAccount.account_key) == account_key)
         else:
-            accounts = accounts.where(col(ChannelAccount.tenant_id) == defaults.TENANT)
+            taking = (col(ChannelAccount.tenant_id) == defaults.TENANT, col(ChannelAccount.state) != "disabled")
+            accounts = accounts.where(*taking)
         # Without a key it is the first, which keeps its URL when an operator adds others beside it.
         ours_first = (col(ChannelAccount.address) == defaults.ACCOUNTS.get(channel, "")).desc()
         first = accounts.order_by(ours_first, col(ChannelAccount.created_at), col(ChannelAccount.id)).limit(1)
         async with self._sessions.across_tenants() as session:
             found = (await session.exec(first)).first()
-        if found:
-            return found
-        raise missing("channel_account")
+        if not found:
+            raise missing("channel_account")
+        if found.state == "disabled":
+            raise _disabled(found.tenant_id)
+        return found
 
     async def _read(self, account_ids: Collection[str]) -> dict[str, directory.AccountSecrets]:
         now = self._monotonic()
@@ -221,6 +224,10 @@ class _Rotation:
         rotated = self.vault.rotate_row(row)
         await rows.flush()
         return rotated
+
+
+def _disabled(tenant_id: str) -> NotFound:
+    return NotFound(metadata={"resource": "channel_account", "tenant_id": tenant_id})
 
 
 def _place(row: ChannelAccount) -> Place:

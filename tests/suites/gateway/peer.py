@@ -169,6 +169,8 @@ class Directory(Partial):
         if len(found) != 1:
             raise errors.NotFound(metadata={"resource": "account"})
         account = found[0].account
+        if account.state == directory_pb2.ACCOUNT_STATE_DISABLED:
+            raise errors.NotFound(metadata={"resource": "account", "tenant_id": account.tenant_id})
         if account.account_key in self._peer.sealed:
             named = {"tenant_id": account.tenant_id, "account_id": account.id, "address": account.address}
             raise errors.SecretUnreadable("the key that sealed this secret is not in SECRET_KEYS", metadata=named)

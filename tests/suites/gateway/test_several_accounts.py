@@ -9,6 +9,7 @@ import pytest
 
 from channels.channel import Webhook
 from channels.meta_webhook import HEADER, sign
+from parley.storage.v1.directory_pb2 import ACCOUNT_STATE_DISABLED
 from tests.suites.gateway.conftest import ADDRESSES, CREDENTIALS, World, running
 
 CHANNEL = "whatsapp_cloud"
@@ -190,3 +191,15 @@ async def test_storage_is_told_who_was_refused_and_who_was_believed(tmp_path: Pa
     assert not told[CHANNEL].HasField("believed_at")
     assert told["sms"].HasField("believed_at")
     assert told["sms"].HasField("heard_at")
+
+
+async def test_the_url_of_a_number_that_takes_nothing_any_more_still_serves_the_others(world: World) -> None:
+    world.peer.add_account(CHANNEL, SECOND, credentials=SECRETS, key="second")
+    world.peer.accounts[f"{CHANNEL}/{SECOND}"].account.state = ACCOUNT_STATE_DISABLED
+    assert (await world.post(at(world, SECOND, FIRST, SECOND))).status_code == 200
+    for others in ((SECOND,), (SECOND, STRANGER)):
+        answer = await world.post(at(world, SECOND, *others))
+        assert (answer.status_code, answer.json()) == (200, {})  # or Meta takes the URL from all
+    assert stored(world) == {FIRST: [f"to {FIRST}"]}
+    forged = at(world, SECOND, FIRST)
+    assert (await world.post(replace(forged, headers={**forged.headers, HEADER: "sha256=00"}))).status_code == 404

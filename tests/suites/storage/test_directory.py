@@ -171,7 +171,9 @@ async def test_a_disabled_account_is_not_found_at_once(world: World) -> None:
     )
     changed = await world.mesh.call("SetAccountState", disable)
     assert changed.account.state == directory.ACCOUNT_STATE_DISABLED
-    assert isinstance(await world.mesh.refusal("ResolveChannelAccount", ask), NotFound)
+    refusal = await world.mesh.refusal("ResolveChannelAccount", ask)
+    assert isinstance(refusal, NotFound)
+    assert refusal.metadata["tenant_id"] == "acme"  # whose others the app may have at that URL
 
 
 async def test_credentials_changed_by_another_process_are_used_within_a_second(world: World) -> None:
