@@ -59,6 +59,15 @@ class _StopsOnce(aiosqlite.Connection):
         made._thread.daemon = True
         return made
 
+    async def _connect(self) -> aiosqlite.Connection:
+        try:
+            return await super()._connect()
+        except BaseException:
+            # Its thread still says that it ends. A loop that is closed by then makes a traceback of that.
+            if self._end:
+                await asyncio.wait([self._end])
+            raise
+
     def stop(self) -> asyncio.Future[Any] | None:
         if self._end is None:
             self._end = super().stop()

@@ -95,6 +95,12 @@ def test_so_is_one_that_may_not_be_opened(tmp_path: Path) -> None:
     assert str(raised.value) == f"DATABASE_URL: {tmp_path}: it cannot be opened: it is missing, or closed to this user"
 
 
+def test_nothing_speaks_up_afterwards_of_one_that_could_not_be_opened(tmp_path: Path) -> None:
+    for _ in range(100):  # what fails in a thread fails the test
+        with pytest.raises(SettingsError):
+            asyncio.run(schema.revisions(f"sqlite:///{tmp_path}"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
