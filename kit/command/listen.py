@@ -40,7 +40,7 @@ async def listen(looking: Looking) -> int:
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(headers=headers, timeout=CALL_SECONDS + WAIT_SECONDS, trust_env=False) as client:
         gateways = [Gateway(client, base) for base in bases]
-        if looking.arrival or looking.replay or looking.curl:
+        if looking.arrival is not None or looking.replay is not None or looking.curl is not None:
             return await _one(gateways, looking)
         if not looking.as_json:
             say(f"listening at {', '.join(bases)}; each process shows what it took in itself. Ctrl-C ends it")
@@ -84,6 +84,9 @@ def _message(answer: httpx.Response) -> str:
 
 async def _one(gateways: Sequence[Gateway], looking: Looking) -> int:
     """What is asked of a single arrival; with several gateways, of the one that has it."""
+    named = looking.curl or looking.replay or looking.arrival
+    if not named:  # of a script whose variable is empty
+        raise Mistake("the ID is empty", fix="parley listen shows those that are there")
     for gateway in gateways:
         try:
             if looking.curl:
@@ -96,7 +99,6 @@ async def _one(gateways: Sequence[Gateway], looking: Looking) -> int:
             raise _no_answer(gateway) from None
         if answer.status_code == httpx.codes.OK:
             return _told(answer, looking)
-    named = looking.curl or looking.replay or looking.arrival
     fix = "it may be older than an hour, or of another process: parley listen shows those that are there"
     raise Mistake(f"there is no webhook {named!r}", fix=fix, code=1)
 

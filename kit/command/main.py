@@ -195,7 +195,7 @@ def deliveries(
     """List what went out or waits to, newest first; or decide that one is sent again."""
     from kit.command import records
 
-    if retry:
+    if retry is not None:
         interrupts.run(records.retry(tenant, retry))
     else:
         interrupts.run(records.deliveries(tenant, state=state, limit=limit, as_json=json))

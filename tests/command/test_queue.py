@@ -105,6 +105,14 @@ def test_what_is_not_there_is_one_line_and_its_fix(mesh: Mesh, words: tuple[str,
     assert (done.returncode, done.stderr) == (1, f"parley: {said} in tenant 'default'\n   fix: {fix}\n")
 
 
+@pytest.mark.parametrize("words", [("deliveries", "--retry", ""), ("listen", "--replay", ""), ("listen", "")])
+def test_an_id_that_a_script_left_empty_is_a_mistake_and_lists_nothing(mesh: Mesh, words: tuple[str, ...]) -> None:
+    done = mesh.run(*words)
+    assert done.returncode
+    assert done.stdout == ""
+    assert done.stderr.startswith("parley: ")
+
+
 def test_what_people_wrote_is_for_no_other_account_of_the_machine(mesh: Mesh) -> None:
     files = list(mesh.folder.rglob("parley.db*"))
     assert files
