@@ -8,6 +8,8 @@ import typer
 from kit.command import interrupts
 from kit.command.options import Tenant
 
+MOST = 2**31 - 1  # of a version's number in the contract
+
 Name = Annotated[str, typer.Argument(help="The prompt's name; the one that is made at the first start is default.")]
 
 prompts = typer.Typer(
@@ -59,7 +61,9 @@ def add(
 @prompts.command("live", epilog="Example, also to roll back: parley prompts live default 1")
 def set_live(
     name: Name,
-    number: Annotated[int, typer.Argument(min=1, help="The number of a version, newer or older than the live one.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=MOST, help="The number of a version, newer or older than the live one.")
+    ],
     *,
     tenant: Tenant = "default",
 ) -> None:

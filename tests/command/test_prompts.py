@@ -24,6 +24,13 @@ def versions(mesh: Mesh, name: str) -> list[tuple[str, str, str]]:
     return [(row[0], row[1], row[4]) for row in rows]
 
 
+def test_a_number_that_no_version_can_have_is_said_to_be_too_large(mesh: Mesh) -> None:
+    done = mesh.run("prompts", "live", "default", str(2**31))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "less than or equal to 2147483647" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def refused(mesh: Mesh, *words: str) -> list[str]:
     done = mesh.run("prompts", *words)
     assert done.returncode == 1, done.stdout
