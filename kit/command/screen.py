@@ -14,6 +14,7 @@ from rich.text import Text
 
 WIDEST = 10_000
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+ONE_CELL = str.maketrans("\n\t", "  ")
 JOINERS = "\u200c\u200d"  # within emoji families, and words of Persian and of India: they steer nothing
 
 
@@ -85,8 +86,8 @@ def cell(value: object) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows for a person on a terminal, tab-separated rows for a program."""
-    rows = [[printable(cell) for cell in row] for row in rows]
+    """Rows for a person on a terminal, tab-separated rows for a program. A name with a line end in it is one cell."""
+    rows = [[printable(cell.translate(ONE_CELL)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             sys.stdout.write("\t".join(row) + "\n")

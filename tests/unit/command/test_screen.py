@@ -89,6 +89,11 @@ def test_a_name_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b[31m" not in shown.out + shown.err
 
 
+def test_a_name_of_several_lines_is_one_cell_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    table(["key", "name"], [["1", "a\tb\nc"]])
+    assert capsys.readouterr().out == "key\tname\n1\ta b c\n"
+
+
 def _parley(*words: str | bytes, stdout: Path | None = None, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "kit.command", *words]
     away = os.environ | {"PYTHONPATH": str(ROOT)}
