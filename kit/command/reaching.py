@@ -10,6 +10,7 @@ import httpx
 from kit.addresses import Address
 from kit.calling import Mesh
 from kit.command.screen import Mistake
+from kit.command.settings import heed
 from kit.credentials import FILE_NAME, uses_tls
 from kit.errors import NotFound, ParleyError, from_rpc
 from kit.settings import Settings
@@ -50,6 +51,7 @@ def base_url(given: str | None, settings: Any) -> str:
 @asynccontextmanager
 async def channel(settings: Settings, service: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a service. What goes wrong in its calls becomes one line with a fix."""
+    heed(settings)
     require_a_credential(settings)
     mesh = Mesh(settings)
     await mesh.open()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.command.screen import Mistake
+from kit.command.settings import heed
 from kit.lifetime import Lifetime
 from kit.settings import Settings, load
 
@@ -43,7 +44,9 @@ def settings_of(service: Service, **overrides: Any) -> Any:
     """Reads the service's settings; what the command line says wins, where the service has such a setting."""
     wanted: type[Settings] = importlib.import_module(f"{service.package}.settings").Settings
     given = {name: value for name, value in overrides.items() if value is not None and name in wanted.model_fields}
-    return load(wanted, **given)
+    found = load(wanted, **given)
+    heed(found)
+    return found
 
 
 def settings_class(service: Service) -> type[Settings]:

@@ -11,6 +11,12 @@ def values_of(names: Iterable[str]) -> dict[str, str]:
     return settings.values(list(filter(None, names)))
 
 
+def heed(found: settings.Settings) -> None:
+    """What .env says of colours. Who draws them looks at the environment alone."""
+    if found.no_color:
+        lend({"NO_COLOR": found.no_color})
+
+
 def lend(values: Mapping[str, str]) -> None:
     """Sets them for this process and for those that it starts: no command line, which all can read, holds a secret."""
     os.environ.update(values)

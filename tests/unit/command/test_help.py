@@ -145,6 +145,12 @@ def test_no_color_is_respected_and_pipes_get_none(tmp_path: Path) -> None:
     assert "\x1b[" not in parley(tmp_path, "doctor").stdout
 
 
+def test_env_may_say_that_there_shall_be_no_color(tmp_path: Path) -> None:
+    assert "\x1b[" in parley(tmp_path, "doctor", FORCE_COLOR="1").stdout
+    (tmp_path / ".env").write_text("NO_COLOR=1\n")
+    assert "\x1b[3" not in parley(tmp_path, "doctor", FORCE_COLOR="1").stdout
+
+
 def test_the_version_is_told_however_it_is_asked_for(tmp_path: Path) -> None:
     told = [parley(tmp_path, word) for word in ("version", "--version")]
     assert [(done.returncode, done.stderr) for done in told] == [(0, ""), (0, "")]
