@@ -7,7 +7,7 @@ const FOLLOWED = new Set(["http:", "https:", "mailto:"]);
 export function nodes(message) {
   const files = (message.attachments ?? []).map(file);
   if (!message.blocks?.length) return [document.createTextNode(message.text), ...files];
-  return [...message.blocks.map(block), ...files];
+  return [...message.blocks.map(outermost), ...files];
 }
 
 /** Its name and, since a name may say anything, where it is; then its caption. */
@@ -19,6 +19,13 @@ function file({ kind, file_name: name, caption, href }) {
 
 function block(each) {
   return (BLOCKS[each.kind] ?? paragraph)(each);
+}
+
+/** One that stands by itself runs as its first letter does: Arabic has bullets, bars and the first column on the right. */
+function outermost(each) {
+  const made = block(each);
+  if (each.kind !== "code") made.dir = "auto";
+  return made;
 }
 
 const paragraph = (each) => filled("p", (each.spans ?? []).map(span));

@@ -1,0 +1,74 @@
+"""Does an answer in a script that runs from right to left stand as its readers expect?"""
+
+import pytest
+from playwright.async_api import Browser, Locator, expect
+
+from tests.browser.conftest import visiting
+from tests.browser.test_page import shoot, write
+from tests.suites.gateway.conftest import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ARABIC = """## كيف يمكنني المساعدة؟
+
+- الخيار الأول: Parley!
+- الخيار الثاني؟
+
+> نعم، بالتأكيد!
+
+| الاسم | القيمة |
+|---|---|
+| أ | 12 |
+
+```
+total = 12;
+```
+
+- in English!"""
+# Where a text begins and ends on the screen, as its reader sees it: its first and its last letter.
+ENDS = """(element) => {
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  texts.nextNode();
+  const side = (from) => {
+    const range = document.createRange();
+    range.setStart(texts.currentNode, from);
+    range.setEnd(texts.currentNode, from + 1);
+    return range.getBoundingClientRect().x;
+  };
+  return [side(0), side(texts.currentNode.data.trimEnd().length - 1)];
+}"""
+FRAME = """(element, edge) => parseFloat(getComputedStyle(element)[edge])"""
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+async def test_an_arabic_answer_has_its_bullets_bars_columns_and_full_stops_where_they_belong(
+    browser: Browser, world: World, width: int
+) -> None:
+    world.peer.answer = lambda _: ARABIC
+    async with visiting(browser, world, width=width) as page:
+        await write(page, "مرحبا!")
+        bubble = page.locator(".entry.agent .bubble")
+        await expect(bubble.locator("ul")).to_have_count(2)
+        for each in (bubble.locator("h3"), *await bubble.locator("ul").first.locator("li").all(), bubble.locator("p")):
+            assert await _runs(each) == "left", await each.inner_text()
+        arabic, english, quote = bubble.locator("ul").first, bubble.locator("ul").last, bubble.locator("blockquote")
+        assert await arabic.evaluate(FRAME, "paddingRight") > 0 == await arabic.evaluate(FRAME, "paddingLeft")
+        assert await english.evaluate(FRAME, "paddingLeft") > 0 == await english.evaluate(FRAME, "paddingRight")
+        assert await quote.evaluate(FRAME, "borderRightWidth") > 0 == await quote.evaluate(FRAME, "borderLeftWidth")
+        for cells in (bubble.locator("th"), bubble.locator("td")):
+            first, second = cells.first, cells.last
+            assert await _x(first) > await _x(second)
+        assert await _runs(bubble.locator("pre code")) == await _runs(english.locator("li")) == "right"
+        await shoot(page, f"arabic-{width}")
+        assert await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+async def _runs(element: Locator) -> str:
+    first, last = await element.evaluate(ENDS)
+    return "right" if last > first else "left"
+
+
+async def _x(element: Locator) -> float:
+    box = await element.bounding_box()
+    assert box is not None
+    return box["x"]
