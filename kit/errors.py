@@ -126,7 +126,7 @@ class LeaseLost(ParleyError, code=Code.ABORTED, http=409):
 
 
 class OwnerChanged(ParleyError, code=Code.ABORTED, http=409):
-    """The conversation changed its owner while the turn ran."""
+    """The conversation changed its owner meanwhile."""
 
 
 # 429 and 503: not now.

@@ -35,6 +35,7 @@ class SenderServicer(SenderServiceServicer):
             conversation_id=request.conversation_id,
             text=request.text,
             attachments=request.attachments,
+            owner_epoch=request.owner_epoch,
         )
         try:
             answer = await self._outbox.QueueMessage(queued, timeout=QUEUE_SECONDS)

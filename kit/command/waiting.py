@@ -8,13 +8,17 @@ import grpc
 from kit.command import reaching
 from kit.command.screen import Mistake, cell, document, say, table
 from kit.command.tenants import storage_of
-from kit.errors import NotFound, from_rpc
+from kit.errors import NotFound, OwnerChanged, ParleyError, from_rpc
 from kit.ids import new_id
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Owner
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, ListQueueRequest, QueueEntry
 from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
-from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest, ListConversationsResponse
+from parley.storage.v1.conversation_service_pb2 import (
+    GetConversationRequest,
+    ListConversationsRequest,
+    ListConversationsResponse,
+)
 from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceStub
 
 OWNERS = {"human": Owner.OWNER_HUMAN, "agent": Owner.OWNER_AGENT}
@@ -25,6 +29,7 @@ NOW = {
     Owner.OWNER_AGENT: "is the agent's again",
     Owner.OWNER_NONE: "is nobody's",
 }
+ALREADY = "was with a human already, who may be somebody else; nothing has changed"
 OPTED_OUT = "; the contact wants no messages until they write START, and you cannot write to them"
 
 
@@ -45,18 +50,31 @@ async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
 
 
 async def give(tenant: str, conversation: str, *, to: str) -> None:
-    """To a human, or back to the agent."""
+    """To a human, or back to the agent. Of two who take it at once, one is told that the other has it."""
+    named = GetConversationRequest(tenant_id=tenant, conversation_id=conversation)
     wanted = SetOwnerRequest(tenant_id=tenant, request_id=new_id(), conversation_id=conversation, owner=OWNERS[to])
     async with storage_of(tenant) as storage:
+        conversations = ConversationServiceStub(storage)
         try:
-            done = await ConversationServiceStub(storage).SetOwner(wanted, timeout=reaching.CALL_SECONDS)
+            seen = (await conversations.GetConversation(named, timeout=reaching.CALL_SECONDS)).conversation
+            wanted.owner_epoch = seen.owner_epoch
+            done = (await conversations.SetOwner(wanted, timeout=reaching.CALL_SECONDS)).conversation
         except grpc.aio.AioRpcError as error:
-            what = f"there is no conversation {conversation!r}"
-            if isinstance(from_rpc(error), NotFound):
-                raise Mistake(what, fix="parley turns and parley queue --all list them") from None
-            raise
-    opted_out = OPTED_OUT if done.conversation.HasField("opted_out_at") else ""
-    say(f"{conversation} {NOW[done.conversation.owner]}{opted_out}")
+            raise _mistake(from_rpc(error), conversation) or error from None
+    taken_before = to == "human" and seen.owner == Owner.OWNER_HUMAN
+    now = ALREADY if taken_before else NOW[done.owner]
+    say(f"{conversation} {now}{OPTED_OUT if done.HasField('opted_out_at') else ''}")
+
+
+def _mistake(error: ParleyError, conversation: str) -> Mistake | None:
+    """What a person can mend."""
+    if isinstance(error, NotFound):
+        return Mistake(
+            f"there is no conversation {conversation!r}", fix="parley turns and parley queue --all list them"
+        )
+    if isinstance(error, OwnerChanged):
+        return Mistake(f"somebody else was faster with {conversation}", fix="parley queue --all", code=1)
+    return None
 
 
 def _show(rows: Sequence[tuple[str, str, str, datetime | None]], *, more: bool, as_json: bool) -> None:

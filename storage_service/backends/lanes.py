@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel import col
 from sqlmodel.sql.expression import SelectOfScalar
 
-from kit.errors import StateConflict
+from kit.errors import OwnerChanged, StateConflict
 from storage_service.backends.rows import Rows
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import OPEN_DELIVERY
@@ -30,6 +30,12 @@ def refuse_erased(lane: Conversation) -> None:
     """Raises StateConflict where nobody is left to be written to. The caller holds its lock."""
     if is_erased(lane):
         raise StateConflict("the contact was erased")
+
+
+def refuse_changed(lane: Conversation, owner_epoch: int) -> None:
+    """Raises OwnerChanged where it is not the owner that the caller saw; 0 is whichever. The caller holds its lock."""
+    if owner_epoch and owner_epoch != lane.owner_epoch:
+        raise OwnerChanged("The conversation changed its owner meanwhile; nothing was done.")
 
 
 def is_erased(lane: Conversation) -> bool:

@@ -51,6 +51,7 @@ class Ownership:
             repeated = await self._repeats.first(rows, request) is not None
             if not repeated and lane.owner != unless:
                 lanes.refuse_erased(lane)
+                lanes.refuse_changed(lane, request.owner_epoch)
                 ended.extend(await change(rows, lane, owner=owner))
                 await self._repeats.keep(rows, request, answer=b"")
             return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)

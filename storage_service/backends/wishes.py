@@ -56,6 +56,7 @@ class Wishes:
             lane = _lane(conversation)
             if lane.opted_out:
                 raise StateConflict(OPTED_OUT)
+            lanes.refuse_changed(conversation, request.owner_epoch)
             self._check((lane.tenant_id, lane.account_id))
             moves = Turns(found.now, found.new_id, changes)
             message = moves.say(lane, role, text=request.text, correlation_id=correlation_id.get())

@@ -32,6 +32,8 @@ def test_who_asked_for_a_person_waits_is_taken_over_and_given_back(mesh: Mesh) -
     assert (reason, state) == ("contact_asked", "waits")
 
     assert mesh.command("queue", "take", conversation) == f"{conversation} is a human's now: the agent is silent\n"
+    again = f"{conversation} was with a human already, who may be somebody else; nothing has changed\n"
+    assert mesh.command("queue", "take", conversation) == again
     assert listed(mesh) == []
     assert listed(mesh, "--all") == [(conversation, "contact_asked", "with a human")]
 

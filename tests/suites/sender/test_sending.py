@@ -241,12 +241,13 @@ async def test_what_storage_cannot_keep_of_one_answer_is_not_held_against_the_ot
 
 async def test_send_queues_a_message_in_the_name_of_an_operator(tmp_path: Path) -> None:
     async with _bench(tmp_path) as bench, grpc.aio.insecure_channel(bench.sender_address) as channel:
-        request = sender.SendRequest(tenant_id="t1", request_id="r1", conversation_id="c1", text="hello")
+        request = sender.SendRequest(tenant_id="t1", request_id="r1", conversation_id="c1", text="hello", owner_epoch=7)
         metadata = (("authorization", f"Bearer {TOKEN}"),)
         answer = await SenderServiceStub(channel).Send(request, timeout=SHORT_PATIENCE_SECONDS, metadata=metadata)
     assert (answer.message_id, answer.delivery_id) == ("m1", "d1")
     queued = bench.outbox.queued[0]
     assert (queued.tenant_id, queued.request_id, queued.conversation_id, queued.text) == ("t1", "r1", "c1", "hello")
+    assert queued.owner_epoch == 7
 
 
 async def test_channels_are_listed_with_what_they_can_do(tmp_path: Path) -> None:
