@@ -91,7 +91,7 @@ class Conversations:
             lane = await rows.named(Conversation, conversation_id)
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
             thinking = await _thinking(rows, lane)
-            answers = lane.running_turn_id if thinking and lane.owner == "agent" else None
+            answers = lane.running_turn_id if thinking else None
             page = _page(found)
             more = len(found) == HISTORY_SIZE or len(found) > len(page)
             answering = (answers, lane.owner_epoch) if answers else NOBODY
@@ -184,8 +184,9 @@ async def _said(rows: Rows, turns: Sequence[Turn]) -> Sequence[Message]:
 
 
 async def _thinking(rows: Rows, lane: Conversation) -> bool:
-    """A turn that was given back still stands as the running one in the lane; nobody thinks about it."""
-    if lane.running_turn_id is None:
+    """A turn that was given back still stands as the running one in the lane; nobody thinks about it. And what is
+    thought of while the conversation is another's is never said."""
+    if lane.running_turn_id is None or lane.owner != "agent":
         return False
     turn = await rows.first(rows.select(Turn).where(col(Turn.id) == lane.running_turn_id))
     return turn is not None and turn.state == "running"
