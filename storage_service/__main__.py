@@ -258,8 +258,8 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
     room = asyncio.Semaphore(parts.settings.mesh_max_concurrent_calls // 2)
     watching = Watching(reads, wakeups, stopping, time.monotonic, draft=parts.drafts.of, room=room)
     awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
-    ownership = Ownership(sessions, repeats, wakeups=wakeups)
-    erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), wakeups=wakeups)
+    ownership = Ownership(sessions, repeats, events=parts.events)
+    erasure = Erasure(sessions, repeats, tombstones=Tombstones(parts.keyring), events=parts.events)
     directory = Directory(
         tenants=Tenants(sessions),
         accounts=accounts,
@@ -271,7 +271,7 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         health=parts.health,
     )
     wishes = Wishes(sessions, repeats, events=parts.events, pressure=parts.pressure)
-    moved_chats = MovedChats(sessions, wakeups=wakeups)
+    moved_chats = MovedChats(sessions, events=parts.events)
     return Servicers(
         inbox=InboxServicer(
             doors.inbox, ownership, moved_chats=moved_chats, presence=parts.presence, drafts=parts.drafts

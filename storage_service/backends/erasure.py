@@ -28,8 +28,8 @@ from storage_service.backends.tables import (
     Summary,
     Tombstone,
 )
+from storage_service.domain.events import Events
 from storage_service.domain.tombstones import Tombstones
-from storage_service.domain.wakeups import Wakeups
 
 REASON = "erased"
 RETRY_AFTER = timedelta(seconds=1)
@@ -41,12 +41,12 @@ NOBODY = {**NOTHING_SAID, "sender_id": "", "provider_message_id": None, "reply_t
 class Erasure:
     """Forgets contacts."""
 
-    def __init__(self, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, wakeups: Wakeups) -> None:
+    def __init__(self, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, events: Events) -> None:
         self._sessions = sessions
         self._bodies = payloads.Payloads(sessions)
         self._repeats = repeats
         self._tombstones = tombstones
-        self._wakeups = wakeups
+        self._events = events
 
     async def erase(self, request: pb.EraseContactRequest, actor: str) -> pb.EraseContactResponse:
         """Removes a contact: names, identities, texts, attachments, raw payloads, the providers' ids."""
@@ -75,8 +75,7 @@ class Erasure:
 
         again = pb.EraseContactResponse(duplicate=True)
         response = await self._repeats.write(who, request, work=work, again=again)
-        self._wakeups.moved(moved)
-        self._wakeups.ended(ended)
+        self._events.changed(moved, ended=ended)
         await self._sessions.shed()
         return response
 

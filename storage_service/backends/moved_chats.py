@@ -15,10 +15,10 @@ from storage_service.backends.ownership import change
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Message
+from storage_service.domain.events import Events
 from storage_service.domain.late import External
 from storage_service.domain.moved_chats import known_by
 from storage_service.domain.seats import Chat
-from storage_service.domain.wakeups import Wakeups
 
 ACTOR = "provider"
 
@@ -26,9 +26,9 @@ ACTOR = "provider"
 class MovedChats:
     """Chats that have another id than before."""
 
-    def __init__(self, sessions: Sessions, *, wakeups: Wakeups) -> None:
+    def __init__(self, sessions: Sessions, *, events: Events) -> None:
         self._sessions = sessions
-        self._wakeups = wakeups
+        self._events = events
 
     async def follow(self, old: Chat, message: ChannelMessage) -> None:
         """Keeps the message that says so, too: nobody finds the old chat gone, and not where it went. Said again, it
@@ -58,9 +58,7 @@ class MovedChats:
 
     def _tell(self, conversation_id: str, ended: Sequence[str]) -> None:
         if conversation_id:
-            self._wakeups.moved([conversation_id])
-            self._wakeups.ended(ended)
-            self._wakeups.deliveries.ring()
+            self._events.changed([conversation_id], ended=ended)
 
 
 async def _is_known(rows: Rows, old: Chat) -> bool:

@@ -13,7 +13,7 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation
 from storage_service.domain import words
-from storage_service.domain.wakeups import Wakeups
+from storage_service.domain.events import Events
 
 REASON = "owner_changed"
 PROVIDERS_APP = "provider's app"
@@ -24,10 +24,10 @@ SPOKE = {"agent", "queue"}
 class Ownership:
     """Changes of who answers."""
 
-    def __init__(self, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups) -> None:
+    def __init__(self, sessions: Sessions, repeats: Repeats, *, events: Events) -> None:
         self._sessions = sessions
         self._repeats = repeats
-        self._wakeups = wakeups
+        self._events = events
 
     async def take_over(self, tenant_id: str, conversation_id: str, *, message_id: str) -> None:
         """A human of the team wrote this message in the provider's own app. Known again, it takes nothing over."""
@@ -57,9 +57,7 @@ class Ownership:
             return owning.SetOwnerResponse(conversation=mapping.conversation(lane), duplicate=repeated)
 
         response = await self._sessions.write(Who(request.tenant_id, actor), work)
-        self._wakeups.moved([request.conversation_id])
-        self._wakeups.ended(ended)
-        self._wakeups.deliveries.ring()
+        self._events.changed([request.conversation_id], ended=ended)
         return response
 
 

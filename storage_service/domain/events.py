@@ -85,6 +85,13 @@ class Events:
             if turn.ended_at is not None and turn.reason in OURS:
                 metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
 
+    def changed(self, conversation_ids: Collection[str], *, ended: Collection[str]) -> None:
+        """A person, or a provider, changed these, and ended these turns; what is left to send may go."""
+        news = News(False, True, conversation_ids, ended)
+        self.heard(news)
+        if self._elsewhere is not None and conversation_ids:
+            self._elsewhere(news)
+
     def missed(self) -> None:
         """Other replicas may have told something that nobody heard."""
         self._wakeups.everything()

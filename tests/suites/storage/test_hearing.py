@@ -15,6 +15,7 @@ from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQu
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.repeats import Repeats
+from storage_service.domain.events import Events
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.opting import opts_in, opts_out
 from tests.postgres import Server as Postgres
@@ -246,7 +247,7 @@ async def test_a_turn_brings_what_its_account_can_show(store: Store) -> None:
 
 async def _taken(store: Store, world: World, submission: object) -> None:
     """As the inbox's front door does."""
-    ownership = Ownership(world.sessions, Repeats(world.sessions, world.keyring), wakeups=store.wakeups)
+    ownership = Ownership(world.sessions, Repeats(world.sessions, world.keyring), events=Events(store.wakeups))
     results = await store.submit(submission)  # type: ignore[arg-type]
     for conversation, message_id in take_overs([submission], results):  # type: ignore[list-item]
         await ownership.take_over(*conversation, message_id=message_id)

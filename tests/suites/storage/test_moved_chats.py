@@ -12,6 +12,7 @@ from parley.chat.v1.message_pb2 import OWNER_AGENT, OWNER_HUMAN, OWNER_QUEUE, Ch
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage
 from storage_service.backends.moved_chats import MovedChats
+from storage_service.domain.events import Events
 from storage_service.domain.moved_chats import moves
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission
@@ -41,7 +42,7 @@ async def said(store: Store, text: str, chat_id: str = GROUP, sender_id: str = "
 async def told(store: Store, world: World, number: str, **more: Any) -> AcceptedMessage:
     """As the front door does it."""
     message = it_moved(number, **more)
-    chats = MovedChats(world.sessions, wakeups=world.wakeups)
+    chats = MovedChats(world.sessions, events=Events(world.wakeups))
     for chat, that in moves([a_submission(message)]):
         await chats.follow(chat, that)
     return (await store.accept(message)).messages[0]

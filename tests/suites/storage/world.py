@@ -218,7 +218,7 @@ def _mount_directory(
 def _mount_conversations(
     server: Server, sessions: Sessions, repeats: Repeats, *, wakeups: Wakeups, stopping: asyncio.Event, hot: Database
 ) -> None:
-    reads, ownership = Conversations(sessions), Ownership(sessions, repeats, wakeups=wakeups)
+    reads, ownership = Conversations(sessions), Ownership(sessions, repeats, events=Events(wakeups))
     watching = Watching(reads, wakeups, stopping=stopping, monotonic=time.monotonic)
     awaiting = Awaiting(reads.outcomes, wakeups, stopping=stopping, monotonic=time.monotonic)
     held = conversations.Held(reads, ownership, HandOffs(sessions), watching, awaiting, Contexts(hot))
@@ -229,6 +229,6 @@ def _mount_conversations(
 def _mount_privacy(
     server: Server, sessions: Sessions, repeats: Repeats, *, tombstones: Tombstones, wakeups: Wakeups
 ) -> None:
-    erasure = Erasure(sessions, repeats, tombstones=tombstones, wakeups=wakeups)
+    erasure = Erasure(sessions, repeats, tombstones=tombstones, events=Events(wakeups))
     servicer = privacy.PrivacyServicer(Export(sessions), erasure, retention=Retention(sessions))
     server.add(privacy_grpc.add_PrivacyServiceServicer_to_server, servicer, service=privacy.SERVICE)
