@@ -8,6 +8,7 @@ from typing import Protocol
 from kit import correlation, tracing
 from kit.errors import AlreadyExists, DeadlineExceeded, InvalidField, NotFound, StorageUnavailable, Unreachable
 from kit.moments import moment, span, stamp
+from kit.unkept import unkept
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
 from parley.chat.v1.message_pb2 import ChannelMessage, TurnState
 from parley.storage.v1.conversation_service_pb2 import AwaitTurnResponse
@@ -73,6 +74,8 @@ class Door:
         ends_at = self._now() + timedelta(seconds=seconds)
         if not request.tenant_id:
             raise InvalidField([("tenant_id", "is required; only an API key names the tenant by itself")])
+        if wrong := [(path, why) for path, why in unkept(request) if path != "text"]:  # where it is left out
+            raise InvalidField(wrong)  # storage would name its own fields, which no caller knows
         accepted: AcceptedMessage | None = None
         while True:
             awaited, left = None, self._left(ends_at)

@@ -209,3 +209,16 @@ async def test_the_mesh_itself_must_name_the_tenant() -> None:
 
     with pytest.raises(InvalidField):
         await Door(Conversations(clock, None), Accounts(), now=clock).handle(a_request(tenant_id=""), seconds=30)
+
+
+async def test_an_id_that_cannot_be_kept_is_named_as_the_caller_named_it() -> None:
+    clock = Clock()
+    conversations = Conversations(clock, a_turn(TurnState.TURN_STATE_REPLIED))
+
+    request = a_request(chat_id="ch\0at", request_id="r\0", text="he\0llo")
+
+    with pytest.raises(InvalidField) as refused:
+        await Door(conversations, Accounts(), now=clock).handle(request, seconds=30)
+
+    assert [field for field, _ in refused.value.violations] == ["request_id", "chat_id"]
+    assert conversations.submissions == []
