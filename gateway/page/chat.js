@@ -213,8 +213,13 @@ async function introduce() {
   setTimeout(introduce, 15_000);
 }
 
+/** A box of our own: in a frame without modals, and in an app's web view, the browser's says no without being seen. */
 function renew() {
-  if (lastSeq && !confirm("Begin a new conversation? This one will no longer be shown here.")) return;
+  if (lastSeq) at("anew").showModal();
+  else beginAnew();
+}
+
+function beginAnew() {
   listening?.abort();
   transport.leave();
   outbox.clear();
@@ -251,6 +256,8 @@ at("form").addEventListener("submit", submit);
 at("text").addEventListener("keydown", onKey);
 at("text").addEventListener("input", fit);
 at("renew").addEventListener("click", renew);
+at("stay").addEventListener("click", () => at("anew").close());
+at("begin").addEventListener("click", beginAnew);
 for (const opener of document.querySelectorAll(".opener")) {
   opener.addEventListener("click", () => { say(opener.textContent); at("text").focus(); });
 }
