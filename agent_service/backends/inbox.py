@@ -1,14 +1,15 @@
 """How does the agent service speak with storage about messages and turns?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import grpc
 
+from kit import logs
 from kit.errors import InvalidField, ParleyError, from_item, from_rpc
 from kit.frames import UNHURRIED, Breath, Frames
-from kit.moments import span
+from kit.moments import moment, put, span, utc_now
 from parley.chat.v1.message_pb2 import Role
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import inbox_service_pb2 as inbox
@@ -24,6 +25,9 @@ SHARE_SECONDS = 2.0  # a draft that takes longer is old
 # Longer than any turn lasts; the watch ends with the turn.
 WATCH_SECONDS = 3600.0
 DRAFTS_BREATH = Breath(0.02, after=8)  # somebody reads along
+# A lease is no longer on its way than this, unless our clock is not storage's, or this process stood still.
+CLOCKS_DIFFER = timedelta(seconds=5)
+WRONG_CLOCK = "this machine's clock is so far ahead of the database's (behind, where negative): set both by NTP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class Habits:
 class Inbox:
     """InboxService over gRPC. Commits and accepts that come together travel together."""
 
-    def __init__(self, channel: grpc.aio.Channel, habits: Habits) -> None:
+    def __init__(self, channel: grpc.aio.Channel, habits: Habits, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+        self._clocks_differ = False
         self._stub = InboxServiceStub(channel)
         self._conversations = ConversationServiceStub(channel)
         self._habits = habits
@@ -65,6 +71,8 @@ class Inbox:
             response = await self._stub.LeaseTurns(request, timeout=self._habits.wait.total_seconds() + CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
+        for turn in response.turns:
+            self._put_by_our_clock(turn)
         return response.turns
 
     async def extend(self, leases: Sequence[turns.TurnLease]) -> Sequence[ParleyError | None]:
@@ -134,6 +142,18 @@ class Inbox:
         await self._commits.close()
         await self._drafts.close()
         await self._accepts.close()
+
+    def _put_by_our_clock(self, turn: turns.LeasedTurn) -> None:
+        """The deadline of a turn is a moment of storage's clock: where ours is ahead, all would be over at once."""
+        if not (turn.HasField("expires_at") and turn.HasField("deadline_at")):
+            return
+        ahead = self._now() - (moment(turn.expires_at) - self._habits.lease)
+        differ = abs(ahead) > CLOCKS_DIFFER
+        if differ:
+            put(turn.deadline_at, moment(turn.deadline_at) + ahead)
+        if differ and not self._clocks_differ:
+            logs.get("agent").warning("clock.differs", seconds=round(ahead.total_seconds()), reason=WRONG_CLOCK)
+        self._clocks_differ = differ
 
     async def _commit(self, commits: list[turns.TurnCommit]) -> Sequence[Exception | None]:
         request = turns.CommitTurnsRequest(worker_id=self._habits.worker_id, turns=commits)

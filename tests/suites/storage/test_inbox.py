@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from kit.errors import InvalidField, LeaseLost, NotFound, OwnerChanged
+from kit.moments import stamp
 from parley.storage.v1.inbox_service_pb2 import SubmissionResult
 from storage_service.domain.asks import Ask
 from tests.suites.storage.hot import FALLBACK, LEASE, Store, a_message, a_submission
@@ -81,6 +82,28 @@ async def test_a_burst_is_one_turn_in_the_order_in_which_it_was_written(store: S
     store.clock.pass_seconds(1.1)
     assert await store.lease() == [], "each message begins the quiet window anew"
     store.clock.pass_seconds(0.2)
+    (turn,) = await store.lease()
+    assert [message.text for message in turn.messages] == ["first", "second"]
+
+
+async def test_a_gateway_whose_clock_is_wrong_turns_no_burst_around(store: Store) -> None:
+    await store.execute("UPDATE channel_accounts SET quiet_window_ms = 1200")
+    for text, off_seconds in (("first", 120.0), ("second", 0.0), ("third", -120.0), ("fourth", -0.1)):
+        store.clock.pass_seconds(0.5)
+        await store.hear(text, received_at=stamp(store.clock.now + timedelta(seconds=off_seconds)))
+    store.clock.pass_seconds(2)
+    (turn,) = await store.lease()
+    assert [message.text for message in turn.messages] == ["first", "second", "third", "fourth"]
+
+
+async def test_what_a_gateway_had_to_keep_for_a_moment_stands_where_it_came_in(store: Store) -> None:
+    await store.execute("UPDATE channel_accounts SET quiet_window_ms = 1200")
+    came_in = store.clock.now
+    store.clock.pass_seconds(1)
+    await store.hear("second", received_at=stamp(store.clock.now))
+    store.clock.pass_seconds(1)
+    await store.hear("first", received_at=stamp(came_in))
+    store.clock.pass_seconds(2)
     (turn,) = await store.lease()
     assert [message.text for message in turn.messages] == ["first", "second"]
 

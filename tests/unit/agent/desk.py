@@ -42,6 +42,7 @@ class Desk(InboxServiceServicer):
     summaries: set[str] = field(default_factory=set)
     refusals: dict[str, ParleyError] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    behind: timedelta = timedelta(0)  # of its clock
 
     def add(self, *turn_ids: str) -> None:
         self.waiting.extend(turn_ids)
@@ -72,7 +73,7 @@ class Desk(InboxServiceServicer):
         finally:
             self.leasing -= 1
         given, self.waiting = self.waiting[: request.max_turns], self.waiting[request.max_turns :]
-        return turns.LeaseTurnsResponse(turns=[self._leased(turn_id) for turn_id in given])
+        return turns.LeaseTurnsResponse(turns=[self._leased(turn_id, request) for turn_id in given])
 
     async def ExtendTurns(  # noqa: N802 - named by the contract
         self, request: turns.ExtendTurnsRequest, _context: Any
@@ -104,9 +105,10 @@ class Desk(InboxServiceServicer):
         if self.away:
             raise StorageUnavailable(retry_after=timedelta(seconds=1))
 
-    def _leased(self, turn_id: str) -> turns.LeasedTurn:
+    def _leased(self, turn_id: str, request: turns.LeaseTurnsRequest) -> turns.LeasedTurn:
+        now = utc_now() - self.behind
         self.epochs[turn_id] = self.epochs.get(turn_id, 0) + 1
-        message = Message(id=f"m-{turn_id}", seq=1, role=Role.ROLE_CONTACT, text=turn_id, created_at=stamp(utc_now()))
+        message = Message(id=f"m-{turn_id}", seq=1, role=Role.ROLE_CONTACT, text=turn_id, created_at=stamp(now))
         return turns.LeasedTurn(
             tenant_id="t1",
             turn_id=turn_id,
@@ -114,7 +116,8 @@ class Desk(InboxServiceServicer):
             epoch=self.epochs[turn_id],
             messages=[message],
             setting=turns.TurnSetting(owner=Owner.OWNER_AGENT, owner_epoch=7, fallback_text="sorry"),
-            deadline_at=stamp(utc_now() + timedelta(seconds=60)),
+            expires_at=stamp(now + request.lease.ToTimedelta()),
+            deadline_at=stamp(now + timedelta(seconds=60)),
             correlation_id=f"corr-{turn_id}",
             kind=TurnKind.TURN_KIND_SUMMARY if turn_id in self.summaries else TurnKind.TURN_KIND_ANSWER,
             channel="api",

@@ -1,6 +1,7 @@
 """Does every turn that is leased end once, or come back?"""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ async def test_every_turn_is_answered_and_committed_with_its_fence(tmp_path: Pat
     commit = scene.desk.committed["u7"]
     assert (commit.tenant_id, commit.epoch, commit.owner_epoch) == ("t1", 1, 7)
     assert (commit.state, list(commit.replies)) == (TurnState.TURN_STATE_REPLIED, ["re: u7"])
+
+
+@pytest.mark.parametrize("behind", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "behind"])
+async def test_a_clock_that_is_not_storages_costs_nobody_an_answer(tmp_path: Path, behind: timedelta) -> None:
+    async with working(tmp_path) as scene:
+        scene.desk.behind = behind
+        scene.desk.add("a")
+        await scene.until(lambda: "a" in scene.desk.committed)
+    commit = scene.desk.committed["a"]
+    assert (commit.state, list(commit.replies)) == (TurnState.TURN_STATE_REPLIED, ["re: a"])
 
 
 async def test_a_reply_is_timed_at_its_commit_and_never_as_one_that_a_provider_took(tmp_path: Path) -> None:
