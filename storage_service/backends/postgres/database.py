@@ -22,6 +22,7 @@ from storage_service.domain.database import Committed, HotRows, Kind
 Result = TypeVar("Result")
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+CLOCK = "SELECT clock_timestamp()"
 
 
 class PostgresDatabase:
@@ -91,7 +92,7 @@ class PostgresDatabase:
             return await connection.fetchrow(self._statements["alive"], *self._replica)
 
         there, self._others = await self._links["sweep"].use(alive)
-        self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
+        self._set_clock(there, sent)
         await self._links["sweep"].use(self._learn)
         await self._make_ready()
 
@@ -102,12 +103,17 @@ class PostgresDatabase:
     async def _meet(self, kind: Kind, connection: "asyncpg.Connection[Any]") -> None:
         """Looks how the tables are made, each time: a newer Parley may have given them columns meanwhile. What other
         connections know of them stays as it is, for they hold the types of their own time."""
+        sent = monotonic()
+        self._set_clock(await connection.fetchval(CLOCK), sent)  # before anything is due or over by our own
         shapes: dict[str, list[str]] = {}
         for table, column in await connection.fetch(self._statements["shapes"]):
             shapes.setdefault(table, []).append(column)
         self._writes[kind] = Writes(self._statements, shapes)
         if self._rehearses:
             await rehearse(connection, kind, statements=self._statements, writes=self._writes[kind])
+
+    def _set_clock(self, there: datetime, sent: float) -> None:
+        self._zero = there - timedelta(seconds=(sent + monotonic()) / 2)
 
     async def _learn(self, connection: "asyncpg.Connection[Any]") -> None:
         """Has the planner look again at tables that grew, and plan anew what reads them. A plan that was made while a

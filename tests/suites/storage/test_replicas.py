@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kit.ids import new_id
+from kit.moments import utc_now
 from storage_service.backends.hot import open_hot
+from storage_service.backends.postgres import database as postgres
 from storage_service.domain import lessor, rooms
+from storage_service.domain.database import HotRows
 from storage_service.domain.events import Events
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.wakeups import Wakeups
@@ -79,3 +83,17 @@ async def test_what_is_more_than_the_worker_asks_for_goes_back_once_another_repl
                 await asyncio.sleep(0.01)
         assert (len(rest), rest[0].attempts) == (1, 0)
         await hot.database.close()
+
+
+async def test_a_replica_with_a_wrong_clock_goes_by_the_databases_from_its_first_work_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "utc_now", lambda: utc_now() + timedelta(hours=2))
+    hot = open_hot(store.url, replica_id=new_id(), events=Events(Wakeups()))
+
+    async def when(_rows: HotRows) -> datetime:
+        return hot.database.now()
+
+    said = await hot.database.run("accept", when)
+    await hot.database.close()
+    assert abs(said - utc_now()) < timedelta(hours=1)
