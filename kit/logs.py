@@ -56,6 +56,11 @@ def get(component: str) -> Any:
     return _Logger(component)
 
 
+def is_worth_a_line(times: int) -> bool:
+    """Of what fails again and again the first, second, fourth, eighth … is said: enough to see that it goes on."""
+    return times & (times - 1) == 0
+
+
 def masked(number: str) -> str:
     """A phone number or chat id that people can compare but not call: its last two characters."""
     return f"…{number[-2:]}" if len(number) > 4 else "…"

@@ -106,7 +106,7 @@ class Worker:
                 task.result()
 
     async def _lease(self) -> None:
-        pauses, has_met = self._pauses(), False  # storage: a mesh that starts together waits for it
+        pauses, has_met, failures = self._pauses(), False, 0  # storage: a mesh that starts together waits for it
         while True:
             free = self._terms.slots - len(self._held)
             if free <= 0:
@@ -116,11 +116,13 @@ class Worker:
             try:
                 leased = await self._lease_once(free)
             except ParleyError as error:
-                say = self._log.warning if has_met else self._log.info
-                say("turns.unavailable", reason=error.name)
+                failures += 1
+                if logs.is_worth_a_line(failures):
+                    say = self._log.warning if has_met else self._log.info
+                    say("turns.unavailable", reason=error.name, failures=failures)
                 await self._terms.sleep(next(pauses))
             else:
-                pauses, has_met = self._pauses(), True
+                pauses, has_met, failures = self._pauses(), True, 0
                 if 0 < leased < free:
                     await self._terms.sleep(self._terms.breath_seconds)
 

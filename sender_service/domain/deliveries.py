@@ -78,8 +78,9 @@ class Deliveries:
                 if 0 < len(call.result().deliveries) < free:
                     await asyncio.wait((stop,), timeout=self._breath_seconds)
         except ParleyError as error:
-            say = log.warning if self._has_met else log.info
-            say("lease.failed", error_reason=error.name, failures=self._failures + 1)
+            if logs.is_worth_a_line(self._failures + 1):
+                say = log.warning if self._has_met else log.info
+                say("lease.failed", error_reason=error.name, failures=self._failures + 1)
             pause = self._random() * min(LONGEST_PAUSE_SECONDS, 0.1 * 2.0 ** min(self._failures, 8))
             self._failures += 1
             await asyncio.wait((stop,), timeout=pause)

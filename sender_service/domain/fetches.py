@@ -30,20 +30,18 @@ class Fetches:
         self._concurrency = concurrency
         self._random = random
         self._running: set[asyncio.Task[None]] = set()
-        self._has_met = False  # storage, as in deliveries
+        self._failures, self._has_met = 0, False  # storage, as in deliveries
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until it is told to stop; what is under way is then cut off, and another sender begins it anew."""
         stop = asyncio.create_task(stopping.wait())
-        failures = 0
         try:
             while not stopping.is_set():
                 await self._until_free(stop)
                 if stopping.is_set():
                     return
-                failures = 0 if await self._begin(stop, stopping=stopping) else failures + 1
-                if failures:
-                    pause = self._random() * min(LONGEST_PAUSE_SECONDS, 0.1 * 2.0 ** min(failures, 8))
+                if not await self._begin(stop, stopping=stopping):
+                    pause = self._random() * min(LONGEST_PAUSE_SECONDS, 0.1 * 2.0 ** min(self._failures, 8))
                     await asyncio.wait((stop,), timeout=pause)
         finally:
             stop.cancel()
@@ -64,11 +62,14 @@ class Fetches:
                 self._start(call.result(), stopping)
                 self._has_met = True
         except ParleyError as error:
-            say = log.warning if self._has_met else log.info
-            say("media.lease_failed", error_reason=error.name)
+            self._failures += 1
+            if logs.is_worth_a_line(self._failures):
+                say = log.warning if self._has_met else log.info
+                say("media.lease_failed", error_reason=error.name, failures=self._failures)
             return False
         finally:
             call.cancel()
+        self._failures = 0
         return True
 
     def _start(self, leased: LeaseFetchesResponse, stopping: asyncio.Event) -> None:

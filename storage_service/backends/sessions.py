@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit import logs
 from kit.errors import AlreadyExists, Internal, InvalidField, ParleyError, StorageUnavailable
+from storage_service.backends.outages import Outage
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.unusable import why
 
@@ -36,6 +37,8 @@ class Sessions:
         self._writers = engine.execution_options(writes=True)
         self.now = now
         self.new_id = new_id
+        # A database may take no writes and be read all the same.
+        self._reading, self._writing = _Errors(), _Errors()
         self._is_sqlite = engine.dialect.name == "sqlite"
         if self._is_sqlite:
             event.listen(engine.sync_engine, "connect", _overwrite_what_is_deleted)
@@ -58,7 +61,7 @@ class Sessions:
     @asynccontextmanager
     async def across_tenants(self) -> AsyncIterator[AsyncSession]:
         """Every tenant's rows, for the few look-ups that find out whose something is."""
-        async with _Errors(), AsyncSession(self._readers, expire_on_commit=False) as session:
+        async with self._reading, AsyncSession(self._readers, expire_on_commit=False) as session:
             yield session
 
     async def write_across_tenants(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -75,13 +78,13 @@ class Sessions:
             raise AlreadyExists from None
 
     async def _once(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        async with _Errors(), AsyncSession(self._writers, expire_on_commit=False) as session, session.begin():
+        async with self._writing, AsyncSession(self._writers, expire_on_commit=False) as session, session.begin():
             return await work(session)
 
     async def shed(self) -> None:
         """After an erasure: SQLite's log still holds the old pages until they are moved. Postgres vacuums by itself."""
         if self._is_sqlite:
-            async with _Errors(), self._readers.connect() as connection:
+            async with self._reading, self._readers.connect() as connection:
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _rows(self, session: AsyncSession, who: Who) -> Rows:
@@ -91,18 +94,27 @@ class Sessions:
 class _Errors:
     """Says in our words what the database said. Its own words may quote a row, so they go no further."""
 
+    def __init__(self) -> None:
+        self._outage = Outage("sessions", "database.failed")
+
     async def __aenter__(self) -> None:
         return None
 
     async def __aexit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self._outage.over()
         if isinstance(error, IntegrityError):
             return
         if isinstance(error, PoolTimeoutError | OSError | DBAPIError):
             said = getattr(error, "orig", None)
             state = str(getattr(said, "sqlstate", None) or "")
             code = state or str(getattr(said, "sqlite_errorname", ""))
-            logs.get("sessions").warning("database.failed", kind=type(error).__name__, code=code, reason=why(error))
-            raise _meaning(error, state) from None
+            meaning, about = _meaning(error, state), {"kind": type(error).__name__, "code": code}
+            if isinstance(meaning, StorageUnavailable):
+                self._outage.met(why(error), **about)
+            else:
+                logs.get("sessions").warning("database.failed", reason=why(error), **about)
+            raise meaning from None
 
 
 def _meaning(error: Exception, state: str) -> ParleyError:

@@ -40,6 +40,7 @@ class Housekeeping:
         self._every_seconds = every_seconds
         self._serving = serving
         self._lost_at = math.inf
+        self._failures = 0
         self._is_serving = True
         self._unfinished: list[Sweep] = []  # what is seldom, and was not done with the last tick
         self._log = logs.get("sweeper")
@@ -61,9 +62,12 @@ class Housekeeping:
             await self._database.beat()
             await self.count()
         except ParleyError as error:
-            self._log.warning("sweep.failed", sweep="count", reason=error.name)
+            self._failures += 1
+            if logs.is_worth_a_line(self._failures):
+                self._log.warning("sweep.failed", sweep="count", reason=error.name, failures=self._failures)
             self._note(is_lost=isinstance(error, StorageUnavailable))
             return
+        self._failures = 0
         self._note(is_lost=False)
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]

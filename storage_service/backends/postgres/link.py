@@ -14,6 +14,7 @@ import asyncpg
 
 from kit import logs
 from kit.errors import Internal, ParleyError, StorageUnavailable
+from storage_service.backends.outages import Outage
 from storage_service.backends.postgres.reaching import EVERY_SESSION, reach
 from storage_service.backends.unusable import why
 
@@ -65,6 +66,7 @@ class Link:
         self._connection: asyncpg.Connection[Any] | None = None
         self._lock = asyncio.Lock()
         self._not_before = 0.0
+        self._outage = Outage("storage", "database.lost")
         self._wait_seconds = FIRST_WAIT_SECONDS
 
     async def use(self, work: Callable[["asyncpg.Connection[Any]"], Awaitable[Result]]) -> Result:
@@ -87,6 +89,7 @@ class Link:
                 self._drop()
                 raise
             self._wait_seconds = FIRST_WAIT_SECONDS
+            self._outage.over()
             return result
 
     async def open(self) -> None:
@@ -122,7 +125,7 @@ class Link:
         self._drop()
         self._not_before = asyncio.get_running_loop().time() + self._wait_seconds
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
-        logs.get("storage").warning("database.lost", error_type=type(error).__name__, reason=why(error))
+        self._outage.met(why(error), error_type=type(error).__name__)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,6 +1,9 @@
 """When Postgres dies or freezes nobody hangs, nothing is said to be durable that is not, and it recovers by itself."""
 
 import asyncio
+import io
+import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,11 +12,12 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from kit import logs
 from kit.errors import StorageUnavailable
 from kit.ids import new_id
 from kit.lifetime import Lifetime
 from storage_service.__main__ import serve
-from storage_service.backends.postgres.database import PostgresDatabase
+from storage_service.backends.postgres.database import KINDS, PostgresDatabase
 from storage_service.domain.events import Events
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.mutations import Mutations
@@ -111,6 +115,8 @@ async def test_a_storage_without_its_database_is_not_ready_until_it_is_back(clus
         mesh_drain_delay_seconds=0,
         storage_sweep_seconds=0.1,
     )
+    said = io.StringIO()
+    logs.configure(settings, "storage", stream=said)
     lifetime = Lifetime()
     service = asyncio.create_task(serve(settings, lifetime))
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -133,3 +139,12 @@ async def test_a_storage_without_its_database_is_not_ready_until_it_is_back(clus
     lifetime.stop()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await service
+    assert most_often(said) <= len(KINDS), "what is away is told once, by each way to it"
+    assert "database.back" in said.getvalue()
+
+
+def most_often(said: io.StringIO) -> int:
+    """How often the same was a warning."""
+    lines = map(json.loads, said.getvalue().splitlines())
+    warned = Counter((line["event"], line["reason"]) for line in lines if line["level"] == "warning")
+    return max(warned.values())
