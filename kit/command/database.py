@@ -62,6 +62,8 @@ async def restored(**overrides: Any) -> None:
     found = await shape(url)
     if found.level is not Level.OK:
         raise Mistake(f"the database is {found.found}", fix="put the backup in its place, then parley migrate")
+    if await _answered(_at_work().is_at_work(url), url):
+        raise Mistake("a storage is at work on the database, from another address", fix="stop every storage first")
     with Console().status("looking for what was open") as line:
         turns, deliveries = await _restoring().end_open_work(
             url, progress=lambda ended: line.update(f"ended so far: turns {ended.turns}, deliveries {ended.deliveries}")
@@ -187,6 +189,10 @@ def _schema() -> Any:
 
 def _restoring() -> Any:
     return importlib.import_module("storage_service.backends.restored")
+
+
+def _at_work() -> Any:
+    return importlib.import_module("storage_service.backends.at_work")
 
 
 def _unusable() -> Any:

@@ -10,10 +10,12 @@ from kit.command import database as command
 from kit.command.screen import Mistake
 from kit.moments import utc_now
 from parley.storage.v1 import outbox_service_pb2 as outbox
+from storage_service.backends import at_work
 from storage_service.backends.restored import Ended, end_open_work
+from tests.postgres import Server
 from tests.simulated.wire import free_port
 from tests.suites.storage import test_reply_windows
-from tests.suites.storage.hot import LEASE, TENANT, Store, seed
+from tests.suites.storage.hot import LEASE, TENANT, Store, open_store, seed
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_together import a_wish
 from tests.suites.storage.world import World
@@ -154,6 +156,30 @@ async def test_the_command_does_nothing_while_a_storage_runs(store: Store, monke
         with pytest.raises(Mistake, match="a storage runs at"):
             await command.restored()
     assert await store.turn_states() == [("waiting", "")]
+
+
+async def test_nor_while_one_runs_that_is_not_known_here(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_ADDRESS", f"127.0.0.1:{free_port()}")
+    async with open_store("postgres", tmp_path, postgres_server) as store:
+        monkeypatch.setenv("DATABASE_URL", store.url)
+        await catch(store, "a turn that waits")
+        beating = asyncio.create_task(beat(store))
+        with pytest.raises(Mistake, match="a storage is at work on the database"):
+            await command.restored()
+        beating.cancel()
+        assert await store.turn_states() == [("waiting", "")]
+        monkeypatch.setattr(at_work, "BETWEEN_SECONDS", 0.01)
+        await command.restored()
+        assert await store.turn_states() == [("suppressed", "restored")]
+
+
+async def beat(store: Store) -> None:
+    """As long as it lives."""
+    while True:
+        await store.database.beat()
+        await asyncio.sleep(0.05)
 
 
 async def test_the_command_wants_a_database_of_this_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
