@@ -13,6 +13,8 @@ from storage_service.domain.sweeping import Sweeper
 
 MOST_BITES = 20
 SELDOM_TICKS = 60
+# However seldom is swept: replicas know each other, and alerts the database, by what was seen within seconds.
+BEAT_SECONDS = 1.0
 # So much of a tick each of what is seldom may take: nothing else waits long for it, and it goes on with the next tick.
 SELDOM_SHARE = 1 / 8
 # So long a database is away before storage says that it cannot serve.
@@ -46,18 +48,20 @@ class Housekeeping:
         self._log = logs.get("sweeper")
 
     async def run(self, stopping: asyncio.Event) -> None:
-        tick = 0
+        clock, sweep_at, sweeps = asyncio.get_running_loop().time, -math.inf, 0
         while not stopping.is_set():
-            await self._tidy(seldom=tick % SELDOM_TICKS == 0)
-            tick += 1
+            began = clock()
+            if await self._beat() and began >= sweep_at:
+                await self._tidy(seldom=sweeps % SELDOM_TICKS == 0)
+                sweep_at, sweeps = began + self._every_seconds, sweeps + 1
             try:
-                async with asyncio.timeout(self._every_seconds):
+                async with asyncio.timeout(min(self._every_seconds, BEAT_SECONDS)):
                     await stopping.wait()
             except TimeoutError:
                 continue
 
-    async def _tidy(self, *, seldom: bool) -> None:
-        """A lost database is tried again at the next tick; a sweep that fails does not keep the others from theirs."""
+    async def _beat(self) -> bool:
+        """Whether the database is there; a lost one is tried again with the next beat."""
         try:
             await self._database.beat()
             await self.count()
@@ -66,9 +70,13 @@ class Housekeeping:
             if logs.is_worth_a_line(self._failures):
                 self._log.warning("sweep.failed", sweep="count", reason=error.name, failures=self._failures)
             self._note(is_lost=isinstance(error, StorageUnavailable))
-            return
+            return False
         self._failures = 0
         self._note(is_lost=False)
+        return True
+
+    async def _tidy(self, *, seldom: bool) -> None:
+        """A sweep that fails does not keep the others from theirs."""
         sweeper = self._sweeper
         sweeps = [sweeper.expired_turns, sweeper.overdue_turns, sweeper.expired_deliveries]
         sweeps += [sweeper.unmatched_receipts, sweeper.freed_lanes, sweeper.expired_summaries]

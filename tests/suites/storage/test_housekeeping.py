@@ -4,12 +4,16 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from prometheus_client import REGISTRY
 
+from storage_service.domain import housekeeping
 from storage_service.domain.housekeeping import MOST_BITES, SELDOM_TICKS, Housekeeping
 from storage_service.domain.pressure import Pressure
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store
+
+SEEN = "parley_database_seen_timestamp_seconds"
 
 
 async def remembered(store: Store, request_id: str, *, days_ago: float) -> None:
@@ -45,9 +49,7 @@ async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> N
             await asyncio.sleep(0.02)
     stopping.set()
     await keeping
-    assert REGISTRY.get_sample_value("parley_database_seen_timestamp_seconds"), (
-        "and it has said that the database is there"
-    )
+    assert REGISTRY.get_sample_value(SEEN), "and it has said that the database is there"
 
 
 async def test_what_is_too_much_for_one_tick_is_forgotten_with_the_next_ones(store: Store) -> None:
@@ -55,10 +57,32 @@ async def test_what_is_too_much_for_one_tick_is_forgotten_with_the_next_ones(sto
         await remembered(store, f"old-{number}", days_ago=8)
     stopping = asyncio.Event()
     sweeper = replace(store.sweeper, bite=1)
-    housekeeping = Housekeeping(store.database, sweeper, pressure=Pressure(10, 10))
-    keeping = asyncio.create_task(housekeeping.run(stopping))
+    sweeping = Housekeeping(store.database, sweeper, pressure=Pressure(10, 10))
+    keeping = asyncio.create_task(sweeping.run(stopping))
     async with asyncio.timeout(SELDOM_TICKS / 2):  # what is seldom begins anew after twice this time
         while await left(store):
             await asyncio.sleep(0.02)
     stopping.set()
     await keeping
+
+
+async def test_however_seldom_is_swept_the_database_is_seen_each_second(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "BEAT_SECONDS", 0.01)
+    stopping = asyncio.Event()
+    keeping = Housekeeping(store.database, store.sweeper, pressure=Pressure(10, 10), every_seconds=600)
+    running = asyncio.create_task(keeping.run(stopping))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for _ in range(2):
+            store.clock.pass_seconds(1)
+            while REGISTRY.get_sample_value(SEEN) != store.clock.now.timestamp():
+                await asyncio.sleep(0.02)
+        await remembered(store, "old", days_ago=8)
+        for _ in range(2):
+            store.clock.pass_seconds(1)
+            while REGISTRY.get_sample_value(SEEN) != store.clock.now.timestamp():
+                await asyncio.sleep(0.02)
+    stopping.set()
+    await running
+    assert await left(store) == ["old"], "it was swept once, before"
