@@ -1,6 +1,7 @@
 """How does a database get its tables? Alembic, at every start and by `parley migrate`."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kit import logs
 from kit.errors import StorageUnavailable
 from kit.settings import SettingsError
 from storage_service.backends.engines import open_engine
+from storage_service.backends.tables import Tenant
 from storage_service.backends.unusable import known, not_allowed, told, why
 from storage_service.database_url import is_postgres
 
@@ -30,6 +32,8 @@ LONGEST_SECONDS = 6 * 3600
 PATIENT = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
 BRIEF = text("SELECT set_config('lock_timeout', '1s', true)")
 MAY_MAKE_TABLES = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+# Of revisions; and so many tables of others are named.
+OURS, MOST_NAMED = re.compile(r"\d{4}").fullmatch, 3
 # A server that starts or stops says so in words that SQLAlchemy has no class for; every other class is a fault of ours,
 # unless it is known what keeps the database away.
 AWAY = (DBAPIError, OperationalError)
@@ -108,12 +112,26 @@ def configuration(connection: Connection) -> Config:
 def _revisions(connection: Connection) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(configuration(connection))
     at, newest = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head() or ""
+    _require_own(connection, at)
     if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
         raise SettingsError(
             f"DATABASE_URL: the database is at {at}, which a newer Parley made; this one knows it up to {newest}. "
             "Start the newer one, or put back a backup from before it"
         )
     return at, newest
+
+
+def _require_own(connection: Connection, at: str | None) -> None:
+    """Many programs have a table of contacts, and many keep their revision as Parley does, which is four digits."""
+    found = {"alembic_version"} if at and not OURS(at) else set()
+    if at is None:
+        schema = connection.dialect.default_schema_name
+        found = set(inspect(connection).get_table_names(schema)) & set(Tenant.metadata.tables)
+    if found:
+        names = ", ".join(sorted(found)[:MOST_NAMED])
+        raise SettingsError(
+            f"DATABASE_URL: another program has tables of the same names there ({names}); make a database for Parley"
+        )
 
 
 def _run(connection: Connection, *, revision: str, began: Began) -> None:

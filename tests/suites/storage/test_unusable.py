@@ -12,11 +12,13 @@ import pytest
 
 from kit.settings import SettingsError
 from storage_service.backends import schema
+from storage_service.backends.engines import open_engine
 from storage_service.backends.schema import GONE
 from storage_service.backends.unusable import told, why
 from storage_service.backends.write_probe import obstacle
 from tests.postgres import Server
 from tests.stalls import PATIENCE_SECONDS
+from tests.suites.storage.hot import DATABASES
 
 NOT_ALLOWED = (
     "DATABASE_URL: its user may not make tables there, or not use those that are; name the owner of the database, "
@@ -79,6 +81,34 @@ async def test_so_is_one_that_is_damaged(tmp_path: Path) -> None:
     assert await refusal(f"sqlite:///{file}") == (
         f"DATABASE_URL: {file}: it is damaged; move it away, and put a copy of yours in its place"
     )
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        (("CREATE TABLE messages (id INT)", "CREATE TABLE contacts (id INT)"), "contacts, messages"),
+        (
+            ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('5f2a9c0b11de')"),
+            "alembic_version",
+        ),
+    ],
+)
+async def test_one_of_another_program_is_left_alone(
+    kind: str, theirs: tuple[str, ...], named: str, tmp_path: Path, postgres_server: Server
+) -> None:
+    url = postgres_server.fresh() if kind == "postgres" else f"sqlite:///{tmp_path / 'theirs.db'}"
+    engine = open_engine(url)
+    async with engine.begin() as connection:
+        for statement in theirs:
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+    for ask in (schema.migrate, schema.revisions):
+        with pytest.raises(SettingsError) as raised:
+            await ask(url)
+        assert str(raised.value) == (
+            f"DATABASE_URL: another program has tables of the same names there ({named}); make a database for Parley"
+        )
 
 
 def test_so_is_one_that_may_only_be_read() -> None:
