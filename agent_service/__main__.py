@@ -150,7 +150,7 @@ def _terms(settings: Settings) -> Terms:
 
 
 def main() -> None:
-    process.run("agent", Settings, serve=serve)
+    process.alone("agent", Settings, serve=serve)
 
 
 if __name__ == "__main__":

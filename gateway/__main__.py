@@ -87,7 +87,7 @@ async def serve(settings: Settings, lifetime: Lifetime, *, listening: socket.soc
 
 def main() -> None:
     """`python -m gateway`."""
-    process.run("gateway", Settings, serve=serve)
+    process.alone("gateway", Settings, serve=serve)
 
 
 def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, directory: Directory) -> Rooms:

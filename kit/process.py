@@ -20,6 +20,13 @@ WRONG_SETTING = 2
 YOUNG_OBJECTS = 50_000
 
 
+def alone(service: str, settings_class: type[AnySettings], *, serve: Serve[AnySettings]) -> None:
+    """What `python -m` runs, which takes its settings from the environment: what is typed after it would be ignored."""
+    if sys.argv[1:]:
+        refuse(service, f"python -m takes no options: set the environment, or parley serve {service}, which has some")
+    run(service, settings_class, serve=serve)
+
+
 def run(service: str, settings_class: type[AnySettings], *, serve: Serve[AnySettings], **overrides: Any) -> None:
     """The whole life of a process with one service. A wrong setting, or a taken port, is one line and exit code 2."""
     try:

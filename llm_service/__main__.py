@@ -116,7 +116,7 @@ def _found(settings: Settings) -> Catalogue:
 
 
 def main() -> None:
-    process.run("llm", Settings, serve=serve)
+    process.alone("llm", Settings, serve=serve)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def _fetches(settings: Settings, media: Media, *, provider: Provider, downloads:
 
 
 def main() -> None:
-    process.run("sender", Settings, serve=serve)
+    process.alone("sender", Settings, serve=serve)
 
 
 if __name__ == "__main__":

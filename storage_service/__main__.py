@@ -293,7 +293,7 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
 
 def main() -> None:
     """One process."""
-    process.run("storage", Settings, serve=serve)
+    process.alone("storage", Settings, serve=serve)
 
 
 if __name__ == "__main__":

@@ -186,3 +186,15 @@ def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path, 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("DATA_DIR: cannot make the folder a-file/data: Not a directory")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("package", ["storage_service", "agent_service", "llm_service", "sender_service", "gateway"])
+def test_a_service_that_would_ignore_what_is_typed_after_it_does_not_start(tmp_path: Path, package: str) -> None:
+    command = [sys.executable, "-m", package, "--data-dir", "elsewhere"]
+    environment = bare_environment(tmp_path)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"parley serve {package.removesuffix('_service')}, which has some" in done.stderr
+    assert not list(tmp_path.iterdir())
