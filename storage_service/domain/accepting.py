@@ -41,8 +41,6 @@ Settings = Mapping[Key, TurnSetting]
 LONGEST_BURST = 5
 # So often is a place looked for again that was erased while its lock was waited for.
 MOST_SEATINGS = 3
-# Longer than a webhook waits for us: what came in before that, or comes yet, says a gateway whose clock is wrong.
-LATE = timedelta(seconds=3)
 RETRY_AFTER = timedelta(seconds=1)
 
 
@@ -202,7 +200,7 @@ class _Arrival:
             message.sender_id,
             known_by[3] if self.how.mutations.dedupe else None,
             message.reply_to_provider_message_id,
-            moment(message.provider_at) if message.HasField("provider_at") else _came_in(received_at, self.now),
+            hearing.spoken_at(message, received_at, now=self.now),
             received_at,
             self.now,
             None,
@@ -294,11 +292,6 @@ def _accepted(message_id: str, conversation_id: str, *, seq: int, turn_id: str |
     return AcceptedMessage(
         message_id=message_id, conversation_id=conversation_id, seq=seq, turn_id=turn_id or "", created_at=stamp(at)
     )
-
-
-def _came_in(said: datetime, now: datetime) -> datetime:
-    """When, as its gateway says, unless that cannot be: a burst that two gateways heard is answered in this order."""
-    return said if now - LATE <= said <= now else now
 
 
 def _attachments(attachments: Sequence[Attachment]) -> str | None:

@@ -1,15 +1,27 @@
 """What is a message to its conversation? Something to answer or not, and perhaps where a new context begins."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kit.errors import ParleyError
+from kit.moments import moment
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import Submission, SubmissionResult
 from storage_service.domain import manners
 from storage_service.domain.opting import opts_in, opts_out
 from storage_service.domain.rows import Key, Lane
 from storage_service.domain.seats import Seat
+
+# No gateway holds a webhook for longer (ACCEPT_PATIENCE_SECONDS).
+LATE = timedelta(seconds=15)
+
+
+def spoken_at(message: ChannelMessage, received_at: datetime, *, now: datetime) -> datetime:
+    """As the provider says. Else as it came in at its gateway, unless that cannot be, since its clock is wrong: in this
+    order a burst is answered, whichever gateways heard it."""
+    if message.HasField("provider_at"):
+        return moment(message.provider_at)
+    return received_at if now - LATE <= received_at <= now else now
 
 
 def is_answered(lane: Lane, message: ChannelMessage) -> bool:
