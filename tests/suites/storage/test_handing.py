@@ -185,7 +185,7 @@ async def test_what_cannot_be_stored_is_handed_to_nobody(store: Store) -> None:
         assert len(await call) == 1
 
 
-async def answered(store: Store, kind: Kind) -> tuple[list[LeasedDelivery], list[Kind]]:
+async def answered(store: Store, kind: Kind, *, seconds: float = 30) -> tuple[list[LeasedDelivery], list[Kind]]:
     """What a waiting sender is given when a turn is committed, and in which transactions."""
     database = Interrupted(store.database, kind)
     outbox = Outbox(database, store.deliveries, wakeups=store.wakeups, new_id=new_id)
@@ -193,7 +193,7 @@ async def answered(store: Store, kind: Kind) -> tuple[list[LeasedDelivery], list
     loop = asyncio.create_task(outbox.deliveries.run())
     (turn,) = await store.lease()
     assert await outbox.lease(an_ask("s1"), 0) == []
-    call = asyncio.create_task(outbox.lease(an_ask("s1"), 30))
+    call = asyncio.create_task(outbox.lease(an_ask("s1"), seconds))
     await asyncio.sleep(0)
     database.runs.clear()
     await inbox.commit("w1", [a_commit(turn, "one", "two")])
@@ -220,6 +220,6 @@ async def test_a_reply_is_leased_by_the_transaction_that_ends_its_turn(store: St
 async def test_a_reply_of_a_paused_account_is_handed_to_nobody(store: Store) -> None:
     await store.hear("hi")
     await store.execute("UPDATE channel_accounts SET state = 'paused'")
-    given, _ = await answered(store, "turns")
+    given, _ = await answered(store, "turns", seconds=2)
     assert given == []
     assert await store.delivery_states() == ["queued", "queued"]

@@ -20,6 +20,7 @@ MAY = {
     "drafts.py": {"select"},  # Finds out whose drafts are to be looked at.
     "open_work.py": {"select", "text"},  # Counts the work of all tenants.
     "moving.py": {"select", "insert"},  # Copies the rows of all tenants.
+    "at_work.py": {"select"},  # When a storage said that it lives belongs to no tenant.
     "restored.py": {"select"},  # Ends the work of all tenants.
     "listeners.py": {"select"},  # A process listens for accounts of all tenants.
     "sessions.py": {"exec_driver_sql"},  # The write lock and the checkpoint of SQLite.
