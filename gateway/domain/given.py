@@ -86,4 +86,4 @@ def _address(channel: Channel, stated: str) -> str:
     try:
         return channel.numbered(stated) if stated and isinstance(channel, Numbered) else stated
     except ValueError as error:
-        raise Misspelt(f"{channel.address_environment}: {error}, not {stated!r}") from None
+        raise Misspelt(f"{channel.address_environment}: {error}") from None  # its value is never printed
