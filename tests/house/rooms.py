@@ -116,7 +116,7 @@ def libraries_stay_in_their_room(module: Module) -> Iterator[str]:
 def only_kit_builds_servers_and_channels(module: Module) -> Iterator[str]:
     if not module.is_shipped or module.room == "kit":
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and dotted(node.func) in BUILDS_GRPC:
             yield module.at(node.lineno, f"{dotted(node.func)} belongs in kit")
 
@@ -124,7 +124,7 @@ def only_kit_builds_servers_and_channels(module: Module) -> Iterator[str]:
 def only_settings_read_the_environment(module: Module) -> Iterator[str]:
     if not module.is_shipped or module.path.name == "settings.py":
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and dotted(node) in ENVIRONMENT:
             yield module.at(node.lineno, f"{dotted(node)} outside settings.py")
     for line, name in module.imports():

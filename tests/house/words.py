@@ -27,7 +27,7 @@ def names_are_nouns_of_the_domain(module: Module) -> Iterator[str]:
     for part in (*module.path.parts[:-1], module.path.stem):
         if VAGUE & set(part.lower().split("_")):
             yield module.at(1, f"{part!r} names nothing")
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ClassDef) and VAGUE & set(_words(node.name)):
             yield module.at(node.lineno, f"class {node.name} names nothing")
 
@@ -39,7 +39,7 @@ def no_module_hides_the_standard_library(module: Module) -> Iterator[str]:
 
 
 def no_mark_is_left_behind(module: Module) -> Iterator[str]:
-    for line, comment in module.comments():
+    for line, comment in module.comments:
         if MARKS.search(comment) or BANNER.match(comment):
             yield module.at(line, f"not here: {comment}")
 
@@ -48,7 +48,7 @@ def checks_are_not_silenced_without_a_reason(module: Module) -> Iterator[str]:
     """Tests hand in fakes that a type checker is right to doubt."""
     if not module.is_shipped:
         return
-    for line, comment in module.comments():
+    for line, comment in module.comments:
         if SILENCERS.search(comment) and not REASONED.search(comment):
             yield module.at(line, f"silenced without a reason: {comment}")
 
@@ -60,7 +60,7 @@ def nothing_is_mocked(module: Module) -> Iterator[str]:
 
 
 def no_test_is_skipped(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and node.attr in SKIPS and dotted(node).startswith("pytest."):
             yield module.at(node.lineno, f"{dotted(node)}: a test runs, or it is not there")
 
@@ -77,7 +77,7 @@ def log_lines_show_what_they_name(module: Module) -> Iterator[str]:
     """A text under a name that is not on redaction's list is hidden, so whoever logs it must put the name there."""
     if not module.is_shipped:
         return
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and _is_log_line(node)):
+    for call in (node for node in module.nodes if isinstance(node, ast.Call) and _is_log_line(node)):
         for name in (keyword.arg for keyword in call.keywords if keyword.arg):
             if name not in SHOWN | MASKED | NUMBERS and not name.endswith(SHOWN_ENDINGS):
                 yield module.at(call.lineno, f"{name} would be hidden: kit/redaction.py says what is shown")
