@@ -11,6 +11,7 @@ import random
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -78,6 +79,7 @@ class People:
     def __init__(self, load: Load, book: ledger.Ledger) -> None:
         self._load, self._book, self._seen = load, book, Seen()
         self._pool: asyncio.LifoQueue[client.Connection] = asyncio.LifoQueue()
+        self._in_order: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # no second message overtakes the first
         self._count = itertools.count(1)
 
     async def open(self, connections: int) -> None:
@@ -121,8 +123,9 @@ class People:
 
     async def _say(self, person: int, number: int, request: bytes) -> None:
         for _ in range(2 if next(self._count) % REPEAT_EVERY == 0 else 1):
-            while not await self._post(request):
-                await asyncio.sleep(0.05)
+            async with self._in_order[person]:
+                while not await self._post(request):
+                    await asyncio.sleep(0.05)
             self._book.accept(person, number)
 
     async def _post(self, request: bytes) -> bool:
