@@ -34,9 +34,10 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.retention import Retention
 from storage_service.backends.running import Running
 from storage_service.backends.schema import in_the_log, migrate, prepared_when_possible
-from storage_service.backends.secret_key import has_keys, read_keys
+from storage_service.backends.secret_key import has_keys, open_keyring
 from storage_service.backends.seeding import ensure_default
 from storage_service.backends.sessions import Sessions
+from storage_service.backends.sole import Sole, alone
 from storage_service.backends.tenants import Tenants
 from storage_service.backends.vault import Vault
 from storage_service.backends.wishes import Wishes
@@ -53,7 +54,7 @@ from storage_service.domain.mutations import Mutations
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.presence import Presence
 from storage_service.domain.pressure import Pressure
-from storage_service.domain.sealing import BadKeys, Keyring
+from storage_service.domain.sealing import Keyring
 from storage_service.domain.sharing import Shares
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones
@@ -103,12 +104,19 @@ class Doors:
 async def serve(settings: Settings, lifetime: Lifetime) -> None:
     """Keeps what must not be lost until the process is told to stop."""
     parts = _parts(settings, lifetime)
+    with alone(parts.url) as sole:
+        await _serve(parts, sole)
+
+
+async def _serve(parts: Parts, sole: Sole) -> None:
+    settings, lifetime = parts.settings, parts.lifetime
     accounts = Accounts(
         parts.sessions, parts.repeats, vault=parts.vault, wakeups=parts.wakeups, random_bytes=secrets.token_bytes
     )
     api_keys = ApiKeys(parts.sessions, parts.repeats, random_bytes=secrets.token_bytes)
 
     async def prepare() -> None:
+        sole.take()
         await migrate(parts.url, began=in_the_log)
         await ensure_default(parts.sessions, accounts)
 
@@ -195,15 +203,7 @@ def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
 
 
 def _keyring(settings: Settings) -> Keyring:
-    listed = settings.secret_keys.get_secret_value()
-    try:
-        keys = read_keys(listed, settings.data_dir, random_bytes=secrets.token_bytes)
-    except BadKeys as wrong:
-        raise SettingsError(f"SECRET_KEYS: {wrong}") from None
-    except OSError as error:
-        kept = f"it is not set, and no key can be kept in {settings.data_dir}"
-        raise SettingsError(f"SECRET_KEYS: {kept}: {type(error).__name__}") from None
-    return Keyring(keys, random_bytes=secrets.token_bytes)
+    return open_keyring(settings.secret_keys.get_secret_value(), settings.data_dir, random_bytes=secrets.token_bytes)
 
 
 def _mutations(settings: Settings) -> Mutations:

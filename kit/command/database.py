@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -64,7 +65,7 @@ async def restored(**overrides: Any) -> None:
         raise Mistake(f"the database is {found.found}", fix="put the backup in its place, then parley migrate")
     if await _answered(_at_work().is_at_work(url), url):
         raise Mistake("a storage is at work on the database, from another address", fix="stop every storage first")
-    with Console().status("looking for what was open") as line:
+    with alone(url), Console().status("looking for what was open") as line:
         turns, deliveries = await _restoring().end_open_work(
             url, progress=lambda ended: line.update(f"ended so far: turns {ended.turns}, deliveries {ended.deliveries}")
         )
@@ -78,6 +79,19 @@ def require_nobody(settings: Any, why: str) -> None:
     address = addresses.parsed(settings.storage_address)
     if address and is_open(own(address.host), address.port):
         raise Mistake(f"a storage runs at {settings.storage_address}, and {why}", fix="stop every storage first")
+
+
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """Keeps a storage from SQLite's file meanwhile. Raises where one has it, whatever its address is."""
+    sole = importlib.import_module("storage_service.backends.sole")
+    try:
+        with sole.alone(url) as ours:
+            ours.take()
+            yield
+    except sole.Taken as taken:
+        file = url.removeprefix(SQLITE)
+        raise Mistake(f"a storage is at work on {file}, from another address", fix="stop it first") from taken
 
 
 def is_elsewhere(settings: Any) -> bool:

@@ -31,7 +31,7 @@ async def move(file: Path, **overrides: Any) -> None:
         raise Mistake(f"{file} is {shape.found}", fix=f"DATABASE_URL={source} parley migrate")
     await database.migrate(**overrides)
     moving = importlib.import_module("storage_service.backends.moving")
-    with _Bars() as bars:
+    with database.alone(source), _Bars() as bars:
         try:
             moved = await moving.move(source, target, progress=bars.show)
         except SettingsError as wrong:

@@ -1,5 +1,5 @@
 """Is a storage at work on a database? Asked of the database itself, before what is open in it is ended: on which
-machine one runs, nobody here may know. SQLite's is on this one.
+machine one runs, nobody here may know. Of SQLite's file a lock says so: see sole.py.
 """
 
 from asyncio import sleep

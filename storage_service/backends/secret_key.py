@@ -4,10 +4,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from storage_service.domain.sealing import KEY_BYTES, format_key, parse_keys
+from kit.settings import SettingsError
+from storage_service.domain.sealing import KEY_BYTES, BadKeys, Keyring, format_key, parse_keys
 
 FILE = "secret.key"
 KEY_ID = "local"
+
+
+def open_keyring(listed: str, data_dir: Path, *, random_bytes: Callable[[int], bytes]) -> Keyring:
+    """What opens and seals secrets. SettingsError where there are no keys for it, and none can be kept."""
+    try:
+        keys = read_keys(listed, data_dir, random_bytes=random_bytes)
+    except BadKeys as wrong:
+        raise SettingsError(f"SECRET_KEYS: {wrong}") from None
+    except OSError as error:
+        kept = f"it is not set, and no key can be kept in {data_dir}"
+        raise SettingsError(f"SECRET_KEYS: {kept}: {type(error).__name__}") from None
+    return Keyring(keys, random_bytes=random_bytes)
 
 
 def read_keys(listed: str, data_dir: Path, *, random_bytes: Callable[[int], bytes]) -> dict[str, bytes]:

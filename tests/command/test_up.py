@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Mesh, running_mesh
+from tests.simulated.wire import free_port
 from tests.stalls import PATIENCE_SECONDS
 
 MOST_RESIDENT_KB = 250 * 1024
@@ -72,6 +73,19 @@ def test_a_second_mesh_on_the_same_port_is_told_so_in_one_line(mesh: Mesh) -> No
     assert done.returncode == 2
     assert f"port {mesh.http_port}" in done.stderr.splitlines()[0]
     assert "--http-port" in done.stderr.splitlines()[1]
+
+
+def test_a_second_storage_on_the_same_file_is_told_so_in_one_line(mesh: Mesh) -> None:
+    by_another_name = mesh.folder / "link.db"
+    by_another_name.symlink_to(mesh.folder / "data" / "parley.db")
+    for file in (mesh.folder / "data" / "parley.db", by_another_name):
+        done = mesh.run(
+            "serve", "storage", DATABASE_URL=f"sqlite:///{file}", STORAGE_ADDRESS=f"127.0.0.1:{free_port()}"
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "another storage is at work on this file, which takes one; stop that one" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert "told of it" in mesh.command("chat", stdin="told of it\n")
 
 
 def test_a_sent_webhook_of_an_account_that_is_not_there_says_what_to_do(mesh: Mesh) -> None:

@@ -14,6 +14,7 @@ from kit.settings import SettingsError
 from storage_service.backends import schema
 from storage_service.backends.engines import open_engine
 from storage_service.backends.moving import LEFT, _tables, move
+from storage_service.backends.sole import alone
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
 from tests.simulated.postgres_front import Front
@@ -182,6 +183,10 @@ async def test_the_command_moves_a_file_and_says_what_goes_along(
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(Mistake, match="there is no file"):
         await command.move(file.with_name("other.db"))
+    with alone(store.url) as storage:
+        storage.take()
+        with pytest.raises(Mistake, match=r"a storage is at work on /.*, from another address"):
+            await command.move(file)
     await command.move(file)
     said = capsys.readouterr().out
     total = sum(map(len, (await rows_of(url)).values()))

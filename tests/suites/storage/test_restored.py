@@ -12,6 +12,7 @@ from kit.moments import utc_now
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from storage_service.backends import at_work
 from storage_service.backends.restored import Ended, end_open_work
+from storage_service.backends.sole import alone
 from tests.postgres import Server
 from tests.simulated.wire import free_port
 from tests.suites.storage import test_reply_windows
@@ -166,11 +167,27 @@ async def test_nor_while_one_runs_that_is_not_known_here(
         monkeypatch.setenv("DATABASE_URL", store.url)
         await catch(store, "a turn that waits")
         beating = asyncio.create_task(beat(store))
-        with pytest.raises(Mistake, match="a storage is at work on the database"):
+        with pytest.raises(Mistake, match=r"a storage is at work on the database"):
             await command.restored()
         beating.cancel()
         assert await store.turn_states() == [("waiting", "")]
         monkeypatch.setattr(at_work, "BETWEEN_SECONDS", 0.01)
+        await command.restored()
+        assert await store.turn_states() == [("suppressed", "restored")]
+
+
+async def test_nor_while_one_has_the_file(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_ADDRESS", f"127.0.0.1:{free_port()}")
+    async with open_store("sqlite", tmp_path, postgres_server) as store:
+        monkeypatch.setenv("DATABASE_URL", store.url)
+        await catch(store, "a turn that waits")
+        with alone(store.url) as storage:
+            storage.take()
+            with pytest.raises(Mistake, match=r"a storage is at work on /.*, from another address"):
+                await command.restored()
+        assert await store.turn_states() == [("waiting", "")]
         await command.restored()
         assert await store.turn_states() == [("suppressed", "restored")]
 
