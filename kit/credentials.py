@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from kit import certificates
 from kit.settings import Settings, SettingsError
 
 FILE_NAME = "mesh.token"
@@ -80,6 +81,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials:
 
     def configuration() -> grpc.ServerCertificateConfiguration:
         key, chain, ca = read()
+        certificates.note(settings)
         return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=ca)
 
     def fetch() -> Any:

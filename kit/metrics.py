@@ -117,6 +117,9 @@ receipts = _counter("receipts", "Receipts from providers", "channel", "state")
 # The mesh itself.
 rpc_server_seconds = _seconds("rpc_server_seconds", "Calls served, by method and status code", "method", "code")
 rpc_client_seconds = _seconds("rpc_client_seconds", "Calls made, by method and status code", "method", "code")
+certificate_ends = _gauge(
+    "certificate_ends_timestamp_seconds", "When the certificate of the mesh ends that a setting names", "setting"
+)
 frame_size = _sizes("frame_size", "Items per frame", "frames")
 commit_group_size = _sizes("commit_group_size", "Items per transaction", "kind")
 database_seen = _gauge(

@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit import addresses, credentials
+from kit import addresses, certificates, credentials
 from kit.command import account_health, accounts, channel_listening, model_health, reaching, services
 from kit.command.database import check_database, is_elsewhere
 from kit.command.directory import Directory
@@ -18,6 +19,7 @@ from kit.command.ports import is_open, own
 from kit.command.screen import Mistake
 from kit.command.services import SERVICES
 from kit.command.tenants import tenants
+from kit.moments import utc_now
 from kit.settings import SettingsError
 from parley.storage.v1.directory_pb2 import AccountState
 from parley.storage.v1.directory_service_pb2_grpc import DirectoryServiceStub
@@ -35,7 +37,7 @@ async def everything(**overrides: Any) -> list[Finding]:
     found = [_python(), *wrong]
     if wrong:
         return found
-    found += [*_starts(settings), _data_dir(settings["storage"])]
+    found += [*_starts(settings), *_certificates(settings["storage"]), _data_dir(settings["storage"])]
     found += model_health.check_file(settings["llm"])
     found += await check_database(settings["storage"])
     if _anybody_listens(settings):
@@ -70,6 +72,25 @@ def _starts(settings: Mapping[str, Any]) -> list[Finding]:
         except SettingsError as error:
             wrong[str(error)] = broken("settings", f"{service.name} refuses to start: {error}", fix=SETTINGS)
     return list(wrong.values()) or [ok("settings", "valid for all five services")]
+
+
+def _certificates(settings: Any) -> list[Finding]:
+    """Of the mesh, where it has some: whether those that are in the files will do, and for how long."""
+    return [_term(each, utc_now()) for each in certificates.terms(settings)] if credentials.uses_tls(settings) else []
+
+
+def _term(term: certificates.Term, now: datetime) -> Finding:
+    file, until = f"the file of {term.setting}", f"until {certificates.shown(term.ends_at)}"
+    if trouble := term.trouble(now):
+        found, fix = (
+            f"{file} {trouble}, so no service lets another in",
+            "put another in its place, and look at the clock",
+        )
+        return broken("certificate", found, fix=f"{fix}; it is taken up within half a minute")
+    if term.ends_soon(now):
+        fix = "put another in its place; it is taken up within half a minute"
+        return look("certificate", f"{file} is valid {until}; then no service lets another in", fix=fix)
+    return ok("certificate", f"{file} is valid {until}")
 
 
 def _python() -> Finding:

@@ -15,7 +15,13 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def write(folder: Path, ca: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
+def write(
+    folder: Path,
+    ca: tuple[Any, Any] | None = None,
+    *,
+    since: timedelta = timedelta(minutes=-5),
+    until: timedelta = timedelta(days=1),
+) -> tuple[Any, Any]:
     """A certificate for 127.0.0.1 by the CA, or by a new CA; returns the CA."""
     folder.mkdir(exist_ok=True)
     now = datetime.now(UTC)
@@ -27,8 +33,8 @@ def write(folder: Path, ca: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
             .issuer_name(_name(issuer))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now + since)
+            .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         )
