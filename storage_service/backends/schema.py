@@ -18,6 +18,7 @@ from kit import logs
 from kit.errors import StorageUnavailable
 from kit.settings import SettingsError
 from storage_service.backends.engines import open_engine
+from storage_service.backends.outages import Outage
 from storage_service.backends.tables import Tenant
 from storage_service.backends.unusable import known, not_allowed, told, why
 from storage_service.database_url import is_postgres
@@ -70,7 +71,7 @@ async def prepared_when_possible(url: str, prepare: Callable[[], Awaitable[None]
 
     False when told to stop before. SettingsError for one that answers, and cannot be used.
     """
-    wait_seconds = 0.1
+    wait_seconds, outage = 0.1, Outage("storage", "database.away")
     while not stopping.is_set():
         try:
             with told(url):
@@ -78,10 +79,11 @@ async def prepared_when_possible(url: str, prepare: Callable[[], Awaitable[None]
         except GONE as error:
             if isinstance(error, DBAPIError) and type(error) not in AWAY and not known(error):
                 raise
-            logs.get("storage").warning("database.away", error_type=type(error).__name__, reason=why(error))
+            outage.met(why(error), error_type=type(error).__name__)
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(1.0, wait_seconds * 2)
         else:
+            outage.over()
             return True
     return False
 

@@ -164,6 +164,25 @@ async def test_one_that_may_be_there_later_is_waited_for_and_the_reason_told(
     assert not await waiting
 
 
+async def test_that_it_is_waited_for_is_said_once_and_when_it_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[OSError] = [ConnectionRefusedError(), ConnectionRefusedError(), TimeoutError(), TimeoutError()]
+
+    async def prepare() -> None:
+        if asked:
+            raise asked.pop(0)
+
+    assert await schema.prepared_when_possible("postgresql://parley@db/parley", prepare, stopping=asyncio.Event())
+    said = capsys.readouterr().out
+    assert [
+        said.count(words) for words in ("database.away", "nothing listens", "does not answer", "database.back")
+    ] == [
+        2,
+        1,
+        1,
+        1,
+    ]
+
+
 async def test_who_may_not_try_to_write_a_table_is_believed_to_write(postgres_server: Server, user: str) -> None:
     url = postgres_server.fresh()
     postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {urlsplit(url).path[1:]} FROM PUBLIC")
