@@ -2,10 +2,22 @@
 
 import grpc
 
-from kit import errors
+from kit import errors, logs
+
+log = logs.get("gateway")
 
 
 def why(failure: grpc.aio.AioRpcError) -> errors.ParleyError:
-    """Storage that is gone and storage that is late are the same to a caller: nothing was accepted, come again."""
+    """Storage that is gone, that is late, and that refuses our own credential, are the same to a caller: nothing was
+    accepted, come again. A caller who is told to show another would throw away a session that is good."""
+    error = judged(failure)
+    if isinstance(error, errors.CredentialMissing):
+        log.error("mesh.refuses_us", fix="give all services the same MESH_TOKEN, or certificates of one CA")
+        return errors.StorageUnavailable()
+    return error
+
+
+def judged(failure: grpc.aio.AioRpcError) -> errors.ParleyError:
+    """The same where the caller's own credential was shown: storage judges it."""
     error = errors.from_rpc(failure, unavailable=errors.StorageUnavailable)
     return errors.StorageUnavailable() if isinstance(error, errors.DeadlineExceeded) else error

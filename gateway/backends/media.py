@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from gateway.backends.failures import why
+from gateway.backends.failures import judged, why
 from parley.storage.v1 import media_service_pb2 as pb
 from parley.storage.v1 import media_service_pb2_grpc as media_grpc
 
@@ -54,6 +54,6 @@ class Media:
             async for response in call:
                 yield response
         except grpc.aio.AioRpcError as failure:
-            raise why(failure) from None
+            raise (judged if shown else why)(failure) from None
         finally:
             call.cancel()

@@ -41,6 +41,7 @@ class Peer:
         self.most_a_page = 500
         self.sealed: set[str] = set()  # the keys of accounts whose credentials nobody can open
         self.away = False
+        self.knows_us = True  # by the mesh's token
         self.full = False
         self.full_accounts: set[str] = set()
         self.hold = asyncio.Event()
@@ -49,9 +50,11 @@ class Peer:
         self.answer: Callable[[str], str] | None = None
 
     def check(self) -> None:
-        """Fails as a storage fails that cannot write, or that has too much already."""
+        """Fails as a storage fails that cannot write, that has too much already, or that takes us for a stranger."""
         if self.away:
             raise errors.StorageUnavailable(retry_after=timedelta(seconds=1))
+        if not self.knows_us:
+            raise errors.CredentialMissing
         if self.full:
             raise errors.QueueFull(retry_after=timedelta(seconds=5))
 

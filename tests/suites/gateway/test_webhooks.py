@@ -126,6 +126,22 @@ async def test_a_full_queue_asks_the_provider_to_come_again(world: World) -> Non
     assert world.peer.texts() == ["hello"]
 
 
+async def test_that_storage_refuses_our_own_token_is_no_fault_of_who_stands_at_the_door(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    headers = await world.session() | {"idempotency-key": "one"}
+    assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
+    world.peer.knows_us = False
+    assert (await world.post(world.webhook("sms", "again"))).status_code == 503
+    said = await world.client.post("/v1/chat/messages", json={"text": "hello"}, headers=headers)
+    read = await world.client.get("/v1/chat/messages", headers=headers)
+    assert (said.status_code, read.status_code) == (503, 503)
+    assert said.json()["error"]["code"] == "STORAGE_UNAVAILABLE"
+    logged = "".join(capfd.readouterr())
+    assert "give all services the same MESH_TOKEN" in logged
+    assert not [line for line in logged.splitlines() if "webhook.refused" in line and "401" in line]
+
+
 async def test_a_storage_that_hangs_is_waited_for_a_bounded_time(world: World) -> None:
     assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
     world.peer.hold.clear()
