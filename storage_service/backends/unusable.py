@@ -24,6 +24,10 @@ POOLED = (
     "a pooler such as PgBouncer stands before it; name Postgres itself, "
     "since what Parley prepares and listens to belongs to a connection of its own"
 )
+PUT_OVER = (
+    "what a newer Parley made stands in it beside what an older one did: a backup was put over it; "
+    "put the backup into an empty database"
+)
 NOT_ALLOWED = asyncpg.InsufficientPrivilegeError.sqlstate
 # Of Postgres by SQLSTATE (its manual, appendix A), of SQLite by result code (sqlite.org/rescode.html).
 WRONG: dict[Code, str] = {
@@ -35,6 +39,9 @@ WRONG: dict[Code, str] = {
     asyncpg.ProtocolViolationError.sqlstate: POOLED,
     asyncpg.InvalidSQLStatementNameError.sqlstate: POOLED,
     asyncpg.DuplicatePreparedStatementError.sqlstate: POOLED,
+    # What a migration finds where pg_restore --clean took away only what the backup knows.
+    asyncpg.DuplicateTableError.sqlstate: PUT_OVER,
+    asyncpg.DuplicateColumnError.sqlstate: PUT_OVER,
     sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away, or name another",
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, and put a copy of yours in its place",
     sqlite3.SQLITE_READONLY: "it, or its folder, may not be written by this user",

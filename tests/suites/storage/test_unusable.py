@@ -111,6 +111,20 @@ async def test_one_of_another_program_is_left_alone(
         )
 
 
+@pytest.mark.parametrize(
+    "left", ["CREATE TABLE media (id INT)", "ALTER TABLE conversations ADD COLUMN held_until TIMESTAMP"]
+)
+async def test_one_over_which_a_backup_was_put_is_told(left: str, postgres_server: Server) -> None:
+    url = postgres_server.fresh()
+    await schema.migrate(url, "0009")
+    engine = open_engine(url)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(left)
+    await engine.dispose()
+    with pytest.raises(SettingsError, match="a backup was put over it; put the backup into an empty database"):
+        await schema.migrate(url)
+
+
 def test_so_is_one_that_may_only_be_read() -> None:
     with sqlite3.connect(":memory:") as connection:
         connection.execute("PRAGMA query_only = 1")
