@@ -14,13 +14,15 @@ KEY_ID = "local"
 def open_keyring(listed: str, data_dir: Path, *, random_bytes: Callable[[int], bytes]) -> Keyring:
     """What opens and seals secrets. SettingsError where there are no keys for it, and none can be kept."""
     try:
-        keys = read_keys(listed, data_dir, random_bytes=random_bytes)
-    except BadKeys as wrong:
-        raise SettingsError(f"SECRET_KEYS: {wrong}") from None
+        return Keyring(read_keys(listed, data_dir, random_bytes=random_bytes), random_bytes=random_bytes)
+    except (BadKeys, UnicodeError) as wrong:
+        said = str(wrong) if isinstance(wrong, BadKeys) else "it is no text"
+        if listed.strip():
+            raise SettingsError(f"SECRET_KEYS: {said}") from None
+        raise SettingsError(f"{data_dir / FILE}: {said}; put your copy of it in its place") from None
     except OSError as error:
         kept = f"it is not set, and no key can be kept in {data_dir}"
         raise SettingsError(f"SECRET_KEYS: {kept}: {type(error).__name__}") from None
-    return Keyring(keys, random_bytes=random_bytes)
 
 
 def read_keys(listed: str, data_dir: Path, *, random_bytes: Callable[[int], bytes]) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import SecretUnreadable
-from storage_service.backends.secret_key import read_keys
+from kit.settings import SettingsError
+from storage_service.backends.secret_key import open_keyring, read_keys
 from storage_service.domain.sealing import BadKeys, Keyring, Place, Sealed, format_key, parse_keys
 from storage_service.domain.tombstones import Tombstones
 
@@ -114,6 +115,21 @@ def test_without_keys_one_is_made_in_the_data_folder_for_its_owner_only(tmp_path
     assert read_keys("", folder, random_bytes=secrets.token_bytes) == made
     assert (folder / "secret.key").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in folder.iterdir()] == ["secret.key"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "no key at all"), (b"garbage", "entry 1 is not id:base64key"), (b"\xff\xfe", "it is no text")],
+)
+def test_a_file_that_holds_no_key_is_named_and_left_as_it_is(content: bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret.key"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError) as raised:
+        open_keyring("", tmp_path, random_bytes=secrets.token_bytes)
+    assert str(raised.value) == f"{file}: {said}; put your copy of it in its place"
+    assert file.read_bytes() == content
+    with pytest.raises(SettingsError, match=r"^SECRET_KEYS: entry 1 is not"):
+        open_keyring("garbage", tmp_path, random_bytes=secrets.token_bytes)
 
 
 def test_keys_of_the_operator_leave_the_data_folder_alone(tmp_path: Path) -> None:
