@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
@@ -75,7 +76,7 @@ def configure(settings: Settings, service: str, *, stream: TextIO | None = None)
     structlog.configure(
         processors=[_about(service), redaction.redact, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )
     rebind()
@@ -88,6 +89,17 @@ def rebind() -> None:
     """Whatever loggers were bound to is no more: the next line of each is said the way that is configured then."""
     for logger in _process.loggers:
         logger.forget()
+
+
+class _Lines(structlog.WriteLogger):
+    """A disk that is full, or a reader that is gone, costs the line and nothing else: work goes on around it."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def _about(service: str) -> structlog.types.Processor:

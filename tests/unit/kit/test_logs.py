@@ -1,8 +1,10 @@
 """Does a log line show what an operator needs, and nothing that it must not?"""
 
+import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,3 +137,20 @@ def test_a_logger_that_was_used_before_follows_the_process_when_it_is_configured
     log.debug("probe.tried_at_last")
     assert [line["event"] for line in lines.read_all()] == ["probe.tried", "probe.failed"]
     assert [line["event"] for line in later.read_all()] == ["probe.tried_at_last"]
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(lines: Lines) -> None:
+    reader, writer = os.pipe()
+    stream = os.fdopen(writer, "w")
+    logs.configure(Settings(), "probe", stream=stream)
+    log = logs.get("turns")
+    log.info("turn.ended", turn_id="t1")
+    assert json.loads(os.read(reader, 4096))["turn_id"] == "t1"
+    os.close(reader)
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(log, level)("turn.ended", turn_id="t2")
+    logging.getLogger("library").warning("said %s", "this")
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
+    log.info("turn.ended", turn_id="t3")
+    assert lines.read_all() == []
