@@ -38,11 +38,15 @@ def terms(settings: Settings) -> list[Term]:
 
 
 def note(settings: Settings) -> None:
-    """Shows the terms of what is used from now on to who watches, and says in the log what will not do."""
+    """Shows the terms of what is used from now on to who watches."""
     for each in terms(settings):
         metrics.certificate_ends.labels(setting=each.setting).set(each.ends_at.timestamp())
 
-        if each.trouble(utc_now()):  # gRPC says nothing of it
+
+def warn(settings: Settings) -> None:
+    """Says in the log what will not do: gRPC says nothing of it."""
+    for each in terms(settings):
+        if each.trouble(utc_now()):
             begins_at, ends_at = each.begins_at, each.ends_at
             logs.get("mesh").warning("certificate.invalid", setting=each.setting, begins_at=begins_at, ends_at=ends_at)
 

@@ -82,6 +82,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials:
     def configuration() -> grpc.ServerCertificateConfiguration:
         key, chain, ca = read()
         certificates.note(settings)
+        certificates.warn(settings)
         return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=ca)
 
     def fetch() -> Any:
@@ -102,6 +103,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials:
 def channel_credentials(settings: Settings) -> grpc.ChannelCredentials:
     """mTLS for a channel, with the files as they are now."""
     key, chain, ca = _reader(settings)()
+    certificates.note(settings)
     return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=chain)
 
 

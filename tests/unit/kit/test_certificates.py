@@ -73,6 +73,13 @@ async def test_a_server_shows_when_what_it_reads_ends(tmp_path: Path, capsys: py
     assert "certificate.invalid" not in capsys.readouterr().out
 
 
+def test_so_does_who_only_calls(tmp_path: Path) -> None:
+    write(tmp_path / "pki", until=2 * DAY)
+    credentials.channel_credentials(settings(tmp_path, **tls(tmp_path / "pki")))
+    ends = metrics.certificate_ends.labels(setting="MESH_TLS_CERT")._value.get()
+    assert abs(ends - (utc_now() + 2 * DAY).timestamp()) < 3600
+
+
 def test_one_that_ended_is_named_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "pki", since=-YEAR, until=-DAY)
     credentials.server_credentials(settings(tmp_path, **tls(tmp_path / "pki")))
