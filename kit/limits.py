@@ -83,6 +83,8 @@ def _steps(field: FieldDescriptor, inside: frozenset[str]) -> list[_Step]:
         check = _repeated(field, limits or options_pb2.Limits(), nested=nested)
         return [_Step(check, "True" if limits is not None and limits.required else value)]
     steps = [] if limits is None else _own(field, limits)
+    if limits is not None and limits.known:
+        steps.append(_Step(_known(field), f"{value} not in {tuple(_numbers(field))}"))
     if field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
         # One that is absent reads as 1970, and to ask for its presence costs as much as its seconds.
         steps.append(_Step(_time(field.name), f"not {_FIRST_SECOND} <= {value}.seconds <= {_LAST_SECOND}"))
@@ -106,6 +108,7 @@ def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[_Step]:
 def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Check | None) -> Check:
     name, required, most = field.name, limits.required, limits.max_items or _NO_END
     longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
+    known = _numbers(field) - {0} if limits.known else None
     each = None if nested is None else _each(name, nested)
 
     def check(message: Message, found: Found) -> None:
@@ -119,6 +122,8 @@ def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Che
             found.append((name, f"has more than {most} items"))
         elif longest and any(len(value) > longest for value in values):
             found.append((name, f"has an item longer than {longest}"))
+        elif known is not None and not known.issuperset(values):
+            found.append((name, "has an item that is not a known value"))
         if each is not None:
             each(values, found)
 
@@ -158,6 +163,20 @@ def _number(field: FieldDescriptor, limits: options_pb2.Limits) -> _Step:
             found.append((name, f"is more than {high}"))
 
     return _Step(check, " or ".join(wrongs).format(f"message.{name}") or "False")
+
+
+def _known(field: FieldDescriptor) -> Check:
+    name, known = field.name, _numbers(field)
+
+    def check(message: Message, found: Found) -> None:
+        if getattr(message, name) not in known:
+            found.append((name, "is not a known value"))
+
+    return check
+
+
+def _numbers(field: FieldDescriptor) -> frozenset[int]:
+    return frozenset(() if field.enum_type is None else field.enum_type.values_by_number)
 
 
 def _present(name: str) -> Check:

@@ -7,7 +7,7 @@ from sqlmodel import SQLModel, col
 
 from kit.errors import InvalidField, MediaExpired
 from kit.moments import stamp
-from parley.chat.v1.message_pb2 import MEDIA_STATE_STORED, Attachment
+from parley.chat.v1.message_pb2 import MEDIA_STATE_STORED, Attachment, AttachmentKind
 from parley.storage.v1 import media_service_pb2 as pb
 from storage_service.backends.rows import Rows, missing
 from storage_service.backends.sessions import Sessions
@@ -86,6 +86,8 @@ async def _sent(rows: Rows, attachment: Attachment, *, place: int) -> dict[str, 
     """Either by a URL or by our id; of the latter we know what it is."""
     if bool(attachment.url) == bool(attachment.media_id) or not attachment.kind:
         raise InvalidField([(f"attachments[{place}]", "needs a kind, and either a url or a media_id")])
+    if attachment.kind not in AttachmentKind.values():
+        raise InvalidField([(f"attachments[{place}].kind", "is not a known value")])
     document = documents.stored(attachment)
     if attachment.url:
         if not attachment.url.startswith("https://"):

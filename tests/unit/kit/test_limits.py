@@ -17,12 +17,33 @@ from kit.moments import span
 from kit.statuses import MOST_VIOLATIONS
 from kit.unkept import unkept
 from parley.agent.v1.agent_service_pb2 import HandleMessageRequest, HandleMessageResponse
-from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.chat.v1.message_pb2 import (
+    TURN_STATE_FAILED,
+    TURN_STATE_UNSPECIFIED,
+    TURN_STATE_WAITING,
+    ChannelMessage,
+    Owner,
+)
 from parley.llm.v1.llm_service_pb2 import GenerateRequest
 from parley.llm.v1.prompt_pb2 import Prompt, PromptMessage
+from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest, ListTurnsRequest
 from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
 from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
 from parley.storage.v1.turn_requests_pb2 import LeaseTurnsRequest
+from storage_service.domain.api_keys import GRANTABLE
+
+LOOKED_AT_ELSEWHERE = {
+    # Where it is stored, with the same words.
+    "parley.storage.v1.ChannelAccount.state",
+    "parley.storage.v1.ChannelAccount.unknown_policy",
+    "parley.storage.v1.SetAccountStateRequest.state",
+    "parley.storage.v1.SetOwnerRequest.owner",
+    "parley.storage.v1.QueueMessageRequest.role",
+    "parley.chat.v1.Attachment.kind",
+    # Only shown: what a caller says of it is not read.
+    "parley.chat.v1.Attachment.media_state",
+    "parley.storage.v1.AccountHealth.state",
+}
 
 
 def violations(message: object) -> dict[str, str]:
@@ -110,6 +131,33 @@ def test_repeated_fields_have_limits_for_the_list_and_for_each_item() -> None:
     assert violations(key) == {"scopes": "has an item longer than 64"}
     key.scopes[:] = ["x"] * 33
     assert violations(key) == {"scopes": "has more than 32 items"}
+
+
+def test_an_enum_is_one_that_the_contract_names_and_as_an_item_not_unspecified() -> None:
+    asked = ListConversationsRequest(tenant_id="t")
+    for owner in Owner.values():
+        asked.owner = owner  # type: ignore[assignment]  # it is a number there
+        assert violations(asked) == {}
+    for unknown in (99, -1):
+        asked.owner = unknown  # type: ignore[assignment]  # as a newer caller would
+        assert violations(asked) == {"owner": "is not a known value"}
+    assert violations(ListTurnsRequest(tenant_id="t", states=[TURN_STATE_FAILED, TURN_STATE_WAITING])) == {}
+    for states in ([99], [TURN_STATE_FAILED, -1], [TURN_STATE_UNSPECIFIED]):
+        refused = ListTurnsRequest(tenant_id="t", states=states)  # type: ignore[arg-type]
+        assert violations(refused) == {"states": "has an item that is not a known value"}
+
+
+@pytest.mark.parametrize("rpc", [each for each in contract.rpcs() if each.scope in GRANTABLE], ids=lambda rpc: rpc.path)
+def test_every_enum_that_an_api_key_sends_is_looked_at(rpc: contract.Rpc) -> None:
+    for way in ways(rpc.request):
+        for field in way.ends_in.fields:
+            if field.enum_type is not None and field.full_name not in LOOKED_AT_ELSEWHERE:
+                request, inside, path = way.walk()
+                if field.is_repeated:
+                    getattr(inside, field.name).append(99)
+                else:
+                    setattr(inside, field.name, 99)
+                assert "is not a known value" in violations(request).get(f"{path}{field.name}", ""), field.full_name
 
 
 def test_a_field_deep_inside_is_named_by_its_path() -> None:
