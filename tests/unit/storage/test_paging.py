@@ -1,5 +1,7 @@
 """Does a page token name one place in one list, and nothing else?"""
 
+import base64
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -43,6 +45,15 @@ def test_a_token_with_keys_of_another_kind_is_refused() -> None:
     for key in (("x", "y"), (datetime(2026, 1, 1, tzinfo=UTC),), ("x", datetime(2026, 1, 1, tzinfo=UTC))):
         with pytest.raises(InvalidField):
             paging.place(paging.token(key, QUERY), KINDS, query=QUERY)
+
+
+@pytest.mark.parametrize("unkept", ["\x00", "\ud800"])
+def test_a_token_with_a_key_that_no_database_takes_is_refused(unkept: str) -> None:
+    token = paging.token((datetime(2026, 1, 1, tzinfo=UTC), "x"), QUERY)
+    mark, (moment, _) = json.loads(base64.urlsafe_b64decode(token + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps([mark, [moment, unkept]]).encode()).decode()
+    with pytest.raises(InvalidField):
+        paging.place(forged, KINDS, query=QUERY)
 
 
 def test_the_last_page_has_no_token() -> None:
