@@ -65,6 +65,14 @@ def end(attempt: Attempt, item: AttemptRecord, *, outcome: str, now: datetime) -
         attempt.shown = ""
 
 
+def unnamed(item: AttemptRecord) -> AttemptRecord:
+    """The record of a call to who was erased while it was made. Some providers write the phone number into the id."""
+    bare = AttemptRecord()
+    bare.CopyFrom(item)
+    bare.ClearField("provider_message_id")
+    return bare
+
+
 def is_told(delivery: Delivery, item: AttemptRecord, *, worker_id: str, stored: Sequence[Attempt]) -> bool:
     """The record of a call that was answered but whose answer was lost."""
     outcome = OUTCOME[item.outcome]

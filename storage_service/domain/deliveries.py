@@ -51,6 +51,7 @@ class Deliveries:
         outcome = OUTCOME.get(item.outcome)
         if outcome is None:  # an enum of the contract is open: a newer sender may say what this version has no name for
             return Done(error=InvalidField([("outcome", "is not a known value")]))
+        item = attempting.unnamed(item) if lane.is_erased else item
         stored = self.attempts.get(delivery.key, [])
         if self.mutations.fencing and attempting.is_told(delivery, item, worker_id=worker_id, stored=stored):
             # Said again, because the answer was lost: whether the next part has begun is all that matters now.

@@ -90,6 +90,8 @@ async def apply(
     """Under the locks of the conversations. New receipts are written; known ones are marked when they join now."""
     known = await read(rows, said, targets=targets, lanes=lanes)
     for receipt in said:
+        if _is_of_erased(receipt, known):
+            receipt.provider_message_id = ""  # Some providers write the phone number into it.
         receipt.matched = join(receipt, known, changes=changes, now=rows.now)
         changes.receipts.append(receipt)
 
@@ -208,6 +210,13 @@ def settle(delivery: Delivery, attempts: Sequence[Attempt], *, lane: Lane, chang
         return False
     delivery.updated_at = now
     return True
+
+
+def _is_of_erased(receipt: Receipt, known: Known) -> bool:
+    """What comes late for who was erased: their state still rises, and nothing names them again."""
+    delivery = known.deliveries.get((receipt.tenant_id, receipt.delivery_id))
+    lane = known.lanes.get((delivery.tenant_id, delivery.conversation_id)) if delivery else None
+    return lane is not None and lane.is_erased
 
 
 def _attempt_of(receipt: Receipt, attempts: Sequence[Attempt]) -> Attempt | None:

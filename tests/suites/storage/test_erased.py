@@ -117,6 +117,37 @@ async def test_who_is_erased_while_a_doubtful_call_is_made_is_not_called_again(s
     assert held.text == "one"
 
 
+NUMBER = "wamid.HBgMNDkxNTExMTExMTExFQIAERgS"
+
+
+async def named(store: Store) -> list[str]:
+    """What providers call what was sent, wherever it is kept."""
+    tables = ("attempts", "deliveries", "receipts")
+    found = [await store.fetch(f"SELECT provider_message_id FROM {table}") for table in tables]
+    return [name for rows in found for (name,) in rows if name]
+
+
+async def test_a_receipt_that_comes_after_an_erasure_names_nobody_again(store: Store, world: World) -> None:
+    held = await being_sent(store, "one")
+    await store.record(held, "SENT", provider_message_id=NUMBER)
+    assert await named(store) == [NUMBER, NUMBER]
+    await erased(world, await only_contact(world))
+    for state in ("DELIVERED", "READ", "READ"):
+        await store.receive(state, provider_message_id=NUMBER, delivery_id=held.delivery_id)
+    assert (await named(store), await reasons(store)) == ([], [("read", "")])
+    assert await store.fetch("SELECT state, matched FROM receipts ORDER BY id") == [("delivered", 1), ("read", 1)]
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_call_that_ends_after_an_erasure_names_nobody_again(store: Store, world: World, early: bool) -> None:
+    held = await being_sent(store, "one")
+    await erased(world, await only_contact(world))
+    if early:
+        await store.receive("DELIVERED", provider_message_id=NUMBER, delivery_id=held.delivery_id)
+    await store.record(held, "SENT", provider_message_id=NUMBER)
+    assert (await named(store), await reasons(store)) == ([], [("delivered" if early else "sent", "")])
+
+
 async def test_nobody_is_told_that_an_answer_to_who_was_erased_failed(store: Store, world: World) -> None:
     await store.hear("hello")
     await store.lease()
