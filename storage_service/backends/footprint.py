@@ -1,7 +1,7 @@
 """Where does a contact stand in the rows? One list for export and erasure, so that neither forgets a place."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -51,10 +51,25 @@ async def find(rows: Rows, contact_id: str) -> Footprint:
     return Footprint(contact, identities, conversations, [each.id for each in elsewhere], beside)
 
 
-async def names(rows: Rows, contact_id: str) -> Names:
+async def without_groups(rows: Rows, found: Footprint) -> Footprint:
+    """For who asks what is kept of them: a conversation in which others wrote, too, is one of others, whoever began it.
+    What the others wrote is no business of theirs."""
+    groups = [each for each in found.conversations if await _others_wrote(rows, each)]
+    own = [each.sender_id for each in found.identities]
+    elsewhere = list(found.elsewhere)
+    for each in groups:
+        theirs = rows.select(Message).where(col(Message.conversation_id) == each.id, col(Message.sender_id).in_(own))
+        elsewhere += await rows.ids(theirs.order_by(col(Message.seq)), Message)
+    conversations = [each for each in found.conversations if each not in groups]
+    return replace(found, conversations=conversations, elsewhere=elsewhere)
+
+
+async def names(rows: Rows, contact_id: str, *, groups: bool = True) -> Names:
     """By which they are found in what came in: senders, phone numbers, chats. A provider may post for several accounts
     of a tenant at one URL, so each one of their channels may have been told of them."""
     identities, conversations = await _known(rows, contact_id)
+    if not groups:
+        conversations = [each for each in conversations if not await _others_wrote(rows, each)]
     channels = {each.channel for each in identities} | {each.channel for each in conversations}
     accounts = await rows.ids(
         rows.select(ChannelAccount).where(col(ChannelAccount.channel).in_(sorted(channels))), ChannelAccount
@@ -86,6 +101,17 @@ async def _known(rows: Rows, contact_id: str) -> tuple[Sequence[Identity], Seque
     theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
     # Sorted here: asked for this order, SQLite would read all of the tenant's in it.
     return identities, sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
+
+
+async def _others_wrote(rows: Rows, conversation: Conversation) -> bool:
+    """Whether another contact did."""
+    written = rows.select(Message).where(col(Message.conversation_id) == conversation.id)
+    others = rows.select(Identity).where(
+        col(Identity.account_id) == conversation.account_id,
+        col(Identity.sender_id) == col(Message.sender_id),
+        col(Identity.contact_id) != conversation.contact_id,
+    )
+    return bool(await rows.ids(written.where(text(AMONG_OTHERS), others.exists()).limit(1), Message))
 
 
 async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[Message]:

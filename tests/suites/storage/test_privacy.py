@@ -199,6 +199,39 @@ async def test_an_export_tells_everything_as_json_lines_in_chunks_of_64_kib(worl
     assert any(line.get("model_conversation") == f"{CANARY} conversation" for line in lines)
 
 
+async def exported(world: World, contact_id: str) -> list[dict[str, Any]]:
+    ask = pb.ExportContactRequest(tenant_id="acme", contact_id=contact_id)
+    chunks = [each.chunk for each in await world.mesh.call("ExportContact", ask)]
+    return [json.loads(line) for line in b"".join(chunks).splitlines()]
+
+
+async def test_an_export_tells_nothing_of_others_in_a_group_whoever_began_it(world: World) -> None:
+    one, two = [await a_chat(world, "acme", chat_id=number) for number in ("+1", "+2")]
+    group = await a_chat(world, "acme", chat_id="group", summary="what Bob said")
+    await group.lane(contact_id=one.contact_id)
+    await one.hears("alone")
+    for sender_id, said in (("+1", "mine"), ("+2", "Bob's"), ("+1", "mine, too")):
+        await group.hears(said, sender_id=sender_id)
+    await group.sent("Bob asked for Bob's", "out")
+    lines = await exported(world, one.contact_id)
+    assert sorted(line["text"] for line in lines if line["kind"] == "Message") == ["alone", "mine", "mine, too"]
+    assert "Bob" not in str(lines)
+    assert [line["chat_id"] for line in lines if line["kind"] == "Conversation"] == ["+1"]
+    assert len([line for line in lines if line["kind"] == "RawPayload"]) == 1
+    texts = [line["text"] for line in await exported(world, two.contact_id) if line["kind"] == "Message"]
+    assert texts == ["Bob's"]
+
+
+async def test_a_group_in_which_nobody_else_wrote_is_exported_whole(world: World) -> None:
+    one = await a_chat(world, "acme", chat_id="+1")
+    group = await a_chat(world, "acme", chat_id="group")
+    await group.lane(contact_id=one.contact_id)
+    await group.hears("mine", sender_id="+1")
+    await group.sent("an answer", "out")
+    texts = [line["text"] for line in await exported(world, one.contact_id) if line["kind"] == "Message"]
+    assert texts == ["mine", "an answer"]
+
+
 async def test_an_export_is_noted_and_of_nobody_is_not_found(world: World) -> None:
     one = await a_life(world)
     nobody = pb.ExportContactRequest(tenant_id="acme", contact_id="x")
