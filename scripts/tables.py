@@ -14,9 +14,11 @@ from prometheus_client import Counter
 from pydantic.fields import FieldInfo
 
 from channels.registry import CHANNELS
+from kit import contract
 from kit import metrics as known_metrics
 from kit.settings import SERVICES, SettingRow, Settings, describe
 from llm_service.domain.catalogue import Catalogue, Entry, Server
+from storage_service.domain.api_keys import MESH_ONLY
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto" / "parley"
@@ -26,6 +28,7 @@ RPC = re.compile(
 )
 REASON = re.compile(r"((?:^  //[^\n]*\n)+)  ERROR_REASON_(\w+) = (\d+);", re.MULTILINE)
 EVERY_SERVICE = "every service"
+PLUGINS = ("guard",)  # Parley calls them: who may is not for its keys to say.
 ENV_WIDTH = 110
 
 
@@ -63,8 +66,16 @@ def rpcs(noun: str) -> str:
         service = next(iter(re.findall(r"^service (\w+)", text, re.MULTILINE)), "")
         for comment, name, stream, options in RPC.findall(text):
             scope = next(iter(re.findall(r'scope: "([^"]+)"', options)), "")
-            rows.append((f"`{service}.{name}`", _first_sentence(comment, name, stream), f"`{scope}`"))
+            who = f"`{scope}`{_mesh_alone(noun, service, name=name)}"
+            rows.append((f"`{service}.{name}`", _first_sentence(comment, name, stream), who))
     return drawn(("rpc", "what", "scope"), rows)
+
+
+def _mesh_alone(noun: str, service: str, *, name: str) -> str:
+    """What no API key opens: its scope is given to none, or it acts for every tenant at once."""
+    known = next(each for each in contract.rpcs() if each.path == f"/parley.{noun}.v1.{service}/{name}")
+    opened = known.tenant_scoped and known.scope not in MESH_ONLY
+    return "" if opened or noun in PLUGINS else ", the mesh alone"
 
 
 def reasons(_argument: str) -> str:
