@@ -63,6 +63,7 @@ class Capabilities:
     repeats: bool = False  # it brings a webhook again for hours that was answered 503
     human_window: timedelta | None = None  # what a human may still say after `window`, where the account has that right
     one_url: bool = False  # of all accounts of an app, which loses it by refusals: what is a stranger's is thanked for
+    one_talk: bool = False  # a group is one conversation for ever: what is said in it to others is kept, not answered
     largest_webhook: int = 0  # bytes of the largest body that it posts, where that is more than HTTP_MAX_BODY_BYTES
 
 

@@ -86,18 +86,26 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if counted_by := account.options.get(COUNTED_BY):
             for message in received.messages:
                 message.provider_message_id += f":{counted_by}"
-        if account.options.get(UNADDRESSED) == "all":
-            for message in received.messages:
-                message.only_if_known = False
-        elif _is_overheard(channel, webhook, address=account.options.get(BOT_NAME) or account.address):
-            for message in received.messages:
-                message.only_if_known = message.no_turn = True
+        _put_aside(received.messages, webhook, channel=channel, account=account)
         unread = " ".join(each.unread for each in parts if each.unread)
         if not (elsewhere or unread):
             return received
         return replace(received, elsewhere=elsewhere, unread=unread[:LONGEST_UNREAD])
     except Exception:  # foreign code on foreign bytes: whatever it trips over, the provider gets its answer
         return Received(verdict=Verdict.UNREADABLE, answer=channel.unreadable, reason="unreadable")
+
+
+def _put_aside(messages: Iterable[ChannelMessage], webhook: Webhook, *, channel: Channel, account: Account) -> None:
+    """What people say to each other, unless the account wants to answer that as well."""
+    if account.options.get(UNADDRESSED) == "all":
+        for message in messages:
+            message.only_if_known = False
+    elif _is_overheard(channel, webhook, address=account.options.get(BOT_NAME) or account.address):
+        for message in messages:
+            message.only_if_known = message.no_turn = True
+    elif channel.capabilities.one_talk:
+        for message in messages:
+            message.no_turn |= message.only_if_known
 
 
 def _is_overheard(channel: Channel, webhook: Webhook, *, address: str) -> bool:

@@ -92,7 +92,7 @@ class Line:
     )
     address_environment = ""  # the bot's user id, U…, as webhooks name it; an account without one takes all
     formatting = "This chat shows plain text: no Markdown and no tables. Keep an answer under 2,000 characters."
-    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES)
+    capabilities = Capabilities(receipts=False, reconciles=True, rates=RATES, one_talk=True)
     window = None
     signals: Mapping[SignalKind, float] = MappingProxyType({"typing": float(LOADING_SECONDS)})
     unreadable = line_events.OK

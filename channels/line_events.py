@@ -16,6 +16,7 @@ from parley.chat.v1 import message_pb2 as chat
 OK = HttpAnswer(200, "application/json", b"{}")
 CHAT = re.compile(r"[UCR][0-9a-f]{32}", re.ASCII)  # a person, a group, a room
 LONGEST_KIND = 40
+_BEHIND_A_CALL = re.compile(r"^[\s:,]+")
 _IMITATED = UUID("0b0f9a57-5d0f-4a4e-8f0e-7a4d5c6b9e21")
 _FILES = {
     "image": chat.ATTACHMENT_KIND_IMAGE,
@@ -96,9 +97,10 @@ def _said(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
     message.provider_message_id = string(said.get("id"))
     message.reply_to_provider_message_id = string(said.get("quotedMessageId"))
     message.metadata["message_type"] = kind
-    message.text = string(said.get("text")) if kind == "text" else ""
-    called = any(mapping(each).get("isSelf") is True for each in items(mapping(said.get("mention")).get("mentionees")))
-    message.only_if_known = in_group and not called
+    named = map(mapping, items(mapping(said.get("mention")).get("mentionees")))
+    calls = [each for each in named if each.get("isSelf") is True]
+    message.text = _text(said, calls) if kind == "text" else ""
+    message.only_if_known = in_group and not calls
     if kind in _FILES:
         _attach(message, said, kind=_FILES[kind])
     elif kind == "sticker":
@@ -108,6 +110,21 @@ def _said(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
         label = " ".join(filter(None, (string(said.get("title")), string(said.get("address")))))
         place = f"{said.get('latitude')},{said.get('longitude')} {label}".rstrip()
         message.attachments.add(kind=chat.ATTACHMENT_KIND_LOCATION, caption=place)
+
+
+def _text(said: dict[str, Any], calls: list[dict[str, Any]]) -> str:
+    """Without the mention that only calls us, which would hide a command; a mention and nothing else stays.
+
+    LINE counts in UTF-16 units: https://developers.line.biz/en/docs/messaging-api/text-character-count/
+    """
+    text = string(said.get("text"))
+    units = text.encode("utf-16-le")
+    for called in calls:
+        begins = 2 * count(called.get("index"))
+        ends = begins + 2 * count(called.get("length"))
+        if not units[:begins].decode("utf-16-le", "ignore").strip():
+            return _BEHIND_A_CALL.sub("", units[ends:].decode("utf-16-le", "ignore")) or text
+    return text
 
 
 def _attach(message: chat.ChannelMessage, said: dict[str, Any], *, kind: chat.AttachmentKind) -> None:
