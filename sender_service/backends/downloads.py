@@ -11,12 +11,15 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
+from channels.channel import Answer
+from channels.failures import retry_after
 from channels.media import Download, Gone, is_of
 from kit.proxies import Proxies
 from sender_service.domain.fetching import Passing
@@ -25,6 +28,7 @@ from sender_service.domain.public_addresses import is_public
 MOST_REDIRECTS = 3
 CHUNK_BYTES = 64 * 1024
 CONNECT_SECONDS = 5.0
+GETS_READY = timedelta(seconds=4)  # so that the second look is within the time that a turn waits for its files
 HEADERS = {"user-agent": "parley", "accept": "*/*", "accept-encoding": "identity"}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SCHEMES = frozenset({"https", "http"})
@@ -170,14 +174,17 @@ def _joined(url: URL, location: str) -> URL:
 
 
 def _check(answer: aiohttp.ClientResponse, most_bytes: int) -> None:
-    """By what stands before the bytes."""
-    status = answer.status
+    """By what stands before the bytes. LINE says 202 of a film or a voice that it still makes ready:
+    https://developers.line.biz/en/reference/messaging-api/#get-content"""
+    status, after = answer.status, retry_after(Answer(answer.status, answer.headers, b""))
     if status in (401, 403):
         raise Gone("unauthorized" if status == 401 else "forbidden")
     if status == 429:
-        raise Passing("throttled")
+        raise Passing("throttled", retry_after=after)
     if status >= 500 or status == 408:
-        raise Passing("provider_error")
+        raise Passing("provider_error", retry_after=after)
+    if status == 202:
+        raise Passing("not_ready", retry_after=after or GETS_READY)
     if status != 200:
         raise Gone("not_found")
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):

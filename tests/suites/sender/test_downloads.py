@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -217,11 +218,16 @@ async def test_what_a_provider_refuses_is_gone(files: Files, status: int, reason
         await read(downloads, Download(files.url("/a"), (NAME,)))
 
 
-@pytest.mark.parametrize(("status", "reason"), [(429, "throttled"), (500, "provider_error"), (503, "provider_error")])
-async def test_what_may_work_later_is_no_end(files: Files, status: int, reason: str) -> None:
-    files.paths["/a"] = content(b"", status=status)
-    with pytest.raises(Passing, match=reason):
-        await read(trusting(files), Download(files.url("/a"), (NAME,)))
+@pytest.mark.parametrize(
+    ("status", "reason", "wait"),
+    [(429, "throttled", None), (500, "provider_error", None), (503, "provider_error", None), (202, "not_ready", 4.0)],
+)
+async def test_what_may_work_later_is_no_end(files: Files, status: int, reason: str, wait: float | None) -> None:
+    files.paths |= {"/a": content(b"", status=status), "/b": content(b"", status=status, retry_after="7.5")}
+    for path, stated in (("/a", wait), ("/b", 7.5)):
+        with pytest.raises(Passing, match=reason) as passing:
+            await read(trusting(files), Download(files.url(path), (NAME,)))
+        assert passing.value.retry_after == (None if stated is None else timedelta(seconds=stated))
 
 
 async def test_a_stand_in_that_the_operator_named_is_asked_where_it_is_and_nothing_beside_it(files: Files) -> None:
