@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from channels.channel import Channel, TextLimit
@@ -14,12 +15,15 @@ from kit.errors import MediaExpired, NotFound, ParleyError
 from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1 import delivery_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.pacing_pb2 import ACCOUNT_SIGN_UNTOUCHED
 from sender_service.domain import outcomes, sniffing
 from sender_service.domain.fetching import Passing, Reading
 from sender_service.domain.outcomes import Outcome
 
 Link = Callable[[str, str], Awaitable[str]]
 
+# A host that is away for a moment; what else is to be said in the chat waits meanwhile.
+UNREACHABLE_AGAIN = timedelta(seconds=5)
 LONGEST_CAPTION = 1000  # what every provider takes under a file
 
 # Reads stored bytes: tenant and media id. Raises NotFound, or why it could not.
@@ -60,13 +64,13 @@ class Files:
             async with asyncio.timeout(self.within_seconds):
                 return await self._ready(attachment, takes=takes, tenant_id=tenant_id)
         except Gone as gone:
-            return outcomes.rejected(f"file_{gone.reason}")
+            return _unread(f"file_{gone.reason}")
         except NotFound:
-            return outcomes.rejected("file_not_found")
+            return _unread("file_not_found")
         except MediaExpired:
-            return outcomes.rejected("file_expired")
+            return _unread("file_expired")
         except (Passing, ParleyError, TimeoutError):
-            return Outcome(pb.ATTEMPT_OUTCOME_RETRY, "file_unreachable")
+            return replace(_unread("file_unreachable"), kind=pb.ATTEMPT_OUTCOME_RETRY, retry_after=UNREACHABLE_AGAIN)
 
     async def _ready(self, attachment: Attachment, *, takes: tuple[Way, ...], tenant_id: str) -> File:
         kind, name, caption = attachment.kind, attachment.file_name, attachment.caption
@@ -88,6 +92,11 @@ class Files:
         host = urlsplit(url).hostname or ""
         async with self.reading.read(Download(url, (host,)), trusted="", most_bytes=self.most_bytes) as chunks:
             return b"".join([chunk async for chunk in chunks])
+
+
+def _unread(reason: str) -> Outcome:
+    """The provider was not called: nothing is learned of it."""
+    return replace(outcomes.rejected(reason), sign=ACCOUNT_SIGN_UNTOUCHED)
 
 
 class _Nowhere:

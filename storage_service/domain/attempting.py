@@ -9,6 +9,7 @@ from storage_service.domain.words import OUTCOME
 
 # The senders' words for why: an end after so many tries, and an attempt that may have been taken.
 GAVE_UP, UNHEARD = "gave_up", {"unanswered", "unknown"}
+GIVEN_UP = {GAVE_UP, "file_unreachable"}
 # For an account that has its doubtful sends repeated: receipts come within seconds, and one spares the second call.
 RESEND_AFTER = timedelta(seconds=5)
 
@@ -45,7 +46,7 @@ def refused(delivery: Delivery, item: AttemptRecord, *, attempts: Mapping[Key, S
     given up is missing, nobody knows."""
     stored = attempts.get(delivery.key, ())
     unheard = any(each.part == item.part and UNHEARD & {each.outcome, each.reason} for each in stored)
-    return "unknown" if unheard and item.reason == GAVE_UP else "failed", item.reason or "rejected"
+    return "unknown" if unheard and item.reason in GIVEN_UP else "failed", item.reason or "rejected"
 
 
 def is_first_doubt(attempt: Attempt | None, *, stored: Sequence[Attempt]) -> bool:

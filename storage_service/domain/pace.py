@@ -119,6 +119,11 @@ class Pace:
         self.unproven = self.failures = 0
         self.ill_until, self.suspect = None, ""
 
+    def untouched(self, began_at: datetime) -> None:
+        """What began then called nobody: there is nothing to wait for."""
+        if not self._is_old(began_at):
+            self.unproven = max(0, self.unproven - 1)
+
     def throttled(self, hold: timedelta | None, *, began_at: datetime, now: datetime) -> None:
         """The provider wants nothing for a while; None: it does not say for how long."""
         if hold is None and not self._is_old(began_at):

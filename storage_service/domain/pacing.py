@@ -10,6 +10,7 @@ from parley.storage.v1.pacing_pb2 import (
     ACCOUNT_SIGN_ALIVE,
     ACCOUNT_SIGN_FAILING,
     ACCOUNT_SIGN_THROTTLED,
+    ACCOUNT_SIGN_UNTOUCHED,
     Pacing,
     Rate,
 )
@@ -98,6 +99,9 @@ class Paces:
             pace.throttled(hold, began_at=began_at, now=at)
         elif item.account_sign == ACCOUNT_SIGN_FAILING:
             return pace.failed(delivery.id, began_at=began_at, now=at)
+        elif item.account_sign == ACCOUNT_SIGN_UNTOUCHED:
+            pace.untouched(began_at)
+            return True
         return attempt is None
 
     def next_try(self, delivery: Delivery, *, item: AttemptRecord, due_at: datetime) -> tuple[datetime, str]:

@@ -163,3 +163,19 @@ async def test_a_clock_that_is_set_back_holds_neither_an_account_nor_a_chat(stor
     await queued(store, begun.chat_id)
     again = (await leased(store))[begun.chat_id]
     assert not (await store.record(again, "BEGUN", pacing=both)).HasField("wait")
+
+
+async def test_calls_that_were_never_made_use_nothing_up_and_count_against_their_own_message(store: Store) -> None:
+    fast = pb.Pacing(account=pb.Rate(interval_micros=1, burst=100))
+    unread: dict[str, Any] = {"reason": "file_unreachable", "account_sign": pb.ACCOUNT_SIGN_UNTOUCHED, "pacing": fast}
+    await queued(store, "a")
+    for number in range(6):
+        (stuck,) = (await leased(store)).values()
+        assert stuck.attempts == number
+        assert not (await store.record(stuck, "BEGUN", pacing=fast)).HasField("wait")
+        await store.record(stuck, "RETRY", retry_after_seconds=1, **unread)
+        store.clock.pass_seconds(2)
+    (stuck,) = (await leased(store)).values()
+    await queued(store, "b")
+    (other,) = (await leased(store)).values()
+    assert not (await store.record(other, "BEGUN", pacing=fast)).HasField("wait")

@@ -23,7 +23,7 @@ from channels.channel import (
 )
 from channels.media import Download, Gone
 from channels.registry import CHANNELS
-from kit.errors import MediaExpired, NotFound, ParleyError
+from kit.errors import MediaExpired, NotFound, ParleyError, StorageUnavailable
 from kit.moments import stamp
 from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
@@ -117,6 +117,8 @@ class Road:
     async def read_stored(self, _tenant_id: str, media_id: str) -> bytes:
         self.happened.append(f"read {media_id}")
         self.now += self.read_takes_seconds
+        if media_id == "away":
+            raise StorageUnavailable
         if media_id not in self.stored:
             raise MediaExpired if media_id == "old" else NotFound
         return self.stored[media_id]

@@ -4,8 +4,10 @@ import pytest
 
 from channels.channel import Call, Credentials, Flow, Outgoing, Sent
 from channels.media import Way
+from kit.moments import seconds
 from parley.chat.v1 import message_pb2 as chat
 from parley.chat.v1.message_pb2 import Attachment
+from parley.storage.v1.pacing_pb2 import ACCOUNT_SIGN_UNTOUCHED
 from tests.unit.sender.road import Pigeon, Road, ok, road
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
@@ -13,6 +15,7 @@ LINK = Attachment(
     kind=chat.ATTACHMENT_KIND_IMAGE, url="https://x.test/1.png", caption="a chair", media_type="image/png"
 )
 STORED = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="m1", file_name="a/b.png")
+AWAY = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="away")
 OLD = Attachment(kind=chat.ATTACHMENT_KIND_FILE, media_id="old")
 
 
@@ -92,7 +95,20 @@ async def test_a_file_that_cannot_be_given_fails_its_delivery_and_nobody_is_call
     way = carrying(*takes)
     await way.carry("", attachments=[attachment])
     assert [record.reason for record in way.records] == ["", reason]
+    assert way.records[-1].account_sign == ACCOUNT_SIGN_UNTOUCHED, "the provider has failed nobody"
     assert not [each for each in way.happened if each.startswith("call")]
+
+
+@pytest.mark.parametrize(("before", "end"), [(0, "RETRY 0/1"), (3, "RETRY 0/1"), (4, "REJECTED 0/1")])
+async def test_a_file_that_is_not_to_be_had_five_times_fails_its_delivery_and_holds_nothing_up(
+    before: int, end: str
+) -> None:
+    way = carrying("bytes")
+    await way.carry("", attempts=before, attachments=[AWAY])
+    assert way.happened == ["BEGUN 0/1", "read away", end]
+    said = way.records[-1]
+    assert (said.reason, said.account_sign) == ("file_unreachable", ACCOUNT_SIGN_UNTOUCHED)
+    assert end.startswith("REJECTED") or 5 < seconds(said.retry_after) <= 5 + 4
 
 
 async def test_nothing_at_all_is_no_delivery() -> None:
