@@ -49,7 +49,7 @@ def give(outgoing: Outgoing, token: str, *, base_url: str, place: Mapping[str, s
     asked = urlencode({"filename": file.name, "length": len(file.content)}).encode()
     form = {**headers, "content-type": "application/x-www-form-urlencoded"}
     call = Call("POST", f"{base}/files.getUploadURLExternal", form, asked, TIMEOUT_SECONDS)
-    where = slack_errors.taken((yield from _put(call)))
+    where = _allowed((yield from _put(call)))
     url, file_id = string(where.get("upload_url")), string(where.get("file_id"))
     if not _is_slack_s(url, base) or not _FILE.fullmatch(file_id):
         raise Unavailable(provider_code="no_upload_url")
@@ -60,8 +60,18 @@ def give(outgoing: Outgoing, token: str, *, base_url: str, place: Mapping[str, s
     shown |= {name: value for name, value in place.items() if value}
     shown |= {"initial_comment": escaped(outgoing.text)} if outgoing.text else {}
     body, typed = orjson.dumps(shown), {**headers, "content-type": "application/json; charset=utf-8"}
-    slack_errors.taken((yield Call("POST", f"{base}/files.completeUploadExternal", typed, body, TIMEOUT_SECONDS)))
+    _allowed((yield Call("POST", f"{base}/files.completeUploadExternal", typed, body, TIMEOUT_SECONDS)))
     return Sent(file_id)  # Slack posts the message by itself, and does not say its ts here
+
+
+def _allowed(answer: Answer) -> dict[str, object]:
+    """Who may not show files (files:write) may say all the rest: it is no reason to pause the account."""
+    try:
+        return slack_errors.taken(answer)
+    except Unauthorized as refused:
+        if refused.provider_code != "missing_scope":
+            raise
+        raise error("policy", provider_code=refused.provider_code) from None
 
 
 def _put(call: Call) -> Generator[Call, Answer, Answer]:

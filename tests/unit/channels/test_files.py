@@ -9,7 +9,18 @@ from urllib.parse import parse_qs
 import orjson
 import pytest
 
-from channels.channel import Answer, Call, Credentials, DeliveryError, Outgoing, Rejected, Sent, Unavailable, Unknown
+from channels.channel import (
+    Answer,
+    Call,
+    Credentials,
+    DeliveryError,
+    Outgoing,
+    Rejected,
+    Sent,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from channels.files import File, multipart
 from channels.media import Gives
 from channels.registry import CHANNELS
@@ -182,6 +193,18 @@ def test_a_file_on_slack_is_put_first_and_shown_last() -> None:
         "initial_comment": "look",
     }
     assert sent == Sent("F1")
+
+
+def test_who_may_not_show_files_on_slack_is_not_who_may_say_nothing() -> None:
+    token = {"bot_token": "xoxb-1", "chat_id": "D1"}
+    where = answer({"ok": True, "upload_url": "https://files.slack.com/u", "file_id": "F1"})
+    forbidden = answer({"ok": False, "error": "missing_scope", "needed": "files:write"})
+    for answers in ([forbidden], [where, Answer(200, {}, b"OK"), forbidden]):
+        with pytest.raises(Rejected) as refused:
+            give("slack", BYTES, *answers, **token)
+        assert (refused.value.kind, refused.value.provider_code) == ("policy", "missing_scope")
+    with pytest.raises(Unauthorized):
+        give("slack", BYTES, answer({"ok": False, "error": "token_revoked"}), **token)
 
 
 @pytest.mark.parametrize(
