@@ -143,7 +143,7 @@ def _call(outgoing: Outgoing, credentials: Credentials, *, what: Mapping[str, ob
 
 
 def _sent_id(answer: Answer) -> str:
-    sent = string(meta_graph.taken(answer).get("message_id"))
+    sent = string(meta_graph.sent(answer).get("message_id"))
     if not sent:
         raise meta_errors.failure(answer)
     return sent

@@ -20,6 +20,7 @@ _UNVERIFIED: dict[int, Failure] = {
     2: "unavailable",  # "service temporarily unavailable"
     17: "throttled",
     32: "throttled",
+    33: "unauthorized",  # WhatsApp: the number was deleted
     341: "throttled",
     551: "recipient",  # Instagram: the person cannot be written to now
     613: "throttled",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from channels import meta_errors
-from channels.channel import Answer, Call, Outgoing, Unauthorized
+from channels.channel import Answer, Call, Outgoing, Rejected, Unauthorized
 from channels.payload import content
 
 VERSION = "v23.0"  # of the official description that the calls were checked against; Meta keeps one for two years
@@ -15,6 +15,8 @@ TIMEOUT_SECONDS = 15.0
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}", re.ASCII)
 # An id in a path, and a token in a header: neither may bring anything else along.
 _ID = re.compile(r"[0-9]{1,32}", re.ASCII)
+# "Object does not exist, cannot be loaded due to missing permissions, or does not support this operation"
+_NOT_SHOWN = "100/33"
 _TOKEN = re.compile(r"[!-~]{1,2000}", re.ASCII)
 
 
@@ -57,3 +59,14 @@ def taken(answer: Answer) -> dict[str, object]:
     if not 200 <= answer.status < 300:
         raise meta_errors.failure(answer)
     return content(answer.body)
+
+
+def sent(answer: Answer) -> dict[str, object]:
+    """The same of a POST to the account's own path: what this token is not shown there is the account itself, and
+    nobody gets anything until a person acts."""
+    try:
+        return taken(answer)
+    except Rejected as refused:
+        if refused.provider_code != _NOT_SHOWN:
+            raise
+        raise Unauthorized(provider_code=refused.provider_code) from None

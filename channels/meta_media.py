@@ -65,7 +65,7 @@ def content(
             answer = yield Call("POST", url, headers, body, UPLOAD_SECONDS)
         except Unknown as lost:
             raise Unavailable(provider_code=lost.provider_code) from None
-        named = {"id": string(meta_graph.taken(answer).get("id"))}
+        named = {"id": string(meta_graph.sent(answer).get("id"))}
         if not named["id"]:
             raise Unavailable(provider_code="no_media_id")
     if outgoing.text and file.kind in CAPTIONED:

@@ -129,7 +129,7 @@ class WhatsAppCloud:
 
 
 def _wamid(answer: Answer) -> str:
-    sent = mapping(next(iter(items(meta_graph.taken(answer).get("messages"))), None))
+    sent = mapping(next(iter(items(meta_graph.sent(answer).get("messages"))), None))
     if not string(sent.get("id")):
         raise meta_errors.failure(answer)
     return string(sent.get("id"))
