@@ -78,8 +78,13 @@ def _table(_opened: Token, tokens: Tokens) -> Table:
 
 
 def _code(fence: Token, _tokens: Tokens) -> Code:
-    language = _LANGUAGE.match(fence.info.strip())
-    return Code(fence.content.strip("\n"), language[0] if language else "")
+    """Behind the fence stands a language, and what else there is is no part of the text: unless it is the code itself,
+    as small models write it in one line (``` npm start)."""
+    content, behind = fence.content.strip("\n"), fence.info.strip()
+    if len(behind.split()) > 1 and (fence.info[0].isspace() or not content):
+        return Code("\n".join(filter(None, (behind, content))), "")
+    language = _LANGUAGE.match(behind)
+    return Code(content, language[0] if language else "")
 
 
 _READERS: dict[str, Callable[[Token, Tokens], Block]] = {

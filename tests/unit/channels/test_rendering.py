@@ -96,6 +96,19 @@ SHOWN: dict[str, tuple[str, ...]] = {
         *[f"```\na\n`{ZERO_WIDTH_SPACE}`{ZERO_WIDTH_SPACE}`\nb\n```"] * 3,
         "a\n```\nb",
     ),
+    "code in the line of its fence": (
+        "Run:\n``` npm start\n```\n```pip install x\n```",
+        "Run:\n\n<pre>npm start</pre>\n\n<pre>pip install x</pre>",
+        *["Run:\n\n```\nnpm start\n```\n\n```\npip install x\n```"] * 3,
+        "Run:\n\nnpm start\n\npip install x",
+    ),
+    "what else stands behind a fence": (
+        '```js title="a.js"\nrun()\n```',
+        '<pre><code class="language-js">run()</code></pre>',
+        *["```\nrun()\n```"] * 2,
+        "```js\nrun()\n```",
+        "run()",
+    ),
     "code that holds a tick": ("`` a`b ``", "<code>a`b</code>", *[f"`a{TICK}b`"] * 3, "a`b"),
     "a table that fits a phone": (
         "| Day | Open |\n| --- | ---: |\n| Mon | **9** |\n| 日 | `-` |",
