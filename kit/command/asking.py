@@ -22,13 +22,18 @@ HEADERS = {"user-agent": "parley", "accept-encoding": "identity"}
 HIDDEN = "…"
 
 AGAIN = "try again in a minute; --no-probe of parley channels add stores an account without asking"
-# failure -> how bad it is for the account, and what to do
+# failure -> how bad it is for the account, what is said where the setup says no more (the words of these errors are
+# about messages that are sent, and nothing is sent here), and what to do
 FAILURES = {
-    "Throttled": (Level.LOOK, "try again in a minute: the provider is asked too often"),
-    "Unavailable": (Level.LOOK, f"can this machine reach the provider? Then {AGAIN}"),
-    "Unknown": (Level.LOOK, AGAIN),
-    "Rejected": (Level.BROKEN, "the provider's console says what is wrong with the account"),
-    "Unauthorized": (Level.BROKEN, "take the credentials from the provider's console again"),
+    "Throttled": (Level.LOOK, "is asked too often", "try again in a minute"),
+    "Unavailable": (Level.LOOK, "cannot say it now", f"can this machine reach the provider? Then {AGAIN}"),
+    "Unknown": (Level.LOOK, "answers nothing that can be read", f"is it the provider that answers there? Then {AGAIN}"),
+    "Rejected": (Level.BROKEN, "refuses to say", "the provider's console says what is wrong with the account"),
+    "Unauthorized": (
+        Level.BROKEN,
+        "refuses the credentials",
+        "take the credentials from the provider's console again",
+    ),
 }
 
 
@@ -39,8 +44,10 @@ async def ask(asking: Generator[Any, Any, Any], provider: str, *, hidden: Mappin
         async with _Ways() as ways:
             return await _converse(asking, ways)
     except errors.DeliveryError as error:
-        level, fix = FAILURES[next(each.__name__ for each in type(error).__mro__ if each.__name__ in FAILURES)]
-        said = str(error) if provider in str(error) else f"{provider}: {error}"
+        kind = next(each for each in type(error).__mro__ if each.__name__ in FAILURES)
+        level, words, fix = FAILURES[kind.__name__]
+        words = words if str(error) == type(error).__doc__ else str(error)
+        said = words if provider in words else f"{provider}: {words}"
         said += f" ({error.provider_code})" if error.provider_code else ""
         mend = getattr(error, "fix", fix)
         raise Mistake(_without(said, hidden), fix=_without(mend, hidden), code=level.value) from None

@@ -27,19 +27,21 @@ def mistake(error: DeliveryError, **hidden: str) -> Mistake:
 
 
 @pytest.mark.parametrize(
-    ("error", "level"),
+    ("error", "words", "level"),
     [
-        (channel.Throttled(retry_after=timedelta(seconds=3)), Level.LOOK),
-        (channel.Unavailable(), Level.LOOK),
-        (channel.Unknown(), Level.LOOK),
-        (channel.Rejected(kind="payload"), Level.BROKEN),
-        (channel.Unauthorized(), Level.BROKEN),
-        (Refused("wrong token", fix="take another"), Level.BROKEN),
+        (channel.Throttled(retry_after=timedelta(seconds=3)), "is asked too often", Level.LOOK),
+        (channel.Unavailable(provider_code="500"), "cannot say it now (500)", Level.LOOK),
+        (channel.Unavailable("does not answer in time"), "does not answer in time", Level.LOOK),
+        (channel.Unknown(provider_code="200"), "answers nothing that can be read (200)", Level.LOOK),
+        (channel.Rejected(kind="payload"), "refuses to say", Level.BROKEN),
+        (channel.Unauthorized(), "refuses the credentials", Level.BROKEN),
+        (Refused("wrong token", fix="take another"), "wrong token", Level.BROKEN),
     ],
 )
-def test_every_way_to_fail_is_one_line_with_a_fix_and_a_level(error: DeliveryError, level: Level) -> None:
+def test_every_way_to_fail_is_one_line_with_a_fix_and_a_level(error: DeliveryError, words: str, level: Level) -> None:
     said = mistake(error)
-    assert str(said) == f"Twilio: {error}"
+    assert str(said) == f"Twilio: {words}"
+    assert "sent" not in str(said), "nothing is sent here"
     assert said.fix
     assert said.code == level.value
 
