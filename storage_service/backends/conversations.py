@@ -90,12 +90,11 @@ class Conversations:
         async with self._sessions.read(tenant_id) as rows:
             lane = await rows.named(Conversation, conversation_id)
             found = await _history(rows, conversation_id, after_seq=after_seq, most=HISTORY_SIZE)
-            thinking = await _thinking(rows, lane)
-            answers = lane.running_turn_id if thinking else None
+            turn = await _thought_about(rows, lane)
             page = _page(found)
             more = len(found) == HISTORY_SIZE or len(found) > len(page)
-            answering = (answers, lane.owner_epoch) if answers else NOBODY
-            return News(await _shown(rows, page), thinking=thinking, answering=answering, more=more)
+            answering, lease = ((turn.id, lane.owner_epoch), turn.epoch) if turn else (NOBODY, 0)
+            return News(await _shown(rows, page), answering=answering, lease=lease, more=more)
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""
@@ -183,13 +182,13 @@ async def _said(rows: Rows, turns: Sequence[Turn]) -> Sequence[Message]:
     return await rows.all(rows.select(Message).where(*place, theirs).order_by(col(Message.seq)))
 
 
-async def _thinking(rows: Rows, lane: Conversation) -> bool:
+async def _thought_about(rows: Rows, lane: Conversation) -> Turn | None:
     """A turn that was given back still stands as the running one in the lane; nobody thinks about it. And what is
     thought of while the conversation is another's is never said."""
     if lane.running_turn_id is None or lane.owner != "agent":
-        return False
+        return None
     turn = await rows.first(rows.select(Turn).where(col(Turn.id) == lane.running_turn_id))
-    return turn is not None and turn.state == "running"
+    return turn if turn is not None and turn.state == "running" else None
 
 
 async def _shown(rows: Rows, messages: Sequence[Message]) -> list[chat.Message]:

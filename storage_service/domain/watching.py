@@ -24,6 +24,7 @@ MOST, COME_AGAIN = 3000, timedelta(seconds=5)
 MOST_READS = 2
 FIRST_POLL_SECONDS = 2.0
 LAST_POLL_SECONDS = 60.0
+MOST_HELD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,38 @@ class News:
     """What a watcher has not seen yet."""
 
     messages: Sequence[Message]
-    thinking: bool
     answering: Answering = NOBODY  # the turn that runs, while the conversation is the agent's
+    lease: int = 0  # the epoch of that turn, which rises with each worker
     more: bool = False  # messages that follow at once
 
 
-NOTHING = News((), False)
+NOTHING = News(())
 
 
 class Conversations(Protocol):
     """Reads what is durable."""
 
     async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News: ...
+
+
+class Begun:
+    """For which owner's epoch did each turn that runs begin? What it writes for any other is never said."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[int, Answering]] = {}  # by conversation, as it was first seen here
+
+    def is_said(self, conversation_id: str, news: News) -> bool:
+        """Whether what is thought of will be: not where a human had the conversation since, who gave it back."""
+        if news.answering == NOBODY:
+            return False
+        lease, (turn_id, _) = news.lease, news.answering
+        known = self._first.get(conversation_id)
+        if known is None or (known[0], known[1][0]) != (lease, turn_id):
+            self._first.pop(conversation_id, None)
+            while len(self._first) >= MOST_HELD:
+                del self._first[next(iter(self._first))]
+            known = self._first[conversation_id] = (lease, news.answering)
+        return known[1] == news.answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,7 @@ class Watching:
     # How many may watch at once: without a limit they would take the places of the calls that answer them.
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST))
     reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_READS))
+    begun: Begun = field(default_factory=Begun)
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     first_poll_seconds: float = FIRST_POLL_SECONDS
 
@@ -86,7 +108,8 @@ class Watching:
                     async with self.reads:
                         news = await self.conversations.news(tenant_id, conversation_id, after_seq=after_seq)
                     # Taken after the rows were read: a reply that stands there has ended its turn, and so the draft.
-                    state = (news.thinking, self.draft(conversation_id, news.answering))
+                    thinking = self.begun.is_said(conversation_id, news)
+                    state = (thinking, self.draft(conversation_id, news.answering))
                     pace = self._pace() if news.messages or state != told else pace
                     poll_at = self.monotonic() + pace.next()
                 if news.messages or state != told or self.monotonic() - told_at >= self.heartbeat_seconds:

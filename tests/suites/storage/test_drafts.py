@@ -315,7 +315,7 @@ async def test_a_watcher_sees_what_is_written_until_the_message_and_not_after_a_
 
 
 async def test_what_was_written_before_a_take_over_is_not_seen_again_when_the_agent_has_it_back(store: Store) -> None:
-    """It will never be said: the turn ends without a reply."""
+    """Nor is anybody seen writing: the turn ends without a reply. Who writes the next one is."""
     async with at_desk(store) as desk:
         watching = Watching(desk.reads, store.wakeups, asyncio.Event(), time.monotonic, draft=desk.drafts.of)
         turn = await a_turn(store)
@@ -327,11 +327,34 @@ async def test_what_was_written_before_a_take_over_is_not_seen_again_when_the_ag
         await _owned_by(store, "agent")
         assert not await desk.share(turn, "One. Two.")
         late = watching.watch(TENANT, turn.conversation_id, after_seq=1)
-        assert await _next(news) == await _next(late) == (True, "", [])
+        assert await _next(late) == (False, "", [])
+        await store.hear("and now?")
+        assert await _next(news) == await _next(late) == (False, "", ["and now?"])
         await store.commit(turn, "One. Two. Three.")
-        assert await _next(news) == await _next(late) == (False, "", [])
+        (turn,) = await store.lease()
+        assert await desk.share(turn, "Four.")
+        assert await _next(news) == await _next(late) == (True, "Four.", [])
         await news.aclose()
         await late.aclose()
+
+
+async def test_a_turn_that_somebody_else_takes_up_after_a_give_back_is_seen(store: Store) -> None:
+    """Its first worker gave it back, to stop say; the second answers for the agent."""
+    async with at_desk(store) as desk:
+        watching = Watching(desk.reads, store.wakeups, asyncio.Event(), time.monotonic, draft=desk.drafts.of)
+        turn = await a_turn(store)
+        news = watching.watch(TENANT, turn.conversation_id, after_seq=1)
+        assert await _next(news) == (True, "", [])
+        await _owned_by(store, "human")
+        await _owned_by(store, "agent")
+        await store.give_back(turn)
+        (again,) = await store.lease(worker="w2")
+        assert again.turn_id == turn.turn_id
+        assert await desk.share(again, "One.", worker="w2")
+        while (seen := await _next(news)) == (False, "", []):
+            pass
+        assert seen == (True, "One.", [])
+        await news.aclose()
 
 
 async def test_a_worker_that_does_not_say_when_its_turn_was_leased_is_believed(store: Store) -> None:

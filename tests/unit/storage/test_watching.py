@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import RateLimited
 from parley.chat.v1 import message_pb2 as chat
+from storage_service.domain.drafts import NOBODY
 from storage_service.domain.events import Events
 from storage_service.domain.wakeups import Wakeups
 from storage_service.domain.watching import News, Watching
@@ -30,7 +31,8 @@ class Said:
     async def news(self, tenant_id: str, conversation_id: str, *, after_seq: int) -> News:
         self.reads += 1
         unseen = [chat.Message(seq=n, text=text) for n, text in enumerate(self.texts, start=1) if n > after_seq]
-        news = News(unseen[: self.page], self.thinking, more=len(unseen) > self.page)
+        answering = ("turn", 1) if self.thinking else NOBODY
+        news = News(unseen[: self.page], answering, more=len(unseen) > self.page)
         if self.meanwhile:
             self.say(self.meanwhile.pop())
         return news
