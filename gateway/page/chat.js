@@ -1,10 +1,10 @@
 // What does the page do? Shows one conversation, sends what is typed, and keeps both through lost connections.
 
+import { Field, typesByKeyboard } from "./field.js";
 import { Outbox } from "./outbox.js";
 import { Transcript } from "./transcript.js";
 import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
 
-const MOST_CHARACTERS = 8000;
 const MOST_TRIES = 5;
 const PERMANENT = new Set([400, 403, 404, 409, 413]);
 const GIVE_UP_THINKING_MS = 90_000;
@@ -226,35 +226,6 @@ function beginAnew() {
   location.reload();
 }
 
-function fit() {
-  const text = at("text");
-  text.style.height = "auto";
-  text.style.height = `${text.scrollHeight + 2}px`;
-  const over = [...text.value.trim()].length - MOST_CHARACTERS;
-  at("long").textContent = over > 0 ? `Too long by ${over} characters: ${MOST_CHARACTERS} can be sent at once.` : "";
-  at("send").disabled = !text.value.trim() || over > 0;
-}
-
-function submit(event) {
-  event.preventDefault();
-  const text = at("text").value.trim();
-  if (!text || at("send").disabled) return;
-  at("text").value = "";
-  fit();
-  say(text);
-  at("text").focus();
-}
-
-function onKey(event) {
-  // The Enter that ends a composition is not meant for us. Safari says only by 229 that it is one (WebKit bug 165004).
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  if (matchMedia("(pointer: coarse)").matches) return; // on a phone Enter is a new line, the button sends
-  submit(event);
-}
-
-at("form").addEventListener("submit", submit);
-at("text").addEventListener("keydown", onKey);
-at("text").addEventListener("input", fit);
 at("renew").addEventListener("click", renew);
 at("stay").addEventListener("click", () => at("anew").close());
 at("begin").addEventListener("click", beginAnew);
@@ -275,7 +246,7 @@ document.addEventListener("visibilitychange", () => {
   document.title = "Chat · Parley";
 });
 
-fit();
-if (!matchMedia("(pointer: coarse)").matches) at("text").focus();
+new Field({ form: at("form"), text: at("text"), send: at("send"), problem: at("long") }, say);
+if (typesByKeyboard()) at("text").focus();
 introduce();
 begin();

@@ -99,7 +99,7 @@ export class Transcript {
   }
 
   make(message) {
-    const item = element("li", `entry ${message.role}`);
+    const item = element("div", `entry ${message.role}`);
     if (this.settled) item.classList.add("fresh");
     item.append(element("span", "unseen"), element("div", "bubble"), element("div", "meta"));
     this.entries.set(message.key, item);
@@ -173,7 +173,7 @@ export class Transcript {
   }
 
   day(item) {
-    const day = element("li", "day");
+    const day = element("div", "day");
     const today = item.dataset.day === new Date().toDateString();
     day.textContent = today ? "Today" : DAY.format(new Date(item.dataset.day));
     return day;

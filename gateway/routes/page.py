@@ -20,6 +20,7 @@ PATHS = {
     "/": "index.html",
     "/chat.css": "chat.css",
     "/chat.js": "chat.js",
+    "/field.js": "field.js",
     "/outbox.js": "outbox.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",
