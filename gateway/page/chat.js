@@ -7,6 +7,8 @@ import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
 
 const MOST_TRIES = 5;
 const PERMANENT = new Set([400, 403, 404, 409, 413]);
+const AWAY = new Set([502, 503, 504]);
+const GIVE_UP_MS = 10 * 60_000; // a restart, a tunnel: what is written meanwhile is sent afterwards, in its order
 const GIVE_UP_THINKING_MS = 90_000;
 const GUESS_MS = 5_000; // until the stream has said it; it never does where nothing thinks, as with a human
 const ECHO = "No language model is connected: this assistant only repeats what you write.";
@@ -29,6 +31,11 @@ function show(state, words) {
   if (status.dataset.state === state && status.textContent === words) return;
   status.dataset.state = state;
   status.textContent = words;
+}
+
+function lost() {
+  if (navigator.onLine) show("connecting", "Reconnecting…");
+  else show("offline", "You are offline");
 }
 
 function think(on, longest = GIVE_UP_THINKING_MS) {
@@ -92,7 +99,7 @@ async function listen() {
       failures += 1;
       const answered = error instanceof Refused && (await caughtUp());
       if (answered) show("online", "Online");
-      else if (failures > 1) show(navigator.onLine ? "connecting" : "offline", navigator.onLine ? "Reconnecting…" : "You are offline");
+      else if (failures > 1) lost();
       await Promise.race([sleep(Math.max(backoff(failures), error.retryAfterMs ?? 0)), backOnline()]);
     }
   }
@@ -145,19 +152,21 @@ function pend(entry) {
 
 async function stumble(entry, error) {
   entry.tries += 1;
+  entry.since ??= Date.now();
   const refused = error instanceof Refused;
-  if (entry.tries >= MOST_TRIES || (refused && PERMANENT.has(error.status))) {
+  const awaits = (!refused || AWAY.has(error.status)) && (!navigator.onLine || Date.now() - entry.since < GIVE_UP_MS);
+  if ((entry.tries >= MOST_TRIES && !awaits) || (refused && PERMANENT.has(error.status))) {
     entry.failed = refused ? error.message : "Not sent: no connection";
     outbox.put(entry);
     return pend(entry);
   }
   outbox.put(entry);
-  if (!refused) show("connecting", "Reconnecting…");
+  if (!refused) lost();
   await Promise.race([sleep(Math.max(backoff(entry.tries), error.retryAfterMs ?? 0)), backOnline()]);
 }
 
 function retry(entry) {
-  Object.assign(entry, { tries: 0, failed: "" });
+  Object.assign(entry, { tries: 0, since: undefined, failed: "" });
   outbox.put(entry);
   pend(entry);
   at("text").focus();
@@ -180,6 +189,11 @@ async function caughtUp() {
   } catch {
     return false;
   }
+}
+
+/** Another tab may have said the first word of the conversation, which nobody here listens for. */
+async function look() {
+  if (transcript.settled && !listening && (await caughtUp()) && lastSeq) listen();
 }
 
 async function begin() {
@@ -236,12 +250,14 @@ window.addEventListener("online", async () => {
   show("connecting", "Reconnecting…");
   transport.doubt();
   flush();
-  if (!listening && (await caughtUp())) show("online", "Online");
+  if (await caughtUp()) show("online", "Online");
 });
+window.addEventListener("storage", look);
 window.addEventListener("offline", () => show("offline", "You are offline"));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   transport.doubt();
+  look();
   unread = 0;
   document.title = "Chat · Parley";
 });

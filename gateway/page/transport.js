@@ -129,7 +129,10 @@ export class Transport {
     if (before) headers.Authorization = `Bearer ${before.token}`;
     const options = { method: "POST", headers, body: JSON.stringify({ site: this.site }) };
     const given = await whole(async (signal) => answered(await fetch("v1/chat/sessions", { ...options, signal })));
-    this.session = { ...given, begun: before ? before.begun : newId() };
+    // To a clock that is a day ahead each session has ended when it comes: then it is renewed from time to time.
+    const soonest = Date.now() + 2 * RENEW_BEFORE_MS;
+    const expires_at = new Date(Math.max(Date.parse(given.expires_at), soonest)).toISOString();
+    this.session = { ...given, expires_at, begun: before ? before.begun : newId() };
     // Another tab may have begun a new conversation meanwhile: it is the one to come back to.
     if (!before || stored(this.slot)?.begun === this.session.begun) keep(this.slot, this.session);
     return this.session.token;
