@@ -155,6 +155,8 @@ def _told_address(described: EnvironmentAccount, known: Any) -> str:
     if known is not None and known.address:
         return str(known.address)
     name, variable = described.channel.name, described.channel.address_environment
+    if not described.channel.provider:
+        raise Mistake(f"{name} needs an address", fix="a name of your own, for example --address shop")
     other = f"or {variable} in the environment" if variable else f"or --address {name} for all that its secrets prove"
     raise Mistake(f"{name} needs an address", fix=f"--address as the provider writes it, {other}")
 

@@ -13,6 +13,8 @@ from parley.chat.v1.message_pb2 import Role
 
 async def preview(tenant: str, conversation: str, *, ask: str | None, model: str | None) -> None:
     """As it is now, or with something that nobody wrote."""
+    if not conversation:  # of a script whose variable is empty
+        raise Mistake("the conversation's ID is empty", fix="parley turns lists some")
     wanted = PreviewContextRequest(tenant_id=tenant, conversation_id=conversation, model=model or "")
     if ask:
         wanted.messages.add(text=ask)

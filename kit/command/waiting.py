@@ -24,6 +24,7 @@ from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceS
 OWNERS = {"human": Owner.OWNER_HUMAN, "agent": Owner.OWNER_AGENT}
 MOST_ROWS = 200
 TAKEN = "with a human"
+LISTED = "parley turns and parley queue --all list them"
 NOW = {
     Owner.OWNER_HUMAN: "is a human's now: the agent is silent",
     Owner.OWNER_AGENT: "is the agent's again",
@@ -51,6 +52,8 @@ async def listing(tenant: str, *, everything: bool, as_json: bool) -> None:
 
 async def give(tenant: str, conversation: str, *, to: str) -> None:
     """To a human, or back to the agent. Of two who take it at once, one is told that the other has it."""
+    if not conversation:  # of a script whose variable is empty
+        raise Mistake("the conversation's ID is empty", fix=LISTED)
     named = GetConversationRequest(tenant_id=tenant, conversation_id=conversation)
     wanted = SetOwnerRequest(tenant_id=tenant, request_id=new_id(), conversation_id=conversation, owner=OWNERS[to])
     async with storage_of(tenant) as storage:
@@ -69,9 +72,7 @@ async def give(tenant: str, conversation: str, *, to: str) -> None:
 def _mistake(error: ParleyError, conversation: str) -> Mistake | None:
     """What a person can mend."""
     if isinstance(error, NotFound):
-        return Mistake(
-            f"there is no conversation {conversation!r}", fix="parley turns and parley queue --all list them"
-        )
+        return Mistake(f"there is no conversation {conversation!r}", fix=LISTED)
     if isinstance(error, OwnerChanged):
         return Mistake(f"somebody else was faster with {conversation}", fix="parley queue --all", code=1)
     return None

@@ -39,12 +39,12 @@ def test_a_conversation_is_shown_part_by_part_with_what_is_asked(mesh: Mesh) -> 
     assert lines[-1] == "model: the default; tools: hand_off"
 
 
-def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh) -> None:
-    done = mesh.run("preview", "nobody")
-    assert (done.returncode, done.stderr.splitlines()) == (
-        2,
-        ["parley: there is no conversation 'nobody'", "   fix: parley turns lists some"],
-    )
+@pytest.mark.parametrize(
+    ("named", "wrong"), [("nobody", "there is no conversation 'nobody'"), ("", "the conversation's ID is empty")]
+)
+def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh, named: str, wrong: str) -> None:
+    done = mesh.run("preview", named)
+    assert (done.returncode, done.stderr.splitlines()) == (2, [f"parley: {wrong}", "   fix: parley turns lists some"])
 
 
 async def test_a_key_that_may_not_read_conversations_sees_those_that_it_makes_up(mesh: Mesh) -> None:

@@ -54,6 +54,20 @@ def test_who_is_taken_from_the_agent_is_found_among_those_that_a_human_has(mesh:
     assert listed(mesh, "--all") == before
 
 
+@pytest.mark.parametrize("deed", ["take", "give-back"])
+def test_an_id_that_is_empty_is_called_so(mesh: Mesh, deed: str) -> None:
+    """As where a script's variable is."""
+    done = mesh.run("queue", deed, "")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "parley: the conversation's ID is empty")
+
+
+def test_a_web_chat_without_an_address_is_told_that_it_is_a_name_of_ones_own(mesh: Mesh) -> None:
+    for words in ([], ["--address", ""]):
+        done = mesh.run("channels", "add", "webchat", *words)
+        fix = "   fix: a name of your own, for example --address shop"
+        assert (done.returncode, done.stderr.splitlines()) == (2, ["parley: webchat needs an address", fix])
+
+
 def test_a_list_that_is_longer_says_so(mesh: Mesh) -> None:
     mesh.command("chat", stdin="/help\n/status\n")
     assert mesh.command("turns", "--state", "replied", "--limit", "1").splitlines()[-1] == (
