@@ -70,8 +70,8 @@ function arrive(message) {
   if (mine) {
     outbox.drop(message.client_id);
   } else {
-    think(false);
     transcript.draft({ text: "" });
+    think(busy); // it may be a human's, or the next message is being answered: whoever writes goes on, untold
     if (document.hidden) document.title = `(${(unread += 1)}) Chat · Parley`;
   }
   transcript.put({ key: mine ? message.client_id : message.id, ...message, state: "sent" });

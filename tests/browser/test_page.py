@@ -198,6 +198,22 @@ async def test_an_answer_is_seen_while_it_is_written_and_its_message_takes_the_p
         await expect(page.locator("#thinking")).to_be_hidden()
 
 
+async def test_who_writes_on_after_a_humans_word_is_seen_writing(browser: Browser, world: World) -> None:
+    """Said without a take-over, beside the agent; or the reply to one message, while the next is being answered."""
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await write(page, "Where is my order?")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
+        await expect(page.locator("#thinking")).to_be_visible()
+        await world.peer.say(conversation, chat.ROLE_OPERATOR, "A moment, please.")
+        await expect(page.locator(".entry.operator .bubble")).to_have_text("A moment, please.")
+        await expect(page.locator("#thinking")).to_be_visible()
+        await world.peer.think(conversation, False)
+        await expect(page.locator("#thinking")).to_be_hidden()
+
+
 async def test_a_page_that_connects_amid_an_answer_shows_what_is_written_and_no_dots(
     browser: Browser, world: World
 ) -> None:
