@@ -35,7 +35,8 @@ def is_web(url: str) -> bool:
 
 def hides(label: str, url: str) -> bool:
     """True when something in the words looks like an address, and like another one than they lead to. What cannot be
-    seen, such as a zero-width space, does not count."""
+    seen, such as a zero-width space, does not count, and what looks wide, or like a dot, is read as a browser would."""
+    label = unicodedata.normalize("NFKC", label)
     seen = "".join(each for each in label if unicodedata.category(each) != "Cf").strip()
     if len(seen) > _LONGEST_WORDS:  # of a link; looking through a book takes a while
         return True

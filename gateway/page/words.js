@@ -12,8 +12,8 @@ export function nodes(message) {
 
 /** Its name and, since a name may say anything, where it is; then its caption. */
 function file({ kind, file_name: name, caption, href }) {
-  const shown = name || kind;
-  const stands = followed(href) ? [link(`${shown} (${new URL(href).host})`, href)] : [shown];
+  const shown = filled("bdi", [name || kind]);
+  const stands = followed(href) ? [link([shown, ` (${new URL(href).host})`], href)] : [shown];
   return filled("p", caption ? [...stands, `\n${caption}`] : stands, "file");
 }
 
@@ -64,11 +64,14 @@ function table({ rows: [heads, ...rows] }) {
 function span({ text, marks = [], href }) {
   let made = document.createTextNode(text);
   for (const mark of [...marks].reverse()) if (MARKS[mark]) made = filled(MARKS[mark], [made]);
-  return followed(href) ? link(made, href) : made;
+  if (!followed(href)) return made;
+  const leading = link([made], href);
+  if (followed(text)) leading.dir = "ltr"; // an address, which a mark before it could have read backwards
+  return leading;
 }
 
 function link(inside, href) {
-  const made = filled("a", [inside]);
+  const made = filled("a", inside);
   made.href = href;
   made.rel = "noopener noreferrer nofollow";
   made.target = "_blank";

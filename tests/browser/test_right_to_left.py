@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Locator, expect
 
+from parley.chat.v1 import message_pb2 as chat
 from tests.browser.conftest import visiting
 from tests.browser.test_page import shoot, write
 from tests.suites.gateway.conftest import World
@@ -61,6 +62,34 @@ async def test_an_arabic_answer_has_its_bullets_bars_columns_and_full_stops_wher
         assert await _runs(bubble.locator("pre code")) == await _runs(english.locator("li")) == "right"
         await shoot(page, f"arabic-{width}")
         assert await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+async def test_no_mark_that_turns_words_turns_the_address_behind_them(browser: Browser, world: World) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await write(page, "hello")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        kind = chat.ATTACHMENT_KIND_FILE
+        form = chat.Attachment(kind=kind, url="https://evil.example/a", file_name="form\u202e.pdf")
+        turned = "[https://bank.example\u202e](https://evil.example)"
+        await world.peer.say(conversation, chat.ROLE_AGENT, turned, "", form)
+        bubble = page.locator(".entry.agent .bubble")
+        await expect(bubble.locator("a")).to_have_count(2)
+        address, file = bubble.locator("a").first, bubble.locator("a").last
+        assert await _runs(address) == "right"
+        name, host = await file.evaluate(
+            "link => [...link.childNodes].map(each => { const range = document.createRange();"
+            " range.selectNodeContents(each); return range.getBoundingClientRect().x; })"
+        )
+        assert name < host
+        assert await file.inner_text() == "form\u202e.pdf (evil.example)"
+        link = "[\u0623\u0647\u0644\u0627](https://example.com)"
+        await world.peer.say(conversation, chat.ROLE_AGENT, link)
+        await expect(bubble.last.locator("a")).to_have_count(1)
+        assert await _runs(bubble.last.locator("a")) == "left"
+        paragraph = bubble.last.locator("p")
+        assert await paragraph.evaluate("each => getComputedStyle(each).direction") == "rtl"
 
 
 async def _runs(element: Locator) -> str:

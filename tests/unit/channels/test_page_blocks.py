@@ -94,6 +94,8 @@ def test_no_other_address_is_followed_and_the_words_stay(url: str) -> None:
                 ("Visit bank.com now", "https://evil.example"),
                 ("\u200bhttps://bank.com", "https://evil.example"),
                 ("ba\u00adnk.com", "https://evil.example"),
+                ("bank\u2024com", "https://evil.example"),
+                ("\uff42\uff41\uff4e\uff4b\uff0e\uff43\uff4f\uff4d", "https://evil.example"),
                 ("info@bank.com", "https://evil.example/?info@bank.com"),
                 ("write to info@bank.com", "mailto:info@evil.example"),
             )
