@@ -326,9 +326,9 @@ async def test_what_is_no_message_is_refused_with_a_reason(world: World) -> None
     assert not world.peer.submissions
 
 
-async def test_a_message_of_more_than_64_kib_is_too_large(world: World) -> None:
+async def test_a_message_of_more_than_128_kib_is_too_large(world: World) -> None:
     answer = await world.client.post(
-        "/v1/chat/messages", content=b"x" * 65_537, headers={**await world.session(), "Idempotency-Key": "key"}
+        "/v1/chat/messages", content=b"x" * 131_073, headers={**await world.session(), "Idempotency-Key": "key"}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
 

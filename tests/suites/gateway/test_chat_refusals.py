@@ -1,6 +1,7 @@
 """What is a page, or a program, told when the web chat refuses it, and the operator when it should not?"""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,11 @@ async def test_a_refusal_names_what_was_wrong(world: World) -> None:
         assert answer.status_code == 400
         assert [each["field"] for each in answer.json()["error"]["details"]] == [field], (key, body)
     assert not world.peer.submissions
+
+
+async def test_the_longest_text_is_taken_however_its_json_is_written(world: World) -> None:
+    """Off the shelf Python and PHP escape what is not ASCII: an emoji is twelve bytes."""
+    text = "\U0001f64f" * 8000
+    headers = {**await world.session(), "Idempotency-Key": "key"}
+    answer = await world.client.post("/v1/chat/messages", content=json.dumps({"text": text}), headers=headers)
+    assert (answer.status_code, world.peer.texts()) == (200, [text])
