@@ -35,6 +35,8 @@ _without_tools = re.compile(rb"tools param requires|unsupported param: tools", r
 LOCKED, LOCKED_SECONDS = b"conversation_locked", 2.0
 # OpenAI says 401 and 403 of a restricted key, which may do other things.
 _limited = re.compile(rb"insufficient permissions|missing scopes", re.I)
+# Of a part of a second RFC 9110 knows nothing; servers and the gateways in front of them write one all the same.
+_seconds = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII).fullmatch
 KEY_SENTENCE = "The model server refuses our key ({}): {}."
 
 
@@ -45,7 +47,7 @@ def refused(status: int, headers: Mapping[str, str], *, said: bytes) -> ParleyEr
     if kind is ModelUnavailable and _without_tools.search(said):
         return ModelRefused(sentence)
     if kind in {ModelUnavailable, ModelBusy}:
-        return kind(sentence, retry_after=retry_after(headers.get("retry-after", ""), now=datetime.now(UTC)))
+        return kind(sentence, retry_after=_rest(headers, now=datetime.now(UTC)))
     if kind is ModelRefused and LOCKED in said:
         about = {"resource": "conversation"}
         still = "The model server still works on this conversation."
@@ -79,10 +81,18 @@ def _length(said: bytes) -> dict[str, str]:
     return {"refused": "length", "input_tokens": counted.decode(), "window_tokens": window[1].decode()}
 
 
+def _rest(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
+    """What OpenAI's own clients look at first is in milliseconds, and rounded to none."""
+    exact = headers.get("retry-after-ms", "").strip()
+    if _seconds(exact):
+        return timedelta(seconds=min(float(exact) / 1000, MOST_SECONDS))
+    return retry_after(headers.get("retry-after", ""), now=now)
+
+
 def retry_after(value: str, *, now: datetime) -> timedelta | None:
-    """Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). None when there is none that can be read."""
+    """Retry-After, in seconds, whole or not, or as a date (RFC 9110, 10.2.3). None when there is none that can be read."""
     value = value.strip()
-    if value.isascii() and value.isdigit() and len(value) < 10:
+    if _seconds(value):
         seconds = float(value)
     else:
         try:

@@ -58,6 +58,24 @@ def test_a_time_is_taken_from_those_that_may_be_asked_again(status: int, after: 
 
 
 @pytest.mark.parametrize(
+    ("headers", "after"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after-ms": "1250.5"}, 1.2505),
+        ({"retry-after-ms": "999999999", "retry-after": "1"}, 3600.0),
+        ({"retry-after-ms": "soon", "retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "-1"}, None),
+    ],
+)
+def test_milliseconds_come_before_the_seconds_that_they_were_rounded_to(
+    headers: dict[str, str], after: float | None
+) -> None:
+    found = refused(429, headers, said=b"").retry_after
+
+    assert (found.total_seconds() if found else None) == after
+
+
+@pytest.mark.parametrize(
     ("status", "said", "about"),
     [
         (404, b'{"error": {"message": "Conversation with id \'c\' not found."}}', {"resource": "conversation"}),
@@ -205,6 +223,9 @@ def test_a_limit_under_a_name_that_the_model_does_not_know_is_told_from_one_that
         ("007", timedelta(seconds=7)),
         ("3600", HOUR),
         ("3601", HOUR),
+        ("1.5", timedelta(seconds=1.5)),
+        ("0.250", timedelta(seconds=0.25)),
+        ("86400.5", HOUR),
         ("999999999", HOUR),
         ("Tue, 06 May 2031 07:08:39 GMT", timedelta(seconds=30)),
         ("Tuesday, 06-May-31 07:08:39 GMT", timedelta(seconds=30)),
@@ -230,7 +251,12 @@ def test_seconds_and_dates_are_read_and_an_hour_is_the_most(value: str, after: t
             "soon",
             "-5",
             "+5",
-            "1.5",
+            "1.",
+            ".5",
+            "1.5.5",
+            "-1.5",
+            "1,5",
+            "1.5s",
             "1e3",
             "5, 6",
             "5;",
