@@ -90,7 +90,7 @@ def _rest(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
 
 
 def retry_after(value: str, *, now: datetime) -> timedelta | None:
-    """Retry-After, in seconds, whole or not, or as a date (RFC 9110, 10.2.3). None when there is none that can be read."""
+    """Retry-After, in seconds, whole or not, or as a date (RFC 9110, 10.2.3). None when none can be read."""
     value = value.strip()
     if _seconds(value):
         seconds = float(value)

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
-import orjson
-
 from llm_service.domain.backend import Answer, Call, Pieces
+from llm_service.domain.call_bodies import FUNCTION, Schemas, as_json, read
 from llm_service.domain.repairing import unfenced
 from parley.llm.v1 import completion_pb2, prompt_pb2
 
 OPENS, CLOSES = "<tool_call>", "</tool_call>"
-MARKS = (OPENS, "[TOOL_CALLS]", "<|python_tag|>")
+MARKS = (OPENS, "[TOOL_CALLS]", "<|python_tag|>", FUNCTION)
 # What an answer begins with that may be a call as a whole.
 BEGINS = (*MARKS, "{", "[{", "```json")
 LONGEST = max(map(len, BEGINS))
 # A mark begins a line; of the last line it may have come in part.
-_marked = re.compile(r"\n[ \t]*(<tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>)")
+_marked = re.compile(r"\n[ \t]*(<tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|<function=)")
 _begun = re.compile(r"\n[ \t]*([<\[][^\n]{0,13})\Z")
 
 
@@ -55,7 +54,7 @@ class _Listening:
     """One answer, as it comes. Cut anywhere, the pieces that are shown are together the same."""
 
     def __init__(self, prompt: prompt_pb2.Prompt) -> None:
-        self._tools = {tool.name for tool in prompt.tools}
+        self._tools = {tool.name: tool.parameters for tool in prompt.tools}
         self._kept: list[str] = []  # a call, or what may become one
         self._is_call = False
         self._is_begun = False  # it is clear that the answer does not begin with a call
@@ -100,36 +99,15 @@ class _Listening:
         return shown
 
 
-def _calls(text: str, tools: set[str]) -> Iterator[Call]:
+def _calls(text: str, tools: Schemas) -> Iterator[Call]:
     """After a mark something is called, though it may be nonsense, which is told as that. Without one, JSON is a call
     when it is all of the answer and names a tool of the prompt."""
     mark = next((each for each in MARKS if text.startswith(each)), "")
     if not mark:
-        found = _read(unfenced(text))
+        found = as_json(unfenced(text))
         yield from found if all(call.name in tools for call in found) else ()
-    bodies = text.split(OPENS)[1:] if mark == OPENS else [text[len(mark) :]] if mark else []
+        return
+    # Qwen3-Coder may leave out the first tag of all, and never the last.
+    bodies = [text] if mark == FUNCTION else [each.partition(CLOSES)[0] for each in text.split(mark)[1:]]
     for body in bodies:
-        yield from _read(body.partition(CLOSES)[0]) or [Call("", "", "{}")]
-
-
-def _read(body: str) -> list[Call]:
-    """The calls that a JSON text is; none when it is anything else."""
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return []
-    found = [_call(each) for each in (said if isinstance(said, list) else [said])]
-    calls = [call for call in found if call is not None]
-    return calls if len(calls) == len(found) else []
-
-
-def _call(said: object) -> Call | None:
-    """{"name": …, "arguments": {…}}, as Qwen and Mistral write it; Llama calls them "parameters", or goes deeper."""
-    if isinstance(said, dict) and isinstance(said.get("function"), dict):
-        said = said["function"]
-    if not isinstance(said, dict) or not isinstance(said.get("name"), str):
-        return None
-    arguments = said.get("arguments", said.get("parameters"))
-    if isinstance(arguments, dict):
-        return Call("", said["name"], orjson.dumps(arguments).decode())
-    return Call("", said["name"], arguments) if isinstance(arguments, str) else None
+        yield from read(body, tools) or [Call("", "", "{}")]

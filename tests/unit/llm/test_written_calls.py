@@ -1,5 +1,6 @@
 """Is a call that a model writes into its text taken for one, whole or in a stream cut anywhere, and nothing else?"""
 
+import json
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from kit.errors import ModelToolInvalid
 from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Model
+from llm_service.domain.call_bodies import read
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import completion_pb2, prompt_pb2
 from tests.unit.llm.scripted import DONE, Scripted, calls_through, route_to
@@ -27,7 +29,35 @@ ALONE = [
     f"<tool_call>{NAMED}",
     f"[TOOL_CALLS][{NAMED}]",
     f"<|python_tag|>{NAMED}",
+    "<tool_call>\n<function=look>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>",
+    "<function=look>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>",
+    "<function=look><parameter=city>Rome",
+    '<function=look>{"city":"Rome"}</function>',
+    "<tool_call>look\n<arg_key>city</arg_key>\n<arg_value>Rome</arg_value>\n</tool_call>",
+    '[TOOL_CALLS]look{"city":"Rome"}',
+    '[TOOL_CALLS]look[CALL_ID]a1b2c3d4e[ARGS]{"city":"Rome"}',
 ]
+SEVERAL = [
+    f"<tool_call>\n{NAMED}\n</tool_call>\n<tool_call>\n{NAMED}\n</tool_call>",
+    "<tool_call>" + 2 * "<function=look>\n<parameter=city>\nRome\n</parameter>\n</function>\n" + "</tool_call>",
+    2 * "<function=look>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n",
+    2 * '[TOOL_CALLS]look{"city":"Rome"}',
+]
+PARAMETERS = """{"type": "object", "properties": {"name": {"type": "string"}, "note": {"type": ["string", "null"]},
+"count": {"type": "integer"}, "sure": {"type": "boolean"}, "list": {"type": "array"}, "any": {}}}"""
+# What stands between the tags -> what it is by those.
+TYPED = {
+    ("name", "12"): "12",
+    ("name", " a\n<b> \n"): " a\n<b> \n",
+    ("note", "null"): "null",
+    ("count", "12"): 12,
+    ("sure", "true"): True,
+    ("sure", "True"): True,
+    ("list", '["a", 1]'): ["a", 1],
+    ("list", "a, b"): "a, b",
+    ("any", "0.5"): 0.5,
+    ("other", "Rome"): "Rome",
+}
 TEXTS = [
     "Hello you",
     "a < b, [see] {this}\n<tool> [TOOL",
@@ -40,6 +70,8 @@ TEXTS = [
     "```python\nlook()\n```",
     f"It is written as {NAMED}",
     "Write <tool_call> before it.\n\n  [TOOL_CALLS means the same.",
+    "Write <function=look> there.\n<function",
+    "look<arg_key>city</arg_key><arg_value>Rome</arg_value>",
     "<",
     "Look:\n<tool",
 ]
@@ -93,13 +125,28 @@ async def test_an_answer_that_is_a_call_is_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_text_before_a_call_is_said_and_several_are_several(size: int) -> None:
-    call = f"<tool_call>\n{NAMED}\n</tool_call>"
-
-    said, end = await told(Speaking(f"One moment.\n \t{call}\n{call}", size), a_prompt(), stream=True)
+@pytest.mark.parametrize("calls", SEVERAL)
+async def test_the_text_before_a_call_is_said_and_several_are_several(calls: str, size: int) -> None:
+    said, end = await told(Speaking(f"One moment.\n \t{calls}", size), a_prompt(), stream=True)
 
     assert said == "One moment.\n \t"
     assert end.calls == (CALLED, CALLED)
+
+
+@pytest.mark.parametrize(("name", "text"), TYPED)
+def test_arguments_between_tags_are_what_the_schema_says(name: str, text: str) -> None:
+    of_qwen = f"<function=look>\n<parameter={name}>\n{text}\n</parameter>\n</function>"
+    of_glm = f"look\n<arg_key>{name}</arg_key>\n<arg_value>{text}</arg_value>"
+
+    for body in (of_qwen, of_glm):
+        (call,) = read(body, {"look": PARAMETERS})
+        assert json.loads(call.arguments) == {name: TYPED[name, text]}
+
+
+@pytest.mark.parametrize("piece", ["<function=", "<function=look>", "<parameter=a>", "<arg_key>a</arg_key>", "\n"])
+def test_a_text_of_nothing_but_tags_is_read_in_one_go(piece: str) -> None:
+    """A way through it for each of its characters would be minutes."""
+    assert isinstance(read(f"<function=look>{piece * 100_000}", {"look": ""}), list)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -118,9 +165,11 @@ async def test_without_tools_nothing_is_a_call() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<tool_call>\n<function=look>\n</function>\n</tool_call>",
+        "<tool_call>\n<function=launch>\n</function>\n</tool_call>",
+        "<function=look",
+        "<tool_call>launch\n<arg_key>city</arg_key></tool_call>",
         '<tool_call>{"name": "launch", "arguments": {}}</tool_call>',
-        '[TOOL_CALLS]look{"city": "Rome"}',
+        '[TOOL_CALLS]look{"city": "Rome"',
         '{"name": "look", "arguments": "Rome"}',
     ],
 )
