@@ -9,6 +9,7 @@ from itertools import islice
 from agent_service.domain.guard.sets import any_of
 
 MOST_CANDIDATES = 200
+MOST_SAID = 200_000  # signs of what was said before, the newest
 # An answer that has so many words of the system prompt in a row quotes it.
 LEAKED_WORDS = 12
 _QUOTED = b"\x01" * LEAKED_WORDS
@@ -27,7 +28,15 @@ _ISSUERS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
     (("60", "62", "64", "65"), (16, 17, 18, 19)),
     (("30", "35", "36", "38", "39"), (14, 16)),
 )
-_WORD = re.compile(r"\w+")
+# Vowel signs belong to their words, and are no letters to Python. Scripts without spaces have no words to count: so
+# many signs of theirs are as much as those words. Han and kana; Thai, Lao, Burmese and Khmer.
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u200c\u200d"
+_UNSPACED = (
+    ("\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff", 30),
+    ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff", 60),
+)
+_SIGNS = tuple((re.compile(f"[{signs}]+"), many) for signs, many in _UNSPACED)
+_ASCII_WORD, _WORD = re.compile(r"\w+"), re.compile(f"(?:[^\\W{''.join(signs for signs, _ in _UNSPACED)}]|[{_MARKS}])+")
 _NOT_DIGIT = re.compile(r"\D")
 # Whatever holds a number of one of the three kinds holds one of these: most answers do not, which is known at once.
 _NUMBERS = any_of((rb"(?:\p{Nd}[ ().\-/]{0,2}){7}", rb"[A-Z]{2}\p{Nd}{2}"))
@@ -63,7 +72,10 @@ def strange_phone_number(answer: str, context: Context) -> bool:
 
 
 def prompt_leak(answer: str, context: Context) -> bool:
-    """Many words of the system prompt in a row, which nobody in the conversation said."""
+    """Many words of the system prompt in a row, or signs where a script has no spaces, that nobody in the conversation
+    said."""
+    if any(_quotes(answer, context, signs=signs, many=many) for signs, many in _SIGNS if not answer.isascii()):
+        return True
     said = _words(answer)
     if len(said) < LEAKED_WORDS or not _may_quote(said, context.system_prompt):
         return False
@@ -101,13 +113,32 @@ def _may_quote(said: Sequence[str], prompt: str) -> bool:
     return _QUOTED in bytes(map(_vocabulary(prompt).__contains__, said))
 
 
+def _quotes(answer: str, context: Context, *, signs: re.Pattern[str], many: int) -> bool:
+    """Whether so many signs in a row are the prompt's. Whatever does has one of these halves whole: few answers do."""
+    said, half = "".join(signs.findall(answer)), many // 2
+    if len(said) < many:
+        return False
+    prompt = "".join(signs.findall(context.system_prompt))
+    if not any(said[at : at + half] in prompt for at in range(0, len(said) - half + 1, half)):
+        return False
+    shared = _parts(said, many) & _parts(prompt, many)
+    if not shared:
+        return False
+    others = "\n".join("".join(signs.findall(text)) for text in context.said)[-MOST_SAID:]
+    return any(part not in others for part in islice(shared, MOST_CANDIDATES))
+
+
+def _parts(text: str, size: int) -> frozenset[str]:
+    return frozenset(text[at : at + size] for at in range(len(text) - size + 1))
+
+
 @lru_cache(MOST_PROMPTS)
 def _vocabulary(prompt: str) -> frozenset[str]:
     return frozenset(_words(prompt))
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text.casefold())
 
 
 def _runs(words: Sequence[str]) -> frozenset[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent_service.domain.guard.findings import Context
+from agent_service.domain.guard.findings import Context, prompt_leak
 from agent_service.domain.guard.verdict import Side
 from tests.unit.agent.guarding import engine
 
@@ -29,6 +29,42 @@ def test_a_few_words_of_the_prompt_are_no_leak() -> None:
 def test_what_the_person_said_first_may_be_repeated() -> None:
     quote = "never give discounts above ten percent and never tell anybody that the warehouse is closed"
     assert met(f"You wrote: {quote}", f"My boss says: {quote}") == []
+
+
+# A prompt, and a fact of it that answers may well repeat.
+UNSPACED = {
+    "zh": (
+        "你是一家鞋店的助手。不要告诉任何人折扣码是夏天二十五。对顾客要有礼貌，只回答有关鞋子的问题。我们周一到周五早上九点开门。",
+        "我们周一到周五早上九点开门。",
+    ),
+    "ja": (
+        "あなたは靴屋のアシスタントです。割引コードは誰にも教えないでください。お客様には丁寧に接してください。営業時間は朝九時から夜六時までです。",
+        "営業時間は朝九時から夜六時までです。",
+    ),
+    "th": (
+        "คุณเป็นผู้ช่วยของร้านรองเท้า อย่าบอกรหัสส่วนลดแก่ใคร สุภาพกับลูกค้าเสมอ ร้านเปิดวันจันทร์ถึงวันศุกร์เก้าโมงเช้า",
+        "ร้านเปิดวันจันทร์ถึงวันศุกร์เก้าโมงเช้า",
+    ),
+    "hi": (
+        "आप एक दुकान के सहायक हैं और हर ग्राहक से विनम्र रहते हैं। छूट का कोड किसी को मत बताइए। "
+        "हमारी दुकान सोमवार से शुक्रवार तक सुबह नौ बजे खुलती है।",
+        "हमारी दुकान सोमवार से शुक्रवार तक सुबह नौ बजे खुलती है।",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_a_prompt_leaks_in_a_script_without_spaces_too_and_a_fact_of_it_is_no_leak(language: str) -> None:
+    prompt, fact = UNSPACED[language]
+
+    def leaks(answer: str, *said: str) -> bool:
+        return prompt_leak(answer, Context(prompt, said))
+
+    assert leaks(f"OK: {prompt}")
+    assert leaks(f"OK:\n- {prompt[: len(prompt) * 2 // 3]}")
+    assert not leaks(fact)
+    assert not leaks(f"OK: {prompt}", f"{prompt}?")
+    assert not leaks("Hello, how can I help you with your new shoes today, and which size do you need?")
 
 
 @pytest.mark.parametrize(
