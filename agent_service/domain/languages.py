@@ -53,6 +53,12 @@ QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|(
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 STRETCHED = re.compile(r"(.)\1{2,}")
 NAME_WORDS = 3
+# Letters that no language in Latin ones has, and how many of them are more than a name or a greeting.
+OTHER_SCRIPT = re.compile(
+    "[\u0370-\u1cff\u2c00-\u2c5f\u2c80-\ua6ff\uac00-\ud7ff\uf900-\ufaff\ufb13-\ufefc\U00020000-\U0003ffff]"
+)
+LEAST_LETTERS = 8
+OF_OTHER_SCRIPTS = frozenset(("ru", "uk", "ar", "hi", "zh", "ja", "ko"))
 # Word -> the languages that have it, and what it says for each of so many.
 HOLDERS = {
     word: tuple(code for code, words in WORDS.items() if word in words) for word in frozenset().union(*WORDS.values())
@@ -68,6 +74,8 @@ class Guess(NamedTuple):
 
 
 UNKNOWN = Guess("", 0.0)
+# Some language of another script, which is not told: that of before holds no more, and the model is told none.
+ELSEWHERE = Guess("und", 1.0)
 
 
 class Detector(Protocol):
@@ -110,6 +118,8 @@ def guess(text: str, detector: Detector) -> Guess:
     if all(_plain_word(word) in EVERYWHERE for word in written) or _is_name(written):
         return UNKNOWN
     found = detector.detect(words)
+    if found.code not in OF_OTHER_SCRIPTS and _is_of_another_script(words):
+        return ELSEWHERE
     if found.confidence < AT_ALL:
         return UNKNOWN
     return Guess(found.code, min(found.confidence, MOST_OF_FEW)) if len(written) <= FEW_WORDS else found
@@ -180,6 +190,12 @@ def _without_names(text: str) -> str:
     return " ".join(part for place, part in enumerate(parts) if place == 0 or not _is_titled(part))
 
 
+def _is_of_another_script(text: str) -> bool:
+    """Whether most letters are none of the Latin ones: a word or two of those are a name, or "please"."""
+    found = 0 if text.isascii() else sum(map(str.isalpha, OTHER_SCRIPT.findall(text)))
+    return found >= LEAST_LETTERS and 2 * found > sum(map(str.isalpha, text))
+
+
 def _is_titled(word: str) -> bool:
     return word[0].isupper() and not word.isupper()
 
@@ -193,7 +209,9 @@ def _is_name(written: list[str]) -> bool:
 
 
 def _step(known: Language, heard: Guess) -> None:
-    if heard.code == known.code:
+    if heard == ELSEWHERE:
+        known.Clear()
+    elif heard.code == known.code:
         known.candidate = ""
     elif not known.code or heard.confidence >= SURE or known.candidate == heard.code:
         known.code, known.confidence, known.candidate = heard.code, round(heard.confidence, 3), ""

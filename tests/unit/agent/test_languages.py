@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_service.domain.languages import UNKNOWN, Builtin, Detector, Guess, follow, guess, hint
+from agent_service.domain.languages import ELSEWHERE, UNKNOWN, Builtin, Detector, Guess, follow, guess, hint
 from parley.storage.v1.conversation_change_pb2 import Language
 from tests.unit.agent.language_samples import CONVERSATIONS, EMPTY, SAMPLES, SWITCHES
 
@@ -57,7 +57,7 @@ def test_any_text_has_a_language_or_none(text: str) -> None:
     found = guess(text, BUILTIN)
 
     assert 0.0 <= found.confidence <= 1.0
-    assert found.code in {"", *BUILTIN.codes()}
+    assert found.code in {"", ELSEWHERE.code, *BUILTIN.codes()}
 
 
 def test_the_first_language_that_is_heard_is_taken() -> None:
@@ -78,6 +78,39 @@ def test_a_second_message_that_agrees_switches_and_one_that_does_not_ends_the_do
     assert followed(doubt, Guess("en", 0.6)) == Language(code="en", confidence=0.9)
     assert followed(doubt, Guess("pt", 0.6)).candidate == "pt"
     assert followed(doubt, UNKNOWN) == doubt
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Здравствуйте, где мой заказ? Я жду уже неделю",
+        "где мой заказ please",
+        "你好，我的订单在哪里？",
+        "こんにちは、注文はどこですか",
+        "안녕하세요 제 주문은 어디에 있나요",
+        "नमस्ते मेरा ऑर्डर कहाँ है",
+        "مرحبا أين طلبي",
+        "Γεια σας, πού είναι η παραγγελία μου;",
+    ],
+)
+def test_a_message_in_another_script_ends_the_language_of_before_and_the_next_one_may_begin_it(text: str) -> None:
+    known = Language(code="en", confidence=0.9, candidate="es")
+
+    assert follow(known, [text], detector=BUILTIN) == Language()
+    assert follow(Language(), [text], detector=BUILTIN) is None
+    assert follow(known, [text, "gracias por la ayuda"], detector=BUILTIN) == follow(
+        Language(), ["gracias por la ayuda"], detector=BUILTIN
+    )
+    assert follow(Language(code="en", chosen=True), [text], detector=BUILTIN) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Иван Петров", "спасибо", "你好", "my name is Дмитрий Александрович, thank you", "ᴀʙᴄᴅᴇғɢʜɪ"]
+)
+def test_a_name_or_a_greeting_in_another_script_ends_nothing(text: str) -> None:
+    known = Language(code="en", confidence=0.9)
+
+    assert (follow(known, [text], detector=BUILTIN) or known).code == "en"
 
 
 def test_a_language_that_was_chosen_never_switches() -> None:
