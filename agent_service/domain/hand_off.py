@@ -101,8 +101,8 @@ def _line(message: Message) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    """On one line, and cut where it is long."""
-    line = " ".join(text[: 4 * most].split())
+    """On one line, and cut where it is long. JSON may hold a NUL, with which storage would refuse all of it."""
+    line = " ".join(text[: 4 * most].replace("\0", " ").split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

@@ -126,6 +126,7 @@ async def test_the_contact_is_told_in_their_language(code: str, word: str) -> No
         ({"reason": "wants a refund"}, HandOffReason.HAND_OFF_REASON_MODEL_ASKED),
         ({"reason": "wants a refund", "unsure": False}, HandOffReason.HAND_OFF_REASON_MODEL_ASKED),
         ({"reason": "wants a refund", "unsure": True}, HandOffReason.HAND_OFF_REASON_LOW_CONFIDENCE),
+        ({"reason": "wants\0a\nrefund\0"}, HandOffReason.HAND_OFF_REASON_MODEL_ASKED),
     ],
 )
 async def test_the_model_asks_by_its_tool_and_its_text_beside_it_is_not_said(
@@ -139,7 +140,7 @@ async def test_the_model_asks_by_its_tool_and_its_text_beside_it_is_not_said(
     assert (ending.state, reason_of(ending), ending.usage.input_tokens) == (HANDED_OFF, reason, 3)
     assert len(ending.replies) == 1
     assert "course" not in ending.replies[0]
-    assert "wants a refund" in summary_of(ending)
+    assert "Reason: wants a refund\n" in summary_of(ending)
 
 
 @pytest.mark.parametrize(
