@@ -12,9 +12,19 @@ from kit.errors import ModelEmpty
 from llm_service.domain.backend import UNLISTED, Answer, Model
 from parley.llm.v1 import completion_pb2, prompt_pb2
 
-OPENS, CLOSES = "<think>", "</think>"
-TAGS = (OPENS, CLOSES)
+# Most models write the first; Magistral, Seed-OSS, EXAONE Deep and those that were told to, one of the others.
+PAIRS = {
+    "<think>": "</think>",
+    "[THINK]": "[/THINK]",
+    "<seed:think>": "</seed:think>",
+    "<thought>": "</thought>",
+    "<thinking>": "</thinking>",
+}
+OPENING = {closes: opens for opens, closes in PAIRS.items()}
+TAGS = (*PAIRS, *OPENING)
+LONGEST = max(map(len, TAGS))
 Read = Callable[[str], str]
+_closing = re.compile("|".join(map(re.escape, OPENING)))
 _fence = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
@@ -45,6 +55,7 @@ class Reading:
         self._unopened, self._model = unopened, model
         self._kept: list[str] = []  # all that came, until it is decided what it was
         self._seam = ""  # the last few characters, since a tag may be cut
+        self._closes = ""  # the tag that ends what is thought just now
         self._shown = 0
         self.shown: Read = self._begin
 
@@ -52,6 +63,8 @@ class Reading:
         """What was held back, when the answer is over."""
         if self.shown == self._begin:
             return "".join(self._kept)
+        if self.shown == self._blank:
+            return self._seam
         if self.shown != self._look or self._model not in self._unopened:
             return ""
         if end.finish_reason == completion_pb2.FINISH_REASON_LENGTH:
@@ -62,27 +75,31 @@ class Reading:
     def _begin(self, piece: str) -> str:
         """Until it is clear that the answer begins with a tag, or does not."""
         self._kept.append(piece)
-        self._seam = (self._seam + piece).lstrip()[: len(CLOSES)]
-        if self._seam.startswith(OPENS):
-            return self._now(self._think, "".join(self._kept).lstrip()[len(OPENS) :])
-        if self._seam != CLOSES and any(tag.startswith(self._seam) for tag in TAGS):
+        self._seam = (self._seam + piece).lstrip()[:LONGEST]
+        if opens := _opening(self._seam):
+            return self._thinks(opens, "".join(self._kept).lstrip())
+        if self._seam not in OPENING and any(tag.startswith(self._seam) for tag in TAGS):
             return ""
         return self._now(self._look, "".join(self._kept))
 
+    def _thinks(self, opens: str, text: str) -> str:
+        self._closes = PAIRS[opens]
+        return self._now(self._think, text[len(opens) :])
+
     def _think(self, piece: str) -> str:
         """Within the tags."""
-        _, closed, answer = (found := self._seam + piece).partition(CLOSES)
+        _, closed, answer = (found := self._seam + piece).partition(self._closes)
         if closed:
             return self._now(self._blank, answer)
-        self._seam = found[1 - len(CLOSES) :]
+        self._seam = found[1 - len(self._closes) :]
         return ""
 
     def _look(self, piece: str) -> str:
         """Without a tag at the beginning: the first one that ends something says what stood before it."""
         self._kept.append(piece)
         found = self._seam + piece
-        self._seam = found[1 - len(CLOSES) :]
-        if CLOSES in found:
+        self._seam = found[1 - LONGEST :]
+        if _closing.search(found):
             return self._judged("".join(self._kept))
         if self._model in self._unopened:
             return ""
@@ -90,19 +107,24 @@ class Reading:
         return piece
 
     def _judged(self, text: str) -> str:
-        thought, _, answer = text.partition(CLOSES)
-        if not _is_thought(thought):
+        closing = _closing.search(text)
+        if closing is None or not _is_thought(text[: closing.start()], opens=OPENING[closing[0]]):
             return self._now(str, text[self._shown :])
         self._unopened.add(self._model)
         if self._shown:
             # It cannot be taken back. Whoever asks again gets the answer alone: now it is known how it begins.
             raise ModelEmpty("What the model wrote so far was what it thinks, and no answer.")
-        return self._now(self._blank, answer)
+        return self._now(self._blank, text[closing.end() :])
 
     def _blank(self, piece: str) -> str:
-        """Between the tag and the answer."""
-        text = piece.lstrip()
-        return self._now(str, text) if text else ""
+        """Between the tag and the answer, or what is thought once more before it."""
+        text = (self._seam + piece).lstrip()
+        if opens := _opening(text):
+            return self._thinks(opens, text)
+        if any(each.startswith(text) for each in PAIRS):
+            self._seam = text
+            return ""
+        return self._now(str, text)
 
     def _now(self, read: Read, piece: str) -> str:
         self._kept.clear()
@@ -111,7 +133,12 @@ class Reading:
         return read(piece)
 
 
-def _is_thought(before: str) -> bool:
+def _opening(text: str) -> str:
+    """The tag that it begins with; empty for none."""
+    return next((each for each in PAIRS if text.startswith(each)), "")
+
+
+def _is_thought(before: str, *, opens: str) -> bool:
     """Whether a tag after this ends it: it begins a line, outside of a block of code, and nothing opened it."""
     line = before.rpartition("\n")[2]
-    return not line.strip() and OPENS not in before and len(_fence.findall(before)) % 2 == 0
+    return not line.strip() and opens not in before and len(_fence.findall(before)) % 2 == 0

@@ -23,7 +23,14 @@ PARTED = [
     ("<think>it never ends", ""),
     ("<think>it ends</think>\n", ""),
     ("<thin", "<thin"),
-    ("<thinking> is a tag", "<thinking> is a tag"),
+    ("<thinker> is a tag", "<thinker> is a tag"),
+    ("<thinking>hm</thinking>\nHello!", "Hello!"),
+    ("[THINK]hm </think>[/THINK]Hello!", "Hello!"),
+    ("<seed:think>hm\n</seed:think>Hello!", "Hello!"),
+    ("<thought>it never ends</think>", ""),
+    ("<think>hm</think>\n\n<think>and</think>\nHello!", "Hello!"),
+    ("<think>hm</think>\n<th", "<th"),
+    ("<think>hm</think>\n<b>Hello!</b>", "<b>Hello!</b>"),
     ("", ""),
     ("  ", "  "),
     (" \n hi", " \n hi"),
@@ -34,6 +41,8 @@ UNOPENED = [
     ("</think>\n\nHello!", "Hello!"),
     ("Some code:\n```py\nx\n```\nDone.\n  </think>\nHello!", "Hello!"),
     ("Okay.\n</think>", ""),
+    ("Okay.\n</thought>\nHello!", "Hello!"),
+    ("Okay.\n</think>\n<think>And.</think>\nHello!", "Hello!"),
     ("Okay.\n</think>\nWrite </think> there.", "Write </think> there."),
 ]
 MENTIONED = [
@@ -43,6 +52,7 @@ MENTIONED = [
     "Write this:\n```\n</think>\n```\nDone.",
     "Write this:\n~~~\n</think>\n~~~\nDone.",
     "Write <think>, then\n</think>\nand the answer.",
+    "Write [THINK], then\n[/THINK]\nand the answer.",
 ]
 
 
