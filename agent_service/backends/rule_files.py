@@ -36,7 +36,7 @@ def rules(own: Path | None) -> Rulebook:
     if own is None:
         return book
     try:
-        text = own.read_text(encoding="utf-8")
+        text = own.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"GUARD_RULES_FILE: {own} cannot be read ({type(error).__name__})") from None
     return book.with_file(text, file=own.name)

@@ -12,7 +12,7 @@ def read(path: str) -> Texts:
     if not path:
         return Texts()
     try:
-        return replaced(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return replaced(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise SettingsError(f"AGENT_TEXTS_FILE: {path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, not TOML, or not a sentence of ours

@@ -1,7 +1,6 @@
 """Would the llm service start with this models.toml, and do the models that it serves answer?"""
 
 import importlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,16 +79,19 @@ def _read(settings: Any) -> Any:
         catalogue = file.read()
     except ValueError as error:  # CatalogueError, which this package does not import
         raise Mistake(str(error), fix=MEND) from error
-    if unreadable := next(_unreadable_keys(catalogue), ""):
-        raise Mistake(f"{file.name}: {unreadable}", fix="name a file that the service's user may read, or leave it out")
+    if wrong := next(_wrong_keys(catalogue), ""):
+        raise Mistake(f"{file.name}: {wrong}", fix="name a file that the service's user may read, or leave it out")
     return catalogue
 
 
-def _unreadable_keys(catalogue: Any) -> Iterator[str]:
+def _wrong_keys(catalogue: Any) -> Iterator[str]:
+    """In the service's own words."""
+    read_key = importlib.import_module("llm_service.backends.servers").read_key
     for name, server in catalogue.backends.items():
-        key = server.api_key_file
-        if key is not None and not (key.is_file() and os.access(key, os.R_OK)):
-            yield f"backends.{name}.api_key_file: {key} cannot be read"
+        try:
+            _ = server.api_key_file is None or read_key(name, server.api_key_file)
+        except ValueError as error:  # CatalogueError again
+            yield str(error)
 
 
 def _default(found: ListModelsResponse, default: Model | None) -> Finding:

@@ -30,7 +30,7 @@ class ModelsFile:
         if self._seen is None and self._required:
             raise CatalogueError(f"MODELS_FILE: there is no file {self._path}")
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text = self._path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise CatalogueError(f"{self._path}: cannot be read ({type(error).__name__})") from None
         return _reached(read(text, file=self.name), file=self.name)

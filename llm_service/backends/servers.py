@@ -1,5 +1,6 @@
 """How is a backend made of what the catalogue says of its server? The one place that knows every kind."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from llm_service.domain.served import Route, Served
 
 # Beside the calls there is a look now and then, which would otherwise wait for a connection.
 SPARE_CONNECTIONS = 8
+# What a header takes. That a file is empty, or has several lines, would be found out at each call, as something else.
+_key = re.compile("[!-~]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Servers:
 
     def _key(self, name: str, server: Server) -> str:
         if server.api_key_file is not None:
-            return _read(name, server.api_key_file)
+            return read_key(name, server.api_key_file)
         url = (server.base_url or self._terms.openai_base_url).rstrip("/")
         ours = server.kind in {"openai", "responses"} and url == self._terms.openai_base_url
         return self._terms.openai_api_key if ours else ""
@@ -104,11 +107,15 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
-def _read(name: str, file: Path) -> str:
+def read_key(name: str, file: Path) -> str:
+    """The key of a backend. CatalogueError when the file cannot be read, or holds something else."""
     try:
-        return file.read_text(encoding="ascii").strip()
+        key = file.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError):
         raise CatalogueError(f"backends.{name}.api_key_file: {file} cannot be read") from None
+    if not _key(key):
+        raise CatalogueError(f"backends.{name}.api_key_file: {file} should hold the key, in one word, and nothing else")
+    return key
 
 
 _KINDS: dict[str, Callable[[Wire, str, Terms], Any]] = {

@@ -1,6 +1,7 @@
 """Which models are there, at which servers, and on what terms? What `models.toml` says."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
 BackendName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Price = Annotated[float, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
+
+
+_bare_name = re.compile(r"^[ \t]*\[models\.([\w-]*[.:/@][\w.:/@-]*)\]", re.ASCII | re.MULTILINE)
 
 
 class CatalogueError(ValueError):
@@ -138,16 +142,22 @@ def read(text: str, *, file: str) -> Catalogue:
     try:
         said = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # beside its own errors, of a number or a nesting that is too long
-        raise CatalogueError(f"{file}: not TOML: {_one_line(str(error))}") from None
+        raise CatalogueError(f"{file}: {_bare(text) or f'not TOML: {_one_line(str(error))}'}") from None
     try:
         return Catalogue.model_validate(said)
     except ValidationError as error:
-        raise CatalogueError(f"{file}: {mistakes.said(error, known=_keys)}") from None
+        raise CatalogueError(f"{file}: {_bare(text) or mistakes.said(error, known=_keys)}") from None
 
 
 def _keys(path: mistakes.Place) -> Iterable[str]:
     tables: dict[str, type[_Strict]] = {"backends": Server, "models": Entry}
     return tables.get(str(path[0]), Catalogue).model_fields
+
+
+def _bare(text: str) -> str:
+    """TOML takes [models.gpt-4.1] for a table within a table, and a colon there for no TOML at all."""
+    found = _bare_name.search(text)
+    return f"models.{found[1]}: a name with other than letters, digits, _ and - stands in quotes" if found else ""
 
 
 def _one_line(said: str) -> str:

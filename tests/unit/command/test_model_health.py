@@ -95,6 +95,7 @@ def test_no_models_file_is_no_finding(tmp_path: Path) -> None:
         (GOOD.replace("kind", "queu = 1\nkind"), "did you mean queue?"),
         (GOOD.replace('backend = "here"', 'backend = "her"'), "did you mean 'here'?"),
         (GOOD.replace('"echo"', '"openai"\napi_key_file = "no-such-file"'), "no-such-file cannot be read"),
+        (GOOD.replace('"echo"', '"openai"\napi_key_file = "/dev/null"'), "should hold the key"),
     ],
 )
 def test_a_wrong_models_file_is_broken_and_keeps_the_mesh_from_starting(tmp_path: Path, text: str, said: str) -> None:

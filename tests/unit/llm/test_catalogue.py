@@ -84,6 +84,12 @@ WRONG = {
     MODEL + "timeout_seconds = 0": "models.a.timeout_seconds: Input should be greater than 0",
     'default = "fsat"\n' + ECHO + '[models.fast]\nbackend = "e"': "default: there is no model 'fsat'; did you mean"
     " 'fast'?",
+    ECHO
+    + '[models.gpt-4.1]\nbackend = "e"': "models.gpt-4.1: a name with other than letters, digits, _ and - stands in"
+    " quotes",
+    ECHO
+    + '[models.qwen3:8b]\nbackend = "e"': "models.qwen3:8b: a name with other than letters, digits, _ and - stands in"
+    " quotes",
     "models = [1]": "models: Input should be a valid dictionary",
     "default = 1\nextra = 2": "extra is not a key (and 1 more)",
     'default = "a': "not TOML: Unterminated string (at end of document)",

@@ -81,6 +81,14 @@ async def test_a_file_changed_in_place_is_followed_too(tmp_path: Path) -> None:
     assert await world.first("two") == ("a", "two")
 
 
+async def test_a_file_may_begin_with_the_mark_of_windows(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+
+    world = await watched(path, lambda: path.write_text(TWO, encoding="utf-8-sig"))
+
+    assert await world.first("two") == ("a", "two")
+
+
 async def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     before = reloads("followed")
 

@@ -113,6 +113,27 @@ async def test_a_key_that_cannot_be_read_refuses_the_catalogue_and_changes_nothi
         assert having.follow(TWO)["a"] is before
 
 
+@pytest.mark.parametrize("text", ["", "\n", "one\ntwo\n", "Bearer one", "on\x01e", "schlüssel"])
+async def test_a_key_file_that_holds_no_key_refuses_the_catalogue_and_is_not_shown(tmp_path: Path, text: str) -> None:
+    key = tmp_path / "key"
+    key.write_text(text)
+    async with backends() as having:
+        with pytest.raises(CatalogueError) as raised:
+            having.follow(TWO + f'api_key_file = "{key}"\n')
+
+    said = f"backends.b.api_key_file: {key} should hold the key, in one word, and nothing else"
+    assert str(raised.value) == said
+
+
+async def test_a_key_file_may_begin_with_the_mark_of_windows(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("one\r\n", encoding="utf-8-sig")
+    async with backends() as having:
+        made = having.follow(f'[backends.a]\nkind = "openai"\napi_key_file = "{key}"\n')["a"]
+
+    assert key_of(made) == "Bearer one"
+
+
 @pytest.mark.parametrize(
     ("said", "key"),
     [
