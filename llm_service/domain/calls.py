@@ -17,6 +17,7 @@ from llm_service.domain import schemas
 from llm_service.domain.attempts import Attempts, Opened, Record
 from llm_service.domain.backend import Answer, Model, Pieces
 from llm_service.domain.choice import Choice
+from llm_service.domain.cleaning import is_blank
 from llm_service.domain.offering import sparing
 from llm_service.domain.repairing import asked_again, unfenced
 from llm_service.domain.served import Route
@@ -56,7 +57,7 @@ class Calls:
         try:
             async with aclosing(pieces):
                 while isinstance(piece, str):
-                    said = said or not piece.isspace()
+                    said = said or not is_blank(piece)
                     yield piece
                     piece = await anext(pieces)
             schemas.check_calls(prompt, piece.calls)

@@ -1,16 +1,26 @@
 """What of a model's words may go on into the mesh? Text that a database can store, and never nothing at all."""
 
+import unicodedata
+
 from kit.errors import ModelEmpty, ModelGarbage
 from llm_service.domain.backend import Answer
+
+# Spaces, ends of lines, controls, and format signs. Not what has no category yet: an emoji that is newer than we are.
+UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
 
 
 def checked(answer: Answer) -> Answer:
     """The answer as it is. ModelEmpty when it has neither text nor a call, ModelGarbage for what is no text."""
     checked_piece(answer.text)
     checked_calls(answer)
-    if not answer.calls and (not answer.text or answer.text.isspace()):
+    if not answer.calls and is_blank(answer.text):
         raise ModelEmpty
     return answer
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of it can be seen: messengers refuse to send what is only zero-width, too."""
+    return all(unicodedata.category(sign) in UNSEEN for sign in text)
 
 
 def checked_calls(answer: Answer) -> Answer:

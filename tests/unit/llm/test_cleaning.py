@@ -23,7 +23,12 @@ def test_text_that_a_database_stores_goes_on_as_it_is_and_no_other_does(text: st
             checked_piece(text)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t\u00a0"])
+@pytest.mark.parametrize("text", ["\u200ba", "\U0001f600", "\U0001faff", "\u0e33"])
+def test_whatever_is_seen_is_an_answer(text: str) -> None:
+    assert checked(Answer(text, DONE)).text == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\u00a0", "\u200b", " \ufeff\u2060\u200e\n"])
 def test_nothing_at_all_is_no_answer_unless_a_tool_is_called(text: str) -> None:
     with pytest.raises(ModelEmpty):
         checked(Answer(text, DONE))
