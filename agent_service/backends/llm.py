@@ -103,7 +103,8 @@ class Llm:
             async for piece in call:
                 if piece.HasField("delta"):
                     pieces.append(piece.delta)
-                    heard("".join(pieces))
+                    if (text := "".join(pieces)) != request.fallback_text:
+                        heard(text)  # the model's own: the other may yet give way to an answer
                 elif piece.HasField("tool_call"):
                     answer.tool_calls.append(piece.tool_call)
                 else:

@@ -300,3 +300,15 @@ async def test_a_stream_that_does_not_come_to_an_end_is_asked_for_anew_as_a_whol
     async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
         answer = await model.stream(a_request(), seconds=10, heard=heard.append)
     assert (heard, answer.text, service.asked) == (["hi"], "the whole", 1)
+
+
+async def test_the_fallback_text_is_not_heard_while_an_answer_may_come_in_its_place(tmp_path: Path) -> None:
+    service, heard = Service(), list[str]()
+    away = busy(0.2)
+    service.pieces = [
+        llm.GenerateStreamResponse(delta=SORRY),
+        llm.GenerateStreamResponse(completed=away.completion),
+    ]
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        answer = await model.stream(a_request(), seconds=10, heard=heard.append)
+    assert (heard, answer.text, service.asked) == ([], "hi", 1)
