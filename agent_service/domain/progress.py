@@ -20,7 +20,11 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 EVERY_SECONDS = 0.7
 # What one draft of the contract holds.
 MOST_CHARACTERS = 65_536
-_END = re.compile(r"[.!?\u2026:;][\"')\]\u00bb\u201d*_]*(?=\s)|[\u3002\uff01\uff1f]|\n")
+# No space needs to follow those of Chinese and Japanese, India, Arabic and Urdu, Armenian, Ethiopic, Burmese and Khmer.
+_END = re.compile(
+    r"[.!?\u2026:;][\"')\]\u00bb\u201d*_]*(?=\s)"
+    r"|[\u3002\uff01\uff1f\u0964\u0965\u061f\u06d4\u0589\u1362\u104b\u17d4]|\n"
+)
 
 Heard = Callable[[str], None]
 # Whether a text may be seen.

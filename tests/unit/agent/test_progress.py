@@ -69,6 +69,9 @@ class Writer:
         ("- one\n- two\n- thr", "- one\n- two\n"),
         ("Warum? Weil", "Warum?"),
         ("\u3053\u308c\u306f\u3002\u6b21", "\u3053\u308c\u306f\u3002"),
+        ("नमस्ते। आप कैसे", "नमस्ते।"),
+        ("هل وصل الطلب؟ أظن", "هل وصل الطلب؟"),
+        ("\u06c1\u06d2\u06d4 \u06a9", "\u06c1\u06d2\u06d4"),
     ],
 )
 def test_only_whole_sentences_are_seen(text: str, seen: str) -> None:
