@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from string import Formatter
 
 DEFAULT = "en"
+# Of an operator's sentence; several may stand in one message.
+MOST_CHARACTERS = 4096
 
 LANGUAGES = {"en": "English", "es": "español", "pt": "português"}
 
@@ -157,7 +159,7 @@ class Texts:
 
     def every(self, name: str) -> frozenset[str]:
         """The sentence in all languages, as it would have been said. Only for one without values."""
-        return frozenset(self.table[name].values())
+        return frozenset(each.format() for each in self.table[name].values())
 
 
 def replaced(wanted: Mapping[str, object]) -> Texts:
@@ -179,8 +181,9 @@ def spoken(language: str) -> str:
 
 
 def placeholders(text: str) -> set[str]:
-    """The values that a sentence asks for. Raises ValueError where braces do not pair."""
-    return {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+    """What a sentence asks for: what stands in its braces. ValueError where they do not pair."""
+    parts = [each[1:] for each in Formatter().parse(text) if each[1] is not None]
+    return {" ".join(filter(None, part)) for part in parts}
 
 
 def _check(where: str, text: object, *, instead_of: str | None) -> None:
@@ -188,7 +191,13 @@ def _check(where: str, text: object, *, instead_of: str | None) -> None:
         raise ValueError(f"{where}: the languages are {', '.join(LANGUAGES)}")
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{where} must be a text")
+    if len(text) > MOST_CHARACTERS or "\0" in text:
+        raise ValueError(f"{where} has more than {MOST_CHARACTERS} characters, or a NUL")
     known = placeholders(instead_of)
-    if not placeholders(text) <= known:
+    try:
+        asked = placeholders(text)
+    except ValueError:
+        raise ValueError(f"{where} has a single brace; to be said, it is written twice") from None
+    if not asked <= known:
         values = ", ".join(f"{{{each}}}" for each in sorted(known)) or "none"
         raise ValueError(f"{where} asks for a value that there is not; there are: {values}")

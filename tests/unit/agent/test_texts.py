@@ -59,7 +59,11 @@ async def test_an_operators_sentence_takes_the_place_of_ours_and_the_others_stay
         ("[handed_off]\nen = 7", "handed_off.en must be a text"),
         ('[handed_off]\nen = "Hi {name}"', "handed_off.en asks for a value that there is not; there are: none"),
         ('[model_set]\nen = "{models}"', "there are: {model}"),
-        ('[handed_off]\nen = "{"', "Single '{'"),
+        ('[model_set]\nen = "{model:d}"', "model_set.en asks for a value that there is not"),
+        ('[model_set]\nen = "{model!z}"', "model_set.en asks for a value that there is not"),
+        ('[handed_off]\nen = "{"', "handed_off.en has a single brace"),
+        (f'[handed_off]\nen = "{"x" * 4097}"', "handed_off.en has more than 4096 characters"),
+        ('[handed_off]\nen = "\\u0000"', "or a NUL"),
         ("[handed_off", "Expected"),
     ],
 )
@@ -72,6 +76,14 @@ def test_a_file_that_is_wrong_stops_the_start_with_one_line(content: str, said: 
     assert str(stopped.value).startswith(f"AGENT_TEXTS_FILE: {tmp_path / 'texts.toml'}: ")
     assert said in str(stopped.value)
     assert "\n" not in str(stopped.value)
+
+
+def test_a_sentence_with_braces_is_known_again_as_it_was_said(tmp_path: Path) -> None:
+    (tmp_path / "texts.toml").write_text('[refused]\nen = "{{No.}}"')
+    texts = read(str(tmp_path / "texts.toml"))
+
+    assert texts.say("refused", "en") == "{No.}"
+    assert "{No.}" in texts.every("refused")
 
 
 def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
