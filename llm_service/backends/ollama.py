@@ -9,7 +9,7 @@ import orjson
 from kit.errors import ModelGarbage, ModelUnavailable, ModelUnknown, ParleyError
 from llm_service.backends.by_turns import role
 from llm_service.backends.pieces import joined
-from llm_service.backends.reading import Object, at, count, objects, text
+from llm_service.backends.reading import Object, at, count, is_name, objects, text
 from llm_service.backends.thinking import Thinking
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Answer, Call, Model, Progress, most_tokens
@@ -41,7 +41,7 @@ class Ollama:
     async def models(self) -> tuple[Model, ...]:
         listed = (await self._wire.whole("/api/tags")).get("models")
         found = listed[:MOST_MODELS] if isinstance(listed, list) else []
-        named = [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+        named = [entry for entry in found if isinstance(entry, dict) and is_name(entry.get("name"))]
         models: list[Model] = []
         away: ModelUnavailable | None = None
         for name, digest in [(entry["name"], str(entry.get("digest"))) for entry in named]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from kit.errors import ModelUnsupported
-from llm_service.backends.reading import Object, objects
+from llm_service.backends.reading import Object, is_name, objects
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Model, Progress
 from llm_service.domain.schemas import parsed
@@ -15,7 +15,7 @@ MOST_MODELS = 500
 async def listed(wire: Wire, backend: str) -> tuple[Model, ...]:
     """The models that the server lists. It says nothing of their windows. Together's list stands bare."""
     found = objects((await wire.whole("/models", bare="data")).get("data"))[:MOST_MODELS]
-    names = [entry["id"] for entry in found if isinstance(entry.get("id"), str)]
+    names = [entry["id"] for entry in found if is_name(entry.get("id"))]
     return tuple(Model(str(name), backend, 0) for name in names)
 
 

@@ -3,6 +3,8 @@
 from kit.errors import ModelGarbage
 
 Object = dict[str, object]
+# vLLM and llama.cpp's server call a model by its path.
+LONGEST_NAME = 1024
 
 
 def at(said: object, *path: str | int) -> object:
@@ -29,6 +31,11 @@ def text(said: object) -> str:
     if not isinstance(said, str):
         raise ModelGarbage("The model server's answer has no text where it should.")
     return said
+
+
+def is_name(said: object) -> bool:
+    """Whether a model can be listed and counted by it: one lone surrogate in a name would end all of /metrics."""
+    return isinstance(said, str) and 0 < len(said) <= LONGEST_NAME and said.isprintable()
 
 
 def count(said: object) -> int:

@@ -119,6 +119,13 @@ async def test_a_list_of_models_that_stands_bare_is_read() -> None:
             await backend.models()
 
 
+async def test_a_name_that_cannot_be_told_is_no_model() -> None:
+    """A lone surrogate in one would end ListModels, and with it all of /metrics."""
+    names = ["m", "\ud800", "a\nb", "nul\0", "", "\u202em", "x" * 1025, "models/a b (c).gguf", 7]
+    async with sending(json.dumps({"data": [{"id": each} for each in names]})) as backend:
+        assert [model.name for model in await backend.models()] == ["m", "models/a b (c).gguf"]
+
+
 @pytest.mark.parametrize("finish", ["error", "abort", "insufficient_system_resource"])
 async def test_half_an_answer_that_its_server_broke_off_is_none(stream: bool, finish: str) -> None:
     """As OpenRouter and Mistral, SGLang and vLLM, and DeepSeek say it."""

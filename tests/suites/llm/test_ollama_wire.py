@@ -78,8 +78,10 @@ async def test_a_model_that_was_made_anew_under_its_name_has_its_new_window() ->
     assert [seen.path for seen in server.requests].count("/api/show") == 2
 
 
-async def test_a_model_for_embeddings_is_not_for_chat_and_one_of_an_older_server_is() -> None:
-    able = {"embed": ["embedding"], "chat": ["completion", "tools"], "old": None}
+async def test_a_model_for_embeddings_is_not_for_chat_one_of_an_older_server_is_and_one_without_a_name_is_none() -> (
+    None
+):
+    able = {"embed": ["embedding"], "\ud800": None, "chat": ["completion", "tools"], "old": None}
 
     def handler(request: Request) -> Reply:
         if request.path == "/api/tags":
