@@ -36,7 +36,7 @@ CHOICES = {prompt_pb2.TOOL_CHOICE_NONE: "none", prompt_pb2.TOOL_CHOICE_REQUIRED:
 
 # OpenAI's newer models know only the longer name of a limit, other servers only the shorter one.
 OPENAI_HOST, LONGER, SHORTER = "api.openai.com", "max_completion_tokens", "max_tokens"
-COUNTED = "stream_options"
+COUNTED, FORMED = "stream_options", "response_format"
 
 
 class OpenAiChat:
@@ -49,16 +49,13 @@ class OpenAiChat:
         self._limit = LONGER if wire.host == OPENAI_HOST else SHORTER
         self._wants_longer: set[str] = set()  # models elsewhere that do so too, as they said
         self._uncounted: set[str] = set()  # those that know no wish for counts at a stream's end
+        self._unformed: set[str] = set()  # those that take no schema; what they write is checked all the same
 
     async def models(self) -> tuple[Model, ...]:
         return await listed(self._wire, self.name)
 
     async def answer(self, prompt: prompt_pb2.Prompt, model: Model) -> Answer:
-        body = self._asked(prompt, model, stream=False)
-        try:
-            said = await self._wire.whole(PATH, body)
-        except ModelRefused as error:
-            said = await self._wire.whole(PATH, self._otherwise(body, model, error=error))
+        said = await self._whole(self._asked(prompt, model, stream=False), model)
         _refuse_error(said)
         message = at(said, "choices", 0, "message")
         if not isinstance(message, dict):
@@ -89,6 +86,13 @@ class OpenAiChat:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
+    async def _whole(self, body: Object, model: Model) -> Object:
+        while True:
+            try:
+                return await self._wire.whole(PATH, body)
+            except ModelRefused as error:
+                body = self._otherwise(body, model, error=error)
+
     def _asked(self, prompt: prompt_pb2.Prompt, model: Model, *, stream: bool) -> Object:
         if prompt.raw:
             raise ModelUnsupported(metadata={"feature": "raw"})
@@ -100,9 +104,9 @@ class OpenAiChat:
         if prompt.tools:
             body["tools"] = [{"type": "function", "function": tool(each)} for each in prompt.tools]
             body["tool_choice"] = CHOICES.get(prompt.tool_choice, "auto")
-        if prompt.output_schema:
+        if prompt.output_schema and model.called not in self._unformed:
             schema = {"name": "answer", "schema": parsed(prompt.output_schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+            body[FORMED] = {"type": "json_schema", "json_schema": schema}
         if stream:
             body["stream"] = True
             if model.called not in self._uncounted:
@@ -110,16 +114,17 @@ class OpenAiChat:
         return body
 
     def _otherwise(self, body: Object, model: Model, *, error: ModelRefused) -> Object:
-        """With the longer name of the limit, or without the wish for counts, when that is what was refused; for this
-        model, from now on."""
+        """With the longer name of the limit, or without the wish for counts or for a form, when that is what was
+        refused; for this model, from now on."""
         refused = error.metadata.get("refused")
         if refused == "max_tokens" and SHORTER in body:
             self._wants_longer.add(model.called)
             return {LONGER if key == SHORTER else key: value for key, value in body.items()}
-        if refused == COUNTED and COUNTED in body:
-            self._uncounted.add(model.called)
-            return {key: value for key, value in body.items() if key != COUNTED}
-        raise error
+        lacking = {COUNTED: self._uncounted, FORMED: self._unformed}.get(str(refused))
+        if lacking is None or refused not in body:
+            raise error
+        lacking.add(model.called)
+        return {key: value for key, value in body.items() if key != refused}
 
 
 class _Reading:

@@ -23,6 +23,8 @@ _too_much = re.compile(
 _named = re.compile(rb"unsupported.{0,120}max_completion_tokens|use\W{1,4}max_completion_tokens", re.I | re.S)
 # That a stream ends with its counts, where a server knows no such wish: Mistral sends them in any case.
 _counted = re.compile(rb"\bstream_options\b")
+# The form of an answer, or this form of it (DeepSeek, Groq, OpenAI's older models).
+_formed = re.compile(rb"\bresponse[_ ]format\b", re.I)
 _window = re.compile(rb"(?:context length (?:is|of) (?:only )?|\bn_ctx\"?: ?)(\d{1,9})\b", re.I)
 _read = re.compile(
     rb"(\d{1,9}) (?:input tokens|tokens from the input|in the messages|of text input)"
@@ -66,7 +68,9 @@ def _field(said: bytes) -> dict[str, str]:
     """The name of what the server does not know, where asking without it may help."""
     if _named.search(said):
         return {"refused": "max_tokens"}
-    return {"refused": "stream_options"} if _counted.search(said) else {}
+    if _counted.search(said):
+        return {"refused": "stream_options"}
+    return {"refused": "response_format"} if _formed.search(said) else {}
 
 
 def _length(said: bytes) -> dict[str, str]:

@@ -11,7 +11,7 @@ from kit.errors import ModelBusy, ModelGarbage, ModelRefused, ModelUnavailable, 
 from llm_service.backends.openai_chat import OpenAiChat
 from llm_service.domain.backend import Answer, Model
 from parley.llm.v1 import completion_pb2
-from tests.simulated.wire import HttpServer, Reply
+from tests.simulated.wire import HttpServer, Reply, Request
 from tests.suites.llm.service import a_prompt, wired
 
 MODEL = Model("m", "openai", 4096)
@@ -117,6 +117,28 @@ async def test_a_list_of_models_that_stands_bare_is_read() -> None:
     async with sending(json.dumps([1, 2, 3])) as backend:
         with pytest.raises(ModelGarbage):
             await backend.models()
+
+
+async def test_a_model_that_takes_no_schema_is_asked_without_it_from_then_on() -> None:
+    """What it writes is checked all the same."""
+
+    def handler(request: Request) -> Reply:
+        if "response_format" in json.loads(request.body):
+            return Reply(400, b'{"error": {"message": "This response_format type is unavailable now"}}')
+        choice = {"message": {"content": '{"attack": false}'}, "finish_reason": "stop"}
+        return Reply(200, json.dumps({"choices": [choice]}).encode())
+
+    server = HttpServer(handler)
+    await server.listen()
+    prompt = a_prompt()
+    prompt.output_schema = '{"type": "object"}'
+    async with wired(server.base_url) as wire:
+        backend = OpenAiChat(wire, name="openai")
+        answers = [await backend.answer(prompt, MODEL) for _ in range(2)]
+    await server.refuse()
+
+    assert [answer.text for answer in answers] == ['{"attack": false}'] * 2
+    assert ["response_format" in json.loads(request.body) for request in server.heard] == [True, False, False]
 
 
 async def test_a_name_that_cannot_be_told_is_no_model() -> None:

@@ -215,6 +215,18 @@ def test_a_limit_under_a_name_that_the_model_does_not_know_is_told_from_one_that
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"message":"This response_format type is unavailable now","type":"invalid_request_error"}}',
+        b"This model does not support response format `json_schema`. See supported models.",
+        b"Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    ],
+)
+def test_a_form_that_the_model_does_not_take_is_named(body: bytes) -> None:
+    assert refused(400, {}, said=body).metadata == {"refused": "response_format"}
+
+
+@pytest.mark.parametrize(
     ("value", "after"),
     [
         ("0", NAUGHT),
