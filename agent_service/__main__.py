@@ -127,13 +127,12 @@ def _guard(settings: Settings, engine: Engine, *, judge: Judge) -> Guard:
 
 
 def _rules(settings: Settings) -> Rules:
-    channels = (name.strip() for name in settings.agent_opt_out_channels.split(","))
     return Rules(
         settings.llm_timeout_seconds,
         settings.agent_reserve_tokens,
         settings.fallback_text,
         detector=Lingua() if settings.agent_languages == "lingua" else Builtin(),
-        opt_out_channels=frozenset(filter(None, channels)),
+        opt_out_channels=frozenset(filter(None, settings.agent_opt_out_channels.split(","))),
         offers_hand_off=settings.agent_hand_off_tool,
         texts=texts_file.read(settings.agent_texts_file),
     )

@@ -2,11 +2,23 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from kit import settings
+
+_channel_name = re.compile(r"[a-z0-9_]{1,32}").fullmatch
+
+
+def _channels(listed: str) -> str:
+    names = [name.strip().lower() for name in listed.split(",") if name.strip()]
+    if not all(map(_channel_name, names)):
+        raise ValueError("should be names of channels, divided by commas")
+    return ",".join(names)
+
+
+Channels = Annotated[str, AfterValidator(_channels)]
 
 
 class Settings(settings.Settings):
@@ -33,7 +45,7 @@ class Settings(settings.Settings):
         "builtin",
         description="What tells languages apart: builtin, or lingua, which knows more: `pip install parley[lingua]`",
     )
-    agent_opt_out_channels: str = Field(
+    agent_opt_out_channels: Channels = Field(
         "sms,whatsapp,whatsapp_cloud",
         max_length=512,
         description="Channels, divided by commas, on which a lone STOP, BAJA or SAIR means: no more messages",

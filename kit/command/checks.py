@@ -1,5 +1,6 @@
 """What can be wrong with an installation? One function per question, from the machine up to the channels."""
 
+import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 OLDEST_PYTHON = (3, 11)
 HEALTH_SECONDS = 3.0
 START = "parley up"
+API = "api"  # what programs say by HandleMessage
 SETTINGS = "see .env.example, which names every setting with what it takes"
 
 
@@ -47,7 +49,7 @@ async def everything(**overrides: Any) -> list[Finding]:
         found += await _accounts(settings["storage"])
     else:
         found.append(look("mesh", "not running on this machine", fix=START))
-    return [*found, *_channels(settings["gateway"]), _watching(settings["storage"])]
+    return [*found, *opt_out(settings["agent"]), *_channels(settings["gateway"]), _watching(settings["storage"])]
 
 
 def _settings(**overrides: Any) -> tuple[dict[str, Any], list[Finding]]:
@@ -182,6 +184,16 @@ async def _accounts(settings: Any) -> list[Finding]:
         return []  # what is wrong with storage is said above
     taking_part = [each for each in found if each.state != AccountState.ACCOUNT_STATE_DISABLED]
     return [named for each in taking_part if (named := account_health.named(each)) is not None]
+
+
+def opt_out(agent: Any) -> list[Finding]:
+    """The agent knows no channels, and takes a misspelt one for one: a STOP there would be answered by the model."""
+    known = [*accounts.channels(), API]
+    strange = [name for name in agent.agent_opt_out_channels.split(",") if name and name not in known]
+    near = [each for name in strange for each in difflib.get_close_matches(name, known, 1)]
+    fix = f"did you mean {', '.join(near)}?" if near else f"the channels are {', '.join(sorted(known))}"
+    said = f"AGENT_OPT_OUT_CHANNELS names no channel with {', '.join(strange)}: a STOP ends nothing there"
+    return [look("opt-out", said, fix=fix)] if strange else []
 
 
 def _channels(gateway: Any) -> list[Finding]:

@@ -1,12 +1,17 @@
 """Who gets no more messages because of one word, and who does in spite of one?"""
 
+from pathlib import Path
+
 import pytest
 
 from agent_service.domain.opting import OUT
+from agent_service.settings import Settings
+from kit.settings import SettingsError, load
 from parley.chat.v1.message_pb2 import Owner, TurnState
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, Language
 from tests.unit.agent.telling import Models, a_turn, told
 
+NO_FILE = Path("/nonexistent")
 GONE = ConversationChange(opted_out=True)
 BACK = ConversationChange(opted_out=False)
 
@@ -112,3 +117,15 @@ async def test_a_stop_is_heard_whoever_answers(owner: Owner) -> None:
 @pytest.mark.parametrize("owner", [Owner.OWNER_HUMAN, Owner.OWNER_QUEUE, Owner.OWNER_NONE])
 async def test_so_is_the_way_back_of_somebody_who_left(owner: Owner) -> None:
     assert (await told(a_turn("start", channel="sms", owner=owner, opted_out=True))).change == BACK
+
+
+@pytest.mark.parametrize(("listed", "names"), [(" , ", ""), ("SMS, WhatsApp,", "sms,whatsapp"), ("x_2", "x_2")])
+def test_channels_are_named_in_any_case(listed: str, names: str) -> None:
+    assert load(Settings, environ={"AGENT_OPT_OUT_CHANNELS": listed}, env_file=NO_FILE).agent_opt_out_channels == names
+
+
+@pytest.mark.parametrize("listed", ["sms;whatsapp", "sms whatsapp", "*", "sms,what-sapp", "a" * 33])
+def test_what_is_no_list_of_channels_stops_the_start(listed: str) -> None:
+    """Taken as the name of a channel, it would let no word end anything."""
+    with pytest.raises(SettingsError, match="should be names of channels, divided by commas"):
+        load(Settings, environ={"AGENT_OPT_OUT_CHANNELS": listed}, env_file=NO_FILE)
