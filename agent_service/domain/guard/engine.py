@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import re2
 
 from agent_service.domain.guard import disguises, phrases
-from agent_service.domain.guard.findings import FINDERS, OF_NUMBERS, Context, Finder, may_hold_numbers
+from agent_service.domain.guard.findings import FINDERS, OF_NUMBERS, Context, Finder, may_hold_numbers, readable
 from agent_service.domain.guard.folding import MOST_CHARACTERS, fold, sentences
 from agent_service.domain.guard.lexicon import Lexicon
 from agent_service.domain.guard.phrases import Phrase
@@ -105,7 +105,7 @@ class Engine:
         numbers, patterns = self._signs[side]
         met = reading.met | {numbers[found] for found in patterns.Match(signs) or ()}
         if side == Side.OUTPUT:
-            answer = text[:MOST_ANSWER]
+            answer = readable(text[:MOST_ANSWER])
             finders = self._finders if may_hold_numbers(answer) else self._of_words
             met |= {number for number, finds in finders if finds(answer, context)}
         if not met and reading.letters <= MOST_LETTERS:

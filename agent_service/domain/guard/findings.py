@@ -20,6 +20,13 @@ _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
 _PHONE = re.compile(
     r"(?<![\w.])(?:\+|00)\d(?:[ ().\-/]{0,2}\d){6,14}(?!\w)|(?<![\w.+])(?<!\d )\(?0\d(?:[ ().\-/]{0,2}\d){7,12}(?!\w)"
 )
+# What models put between digits so that no line ends there, and digits of other scripts: read as ASCII has them.
+_SIGNS_OF_NUMBERS: dict[int, str | None] = {
+    **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000"), " "),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-"),
+    **dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff")),
+    **{zero + n: str(n) for zero in (0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50, 0xFF10) for n in range(10)},
+}
 # How the numbers of card issuers begin, and their lengths.
 _ISSUERS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
     (("4",), (13, 16, 19)),
@@ -67,7 +74,7 @@ def strange_phone_number(answer: str, context: Context) -> bool:
     numbers = {_NOT_DIGIT.sub("", found[0])[-_SIGNIFICANT:] for found in candidates}
     if not numbers:
         return False
-    known = "\n".join(_NOT_DIGIT.sub("", text) for text in (context.system_prompt, *context.said))
+    known = "\n".join(_NOT_DIGIT.sub("", readable(text)) for text in (context.system_prompt, *context.said))
     return any(number not in known for number in numbers)
 
 
@@ -86,6 +93,11 @@ def prompt_leak(answer: str, context: Context) -> bool:
 Finder = Callable[[str, Context], bool]
 OF_NUMBERS: tuple[Finder, ...] = (card_number, iban, strange_phone_number)
 FINDERS: Mapping[str, Finder] = {finder.__name__: finder for finder in (*OF_NUMBERS, prompt_leak)}
+
+
+def readable(answer: str) -> str:
+    """As the checks of this file read it."""
+    return answer if answer.isascii() else answer.translate(_SIGNS_OF_NUMBERS)
 
 
 def may_hold_numbers(answer: str) -> bool:

@@ -76,6 +76,13 @@ def test_a_prompt_leaks_in_a_script_without_spaces_too_and_a_fact_of_it_is_no_le
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijkl", ["output.secret"]),
         ("The card is 4111 1111 1111 1111", ["output.card_number"]),
         ("The card is 4111 1111 1111 1112", []),
+        ("The card is 4111\u00a01111\u202f1111\u20111111", ["output.card_number"]),
+        ("The card is 4111\u200b1111\u200b1111\u200b1111", ["output.card_number"]),
+        (
+            "\u0664\u0661\u0661\u0661 \u0661\u0661\u0661\u0661 \u0661\u0661\u0661\u0661 \u0661\u0661\u0661\u0661",
+            ["output.card_number"],
+        ),
+        ("Pay to DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000 today", ["output.iban"]),
         ("Amex 3782 822463 10005", ["output.card_number"]),
         ("Pay to DE89 3704 0044 0532 0130 00 today", ["output.iban"]),
         ("Pay to DE88 3704 0044 0532 0130 00 today", []),
@@ -89,6 +96,11 @@ def test_secrets_and_numbers_are_known_by_their_shape_and_their_sums(answer: str
 
 def test_a_phone_number_is_strange_unless_the_conversation_or_the_prompt_has_it() -> None:
     assert met("Call +44 20 7946 0958") == ["output.strange_phone_number"]
+    arabic = "\u0660\u0662\u0660 \u0667\u0669\u0664\u0666 \u0660\u0669\u0665\u0668"
+    assert met(arabic) == ["output.strange_phone_number"]
+    assert met(arabic, f"{arabic}!") == met(arabic, "020 7946 0958") == []
+    assert met("Call +44\u202f20\u202f7946\u202f0958") == ["output.strange_phone_number"]
+    assert met("Shall I call 020\u00a07946\u00a00958?", "my number is +44 (20) 7946-0958") == []
     assert met("Shall I call 020 7946 0958?", "my number is +44 (20) 7946-0958") == []
     assert met("For repairs call +351 912 345 678") == []
 
