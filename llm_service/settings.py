@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from kit.proxies import OutwardSettings
 from kit.settings import Token
 from llm_service.domain.addresses import Url
+from llm_service.domain.catalogue import Window
 
 
 class Settings(OutwardSettings):
@@ -66,7 +67,7 @@ class Settings(OutwardSettings):
         le=600,
         description="Deadline of the one call, in seconds, that then finds out whether it is well again.",
     )
-    llm_window_tokens: int = Field(
+    llm_window_tokens: Window = Field(
         default=4096,
         ge=0,
         le=10_000_000,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kit import mistakes
 from llm_service.domain.addresses import Url
@@ -19,6 +19,17 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
 BackendName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Price = Annotated[float, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
+# Less holds no question, let alone a prompt beside it: who writes 8 or 128 means thousands.
+LEAST_WINDOW = 256
+
+
+def _window(tokens: int) -> int:
+    if 0 < tokens < LEAST_WINDOW:
+        raise ValueError(f"should be 0, or {LEAST_WINDOW} tokens at least")
+    return tokens
+
+
+Window = Annotated[int, AfterValidator(_window)]
 
 
 _bare_name = re.compile(r"^[ \t]*\[models\.([\w-]*[.:/@][\w.:/@-]*)\]", re.ASCII | re.MULTILINE)
@@ -62,7 +73,7 @@ class Entry(_Strict):
 
     backend: BackendName = Field(description="The name of the backend that has it")
     name: str = Field("", max_length=128, description="What its server calls it. Left out: the table's own name")
-    window_tokens: int = Field(
+    window_tokens: Window = Field(
         0,
         ge=0,
         le=10_000_000,

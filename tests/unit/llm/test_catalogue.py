@@ -90,6 +90,7 @@ WRONG = {
     ECHO
     + '[models.qwen3:8b]\nbackend = "e"': "models.qwen3:8b: a name with other than letters, digits, _ and - stands in"
     " quotes",
+    MODEL + "window_tokens = 128": "models.a.window_tokens: should be 0, or 256 tokens at least",
     "models = [1]": "models: Input should be a valid dictionary",
     "default = 1\nextra = 2": "extra is not a key (and 1 more)",
     'default = "a': "not TOML: Unterminated string (at end of document)",

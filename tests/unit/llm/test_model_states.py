@@ -148,13 +148,13 @@ async def test_why_the_last_call_failed_is_listed_until_one_succeeds() -> None:
 
 async def test_a_listed_model_has_its_terms() -> None:
     world = await looked(
-        WRITTEN.replace('name = "one-2031"', "window_tokens = 9\ninput_price = 0.5\noutput_price = 2"),
+        WRITTEN.replace('name = "one-2031"', "window_tokens = 999\ninput_price = 0.5\noutput_price = 2"),
         {"a": Listing("one"), "b": Listing("two")},
     )
 
     one, two = await listed(world, "one"), await listed(world, "two")
 
-    assert (one.backend, one.window_tokens, one.characters_per_token) == ("a", 9, 4.0)
+    assert (one.backend, one.window_tokens, one.characters_per_token) == ("a", 999, 4.0)
     assert (one.input_price_micros, one.output_price_micros) == (500_000, 2_000_000)
     assert list(one.fallbacks) == ["gone", "two", "found", "echo"]
     assert two.window_tokens == 2048  # as its server says
