@@ -6,6 +6,7 @@ is read from the history: nothing else remembers it.
 
 from datetime import datetime, timedelta
 
+from agent_service.domain import kept_conversations
 from agent_service.domain.draft import FAILED, SUPPRESSED, Draft, Ending
 from kit.moments import moment
 from parley.chat.v1.message_pb2 import Role
@@ -39,7 +40,7 @@ def day_is_spent(setting: TurnSetting) -> bool:
 def _ending(draft: Draft, sentence: str, *, told: bool) -> Ending:
     if told:
         return Ending(SUPPRESSED, REASON)
-    return Ending(FAILED, REASON, (draft.say(sentence),))
+    return Ending(FAILED, REASON, (draft.say(sentence),), model_conversation=kept_conversations.unheard(draft.turn))
 
 
 def _was_told(draft: Draft, sentence: str, *, since: datetime) -> bool:

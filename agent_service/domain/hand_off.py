@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from agent_service.domain import kept_conversations
 from agent_service.domain.draft import HANDED_OFF, Draft, Ending
 from parley.chat.v1.message_pb2 import Message, Role
 from parley.llm.v1.prompt_pb2 import Tool, ToolCall
@@ -52,7 +53,8 @@ def ending(draft: Draft, reason: HandOffReason, *, note: str = "", usage: Usage 
     """Ends the turn: the contact is told once, and the human gets what they should know."""
     known = HandOff(reason=reason, summary=summary(draft.turn, reason, note=note))
     replies = (draft.say("handed_off"),)
-    return Ending(HANDED_OFF, WORDS[reason], replies, usage or Usage(), change=ConversationChange(hand_off=known))
+    change, kept = ConversationChange(hand_off=known), kept_conversations.unheard(draft.turn)
+    return Ending(HANDED_OFF, WORDS[reason], replies, usage or Usage(), kept, change)
 
 
 def too_often(turn: LeasedTurn) -> bool:

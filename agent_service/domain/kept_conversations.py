@@ -1,6 +1,8 @@
-"""Does a conversation that the model's server keeps go on? Not once it holds what the person was never told."""
+"""Does a conversation that the model's server keeps go on? Not once it holds what the person was never told, or lacks
+what they said."""
 
 from parley.llm.v1.completion_pb2 import Completion
+from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 
 # The longest name that the contract keeps.
 MOST_OF_A_NAME = 256
@@ -17,3 +19,8 @@ def name(completion: Completion) -> str:
 def unsaid(completion: Completion) -> str:
     """After an answer that is withheld, or a call that nobody gives the server the output of."""
     return FORGOTTEN if completion.model_conversation else ""
+
+
+def unheard(turn: LeasedTurn) -> str:
+    """After an answer without the model: with the next prompt it would be taken to know all that was said before it."""
+    return FORGOTTEN if turn.setting.model_conversation else ""

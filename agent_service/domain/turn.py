@@ -127,7 +127,7 @@ class Story:
     def failed(self, turn: LeasedTurn, reason: str, *, completion: Completion | None = None) -> Ending:
         """No answer could be made, and the person is told; a human is asked for when it is once too often."""
         usage = Usage() if completion is None else took(completion)
-        kept = "" if completion is None else kept_conversations.name(completion)
+        kept = kept_conversations.unheard(turn) if completion is None else kept_conversations.name(completion)
         if turn.kind == SUMMARY:  # Nobody asked, so nobody is told.
             self._no_summaries.note(turn)
             return Ending(FAILED, reason, (), usage)

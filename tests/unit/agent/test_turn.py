@@ -180,7 +180,7 @@ async def test_a_name_that_storage_would_refuse_is_not_kept_and_the_answer_is(na
     assert (ending.replies, ending.model_conversation) == (("hi",), "")
 
 
-async def test_when_no_model_was_reached_nothing_is_said_of_the_conversation() -> None:
+async def test_when_no_model_was_reached_the_conversation_that_lacks_the_question_ends() -> None:
     ending = await told(Model(ModelUnavailable()), a_turn(model_conversation="conv_1"))
 
-    assert ending.model_conversation == ""
+    assert ending.model_conversation == "none/"
