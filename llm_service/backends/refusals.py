@@ -10,6 +10,8 @@ from kit.errors import ModelBusy, ModelRefused, ModelUnavailable, ModelUnknown, 
 READ_BYTES = 16 * 1024
 # A server that wants to be left alone for longer is asked once an hour.
 MOST_SECONDS = 3600.0
+# And one that names a few milliseconds each time, no more than twice a second.
+LEAST_SECONDS = 0.5
 
 # A status without a line here, below 500, is a refusal that asking again does not change.
 STATUSES: dict[int, type[ParleyError]] = {404: ModelUnknown, 408: ModelUnavailable, 429: ModelBusy}
@@ -89,7 +91,7 @@ def _rest(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
     """What OpenAI's own clients look at first is in milliseconds, and rounded to none."""
     exact = headers.get("retry-after-ms", "").strip()
     if _seconds(exact):
-        return timedelta(seconds=min(float(exact) / 1000, MOST_SECONDS))
+        return _within_bounds(float(exact) / 1000)
     return retry_after(headers.get("retry-after", ""), now=now)
 
 
@@ -104,4 +106,8 @@ def retry_after(value: str, *, now: datetime) -> timedelta | None:
         except (ValueError, TypeError, OverflowError):
             return None
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
-    return timedelta(seconds=min(max(0.0, seconds), MOST_SECONDS))
+    return _within_bounds(seconds)
+
+
+def _within_bounds(seconds: float) -> timedelta:
+    return timedelta(seconds=min(max(LEAST_SECONDS, seconds), MOST_SECONDS) if seconds > 0 else 0.0)

@@ -60,7 +60,8 @@ def test_a_time_is_taken_from_those_that_may_be_asked_again(status: int, after: 
 @pytest.mark.parametrize(
     ("headers", "after"),
     [
-        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after-ms": "750", "retry-after": "1"}, 0.75),
+        ({"retry-after-ms": "12", "retry-after": "1"}, 0.5),
         ({"retry-after-ms": "1250.5"}, 1.2505),
         ({"retry-after-ms": "999999999", "retry-after": "1"}, 3600.0),
         ({"retry-after-ms": "soon", "retry-after": "1.5"}, 1.5),
@@ -236,7 +237,9 @@ def test_a_form_that_the_model_does_not_take_is_named(body: bytes) -> None:
         ("3600", HOUR),
         ("3601", HOUR),
         ("1.5", timedelta(seconds=1.5)),
-        ("0.250", timedelta(seconds=0.25)),
+        ("0.750", timedelta(seconds=0.75)),
+        ("0.012", timedelta(seconds=0.5)),
+        ("0.0", NAUGHT),
         ("86400.5", HOUR),
         ("999999999", HOUR),
         ("Tue, 06 May 2031 07:08:39 GMT", timedelta(seconds=30)),
