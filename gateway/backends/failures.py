@@ -1,10 +1,13 @@
 """What does a failed call to storage mean for whoever stands at the door?"""
 
+from itertools import count
+
 import grpc
 
 from kit import errors, logs
 
 log = logs.get("gateway")
+_refusals = count(1)  # in a mesh with two tokens each webhook meets one
 
 
 def why(failure: grpc.aio.AioRpcError) -> errors.ParleyError:
@@ -12,7 +15,9 @@ def why(failure: grpc.aio.AioRpcError) -> errors.ParleyError:
     accepted, come again. A caller who is told to show another would throw away a session that is good."""
     error = judged(failure)
     if isinstance(error, errors.CredentialMissing):
-        log.error("mesh.refuses_us", fix="give all services the same MESH_TOKEN, or certificates of one CA")
+        if logs.is_worth_a_line(failures := next(_refusals)):
+            fix = "give all services the same MESH_TOKEN, or certificates of one CA"
+            log.error("mesh.refuses_us", failures=failures, fix=fix)
         return errors.StorageUnavailable()
     return error
 

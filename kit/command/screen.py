@@ -1,6 +1,7 @@
 """How does the command speak to a person? Plain lines, colours where they are wanted, a fix with every complaint."""
 
 import errno
+import io
 import json
 import os
 import sys
@@ -42,9 +43,12 @@ def complain(mistake: Mistake) -> None:
 
 @contextmanager
 def whole_output() -> Iterator[None]:
-    """What was said within is out at its end. A reader that has enough, such as `head`, is no mistake; what cannot be
-    written is one."""
+    """What was said within is out at its end, with `?` for what the terminal has no sign for. A reader that has enough,
+    such as `head`, is no mistake; what cannot be written is one."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # Python has none where it was closed before
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         try:
             yield
