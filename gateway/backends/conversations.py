@@ -8,8 +8,9 @@ import grpc
 from gateway.backends.failures import why
 from gateway.domain.sessions import Place
 from kit import errors
-from parley.storage.v1 import conversation_service_pb2, conversation_service_pb2_grpc
+from parley.storage.v1 import conversation_pb2, conversation_service_pb2, conversation_service_pb2_grpc
 
+Conversation = conversation_pb2.Conversation
 ListMessagesResponse = conversation_service_pb2.ListMessagesResponse
 WatchMessagesResponse = conversation_service_pb2.WatchMessagesResponse
 
@@ -21,8 +22,8 @@ class Conversations:
         self._stub = conversation_service_pb2_grpc.ConversationServiceStub(channel)
         self._timeout = timeout.total_seconds()
 
-    async def find(self, place: Place) -> str:
-        """The id of the chat's conversation; "" while nothing was said in it."""
+    async def find(self, place: Place) -> Conversation:
+        """The chat's conversation; one without an id while nothing was said in it."""
         request = conversation_service_pb2.GetConversationRequest(
             tenant_id=place.tenant_id, account_id=place.account_id, chat_id=place.chat_id
         )
@@ -31,9 +32,9 @@ class Conversations:
         except grpc.aio.AioRpcError as failure:
             error = why(failure)
             if isinstance(error, errors.NotFound):
-                return ""
+                return Conversation()
             raise error from None
-        return response.conversation.id
+        return response.conversation
 
     async def history(
         self, tenant_id: str, conversation_id: str, *, after_seq: int, page_size: int = 200

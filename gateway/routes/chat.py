@@ -100,10 +100,10 @@ class Chat:
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
         """What was said after a place in the conversation, oldest first."""
         visit = await self.door.visit(request)
-        conversation_id = await self.conversations.find(visit.place)
-        if not conversation_id:
+        conversation = await self.conversations.find(visit.place)
+        if not conversation.id:
             return _json({"messages": [], "more": False})
-        history = await self.conversations.history(visit.account.tenant_id, conversation_id, after_seq=after_seq)
+        history = await self.conversations.history(visit.account.tenant_id, conversation.id, after_seq=after_seq)
         return _json({"messages": await spoken.seen(history.messages), "more": history.more})
 
     async def about(self) -> Response:

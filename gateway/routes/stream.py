@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway import envelope
-from gateway.backends.conversations import Conversations, WatchMessagesResponse
+from gateway.backends.conversations import Conversation, Conversations, WatchMessagesResponse
 from gateway.domain import spoken
 from gateway.domain.first_words import FirstWords
 from gateway.domain.limits import Places
-from gateway.domain.sessions import Visit
+from gateway.domain.sessions import Place, Visit
 from gateway.routes.visitors import Door
 from kit import errors
 
@@ -87,11 +87,12 @@ class Stream:
         """Returns when storage ends the stream or cannot be reached: the page connects again."""
         await _put(send, b"retry: 1000\n\n")
         with suppress(errors.ParleyError):
-            conversation_id = await self._awaited(visit, send)
+            conversation = await self._awaited(visit, send)
             watching = self._conversations.watch(
                 visit.account.tenant_id,
-                conversation_id,
-                after_seq=after_seq,
+                conversation.id,
+                # Who saw more than was said saw another conversation, before the contact was erased.
+                after_seq=after_seq if after_seq <= conversation.last_seq else 0,
                 most_seconds=self._most_seconds,
             )
             before = WatchMessagesResponse()
@@ -100,10 +101,10 @@ class Stream:
                     await _put(send, await _events(each, before) if each is not None else HEARTBEAT)
                     before = before if each is None else each
 
-    async def _awaited(self, visit: Visit, send: Send) -> str:
+    async def _awaited(self, visit: Visit, send: Send) -> Conversation:
         """The conversation, once something was said in the chat: before, there is none to watch."""
         loop = asyncio.get_running_loop()
-        spoke_at = loop.time()
+        spoke_at, found = loop.time(), Conversation()
 
         async def show_life() -> None:
             nonlocal spoke_at
@@ -111,7 +112,13 @@ class Stream:
                 await _put(send, HEARTBEAT)
                 spoke_at = loop.time()
 
-        return await self._first_words.awaited(visit.place, self._conversations.find, meanwhile=show_life)
+        async def look(place: Place) -> str:
+            nonlocal found
+            found = await self._conversations.find(place)
+            return found.id
+
+        await self._first_words.awaited(visit.place, look, meanwhile=show_life)
+        return found
 
 
 def _after(request: Request) -> int:

@@ -49,7 +49,10 @@ class Conversation:
         self._answered.clear()
         self._asked += 1
         answer = await self._client.post("/v1/chat/messages", json={"text": text}, headers=headers)
-        self._asked_seq = max(self._asked_seq, int(str(_checked(answer)["seq"])))
+        seq = int(str(_checked(answer)["seq"]))
+        if seq <= self._asked_seq:  # What was said before is erased, and this is another conversation.
+            self._seen_seq = 0
+        self._asked_seq = seq
         self._note_answers()
 
     async def listen(self) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import col
 from kit.errors import InvalidField, ParleyError
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
-from storage_service.backends import mapping
+from storage_service.backends import lanes, mapping
 from storage_service.backends.rows import Rows, after, among_few, missing
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Delivery, Message, Turn
@@ -94,7 +94,8 @@ class Conversations:
             page = _page(found)
             more = len(found) == HISTORY_SIZE or len(found) > len(page)
             answering, lease = ((turn.id, lane.owner_epoch), turn.epoch) if turn else (NOBODY, 0)
-            return News(await _shown(rows, page), answering=answering, lease=lease, more=more)
+            erased = lanes.is_erased(lane)
+            return News(await _shown(rows, page), answering=answering, lease=lease, more=more, erased=erased)
 
     async def outcomes(self, asked: Sequence[Asked]) -> Sequence[Outcome | ParleyError]:
         """The turns of messages and, of those that have ended, what they said. A turn that was split is another one."""

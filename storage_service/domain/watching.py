@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from kit.errors import RateLimited
+from kit.errors import RateLimited, StateConflict
 from parley.chat.v1.message_pb2 import Message
 from parley.storage.v1.conversation_service_pb2 import WatchMessagesResponse
 from storage_service.domain.drafts import NOBODY, Answering
@@ -35,6 +35,7 @@ class News:
     answering: Answering = NOBODY  # the turn that runs, while the conversation is the agent's
     lease: int = 0  # the epoch of that turn, which rises with each worker
     more: bool = False  # messages that follow at once
+    erased: bool = False  # the contact, so that nothing follows any more
 
 
 NOTHING = News(())
@@ -86,8 +87,8 @@ class Watching:
     async def watch(
         self, tenant_id: str, conversation_id: str, *, after_seq: int
     ) -> AsyncGenerator[WatchMessagesResponse, None]:
-        """History after a number, then what follows. Ends by itself only when the process stops. RateLimited when as
-        many watch as may."""
+        """History after a number, then what follows. Ends by itself only when the process stops. StateConflict when
+        nothing can follow any more, RateLimited when as many watch as may."""
         if self.stopping.is_set():  # Whoever comes now and is sent away at once comes again at once, while we drain.
             await asyncio.sleep(self.first_poll_seconds)
             return
@@ -117,6 +118,8 @@ class Watching:
                     told, told_at = state, self.monotonic()
                 if news.messages:
                     after_seq = news.messages[-1].seq
+                if news.erased and not news.more:
+                    raise StateConflict("the contact was erased")  # What they write from now on is said elsewhere.
                 ends_at = min(poll_at, told_at + self.heartbeat_seconds)
                 rang = news.more or await rest(bell, self.stopping, most_seconds=ends_at - self.monotonic())
 

@@ -224,7 +224,8 @@ class Conversations(Partial):
         found = self._peer.conversations.get((request.account_id, request.chat_id))
         if found is None:
             raise errors.NotFound
-        conversation = conversation_pb2.Conversation(id=found, tenant_id=request.tenant_id)
+        last_seq = len(self._peer.messages[found])
+        conversation = conversation_pb2.Conversation(id=found, tenant_id=request.tenant_id, last_seq=last_seq)
         return conversation_service_pb2.GetConversationResponse(conversation=conversation)
 
     async def ListMessages(  # noqa: N802

@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import inspect, text
 from sqlmodel import col, select
 
-from kit.errors import AlreadyExists, NotFound
+from kit.errors import AlreadyExists, NotFound, StateConflict, from_rpc
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as conversations
 from parley.storage.v1 import directory_requests_pb2 as requests
@@ -88,6 +89,22 @@ async def test_nothing_of_an_erased_person_stands_in_the_file_of_sqlite(
         await world.mesh.call("EraseContact", erase(one))
         files = list(tmp_path.glob("parley.db*"))
         assert [file.name for file in files if CANARY.encode() in file.read_bytes()] == []
+
+
+async def test_who_watches_is_told_that_nothing_follows_once_the_person_is_erased(world: World) -> None:
+    one = await a_life(world)
+    ask = conversations.WatchMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id)
+    watching = aiter(world.mesh.stream("WatchMessages", ask))
+    assert (await anext(watching)).messages
+    await world.mesh.call("EraseContact", erase(one))
+
+    async def rest() -> list[Any]:
+        return [message async for each in watching for message in each.messages]
+
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await rest()
+    assert str(from_rpc(ended.value)) == "the contact was erased"
+    assert isinstance(await world.mesh.refusal("WatchMessages", ask), StateConflict)
 
 
 async def test_states_and_counts_of_an_erased_person_stay(world: World) -> None:

@@ -1,0 +1,28 @@
+"""A visitor is erased, and writes on: is what is said from then on seen, though its numbers begin anew?"""
+
+import asyncio
+
+from parley.chat.v1 import message_pb2 as chat
+from tests.stalls import PATIENCE_SECONDS
+from tests.suites.gateway.conftest import World
+from tests.suites.gateway.test_chat import conversation, events, say
+
+
+async def seen(world: World, session: dict[str, str], *, after: int, most: int) -> list[tuple[int, object]]:
+    found: list[tuple[int, object]] = []
+    async with events(world, session, **{"Last-Event-ID": str(after)}) as stream, asyncio.timeout(PATIENCE_SECONDS):
+        async for name, seq, message in stream:
+            found += [(seq, message["text"])] if name == "message" else []
+            if len(found) == most:
+                break
+    return found
+
+
+async def test_who_saw_more_than_was_said_sees_all_of_the_conversation_that_is_there_now(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key-1")
+    await world.peer.say(conversation(world), chat.ROLE_AGENT, "good morning")
+    assert await seen(world, session, after=1, most=1) == [(2, "good morning")]
+    world.peer.conversations.clear()
+    assert (await say(world, session, "are you there?", "key-2")).json()["seq"] == 1
+    assert await seen(world, session, after=2, most=1) == [(1, "are you there?")]
