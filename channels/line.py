@@ -56,6 +56,7 @@ _ACCEPTED = 409  # with the same key it was taken before: https://developers.lin
 # A status, and a word that the answer must hold.
 _BY_WORDS: tuple[tuple[int, str, Failure], ...] = (
     (400, "'to'", "recipient"),
+    (400, "failed to send messages", "recipient"),  # nobody has that id, or not any more
     (403, "", "unauthorized"),
     (404, "", "unavailable"),
     (_ACCEPTED, "", "unknown"),  # taken before, and LINE does not say as what
