@@ -1,6 +1,7 @@
 """Which of the few ways to fail is it? Words of the providers' tables, made into errors."""
 
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from channels.channel import (
@@ -64,12 +65,25 @@ def by_status(status: int) -> Failure:
 
 
 def retry_after(answer: Answer, stated: object = None) -> timedelta | None:
-    """How long the provider wants us to wait: what its body stated, else its header; None when neither does."""
-    for value in (stated, answer.headers.get("retry-after")):
+    """How long the provider wants us to wait: what its body stated, else its header; None when neither does.
+
+    Who stands before a provider may name a moment, which is seen from their own clock: RFC 9110, 10.2.3.
+    """
+    header = answer.headers.get("retry-after")
+    for value in (stated, header, _until(header, answer.headers.get("date"))):
         wait = _wait_seconds(value)
         if wait is not None:
             return timedelta(seconds=wait)
     return None
+
+
+def _until(moment: str | None, said_at: str | None) -> float | None:
+    if not moment or not said_at:
+        return None
+    try:
+        return max(0.0, (parsedate_to_datetime(moment) - parsedate_to_datetime(said_at)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):  # no date, or of the two only one says its zone
+        return None
 
 
 def _wait_seconds(value: object) -> float | None:
@@ -78,7 +92,7 @@ def _wait_seconds(value: object) -> float | None:
     try:
         wait = float(value)
     except (ValueError, OverflowError):
-        return None  # an HTTP date, or nonsense
+        return None  # a date, or nonsense
     if not wait >= 0:  # NaN too
         return None
     return min(wait, LONGEST_RETRY_SECONDS)

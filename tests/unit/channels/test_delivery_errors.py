@@ -98,6 +98,26 @@ def test_how_long_to_wait_is_what_the_provider_says_within_an_hour(
     assert retry_after(answer, stated) == (None if seconds is None else timedelta(seconds=seconds))
 
 
+@pytest.mark.parametrize(
+    ("moment", "said_at", "seconds"),
+    [
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 30),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 3600),
+        ("Wednesday, 21-Oct-26 07:28:30 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 30),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "", None),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "today", None),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:28:00", None),
+        ("Wed, 99 Xxx 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+def test_a_moment_to_come_again_is_seen_from_the_clock_of_who_names_it(
+    moment: str, said_at: str, seconds: int | None
+) -> None:
+    answer = Answer(503, {"retry-after": moment, "date": said_at}, b"")
+    assert retry_after(answer) == (None if seconds is None else timedelta(seconds=seconds))
+
+
 def test_a_pressed_button_that_cannot_be_answered_keeps_no_reply_back() -> None:
     flow = CHANNELS["telegram"].deliver(replace(OUTGOING, reply_to="callback:4382"), BOT)
     assert next(flow).url.endswith("/answerCallbackQuery")
