@@ -1,6 +1,7 @@
 """Do an account's options fit together, as far as they mean the same on every channel?"""
 
 import math
+import re
 from collections.abc import Mapping
 
 MOST_HOURS = 8760  # a year
@@ -18,6 +19,12 @@ CHOICES = {
     "progressive_in_groups": SWITCH,
     "signals": ("on", "typing", "off"),
 }
+# As browsers say it (https://www.rfc-editor.org/rfc/rfc6454#section-6.2): of any other no page ever is. Names below one
+# are for frames.
+_HOST = r"(?:\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]"
+_ORIGIN = re.compile(
+    rf"null|\*|(?:http://(?:{_HOST})(?!:80/?$)|https://(?:{_HOST})(?!:443/?$))(?::[0-9]{{1,5}})?/?", re.I
+)
 NUMBERS = ("sends_per_second", "sends_burst", "chat_sends_per_second", "chat_sends_burst")
 
 
@@ -37,6 +44,11 @@ def violations(options: Mapping[str, str]) -> list[tuple[str, str]]:
     most = options.get("max_queued", "")
     checks += [("max_queued", "is no whole number from 10 on", bool(most) and not _is_whole(most, least=10))]
     checks += [(name, "is no number from 0 on", not _is_number(options[name])) for name in NUMBERS if name in options]
+    sites = re.split(r"[,\s]+", options.get("allowed_origins", ""))
+    strange = any(each and not _ORIGIN.fullmatch(each) for each in sites)
+    checks.append(
+        ("allowed_origins", "holds what no browser calls an origin: https://shop.example and no path", strange)
+    )
     hours = options.get("silent_after_hours", "")
     is_wrong = bool(hours) and not (hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= MOST_HOURS)
     checks.append(("silent_after_hours", f"is no whole number from 1 to {MOST_HOURS}", is_wrong))
