@@ -1,7 +1,8 @@
 """Is what a visitor writes while nobody can be reached said afterwards, once, in its order and without a click?"""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import visiting
 from tests.browser.test_page import write
+from tests.stalls import PATIENCE_SECONDS
 from tests.suites.gateway.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,10 +30,19 @@ async def talking(browser: Browser, world: World) -> AsyncIterator[Page]:
         yield page
 
 
-async def passes(page: Page, seconds: int) -> None:
-    """So much time, in steps between which what was begun comes to its end."""
-    for _ in range(0, seconds, 10):
-        await page.clock.run_for(10_000)
+async def passes(page: Page, until: Callable[[], Awaitable[bool]]) -> None:
+    """The page's time, in steps between which what was begun comes to its end."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await until():
+            await page.clock.run_for(10_000)
+            await asyncio.sleep(0.1)
+
+
+def answered(page: Page, times: int) -> Callable[[], Awaitable[bool]]:
+    async def are_there() -> bool:
+        return await page.locator(".entry.agent .bubble").count() >= times
+
+    return are_there
 
 
 @pytest.mark.parametrize("status", [0, 503])
@@ -51,12 +62,14 @@ async def test_what_is_written_while_the_gateway_restarts_is_said_when_it_is_bac
         await page.route(MESSAGES, away)
         for text in WHILE_AWAY:
             await write(page, text)
-        await passes(page, 120)
-        assert len(tried) > 5
+
+        async def many_tries() -> bool:
+            return len(tried) > 6
+
+        await passes(page, many_tries)
         await expect(page.locator(".entry.contact").nth(1)).to_have_attribute("data-state", "sending")
         await page.unroute(MESSAGES)
-        await passes(page, 20)
-        await expect(page.locator(".entry.agent .bubble")).to_have_count(3)
+        await passes(page, answered(page, 3))
         assert world.peer.texts() == ["hello", *WHILE_AWAY]
 
 
@@ -64,10 +77,7 @@ async def test_after_a_long_time_it_is_left_to_the_visitor(browser: Browser, wor
     async with talking(browser, world) as page:
         await page.route(MESSAGES, lambda route: route.abort())
         await write(page, "are you there?")
-        await passes(page, 60)
-        await page.clock.fast_forward(600_000)
-        await passes(page, 30)
-        await expect(page.get_by_text("Not sent: no connection")).to_be_visible()
+        await passes(page, page.get_by_text("Not sent: no connection").is_visible)
         await page.unroute(MESSAGES)
         await page.get_by_role("button", name="Try again").click()
         await expect(page.locator(".entry.agent .bubble")).to_have_count(2)
@@ -78,14 +88,14 @@ async def test_who_is_offline_is_told_so_and_waits_however_long_it_takes(browser
         await page.context.set_offline(True)
         for text in WHILE_AWAY:
             await write(page, text)
-        await passes(page, 30)
-        await expect(page.get_by_text("You are offline")).to_be_visible()
+        await passes(page, page.get_by_text("You are offline").is_visible)
         await page.clock.fast_forward(3_600_000)
-        await passes(page, 30)
+        for _ in range(8):
+            await page.clock.run_for(10_000)
+            await asyncio.sleep(0.1)
         await expect(page.locator(".entry.contact").nth(1)).to_have_attribute("data-state", "sending")
         await page.context.set_offline(False)
-        await passes(page, 20)
-        await expect(page.locator(".entry.agent .bubble")).to_have_count(3)
+        await passes(page, answered(page, 3))
         await expect(page.get_by_text("Online")).to_be_visible()
         assert world.peer.texts() == ["hello", *WHILE_AWAY]
 
@@ -102,6 +112,7 @@ async def test_a_tab_hears_of_the_first_word_that_another_said(browser: Browser,
 
 async def test_a_clock_that_is_days_ahead_costs_no_session_for_each_request(browser: Browser, world: World) -> None:
     async with visiting(browser, world) as page:
+        await expect(page.get_by_text("Online")).to_be_visible()
         begun: list[str] = []
         page.on("request", lambda asked: begun.append(asked.url) if asked.url.endswith("/sessions") else None)
         await page.clock.set_fixed_time(time.time() + 2 * 86_400)
