@@ -11,15 +11,15 @@ class Outage:
     def __init__(self, component: str, event: str) -> None:
         self._log = logs.get(component)
         self._event = event
-        self._reason = ""
+        self._reasons: set[str] = set()
 
     def met(self, reason: str, **fields: str) -> None:
-        """Says so when it begins, and when something else is the matter now."""
-        if reason != self._reason:
+        """Says so when it begins, and when something else is the matter than before: two reasons may take turns."""
+        if reason not in self._reasons:
             self._log.warning(self._event, reason=reason, **fields)
-        self._reason = reason
+        self._reasons.add(reason)
 
     def over(self) -> None:
-        if self._reason:
+        if self._reasons:
             self._log.info("database.back")
-        self._reason = ""
+        self._reasons.clear()
