@@ -6,7 +6,6 @@ python -m bench [--quick] [--only machine|baselines|mesh|growth|models|agent|ren
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,6 @@ QUICK = run.Shape(messages=1500)
 BASELINE = run.Shape(messages=1200, people_at_once=64)
 SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent", "rendering", "sending")
 ALONE = SECTIONS[3:]  # without a mesh
-Section = Callable[[run.Shape, Path, database.Store], Awaitable[list[run.Result]]]
 
 
 async def five_processes(shape: run.Shape, folder: Path, store: database.Store) -> list[run.Result]:

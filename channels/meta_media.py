@@ -26,7 +26,6 @@ _KINDS = {
     chat.ATTACHMENT_KIND_VIDEO: "video",
     chat.ATTACHMENT_KIND_STICKER: "sticker",
 }
-Putting = Generator[Call, Answer, dict[str, object]]
 
 _ID = re.compile(r"[0-9]{1,64}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)

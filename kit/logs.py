@@ -1,7 +1,6 @@
 """How does a process tell what it does? One JSON object a line on stderr, in which only known fields are shown."""
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -17,8 +16,6 @@ from kit import correlation, redaction, tracing
 from kit.settings import Settings
 
 Event = MutableMapping[str, Any]
-
-_PLUS_NUMBER = re.compile(r"\+(?=\d{7})")
 
 
 class _Logger:
@@ -60,11 +57,6 @@ def get(component: str) -> Any:
 def is_worth_a_line(times: int) -> bool:
     """Of what fails again and again the first, second, fourth, eighth … is said: enough to see that it goes on."""
     return times & (times - 1) == 0
-
-
-def masked(number: str) -> str:
-    """A phone number or chat id that people can compare but not call: its last two characters."""
-    return f"…{number[-2:]}" if len(number) > 4 else "…"
 
 
 def configure(settings: Settings, service: str, *, stream: TextIO | None = None) -> None:

@@ -26,11 +26,6 @@ class _Process:
 _process = _Process()
 
 
-def enabled() -> bool:
-    """True when spans are recorded."""
-    return _process.provider is not None
-
-
 def configure(endpoint: str, service: str, *, sampled: float = 1.0, exporter: "SpanExporter | None" = None) -> None:
     """Starts to record spans for the exporter at the endpoint. Without an endpoint nothing is even imported."""
     if not endpoint and exporter is None:

@@ -20,7 +20,6 @@ _MARKS = (
 _PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title")
 _SOUND_TOO = frozenset({"video/mp4", "video/webm", "video/3gpp", "application/ogg", "video/quicktime"})
 _STICKERS = frozenset({"application/gzip", "application/json", "video/webm"})  # animated ones are packed drawings
-_PACKED = frozenset({ZIP, "application/x-zip-compressed"})
 
 
 def type_of(head: bytes, *, stated: str) -> str:

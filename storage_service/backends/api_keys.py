@@ -17,8 +17,6 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import ApiKey
 from storage_service.domain import api_keys, paging
 
-SHOWN_ONCE = "the key was made before; its secret is shown once"
-
 
 class ApiKeys:
     """The keys of tenants. Only a hash of a secret is kept."""

@@ -83,8 +83,6 @@ def test_the_kind_of_an_error_is_shown_and_what_it_said_is_not(lines: Lines) -> 
 def test_a_phone_number_is_masked_wherever_it_stands(lines: Lines) -> None:
     logs.get("probe").info("probe.tried", reason="no route to +491701234567", chat_id="whatsapp:+491701234567")
     assert "4917012345" not in lines.getvalue()
-    assert logs.masked("+491701234567") == "…67"
-    assert logs.masked("123") == "…"
 
 
 def test_an_exception_is_told_without_its_text_unless_the_text_is_ours(lines: Lines) -> None:
