@@ -1,10 +1,10 @@
 """How does Parley name things? UUIDv7: unique everywhere, and sorted by the time of their making."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import uuid_utils
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from kit.moments import EPOCH
 
 
 def new_id() -> str:
@@ -15,7 +15,6 @@ def new_id() -> str:
 def earliest_id(made_at: datetime) -> str:
     """Sorts before every id that is made from that moment on. It names nothing itself."""
     milliseconds = (made_at - EPOCH) // timedelta(milliseconds=1)
-    digits = (
-        f"{milliseconds:012x}"  # which an id begins with: https://datatracker.ietf.org/doc/html/rfc9562#section-5.7
-    )
+    # An id begins with them: https://datatracker.ietf.org/doc/html/rfc9562#section-5.7
+    digits = f"{milliseconds:012x}"
     return f"{digits[:8]}-{digits[8:]}"

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 # What the contract takes, and every part can hold: databases and languages disagree about year 1 and the last of 9999,
 # in any zone.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
-_EPOCH = EARLIEST
+EPOCH = EARLIEST  # what is counted in numbers is counted from here
 
 
 def utc_now() -> datetime:
@@ -25,13 +25,13 @@ def stamp(when: datetime) -> Timestamp:
 
 def put(timestamp: Timestamp, when: datetime) -> None:
     """Sets a message's own Timestamp, which costs half of making one and having it copied in."""
-    since = when - _EPOCH
+    since = when - EPOCH
     timestamp.seconds, timestamp.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
 
 
 def moment(timestamp: Timestamp) -> datetime:
     """A Timestamp as an aware datetime in UTC, cut to microseconds."""
-    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
+    return EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
 
 
 def span(duration: timedelta) -> Duration:

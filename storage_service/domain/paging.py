@@ -7,15 +7,15 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from kit.errors import InvalidField
+from kit.moments import EPOCH
 from storage_service.domain.weights import MOST_LISTED_BYTES, ROW_BYTES, fitting
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 500
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = TypeVar("Row")
 Key = tuple[str | datetime, ...]

@@ -8,9 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field
 
-from kit.moments import EARLIEST, LATEST
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from kit.moments import EARLIEST, EPOCH, LATEST
 
 # Ids are compared bytewise: a locale's collation costs time and orders them differently on each machine.
 KEY = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from kit.ids import EPOCH, earliest_id, new_id
-from kit.moments import utc_now
+from kit.ids import earliest_id, new_id
+from kit.moments import EPOCH, utc_now
 
 
 def test_an_id_sorts_behind_the_earliest_of_its_moment_and_before_that_of_a_later_one() -> None:
