@@ -11,7 +11,7 @@ from sqlmodel import col
 from kit.errors import StorageUnavailable
 from kit.moments import stamp
 from parley.storage.v1 import privacy_service_pb2 as pb
-from storage_service.backends import footprint, hand_offs, lanes, media, payloads
+from storage_service.backends import among_others, footprint, hand_offs, lanes, media, payloads
 from storage_service.backends.footprint import Names
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
@@ -56,18 +56,19 @@ class Erasure:
         ended: list[str] = []
 
         async def work(rows: Rows) -> pb.EraseContactResponse:
-            contact = await rows.named(Contact, request.contact_id, lock=True)
+            place = await _held(rows, request.contact_id)
+            contact = place.contact
             if contact.erased_at is not None:
                 return pb.EraseContactResponse(erased_at=stamp(contact.erased_at), duplicate=True)
-            place, names = await footprint.find(rows, contact.id), await footprint.names(rows, contact.id)
+            names = await footprint.names(rows, contact.id)
             if not names.names <= looked_for.names:
                 raise StorageUnavailable("the contact has got another name", retry_after=RETRY_AFTER)
-            await _sum_up_no_more(rows, [*(each.id for each in place.conversations), *place.beside])
             await hand_offs.quote_no_more(rows, place.beside)
-            messages = await self._messages_elsewhere(rows, place)
+            messages = await self._messages_elsewhere(rows, place, ended=ended)
+            await among_others.pass_on(rows, place.groups)
             for conversation in place.conversations:
                 messages += await self._conversation(rows, conversation.id, ended=ended, others=place.other_ids)
-                moved.append(conversation.id)
+            moved.extend(place.lanes)
             await payloads.drop_rest(rows, names, behind=behind)
             await self._contact(rows, contact)
             await rows.note("contact.erase", "contact", row_id=contact.id, messages=messages)
@@ -122,10 +123,17 @@ class Erasure:
             await _forget_provider_ids(rows, [message.delivery_id for message in page if message.delivery_id])
             after_seq = page[-1].seq
 
-    async def _messages_elsewhere(self, rows: Rows, place: footprint.Footprint) -> int:
+    async def _messages_elsewhere(self, rows: Rows, place: footprint.Footprint, *, ended: list[str]) -> int:
+        """What the agent answered to it goes, too: it may say it again, and is nobody else's word."""
         emptied = 0
         for ids in _chunks(place.elsewhere):
             page = await rows.all(rows.select(Message).where(col(Message.id).in_(ids)))
+            ended += await among_others.answer_no_more(rows, page, reason=REASON)
+            answers = await among_others.answers(rows, page)
+            await among_others.send_no_more(rows, answers, reason=REASON)
+            await _forget_provider_ids(rows, [each.delivery_id for each in answers if each.delivery_id])
+            said = rows.update(Message).where(col(Message.id).in_([each.id for each in answers]))
+            await rows.change(said.values(**NOTHING_SAID))
             await self._tombstone(rows, page, others=place.other_ids)
             await _forget_payloads(rows, page)
             await media.forget_messages(rows, ids)
@@ -150,6 +158,20 @@ class Erasure:
             chat_id=chat_id,
             provider_message_id=message.provider_message_id or "",
         )
+
+
+async def _held(rows: Rows, contact_id: str) -> footprint.Footprint:
+    """Where they stand, and nobody changes it meanwhile: people are locked before conversations, each in order."""
+    seen = await footprint.find(rows, contact_id)
+    people = rows.select(Contact).where(col(Contact.id).in_([contact_id, *seen.groups.values()]))
+    await rows.all(people.order_by(col(Contact.id)), lock=True)
+    if seen.contact.erased_at is not None:
+        return seen
+    await _sum_up_no_more(rows, sorted(seen.lanes))
+    place = await footprint.find(rows, contact_id)
+    if (place.lanes, place.groups) != (seen.lanes, seen.groups):
+        raise StorageUnavailable("the contact has got another conversation", retry_after=RETRY_AFTER)
+    return place
 
 
 async def _sum_up_no_more(rows: Rows, conversation_ids: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ class Export:
         """Notes in the audit that it was asked for, then gives it, at most 64 KiB at a time."""
 
         async def begin(rows: Rows) -> Footprint:
-            found = await footprint.without_groups(rows, await footprint.find(rows, request.contact_id))
+            found = await footprint.find(rows, request.contact_id)
             await rows.note("contact.export", "contact", row_id=request.contact_id)
             return found
 
@@ -84,7 +84,7 @@ class Export:
     async def _loose(self, tenant_id: str, contact_id: str) -> AsyncIterator[bytes]:
         """Bodies that name them, of which nobody made a message. What came with the messages of others is theirs."""
         async with self._sessions.read(tenant_id) as rows:
-            names = await footprint.names(rows, contact_id, groups=False)
+            names = await footprint.names(rows, contact_id)
         async for ids in self._bodies.naming(tenant_id, names, loose=True):
             async with self._sessions.read(tenant_id) as rows:
                 page = await rows.all(rows.select(RawPayload).where(col(RawPayload.id).in_(ids)))

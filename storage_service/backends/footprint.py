@@ -1,7 +1,7 @@
 """Where does a contact stand in the rows? One list for export and erasure, so that neither forgets a place."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
@@ -18,11 +18,13 @@ PAGE = 500
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """A contact, the channels that know them, their conversations, and what they wrote in conversations of others,
-    which are `beside`, since when."""
+    which are `beside`, since when. A conversation in which others wrote, too, is one of others, whoever began it;
+    `groups` says of those that they began who wrote there first of the others."""
 
     contact: Contact
     identities: Sequence[Identity]
     conversations: Sequence[Conversation]
+    groups: Mapping[str, str]
     elsewhere: Sequence[str]
     beside: Mapping[str, datetime]
 
@@ -30,6 +32,11 @@ class Footprint:
     def other_ids(self) -> frozenset[str]:
         """Those that name no chat of theirs, because the chat bears another."""
         return frozenset(each.sender_id for each in self.identities if each.chat_id)
+
+    @property
+    def lanes(self) -> frozenset[str]:
+        """Every conversation that they had a word in."""
+        return frozenset([*(each.id for each in self.conversations), *self.groups, *self.beside])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +50,18 @@ class Names:
 async def find(rows: Rows, contact_id: str) -> Footprint:
     """NotFound when the tenant does not know the contact."""
     contact = await rows.named(Contact, contact_id)
-    identities, conversations = await _known(rows, contact_id)
+    identities, conversations, groups = await _known(rows, contact_id)
     elsewhere = await _elsewhere(rows, identities, known=[each.id for each in conversations])
     beside: dict[str, datetime] = {}
     for each in elsewhere:
         beside[each.conversation_id] = min(each.created_at, beside.get(each.conversation_id, each.created_at))
-    return Footprint(contact, identities, conversations, [each.id for each in elsewhere], beside)
+    return Footprint(contact, identities, conversations, groups, [each.id for each in elsewhere], beside)
 
 
-async def without_groups(rows: Rows, found: Footprint) -> Footprint:
-    """For who asks what is kept of them: a conversation in which others wrote, too, is one of others, whoever began it.
-    What the others wrote is no business of theirs."""
-    groups = [each for each in found.conversations if await _others_wrote(rows, each)]
-    own = [each.sender_id for each in found.identities]
-    elsewhere = list(found.elsewhere)
-    for each in groups:
-        theirs = rows.select(Message).where(col(Message.conversation_id) == each.id, col(Message.sender_id).in_(own))
-        elsewhere += await rows.ids(theirs.order_by(col(Message.seq)), Message)
-    conversations = [each for each in found.conversations if each not in groups]
-    return replace(found, conversations=conversations, elsewhere=elsewhere)
-
-
-async def names(rows: Rows, contact_id: str, *, groups: bool = True) -> Names:
+async def names(rows: Rows, contact_id: str) -> Names:
     """By which they are found in what came in: senders, phone numbers, chats. A provider may post for several accounts
     of a tenant at one URL, so each one of their channels may have been told of them."""
-    identities, conversations = await _known(rows, contact_id)
-    if not groups:
-        conversations = [each for each in conversations if not await _others_wrote(rows, each)]
+    identities, conversations, _ = await _known(rows, contact_id)
     channels = {each.channel for each in identities} | {each.channel for each in conversations}
     accounts = await rows.ids(
         rows.select(ChannelAccount).where(col(ChannelAccount.channel).in_(sorted(channels))), ChannelAccount
@@ -96,22 +88,32 @@ async def page_of(rows: Rows, conversation_id: str, *, after_seq: int) -> Sequen
     return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(PAGE))
 
 
-async def _known(rows: Rows, contact_id: str) -> tuple[Sequence[Identity], Sequence[Conversation]]:
+async def _known(rows: Rows, contact_id: str) -> tuple[Sequence[Identity], Sequence[Conversation], Mapping[str, str]]:
+    """Their ids, their own conversations, and the groups that began with them."""
     identities = await rows.all(rows.select(Identity).where(col(Identity.contact_id) == contact_id))
     theirs = rows.select(Conversation).where(col(Conversation.contact_id) == contact_id)
     # Sorted here: asked for this order, SQLite would read all of the tenant's in it.
-    return identities, sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
+    begun = sorted(await rows.all(theirs), key=lambda conversation: conversation.id)
+    called = {name for each in identities for name in (each.sender_id, each.phone, each.chat_id)}
+    # A chat that bears a name of theirs is theirs, whoever else wrote there.
+    others = {each.id: await _another(rows, each) for each in begun if each.chat_id not in called}
+    groups = {conversation_id: another for conversation_id, another in others.items() if another}
+    return identities, [each for each in begun if each.id not in groups], groups
 
 
-async def _others_wrote(rows: Rows, conversation: Conversation) -> bool:
-    """Whether another contact did."""
-    written = rows.select(Message).where(col(Message.conversation_id) == conversation.id)
-    others = rows.select(Identity).where(
-        col(Identity.account_id) == conversation.account_id,
-        col(Identity.sender_id) == col(Message.sender_id),
-        col(Identity.contact_id) != conversation.contact_id,
+async def _another(rows: Rows, conversation: Conversation) -> str:
+    """The first other contact who wrote there; "" when nobody did."""
+    account_id = conversation.account_id
+    theirs = rows.select(Identity).where(
+        col(Identity.account_id) == account_id, col(Identity.contact_id) != conversation.contact_id
     )
-    return bool(await rows.ids(written.where(text(AMONG_OTHERS), others.exists()).limit(1), Message))
+    written = rows.select(Message).where(col(Message.conversation_id) == conversation.id, text(AMONG_OTHERS))
+    known = written.where(theirs.where(col(Identity.sender_id) == col(Message.sender_id)).exists())
+    first = await rows.first(known.order_by(col(Message.seq)).limit(1))
+    if first is None:
+        return ""
+    writer = await rows.first(theirs.where(col(Identity.sender_id) == first.sender_id))
+    return writer.contact_id if writer else ""
 
 
 async def _elsewhere(rows: Rows, identities: Sequence[Identity], *, known: Sequence[str]) -> list[Message]:

@@ -3,7 +3,7 @@
 Whoever changes a lane holds its conversation's row; several are taken in the order of their ids, as everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import text
 from sqlmodel import col
@@ -82,6 +82,12 @@ async def silence_agent(rows: Rows, lane: Conversation, *, reason: str) -> int:
     passed_on = {each.id for each in await rows.all(told) if each.state == "handed_off"}
     theirs = [each for each in found if each.message_id in by_agent and each.turn_id not in passed_on]
     return await _drop(rows, lane, theirs=theirs, reason=reason)
+
+
+async def drop_some(rows: Rows, lane: Conversation, *, ids: Collection[str], reason: str) -> int:
+    """The same of these deliveries."""
+    theirs = [each for each in await rows.all(_unsent(rows, lane)) if each.id in ids]
+    return await _drop(rows, lane, theirs=theirs, reason=reason) if theirs else 0
 
 
 async def free_account(rows: Rows, account_id: str) -> int:
