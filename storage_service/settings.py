@@ -38,7 +38,9 @@ class Settings(settings.Settings):
         5, ge=1, le=100, description="Leases of one turn without an end after which the person gets the fallback text"
     )
     raw_payload_retention_seconds: int = Field(
-        604_800, ge=0, description="How long the bodies of webhooks are kept, in seconds"
+        604_800,
+        ge=0,
+        description="How long the bodies of webhooks are kept, and receipts about nothing that we sent, in seconds",
     )
     media_wait_seconds: float = Field(
         10.0, ge=0, le=120, description="How long a turn waits for the attachments of its messages, in seconds"

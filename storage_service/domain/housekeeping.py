@@ -83,7 +83,8 @@ class Housekeeping:
         for sweep in sweeps:
             await self._sweep(sweep)
         if seldom:
-            self._unfinished = [sweeper.old_raw_payloads, sweeper.old_media, sweeper.old_requests, sweeper.old_paces]
+            self._unfinished = [sweeper.old_raw_payloads, sweeper.old_receipts, sweeper.old_media]
+            self._unfinished += [sweeper.old_requests, sweeper.old_paces]
         share = self._every_seconds * SELDOM_SHARE
         self._unfinished = [sweep for sweep in self._unfinished if not await self._sweep(sweep, seconds=share)]
 

@@ -239,6 +239,9 @@ class PostgresRows:
     async def forget_raw(self, before: datetime, most: int) -> int:
         return await self._forget("forget_raw", before, most=most)
 
+    async def forget_receipts(self, before: datetime, most: int) -> int:
+        return await self._forget("forget_receipts", before, most=most)
+
     async def forget_requests(self, before: datetime, most: int) -> int:
         return await self._forget("forget_requests", before, most=most)
 

@@ -434,6 +434,11 @@ DELETE FROM raw_payloads r USING
   (SELECT tenant_id, id FROM raw_payloads WHERE created_at < $1 ORDER BY created_at LIMIT $2) AS old
 WHERE r.tenant_id = old.tenant_id AND r.id = old.id;
 
+-- forget_receipts: receipts about nothing that we sent, when they were kept long enough
+DELETE FROM receipts r USING
+  (SELECT tenant_id, id FROM receipts WHERE NOT matched AND created_at < $1 ORDER BY created_at LIMIT $2) AS old
+WHERE r.tenant_id = old.tenant_id AND r.id = old.id AND NOT r.matched;
+
 -- forget_requests: request ids that were remembered long enough
 DELETE FROM requests r USING
   (SELECT tenant_id, rpc, request_id FROM requests WHERE created_at < $1 ORDER BY created_at LIMIT $2) AS old

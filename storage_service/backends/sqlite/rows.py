@@ -215,6 +215,9 @@ class SqliteRows:
     async def forget_raw(self, before: datetime, most: int) -> int:
         return self._run("forget_raw", (to_micros(before), most)).rowcount
 
+    async def forget_receipts(self, before: datetime, most: int) -> int:
+        return self._run("forget_receipts", (to_micros(before), most)).rowcount
+
     async def forget_requests(self, before: datetime, most: int) -> int:
         return self._run("forget_requests", (to_micros(before), most)).rowcount
 

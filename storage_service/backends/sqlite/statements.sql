@@ -304,6 +304,10 @@ WHERE a.state = 'active' LIMIT ?;
 DELETE FROM raw_payloads WHERE rowid IN
   (SELECT rowid FROM raw_payloads WHERE created_at < ? ORDER BY created_at LIMIT ?);
 
+-- forget_receipts: receipts about nothing that we sent, when they were kept long enough
+DELETE FROM receipts WHERE rowid IN
+  (SELECT rowid FROM receipts WHERE NOT matched AND created_at < ? ORDER BY created_at LIMIT ?);
+
 -- forget_requests: request ids that were remembered long enough
 DELETE FROM requests WHERE rowid IN
   (SELECT rowid FROM requests WHERE created_at < ? ORDER BY created_at LIMIT ?);

@@ -37,6 +37,23 @@ async def test_a_request_id_is_remembered_for_a_week_and_forgotten_in_bites(stor
     assert await left(store) == ["old-0", "old-1", "old-2", "young"], "the oldest go first"
 
 
+async def test_a_receipt_about_nothing_that_we_sent_is_kept_as_long_as_a_body_is(store: Store) -> None:
+    await store.hear("hello")
+    (turn,) = await store.lease()
+    await store.commit(turn, "hi")
+    (held,) = await store.lease_deliveries()
+    await store.record(held, "BEGUN")
+    await store.record(held, "SENT", provider_message_id="ours")
+    for number, name in enumerate(("ours", "wamid.of +1555", "wamid.of +1556")):
+        await store.receive("DELIVERED", provider_message_id=name)
+        age = timedelta(days=6.9 if number == 2 else 8)
+        at = "created_at = :at WHERE provider_message_id = :name"
+        await store.execute(f"UPDATE receipts SET {at}", at=store.clock.now - age, name=name)
+    assert await store.database.run("sweep", store.sweeper.old_receipts) == 1
+    kept = await store.fetch("SELECT provider_message_id FROM receipts ORDER BY provider_message_id")
+    assert kept == [("ours",), ("wamid.of +1556",)]
+
+
 async def test_housekeeping_forgets_until_nothing_old_is_left(store: Store) -> None:
     for number in range(5):
         await remembered(store, f"old-{number}", days_ago=8)
