@@ -65,6 +65,7 @@ class Wishes:
             await found.add(*(Delivery(**_values(each)) for each in changes.new_deliveries))
             found.differ(conversation, _values(lane))
             await found.flush()
+            await found.note("message.queue", "message", row_id=message.id, role=role)
             return pb.QueueMessageResponse(message_id=message.id, delivery_id=message.delivery_id or "")
 
         again = pb.QueueMessageResponse(duplicate=True)

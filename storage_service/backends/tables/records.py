@@ -9,7 +9,7 @@ from storage_service.backends.tables import columns
 
 
 class Audit(SQLModel, table=True):
-    """One change of configuration or ownership, or one erasure. Carries no secret and no text of a customer."""
+    """One change of configuration or ownership, one message of an operator, or one erasure; no secret and no text."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_tenant", "tenant_id", "created_at"),)

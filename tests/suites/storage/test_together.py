@@ -292,3 +292,13 @@ async def test_a_delivery_whose_text_is_gone_is_not_queued_again(store: Store, w
     with pytest.raises(StateConflict):
         await a_wish(store, world).retry_delivery(again, "operator")
     assert (await store.delivery_states(), await store.lease_deliveries()) == (["failed"], [])
+
+
+async def test_who_wrote_as_the_business_stands_in_the_audit_once(store: Store, world: World) -> None:
+    said = await store.hear("help")
+    for _ in range(2):
+        await operator_says(store, world, said.conversation_id, "Hello, I am a person.")
+    lines = await store.fetch("SELECT actor, resource_id, detail FROM audit WHERE action = 'message.queue'")
+    ((message_id,),) = await store.fetch("SELECT id FROM messages WHERE role = 'operator'")
+    assert [(actor, row_id) for actor, row_id, _ in lines] == [("operator", message_id)]
+    assert "person" not in str(lines)
