@@ -147,6 +147,8 @@ def _stored(outcome: Outcome, webhook: Webhook) -> dict[str, object]:
     if not outcome.stored:
         raise errors.InvalidField([_wrong(webhook)])
     stored = outcome.stored[0]
+    if not stored.message_id:
+        raise errors.StateConflict("The message with this Idempotency-Key was erased")
     if stored.differs:
         raise errors.AlreadyExists("Another text was sent with this Idempotency-Key")
     return {"id": stored.message_id, "seq": stored.seq, "created_at": moments.moment(stored.created_at)}

@@ -33,6 +33,7 @@ class Peer:
         self.submissions: list[inbox_service_pb2.Submission] = []
         self.conversations: dict[Place, str] = {}
         self.messages: dict[str, list[chat.Message]] = {}
+        self.erased: set[str] = set()  # what clients called messages that are gone with who wrote them
         self.thinking: set[str] = set()
         self.drafts: dict[str, str] = {}
         self.frames: list[int] = []
@@ -138,6 +139,8 @@ class Inbox(Partial):
 
     async def _store(self, message: chat.ChannelMessage) -> inbox_service_pb2.AcceptedMessage:
         place = (message.account_id, message.chat_id)
+        if message.provider_message_id in self._peer.erased:
+            return inbox_service_pb2.AcceptedMessage(duplicate=True)
         conversation_id = self._peer.conversations.setdefault(place, new_id())
         for row in self._peer.messages.get(conversation_id, []):
             if row.provider_message_id == message.provider_message_id:

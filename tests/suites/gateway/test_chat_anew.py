@@ -26,3 +26,13 @@ async def test_who_saw_more_than_was_said_sees_all_of_the_conversation_that_is_t
     world.peer.conversations.clear()
     assert (await say(world, session, "are you there?", "key-2")).json()["seq"] == 1
     assert await seen(world, session, after=2, most=1) == [(1, "are you there?")]
+
+
+async def test_a_message_that_was_erased_is_not_said_to_be_stored_when_it_comes_again(world: World) -> None:
+    session = await world.session()
+    await say(world, session, "hello", "key-1")
+    world.peer.conversations.clear()
+    world.peer.erased.add("key-1")
+    again = await say(world, session, "hello", "key-1")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "STATE_CONFLICT")
+    assert (await say(world, session, "hello", "key-2")).json()["seq"] == 1
