@@ -98,12 +98,14 @@ class Chat:
         return _json(stored)
 
     async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
-        """What was said after a place in the conversation, oldest first."""
+        """What was said after a place in the conversation, oldest first. After a place that it does not have yet, all
+        of it: the visitor was erased since, and its numbers began anew."""
         visit = await self.door.visit(request)
         conversation = await self.conversations.find(visit.place)
         if not conversation.id:
             return _json({"messages": [], "more": False})
-        history = await self.conversations.history(visit.account.tenant_id, conversation.id, after_seq=after_seq)
+        after = after_seq if after_seq <= conversation.last_seq else 0
+        history = await self.conversations.history(visit.account.tenant_id, conversation.id, after_seq=after)
         return _json({"messages": await spoken.seen(history.messages), "more": history.more})
 
     async def about(self) -> Response:

@@ -36,3 +36,18 @@ async def test_a_message_that_was_erased_is_not_said_to_be_stored_when_it_comes_
     again = await say(world, session, "hello", "key-1")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "STATE_CONFLICT")
     assert (await say(world, session, "hello", "key-2")).json()["seq"] == 1
+
+
+async def test_who_asks_for_what_follows_a_place_that_is_no_more_is_told_all(world: World) -> None:
+    session = await world.session()
+    for number in range(3):
+        await say(world, session, f"hello {number}", f"key-{number}")
+    world.peer.conversations.clear()
+    await say(world, session, "are you there?", "key-3")
+
+    async def follow(after: int) -> list[str]:
+        page = await world.client.get("/v1/chat/messages", params={"after_seq": after}, headers=session)
+        return [each["text"] for each in page.json()["messages"]]
+
+    assert await follow(3) == ["are you there?"]
+    assert await follow(1) == []
