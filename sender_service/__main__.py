@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -61,12 +62,12 @@ async def serve(settings: Settings, lifetime: Lifetime) -> None:
     server = _server(settings, mesh)
     server.add(add_SenderServiceServicer_to_server, SenderServicer(stub, CHANNELS), service=SERVICE)
     await server.start()
-    ways = proxies(settings, service="sender")
+    ways, tls = proxies(settings, service="sender"), ssl.create_default_context()  # made once: it takes 0.1 s
     # Connections of their own: signals must not keep a reply waiting for one.
     async with (
-        Provider(settings.sender_concurrency, ways) as provider,
-        Provider(MOST_AT_ONCE, ways) as beside,
-        Downloads(ways) as downloads,
+        Provider(settings.sender_concurrency, ways, tls=tls) as provider,
+        Provider(MOST_AT_ONCE, ways, tls=tls) as beside,
+        Downloads(ways, tls=tls) as downloads,
     ):
         presence = _presence(settings, beside, stub=stub, worker_id=worker_id)
         hearing = listen(stub, worker_id, channels=CHANNELS, show=presence.show, random=random.random)

@@ -101,7 +101,7 @@ async def chat(url: str | None) -> None:
     """Talks until the end of the input."""
     gateway = services.settings_of(services.named("gateway"))
     base = reaching.base_url(url, gateway)
-    async with httpx.AsyncClient(base_url=base, timeout=15, trust_env=False) as client:
+    async with reaching.web(base, timeout_seconds=15, base_url=base) as client:
         conversation = Conversation(client)
         try:
             await conversation.begin()

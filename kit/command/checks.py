@@ -150,7 +150,7 @@ async def _health(name: str, settings: Any) -> Finding:
 async def _gateway(settings: Any) -> Finding:
     base = reaching.gateway_url(settings)
     try:
-        async with httpx.AsyncClient(timeout=HEALTH_SECONDS, trust_env=False) as client:
+        async with reaching.web(base, timeout_seconds=HEALTH_SECONDS) as client:
             answer = await client.get(f"{base}/readyz", params={"verbose": "1"})
     except httpx.HTTPError:
         return broken("gateway", f"does not answer at {base}", fix=f"{START}, or on its own: parley serve gateway")

@@ -1,5 +1,6 @@
 """What can a person type after `parley`? Each command imports what it needs when it runs, so that help is instant."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,7 @@ def up(
     ] = False,
 ) -> None:
     """Run the whole mesh: five services, the web chat and the API."""
+    gc.disable()  # until kit.process.calm_collector
     from kit.command.up import up as run
 
     given = _given(http_port=http_port, data_dir=data_dir, http_host=host)
@@ -89,6 +91,7 @@ def serve(
     parent: Annotated[int | None, typer.Option(hidden=True, help="The process to end with.")] = None,
 ) -> None:
     """Run one service, as one process of a mesh. The same as python -m storage_service, and so on."""
+    gc.disable()  # until kit.process.calm_collector
     from kit.command.serve import serve as run
 
     given = _given(http_port=http_port, data_dir=data_dir, http_host=host, metrics_port=metrics_port)

@@ -43,7 +43,7 @@ async def run(saying: Saying, *, url: str | None, repeat: int) -> int:
     base = reaching.base_url(url, gateway)
     webhook = _webhook(saying, str(gateway.public_base_url or base))
     path = webhook.url.removeprefix(_origin(webhook.url))
-    async with httpx.AsyncClient(timeout=POST_SECONDS, trust_env=False) as client:
+    async with reaching.web(base, timeout_seconds=POST_SECONDS) as client:
         statuses = [await _post(client, base + path, webhook=webhook) for _copy in range(repeat)]
     return 0 if all(200 <= status < 300 for status in statuses) else 1
 

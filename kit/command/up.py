@@ -43,7 +43,10 @@ def up(*, processes: bool, sandboxed: bool = False, **overrides: Any) -> int:
         settings["gateway"].otel_exporter_otlp_endpoint, "parley", sampled=settings["gateway"].otel_traces_sampler_arg
     )
     if processes:
+        process.calm_collector()
         return uvloop.run(_beside(beside, mesh.run_apart(_options(settings, overrides), when_ready)))
+    for each in SERVICES:
+        services.serve_of(each)  # imports it, before the collector forgets what there is
     process.calm_collector()
     open_files.ask_for_many()
     return uvloop.run(_beside(beside, mesh.run_here(settings, when_ready)))

@@ -143,7 +143,7 @@ def is_url(base_url: str) -> bool:
 
 def connected(base_url: str, *, connections: int, most_bytes: int, key: str = "", proxy: str | None = None) -> Wire:
     """A wire with its own connections: one per server and process, not one per call. The key goes to this host only."""
-    trust = httpx.create_ssl_context()
+    trust = httpx.create_ssl_context() if proxy or base_url.lower().startswith("https:") else True
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust)
     headers = HEADERS | ({"authorization": f"Bearer {key}"} if key else {})
     session = aiohttp.ClientSession(

@@ -59,7 +59,7 @@ class Downloads:
         tls: ssl.SSLContext | None = None,
         port: int = 443,
     ) -> None:
-        """All of it but for tests: how names are resolved, which addresses will do, who is believed, the one port."""
+        """For tests, but `tls`: how names are resolved, which addresses will do, who is believed, the one port."""
         self._proxies = proxies
         self._resolve = resolve or _addresses
         self._is_allowed = is_allowed

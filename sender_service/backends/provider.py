@@ -35,10 +35,10 @@ HEADERS = {"user-agent": "parley", "accept-encoding": "identity"}
 class Provider:
     """The way out. One per process."""
 
-    def __init__(self, most_connections: int, proxies: Proxies) -> None:
+    def __init__(self, most_connections: int, proxies: Proxies, *, tls: ssl.SSLContext | None = None) -> None:
         self._proxies = proxies
         connector = aiohttp.TCPConnector(
-            limit=most_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=ssl.create_default_context()
+            limit=most_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=tls or ssl.create_default_context()
         )
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=HEADERS, auto_decompress=False
