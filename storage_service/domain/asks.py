@@ -45,6 +45,11 @@ class Wanted:
     history: int
     context_seq: int = 0
 
+    @classmethod
+    def of(cls, lane: Lane, turn_id: str, *, first_seq: int, history: int) -> "Wanted":
+        """For a turn of the lane, as its first message and the wish of its worker have it."""
+        return cls(lane.tenant_id, lane.id, turn_id, first_seq, lane.last_reply_seq, history, lane.context_seq)
+
 
 def share(lanes: Sequence[Lane], asks: Sequence[Ask]) -> list[tuple[Lane, Ask]]:
     """One lane to each ask in turn, until each has its fill: two hungry workers get half each."""

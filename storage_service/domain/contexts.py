@@ -5,7 +5,7 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain import leased, weights
 from storage_service.domain.asks import Wanted
 from storage_service.domain.database import Database, HotRows
-from storage_service.domain.rows import Key, Lane
+from storage_service.domain.rows import Key
 
 
 class Contexts:
@@ -30,13 +30,9 @@ async def _shown(rows: HotRows, key: Key, *, history: int) -> LeasedTurn:
     turn_id = lane.running_turn_id or lane.waiting_turn_id or ""
     turn = (await rows.turns([(lane.tenant_id, turn_id)])).get((lane.tenant_id, turn_id)) if turn_id else None
     if turn is None:
-        before = await rows.history([_wanted(lane, "", first_seq=lane.next_seq, history=history)])
+        before = await rows.history([Wanted.of(lane, "", first_seq=lane.next_seq, history=history)])
         return leased.context(lane, setting=settings[key], own=(), before=before[key])
-    heard = (await rows.heard([_wanted(lane, turn.id, first_seq=turn.first_seq, history=history)]))[key]
+    heard = (await rows.heard([Wanted.of(lane, turn.id, first_seq=turn.first_seq, history=history)]))[key]
     shown = leased.context(lane, setting=settings[key], own=heard.own, before=heard.before)
     shown.turn_id, shown.correlation_id = turn.id, turn.correlation_id
     return shown
-
-
-def _wanted(lane: Lane, turn_id: str, *, first_seq: int, history: int) -> Wanted:
-    return Wanted(lane.tenant_id, lane.id, turn_id, first_seq, lane.last_reply_seq, history, lane.context_seq)

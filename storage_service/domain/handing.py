@@ -49,7 +49,8 @@ async def turns(
             turn = _new(lane, changes)
             moves.hold(lane, turn, worker_id=ask.worker_id, lease=ask.lease)
             handed = leased.turn(lane, turn, setting=settings[lane.key], own=own[turn.id])
-            given[id(ask)].append(GivenTurn(handed, _wanted(lane, turn, ask=ask)))
+            before = Wanted.of(lane, turn.id, first_seq=turn.first_seq, history=ask.history)
+            given[id(ask)].append(GivenTurn(handed, before))
     if rows.at_hand:
         await remember(rows, [each for turns in given.values() for each in turns])
     return [given[id(ask)] for ask in asks]
@@ -100,10 +101,6 @@ def _own(changes: Changes) -> dict[str, list[Said]]:
         if message.turn_id in changes.new_turns:
             own.setdefault(message.turn_id or "", []).append(leased.said_now(message))
     return own
-
-
-def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
-    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history, lane.context_seq)
 
 
 def _first_of_their_lanes(changes: Changes) -> dict[str, Delivery]:

@@ -49,16 +49,16 @@ class TurnWork:
         lanes = await rows.ready_turns(sum(ask.most for ask in asks))
         if not lanes:
             return [[] for _ in asks]
-        chosen = share(lanes, asks)
         keys = [(lane.tenant_id, _head(lane)) for lane in lanes]
         turns = await rows.turns(keys)
         settings = await rows.settings([lane.key for lane in lanes])
-        wanted = [_wanted(lane, turns[lane.tenant_id, _head(lane)], ask=ask) for lane, ask in chosen]
-        heard = await rows.heard(wanted)
+        chosen = [(lane, turns[lane.tenant_id, _head(lane)], ask) for lane, ask in share(lanes, asks)]
+        heard = await rows.heard(
+            [Wanted.of(lane, turn.id, first_seq=turn.first_seq, history=ask.history) for lane, turn, ask in chosen]
+        )
         moves = self._moves(rows.now)
         filled: dict[int, list[LeasedTurn]] = {id(ask): [] for ask in asks}
-        for lane, ask in chosen:
-            turn = turns[lane.tenant_id, _head(lane)]
+        for lane, turn, ask in chosen:
             given = self._give(moves, lane, turn=turn, setting=settings[lane.key], heard=heard[lane.key], ask=ask)
             if given is not None:
                 filled[id(ask)].append(given)
@@ -196,7 +196,3 @@ def _named(item: TurnCommit) -> Key:
 
 def _head(lane: Lane) -> str:
     return lane.running_turn_id or lane.waiting_turn_id or ""
-
-
-def _wanted(lane: Lane, turn: Turn, *, ask: Ask) -> Wanted:
-    return Wanted(lane.tenant_id, lane.id, turn.id, turn.first_seq, lane.last_reply_seq, ask.history, lane.context_seq)
