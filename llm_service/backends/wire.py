@@ -25,6 +25,7 @@ LOST = (aiohttp.ClientError, OSError)
 CONNECTING = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)  # the clock around a call is its caller's
 DATA, ERROR = b"data:", b"error:"
 DONE = b"[DONE]"
+MARK = b"\xef\xbb\xbf"  # of UTF-8 (BOM), with which a stream of events may begin
 
 Together = AsyncGenerator[list[dict[str, object]], None]
 
@@ -83,19 +84,21 @@ class Wire:
         await self._session.close()
 
     async def _lines(self, path: str, body: object, *, endless: bool = False) -> AsyncGenerator[list[bytes], None]:
-        """Those that end in one read; without their ends, and without empty ones."""
-        rest, most = bytearray(), sys.maxsize if endless else STREAM_TIMES * self._most_bytes
+        """Those that end in one read, with CR, LF or both; without their ends, and without empty ones."""
+        rest, most, begins = bytearray(), sys.maxsize if endless else STREAM_TIMES * self._most_bytes, True
         async with aclosing(self._bytes(path, body, most_bytes=most)) as parts:
             async for part in parts:
                 rest += part
-                if b"\n" in part:
-                    *whole, last = bytes(rest).split(b"\n")
+                if b"\n" in part or b"\r" in part:
+                    *whole, last = bytes(rest).replace(b"\r", b"\n").split(b"\n")
                     rest = bytearray(last)
+                    if begins:
+                        whole[0], begins = whole[0].removeprefix(MARK), False
                     if lines := [line for line in map(bytes.strip, whole) if line]:
                         yield lines
                 if len(rest) > self._most_bytes:
                     raise _too_long(self._most_bytes)
-        if last := bytes(rest).strip():
+        if last := bytes(rest).removeprefix(MARK if begins else b"").strip():
             yield [last]
 
     async def _bytes(self, path: str, body: object, *, most_bytes: int) -> AsyncGenerator[bytes, None]:

@@ -182,6 +182,19 @@ async def test_an_event_without_data_keeps_a_stream_open_and_says_nothing() -> N
     assert "".join(map(str, pieces)) == "Hello"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+async def test_a_stream_may_begin_with_a_mark_and_end_its_lines_as_it_likes(end: str, mark: str) -> None:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream"""
+    first, last = {"delta": {"content": "Hello "}}, {"delta": {"content": "you"}, "finish_reason": "stop"}
+    events = [f"data: {json.dumps({'choices': [each]})}{end}{end}" for each in (first, last)]
+
+    async with sending(f"{mark}{''.join(events)}data: [DONE]{end}{end}") as backend:
+        *pieces, _ = [piece async for piece in backend.stream(a_prompt(), MODEL)]
+
+    assert "".join(map(str, pieces)) == "Hello you"
+
+
 async def test_a_whole_answer_where_a_stream_was_asked_for_is_read_all_the_same() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "hand_off", "arguments": "{}"}}
     message = {"role": "assistant", "content": "Hello", "tool_calls": [call]}
