@@ -62,3 +62,8 @@ class FirstWords:
             bells.remove(bell)
             if not bells:
                 del self._waiting[place]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody waits anywhere."""
+        return bool(self._waiting)

@@ -55,7 +55,7 @@ async def test_what_is_said_here_is_told_at_once_and_only_in_its_own_chat() -> N
     assert (storage.looks, storage.quiet) == (2, 2)
     storage.say(HERE)
     assert await asyncio.gather(*waiting) == ["conversation here"] * 2
-    assert storage.looks == 4
+    assert (storage.looks, storage.words.is_awaited) == (4, False)
 
 
 async def test_what_is_said_while_somebody_looks_is_not_missed() -> None:
@@ -74,6 +74,16 @@ async def test_what_another_gateway_took_in_is_found_by_a_look() -> None:
 async def test_where_there_is_a_conversation_nobody_waits() -> None:
     storage = Storage(found={HERE: "there"})
     assert (await storage.awaited(), storage.looks, storage.quiet) == ("there", 1, 0)
+
+
+async def test_whoever_goes_away_leaves_no_bell() -> None:
+    storage = Storage()
+    waiting = asyncio.ensure_future(storage.awaited())
+    await turned()
+    assert storage.words.is_awaited
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert not storage.words.is_awaited
 
 
 def test_a_quiet_chat_is_looked_at_more_and_more_seldom() -> None:
