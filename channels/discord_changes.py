@@ -50,7 +50,7 @@ def moment(stated: str) -> datetime | None:
     return at if at.tzinfo and seconds(int(at.timestamp())) else None
 
 
-def taken_back(dispatch: Mapping[str, Any], aside: bool) -> list[chat.ChannelMessage]:
+def taken_back(dispatch: Mapping[str, Any], _aside: bool) -> list[chat.ChannelMessage]:
     """One, or as many as a moderator clears away at once. Whose they were the listener says: Discord does not."""
     gone = mapping(dispatch.get("d"))
     return [
@@ -60,8 +60,9 @@ def taken_back(dispatch: Mapping[str, Any], aside: bool) -> list[chat.ChannelMes
             sender_id=writer,
             provider_message_id=f"{number}:deleted",
             metadata={"kind": "message", **_where(gone), "deleted": number},
+            takes_back=number,
             no_turn=True,
-            only_if_known=aside,
+            only_if_known=True,
         )
         for number, writer in mapping(dispatch.get(WRITERS)).items()
         if is_id(number) and is_id(string(writer))

@@ -86,6 +86,7 @@ def heard(channel: Channel, webhook: Webhook, *, account: Account) -> Received:
         if counted_by := account.options.get(COUNTED_BY):
             for message in received.messages:
                 message.provider_message_id += f":{counted_by}"
+                message.takes_back += f":{counted_by}" if message.takes_back else ""
         _put_aside(received.messages, webhook, channel=channel, account=account)
         unread = " ".join(each.unread for each in parts if each.unread)
         if not (elsewhere or unread):

@@ -24,6 +24,7 @@ _IDS = frozenset(
         "provider_message_id",
         "delivery_id",
         "account_id",
+        "takes_back",
     }
 )
 # Half a link leads nowhere, half an id to somebody else, and a message is worth more than the link to its picture.

@@ -151,7 +151,7 @@ def _pressed(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
 def _unsent(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
     taken = string(mapping(event.get("unsend")).get("messageId"))
     message.provider_message_id, message.metadata["deleted"] = f"{taken}:deleted" if taken else "", taken
-    message.no_turn = message.only_if_known = True
+    message.takes_back, message.no_turn, message.only_if_known = taken, True, True
 
 
 def _came_or_went(message: chat.ChannelMessage, _event: dict[str, Any]) -> None:

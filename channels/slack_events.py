@@ -150,13 +150,13 @@ def _content(said: Event) -> tuple[str, str]:
 
 
 def _deleted(event: Event, body: Event) -> chat.ChannelMessage | None:
-    """What was said was said: that it was taken back is known, and asks for no answer."""
+    """Slack brings along what was said, of which nothing but its place is passed on."""
     before, ts = mapping(event.get("previous_message")), string(event.get("deleted_ts"))
     where = {"channel": event.get("channel"), "channel_type": event.get("channel_type"), "ts": ts}
     message = _said(before | where, body)
     if message is None or not ts:
         return None
-    message.text, message.no_turn, message.only_if_known = "", True, True
+    message.text, message.takes_back, message.no_turn, message.only_if_known = "", ts, True, True
     del message.attachments[:]
     message.metadata["deleted"] = ts
     message.provider_message_id = f"{ts}:deleted"

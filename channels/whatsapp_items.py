@@ -141,8 +141,9 @@ def _reaction(message: chat.ChannelMessage, said: Item) -> None:
 
 
 def _revoke(message: chat.ChannelMessage, said: Item) -> None:
-    message.no_turn = True
-    note(message, deleted=mapping(said.get("revoke")).get("original_message_id"))
+    message.takes_back = identifier(mapping(said.get("revoke")).get("original_message_id"))
+    message.no_turn = message.only_if_known = True
+    note(message, deleted=message.takes_back)
 
 
 def _system(message: chat.ChannelMessage, said: Item) -> None:

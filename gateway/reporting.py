@@ -10,7 +10,8 @@ from gateway.domain.limits import RateLimit
 from gateway.domain.reception import Outcome
 from gateway.domain.signs import Signs
 from kit import errors, logs, metrics
-from parley.chat.v1.message_pb2 import DeliveryState
+from parley.chat.v1.message_pb2 import ChannelMessage, DeliveryState
+from parley.storage.v1.inbox_service_pb2 import AcceptedMessage
 
 UNKNOWN_CHANNEL = "unknown"  # a label must not grow with what strangers put into a URL
 REFUSALS_A_MINUTE = 5  # per channel and reason
@@ -69,8 +70,8 @@ class Reports:
             state = DeliveryState.Name(receipt.state).removeprefix("DELIVERY_STATE_").lower()
             state = "opted_out" if receipt.opted_out else state  # no dead letter: nobody is to reach them
             metrics.receipts.labels(channel=account.channel, state=state).inc()
-        for stored in outcome.stored:
-            result = "duplicate" if stored.duplicate else "passed_over" if stored.passed_over else "accepted"
+        for message, stored in zip(outcome.received.messages, outcome.stored, strict=False):
+            result = _became(message, stored)
             metrics.messages_accepted.labels(channel=account.channel, result=result).inc()
             log.info(
                 f"message.{result}",
@@ -85,3 +86,9 @@ class Reports:
     def _refused(self, channel: str, *, reason: str, status: int) -> None:
         if self._refusals.take(f"{channel}/{reason}") is None:
             log.warning("webhook.refused", channel=channel, reason=reason, status=status)
+
+
+def _became(message: ChannelMessage, stored: AcceptedMessage) -> str:
+    if stored.passed_over:
+        return "taken_back" if message.takes_back and stored.conversation_id else "passed_over"
+    return "duplicate" if stored.duplicate else "accepted"

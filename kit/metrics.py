@@ -54,7 +54,7 @@ def _remembering(metric: Metric) -> Metric:
     return metric
 
 
-# In: what providers sent, and what became of it (accepted, duplicate, passed_over, rejected, unreadable).
+# In: what providers sent, and what became of it (accepted, duplicate, passed_over, taken_back, rejected, unreadable).
 messages_accepted = _counter("messages_accepted", "Messages from outside, by what became of them", "channel", "result")
 webhooks = _counter("webhooks", "Webhooks by the status they were answered with", "channel", "status")
 accounts = _gauge("accounts", "Channel accounts, by how they stand: ok, or what is wrong", "channel", "health")

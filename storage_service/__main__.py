@@ -38,6 +38,7 @@ from storage_service.backends.secret_key import has_keys, open_keyring
 from storage_service.backends.seeding import ensure_default
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.sole import Sole, alone
+from storage_service.backends.taken_back import TakenBack
 from storage_service.backends.tenants import Tenants
 from storage_service.backends.vault import Vault
 from storage_service.backends.wishes import Wishes
@@ -64,7 +65,7 @@ from storage_service.domain.watching import Watching
 from storage_service.server import Servicers, mount
 from storage_service.servicers.conversations import ConversationServicer, Held
 from storage_service.servicers.directory import Directory, DirectoryServicer
-from storage_service.servicers.inbox import InboxServicer
+from storage_service.servicers.inbox import ChangedThere, InboxServicer
 from storage_service.servicers.listeners import ListenerServicer
 from storage_service.servicers.media import MediaServicer
 from storage_service.servicers.outbox import OutboxServicer
@@ -271,11 +272,10 @@ def _servicers(parts: Parts, hot: Hot, *, doors: Doors, accounts: Accounts, api_
         health=parts.health,
     )
     wishes = Wishes(sessions, repeats, events=parts.events, pressure=parts.pressure)
-    moved_chats = MovedChats(sessions, events=parts.events)
+    taken_back = TakenBack(sessions, tombstones=Tombstones(parts.keyring), events=parts.events)
+    there = ChangedThere(ownership, MovedChats(sessions, events=parts.events), taken_back)
     return Servicers(
-        inbox=InboxServicer(
-            doors.inbox, ownership, moved_chats=moved_chats, presence=parts.presence, drafts=parts.drafts
-        ),
+        inbox=InboxServicer(doors.inbox, there, presence=parts.presence, drafts=parts.drafts),
         outbox=OutboxServicer(
             doors.outbox, wishes, presence=parts.presence, drafts=parts.draft_book, secrets=parts.vault.secrets
         ),

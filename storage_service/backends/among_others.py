@@ -40,6 +40,7 @@ async def answer_no_more(rows: Rows, messages: Sequence[Message], *, reason: str
         lane = domain.Lane(*(getattr(conversation, field.name) for field in fields(domain.Lane)))
         if left is None:
             turn.state, turn.reason, turn.ended_at, turn.expires_at = "suppressed", reason, rows.now, None
+            turn.epoch, turn.worker_id = turn.epoch + 1, ""  # whoever works on it finds it gone
             lane.end_turn(turn.id)
             ended.append(turn.id)
         elif turn.state == "running":

@@ -4,7 +4,7 @@ Of each message a keyed hash remains, so that a webhook that is delivered late d
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlmodel import col
 
@@ -119,7 +119,7 @@ class Erasure:
         after_seq = 0
         while page := await footprint.page_of(rows, lane.id, after_seq=after_seq):
             await self._tombstone(rows, page, others=others)
-            await _forget_payloads(rows, page)
+            await payloads.forget(rows, page)
             await _forget_provider_ids(rows, [message.delivery_id for message in page if message.delivery_id])
             after_seq = page[-1].seq
 
@@ -135,7 +135,7 @@ class Erasure:
             said = rows.update(Message).where(col(Message.id).in_([each.id for each in answers]))
             await rows.change(said.values(**NOTHING_SAID))
             await self._tombstone(rows, page, others=place.other_ids)
-            await _forget_payloads(rows, page)
+            await payloads.forget(rows, page)
             await media.forget_messages(rows, ids)
             emptied += await rows.change(rows.update(Message).where(col(Message.id).in_(ids)).values(**NOBODY))
         return emptied
@@ -181,16 +181,6 @@ async def _sum_up_no_more(rows: Rows, conversation_ids: Sequence[str]) -> None:
         lane.summary, lane.summary_seq, lane.model_conversation = "", 0, ""
     await rows.flush()
     await rows.change(rows.delete(Summary).where(col(Summary.conversation_id).in_(conversation_ids)))
-
-
-async def _forget_payloads(rows: Rows, messages: Sequence[Message]) -> None:
-    """A raw body names one conversation, and may carry messages of several: it was written when they were."""
-    written: set[datetime] = {message.created_at for message in messages}
-    correlated = {message.correlation_id for message in messages if message.correlation_id}
-    theirs = rows.delete(RawPayload).where(
-        col(RawPayload.created_at).in_(written), col(RawPayload.correlation_id).in_(correlated)
-    )
-    await rows.change(theirs)
 
 
 async def _forget_provider_ids(rows: Rows, delivery_ids: Sequence[str]) -> None:

@@ -159,6 +159,7 @@ def message(row: tables.Message, *, delivery_state: str | None) -> chat.Message:
         provider_message_id=row.provider_message_id or "",
         correlation_id=row.correlation_id,
         conversation_id=row.conversation_id,
+        taken_back_at=_maybe(row.taken_back_at),
     )
 
 

@@ -6,7 +6,7 @@ nobody reads; a provider posts for several accounts at once.
 
 from asyncio import get_running_loop, sleep
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import and_, case
@@ -16,7 +16,7 @@ from kit.ids import earliest_id
 from storage_service.backends.footprint import Names
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import RawPayload
+from storage_service.backends.tables import Message, RawPayload
 from storage_service.domain.mentions import Mentions
 
 AT_ONCE = 200
@@ -63,6 +63,17 @@ async def drop_rest(rows: Rows, names: Names, *, behind: str) -> None:
     while page := await _next(rows, names, behind=behind):
         await _drop(rows, ids=_naming(page, mentions))
         behind = page[-1][0]
+
+
+async def forget(rows: Rows, messages: Sequence[Message]) -> None:
+    """What these came in. A body names one conversation, and may carry messages of several: it was written when they
+    were."""
+    written: set[datetime] = {message.created_at for message in messages}
+    correlated = {message.correlation_id for message in messages if message.correlation_id}
+    theirs = rows.delete(RawPayload).where(
+        col(RawPayload.created_at).in_(written), col(RawPayload.correlation_id).in_(correlated)
+    )
+    await rows.change(theirs)
 
 
 async def _next(rows: Rows, names: Names, *, behind: str, loose: bool = False) -> Sequence[tuple[str, bytes | None]]:

@@ -23,6 +23,7 @@ from storage_service.domain import (
     receipts,
     seating,
     second_tries,
+    taken_back,
 )
 from storage_service.domain.asks import Ask, Handed
 from storage_service.domain.changes import Changes
@@ -155,11 +156,13 @@ class _Arrival:
         return SubmissionResult(messages=accepted)
 
     def _message(self, submission: Submission, message: ChannelMessage) -> AcceptedMessage:
+        sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
+        if message.takes_back:
+            return AcceptedMessage(passed_over=True, conversation_id=taken_back.where(self.seats.get(sitter)))
         external = _external(submission, message, seats=self.seats)
         for each in external:
             if each in self.known:
                 return _duplicate(self.known[each], message)
-        sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
         seat = self.seats[sitter]
         if message.only_if_known and not (seat.conversation_id and _is_theirs(sitter, self.seats, lanes=self.lanes)):
             return AcceptedMessage(passed_over=True)
@@ -283,8 +286,7 @@ def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:
     if known is None:  # Erased, or our own: acknowledged, so that the provider stops, and nothing else.
         return AcceptedMessage(duplicate=True)
     accepted = _accepted(known.id, known.conversation_id, seq=known.seq, turn_id=known.turn_id, at=known.created_at)
-    accepted.duplicate = True
-    accepted.differs = known.text != message.text
+    accepted.duplicate, accepted.differs = True, known.text != message.text
     return accepted
 
 
@@ -295,6 +297,4 @@ def _accepted(message_id: str, conversation_id: str, *, seq: int, turn_id: str |
 
 
 def _attachments(attachments: Sequence[Attachment]) -> str | None:
-    if not attachments:
-        return None
-    return orjson.dumps(list(map(media.stored, attachments))).decode()
+    return orjson.dumps(list(map(media.stored, attachments))).decode() if attachments else None

@@ -63,5 +63,5 @@ def take_overs(
         if isinstance(result, ParleyError):
             continue
         for message, stored in zip(submission.messages, result.messages, strict=True):
-            if message.from_team and stored.conversation_id:
+            if message.from_team and stored.message_id:
                 yield (submission.tenant_id, stored.conversation_id), stored.message_id

@@ -43,7 +43,8 @@ def _is_unknown(seat: Seat | None) -> bool:
 
 
 def _named(submission: Submission, message: ChannelMessage) -> External:
-    return (submission.tenant_id, submission.account_id, message.chat_id, message.provider_message_id)
+    number = message.takes_back or message.provider_message_id  # nobody takes back what is erased
+    return (submission.tenant_id, submission.account_id, message.chat_id, number)
 
 
 def _stones(named: External, tombstones: Tombstones) -> dict[Digest, External]:

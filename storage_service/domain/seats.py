@@ -69,7 +69,8 @@ def sitters(submission: Submission) -> list[Sitter]:
 def insisting(submission: Submission) -> list[Sitter]:
     """Those for whom a place is made where there is none."""
     account = (submission.tenant_id, submission.account_id)
-    return [(*account, m.chat_id, m.sender_id) for m in submission.messages if not m.only_if_known]
+    messages = [each for each in submission.messages if not (each.only_if_known or each.takes_back)]
+    return [(*account, each.chat_id, each.sender_id) for each in messages]
 
 
 def place(sitter: Sitter, seat: Seat) -> Sitter:

@@ -1,6 +1,7 @@
 """InboxService's front door: messages in, turns out."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,18 +10,21 @@ from google.protobuf.duration_pb2 import Duration
 from kit import deadlines, logs
 from kit.errors import ParleyError, as_item
 from kit.moments import seconds, stamp
+from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1 import inbox_service_pb2 as pb
 from parley.storage.v1 import inbox_service_pb2_grpc as grpc_pb
 from parley.storage.v1 import signal_requests_pb2 as signals
 from parley.storage.v1 import turn_requests_pb2 as requests
 from storage_service.backends.moved_chats import MovedChats
 from storage_service.backends.ownership import Ownership
+from storage_service.backends.taken_back import TakenBack
 from storage_service.domain.asks import Ask
 from storage_service.domain.drafts import Drafts
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.inbox import Inbox
 from storage_service.domain.moved_chats import moves
 from storage_service.domain.presence import Presence
+from storage_service.domain.taken_back import withdrawals
 from storage_service.domain.turns import Done
 
 SERVICE = "parley.storage.v1.InboxService"
@@ -31,28 +35,36 @@ HISTORY = 20
 WAY_BACK_SECONDS = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedThere:
+    """What people change at the provider itself, and what that changes here."""
+
+    owners: Ownership
+    chats: MovedChats
+    messages: TakenBack
+
+
 class InboxServicer(grpc_pb.InboxServiceServicer):
     """Answers for the inbox."""
 
-    def __init__(
-        self, inbox: Inbox, ownership: Ownership, *, moved_chats: MovedChats, presence: Presence, drafts: Drafts
-    ) -> None:
+    def __init__(self, inbox: Inbox, changed: ChangedThere, *, presence: Presence, drafts: Drafts) -> None:
         self._inbox = inbox
-        self._ownership = ownership
-        self._moved_chats = moved_chats
+        self._changed = changed
         self._presence = presence
         self._drafts = drafts
         self._log = logs.get("storage")
 
     async def Accept(self, request: pb.AcceptRequest, _context: Any) -> pb.AcceptResponse:
         for chat, message in moves(request.submissions):
-            await self._moved_chats.follow(chat, message)
+            await self._changed.chats.follow(chat, message)
         results = await self._inbox.accept(request.submissions)
         for submission, result in zip(request.submissions, results, strict=True):
             self._note(submission, result)
         # Before the provider hears that it was accepted: else nobody would tell us again.
         for conversation, message_id in take_overs(request.submissions, results):
-            await self._ownership.take_over(*conversation, message_id=message_id)
+            await self._changed.owners.take_over(*conversation, message_id=message_id)
+        for conversation, message in withdrawals(request.submissions, results):
+            await self._changed.messages.take_back(conversation, message)
         return pb.AcceptResponse(results=[_submission(each) for each in results])
 
     def _note(self, submission: pb.Submission, result: pb.SubmissionResult | ParleyError) -> None:
@@ -61,7 +73,7 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
             return
         for message, stored in zip(submission.messages, result.messages, strict=True):
             self._log.info(
-                "message.passed_over" if stored.passed_over else "message.stored",
+                _became(message, stored),
                 correlation_id=message.correlation_id,
                 tenant=submission.tenant_id,
                 channel=message.channel,
@@ -114,6 +126,12 @@ def patience(wait: Duration) -> float:
     left = deadlines.remaining()
     asked = seconds(wait)
     return asked if left is None else max(0.0, min(asked, left - WAY_BACK_SECONDS))
+
+
+def _became(message: ChannelMessage, stored: pb.AcceptedMessage) -> str:
+    if stored.passed_over:
+        return "message.taken_back" if message.takes_back and stored.conversation_id else "message.passed_over"
+    return "message.stored"
 
 
 def _submission(result: pb.SubmissionResult | ParleyError) -> pb.SubmissionResult:

@@ -64,6 +64,22 @@ async def test_a_thread_in_which_it_was_asked_goes_on_without_a_mention_and_no_o
     assert world.slack.sends.to(f"C0MESH:{other}") == []
 
 
+@BOTH
+async def test_what_is_taken_back_before_it_is_answered_is_not(mesh: Mesh, world: World) -> None:
+    who, ts = _anybody(), f"{_now()}.000100"
+    said = {"type": "message", "user": f"U{who}", "text": "a secret", "ts": ts}
+    where = {"channel": f"D{who}", "channel_type": "im"}
+    gone = {"type": "message", "subtype": "message_deleted", "deleted_ts": ts, "event_ts": f"{_now()}.000200"}
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        async with storage.quiet_window(60_000):
+            for event in (said | where, gone | where | {"previous_message": said}):
+                assert (await talk.post(_signed(mesh, event))).status == 200
+        await talk.say("slack", "hello", f"U{who}")
+        await until(lambda: world.slack.sends.to(f"D{who}"))
+        await storage.rest(60)
+    assert world.slack.sends.texts(f"D{who}") == ["re: hello"]
+
+
 @pytest.mark.parametrize("mode", ["lost", "broken"])
 @BOTH
 async def test_a_send_whose_answer_was_lost_is_settled_by_what_slack_says_was_posted(

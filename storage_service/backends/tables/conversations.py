@@ -186,6 +186,7 @@ class Message(SQLModel, table=True):
     delivery_id: str | None = columns.key(default=None, nullable=True)
     correlation_id: str = columns.key(default="")
     traceparent: str = columns.key(default="")
+    taken_back_at: datetime | None = columns.moment(default=None, nullable=True)
 
 
 class RawPayload(SQLModel, table=True):
