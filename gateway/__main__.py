@@ -11,6 +11,7 @@ from channels.listening_registry import LISTENING
 from channels.registry import CHANNELS
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
+from gateway.backends.desk import Desk
 from gateway.backends.directory import Directory
 from gateway.backends.inbox import Inbox
 from gateway.backends.leases import Leases
@@ -101,6 +102,7 @@ def _rooms(settings: Settings, lifetime: Lifetime, *, mesh: Mesh, inbox: Inbox, 
         sessions=Sessions(accounts, now=utc_now, new_id=new_id),
         conversations=Conversations(mesh.channel("storage"), timeout=_patience(settings)),
         media=Media(mesh.channel("storage")),
+        desk=Desk(mesh.channel("storage"), timeout=_patience(settings)),
         neighbours=Neighbours(mesh.channel, clock=time.monotonic),
         addresses=Addresses(settings.public_base_url, settings.trusted_proxies()),
         session_limit=RateLimit(settings.chat_sessions_per_minute, MINUTE, clock=time.monotonic),

@@ -17,6 +17,7 @@ from gateway import body as bodies
 from gateway import envelope
 from gateway.addresses import Addresses
 from gateway.backends.conversations import Conversations
+from gateway.backends.desk import Desk
 from gateway.backends.media import Media
 from gateway.backends.neighbours import Neighbours
 from gateway.domain.first_words import FirstWords
@@ -25,7 +26,7 @@ from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.front import Front
 from gateway.reporting import Reports
-from gateway.routes import chat, described, inspector, media, page, probes
+from gateway.routes import chat, described, desk, inspector, media, page, probes
 from gateway.routes.inspector import Inspection
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
@@ -53,6 +54,7 @@ class Rooms:
     most_body_bytes: int
     most_stream_seconds: float
     media: Media
+    desk: Desk
     inspection: Inspection | None = None
 
 
@@ -82,6 +84,7 @@ def application(rooms: Rooms) -> ASGIApp:
         ]
     )
     app.include_router(chat.router(_chat(rooms)))
+    app.include_router(desk.router(desk.Opened(rooms.desk)))
     webhooks = _webhooks(rooms)
     if rooms.inspection is not None:
         _add_inspector(app, rooms.inspection, rooms=rooms, webhooks=webhooks)

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from channels import webchat
 from channels.channel import Channel, Webhook
 from channels.host import Verdict
-from gateway import body as bodies
 from gateway.backends.conversations import Conversations
 from gateway.backends.neighbours import Neighbours
 from gateway.domain import spoken
@@ -22,14 +21,13 @@ from gateway.domain.reception import Outcome
 from gateway.domain.sessions import Place, split
 from gateway.envelope import ApiError
 from gateway.reporting import Reports
+from gateway.routes.asked import parsed, read
 from gateway.routes.visitors import Door, stated_token
 from kit import correlation, errors, moments
 
-MOST_BODY_BYTES = 128 * 1024  # 8,000 emoji as JSON in ASCII are 96 kB
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 429, 503)
 }
-AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class NewSession(BaseModel, extra="forbid"):
@@ -80,7 +78,7 @@ class Chat:
 
     async def begin_session(self, request: Request) -> Response:
         """Begins a session, or renews the one whose token is shown."""
-        wanted = _parsed(NewSession, await _read(request) or b"{}")
+        wanted = parsed(NewSession, await read(request) or b"{}")
         ticket = await self.door.begin(request.scope, wanted.site)
         return _json({"token": ticket.token, "expires_at": ticket.expires_at}, 201)
 
@@ -118,7 +116,7 @@ class Chat:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
         headers["authorization"] = f"Bearer {signed}"
         url = self.door.addresses.url(request.scope)
-        return Webhook("POST", url, headers, await _read(request), self.door.now())
+        return Webhook("POST", url, headers, await read(request), self.door.now())
 
 
 def router(chat: Chat) -> APIRouter:
@@ -133,13 +131,6 @@ def router(chat: Chat) -> APIRouter:
     routes.get("/messages", response_model=spoken.Page)(chat.list_messages)
     routes.get("/about", response_model=About)(chat.about)
     return routes
-
-
-async def _read(request: Request) -> bytes:
-    try:
-        return await bodies.read(request.scope, request.receive, most=MOST_BODY_BYTES)
-    except bodies.TooLarge:
-        raise errors.TooLarge from None
 
 
 def _stored(outcome: Outcome, webhook: Webhook) -> dict[str, object]:
@@ -158,20 +149,12 @@ def _stored(outcome: Outcome, webhook: Webhook) -> dict[str, object]:
 
 def _wrong(webhook: Webhook) -> tuple[str, str]:
     """Which field of a message that was not taken, and why."""
-    message = _parsed(NewMessage, webhook.body)
+    message = parsed(NewMessage, webhook.body)
     if not message.text.strip():
         return "text", "is empty"
     if not webchat.is_message_id(webhook.headers.get("idempotency-key", "")):
         return "Idempotency-Key", "a header of 1 to 200 visible ASCII characters, chosen by you, is required"
     return "body", "cannot be read"
-
-
-def _parsed(model: type[AnyModel], content: bytes) -> AnyModel:
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        wrong = [(".".join(map(str, each["loc"])) or "body", each["msg"]) for each in error.errors()]
-        raise errors.InvalidField(wrong) from None
 
 
 def _json(content: Mapping[str, object], status: int = 200) -> Response:

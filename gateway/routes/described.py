@@ -54,6 +54,7 @@ _MEDIA = {
     "503": "Not now; come again after Retry-After",
 }
 _SECURITY = {"session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"}}
+_KEYED = ("/v1/conversations", "/v1/queue")
 _KEY = {"key": {"type": "http", "scheme": "bearer", "description": "An API key of the tenant"}}
 
 
@@ -75,6 +76,9 @@ def complete(app: FastAPI) -> None:
             for each in ("/v1/chat/messages", "/v1/chat/events"):
                 for operation in schema["paths"][each].values():
                     operation["security"] = [{"session": []}]
+            for each in schema["paths"]:
+                for operation in schema["paths"][each].values() if each.startswith(_KEYED) else ():
+                    operation["security"] = [{"key": []}]
         return app.openapi_schema or schema
 
     app.openapi = completed  # type: ignore[method-assign]  # the way that FastAPI documents

@@ -1,5 +1,5 @@
-"""The web chat page and the page of the API, with everything that they load. Nothing comes from another host, and no
-other site shows them in a frame but the chat's, where its account allows that site."""
+"""The web chat page, the console and the page of the API, with everything that they load. Nothing comes from another
+host, and no other site shows them in a frame but the chat's, where its account allows that site."""
 
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -26,6 +26,11 @@ PATHS = {
     "/transport.js": "transport.js",
     "/words.js": "words.js",
     "/favicon.svg": "favicon.svg",
+    "/console": "console.html",
+    "/console.css": "console.css",
+    "/console.js": "console.js",
+    "/console-api.js": "console-api.js",
+    "/console-talk.js": "console-talk.js",
     "/docs": "docs.html",
     "/docs.css": "docs.css",
     "/docs.js": "docs.js",

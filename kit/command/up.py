@@ -92,6 +92,7 @@ def _banner(settings: dict[str, Any], *, processes: bool, beside: sandbox.Lent |
     for name, value in (
         *([("sandbox", f"{beside.page}: a phone for each channel, no provider is called")] if beside else []),
         ("web chat", base),
+        ("console", f"{base}/console: for who answers in the agent's place"),
         ("API", f"{base}/docs"),
         ("webhooks", f"{base}/webhook/<channel>"),
         *([("inspect", "parley listen: each webhook as it comes, and why it is refused")] if inspected else []),

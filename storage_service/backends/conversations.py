@@ -8,10 +8,11 @@ from sqlmodel import col
 from kit.errors import InvalidField, ParleyError
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_service_pb2 as pb
+from parley.storage.v1.conversation_pb2 import Conversation as Shown
 from storage_service.backends import lanes, mapping
 from storage_service.backends.rows import Rows, after, among_few, missing
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Conversation, Delivery, Message, Turn
+from storage_service.backends.tables import Contact, Conversation, Delivery, Message, Turn
 from storage_service.backends.tables.work import HELD_TURNS
 from storage_service.domain import paging, second_tries, weights, words
 from storage_service.domain.awaiting import Asked, Outcome
@@ -41,7 +42,8 @@ class Conversations:
             else:
                 raise InvalidField([("conversation_id", "is required, or else account_id and chat_id")])
             row = await rows.only(statement, kind="conversation")
-        return pb.GetConversationResponse(conversation=mapping.conversation(row))
+            (shown,) = await _named(rows, [row])
+        return pb.GetConversationResponse(conversation=shown)
 
     async def list(self, request: pb.ListConversationsRequest) -> pb.ListConversationsResponse:
         query = (request.tenant_id, "conversations", request.owner, request.account_id)
@@ -56,8 +58,8 @@ class Conversations:
             if before:
                 statement = statement.where(after(order, before, descending=True))
             found = await rows.all(statement)
-        page, following = paging.cut(found, most, key=lambda row: (row.updated_at, row.id), query=query)
-        return pb.ListConversationsResponse(conversations=map(mapping.conversation, page), next_page_token=following)
+            page, following = paging.cut(found, most, key=lambda row: (row.updated_at, row.id), query=query)
+            return pb.ListConversationsResponse(conversations=await _named(rows, page), next_page_token=following)
 
     async def messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
         most = paging.size(request.page_size, HISTORY_SIZE)
@@ -105,6 +107,16 @@ class Conversations:
                 outcomes = await _outcomes(rows, [message_id for each, message_id in asked if each == tenant_id])
             found |= {(tenant_id, message_id): outcome for message_id, outcome in outcomes.items()}
         return [found.get(each) or missing("message") for each in asked]
+
+
+async def _named(rows: Rows, page: Sequence[Conversation]) -> list[Shown]:
+    """With the names of their contacts."""
+    theirs = rows.select(Contact).where(col(Contact.id).in_({each.contact_id for each in page}))
+    names = {each[0]: each[1] for each in await rows.values(theirs, col(Contact.id), col(Contact.name))} if page else {}
+    shown = [mapping.conversation(each) for each in page]
+    for each in shown:
+        each.contact_name = names.get(each.contact_id, "")
+    return shown
 
 
 def owner_words(owner: int) -> list[str]:

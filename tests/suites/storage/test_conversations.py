@@ -67,6 +67,7 @@ async def test_a_conversation_is_found_by_its_id_or_by_account_and_chat(world: W
     first, second = [await world.mesh.call("GetConversation", ask) for ask in (by_id, by_chat)]
     assert first == second
     assert first.conversation.owner == chat.OWNER_AGENT
+    assert first.conversation.contact_name == "Ada"
     nothing = pb.GetConversationRequest(tenant_id="acme", account_id=one.account_id)
     assert isinstance(await world.mesh.refusal("GetConversation", nothing), InvalidField)
 
@@ -85,7 +86,7 @@ async def test_conversations_are_listed_with_the_one_that_moved_last_first(world
     assert seen == [chats[n].conversation_id for n in (1, 4, 3, 2, 0)]
     humans = pb.ListConversationsRequest(tenant_id="acme", owner=chat.OWNER_HUMAN)
     listed = await world.mesh.call("ListConversations", humans)
-    assert [each.id for each in listed.conversations] == [chats[3].conversation_id]
+    assert [(each.id, each.contact_name) for each in listed.conversations] == [(chats[3].conversation_id, "Ada")]
 
 
 async def test_pages_of_what_is_open_and_of_a_conversation_leave_nothing_out(world: World) -> None:

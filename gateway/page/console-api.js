@@ -1,0 +1,93 @@
+// How does the console talk to the gateway? With the API key that was typed in, which lasts as long as the tab.
+
+const KEY = "parley.console";
+const ANSWER_MS = 20_000;
+
+/** A refusal: its status, its reason, its sentence. Without a status nobody answered. */
+export class Refused extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** A random id. crypto.randomUUID exists on secure origins only; a laptop on the office network is none. */
+export function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export class Api {
+  constructor() {
+    this.key = this.kept();
+  }
+
+  kept() {
+    try {
+      return sessionStorage.getItem(KEY) ?? "";
+    } catch {
+      return ""; // a browser may keep nothing: then it is asked for with each load
+    }
+  }
+
+  keep(key) {
+    this.key = key;
+    try {
+      if (key) sessionStorage.setItem(KEY, key);
+      else sessionStorage.removeItem(KEY);
+    } catch {
+      // as above
+    }
+  }
+
+  queue() {
+    return this.json("queue?page_size=200");
+  }
+
+  conversations(owner, token = "") {
+    const query = new URLSearchParams({ page_size: owner === "queue" ? 200 : 50, page_token: token });
+    if (owner) query.set("owner", owner);
+    return this.json(`conversations?${query}`);
+  }
+
+  conversation(id) {
+    return this.json(`conversations/${encodeURIComponent(id)}`);
+  }
+
+  messages(id, afterSeq, most) {
+    return this.json(`conversations/${encodeURIComponent(id)}/messages?after_seq=${afterSeq}&page_size=${most}`);
+  }
+
+  give(id, owner, epoch) {
+    return this.change("PUT", `conversations/${encodeURIComponent(id)}/owner`, { owner, owner_epoch: epoch }, newId());
+  }
+
+  say(id, text, epoch, key) {
+    return this.change("POST", `conversations/${encodeURIComponent(id)}/messages`, { text, owner_epoch: epoch }, key);
+  }
+
+  async file(mediaId) {
+    return (await this.ask(`media/${encodeURIComponent(mediaId)}`)).blob();
+  }
+
+  async json(path, options) {
+    return (await this.ask(path, options)).json();
+  }
+
+  change(method, path, body, key) {
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+    return this.json(path, { method, headers, body: JSON.stringify(body) });
+  }
+
+  async ask(path, options = {}) {
+    const headers = { ...options.headers, Authorization: `Bearer ${this.key}` };
+    const shown = { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) };
+    const answer = await fetch(`v1/${path}`, shown).catch(() => null);
+    if (!answer) throw new Refused(0, "", "The gateway does not answer.");
+    if (answer.ok) return answer;
+    const { error } = await answer.json().catch(() => ({}));
+    throw new Refused(answer.status, error?.code ?? "", error?.message ?? answer.statusText);
+  }
+}

@@ -1,0 +1,216 @@
+"""Can somebody of a support team see who waits, take over from the agent, answer, and give back, in a browser?"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from kit.ids import new_id
+from parley.chat.v1.message_pb2 import OWNER_HUMAN, OWNER_QUEUE
+from parley.storage.v1.outbox_service_pb2 import QueueMessageRequest
+from tests.browser.test_page import shoot
+from tests.mesh.rig import ONE, TENANT, Mesh, Plan, Storage
+from tests.mesh.standing import conversation_of, give_to, settled
+from tests.mesh.talk import Talk, person
+from tests.mesh.test_desk import a_key, asked
+from tests.mesh.world import World
+from tests.stalls import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WAIT = 1000 * PATIENCE_SECONDS
+MARKUP = "<img src=x onerror=\"document.title='broken'\"><b>bold</b> https://evil.example"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as around:
+        yield around
+
+
+@pytest.fixture(scope="module")
+def mesh(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    folder: Path = tmp_path_factory.mktemp("console")
+    with Mesh(Plan(folder, f"sqlite:///{folder / 'parley.db'}", (ONE,), world.environment())) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
+    async with mesh.storage() as caller:
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
+    async with Talk(mesh) as everybody:
+        yield everybody
+
+
+@asynccontextmanager
+async def watching(
+    browser: Browser, mesh: Mesh, key: str, *, width: int = 1280, dark: bool = False, at: str = ""
+) -> AsyncIterator[Page]:
+    """The console, opened with a key. What it wants from another host, or what breaks in it, fails the test."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": 860 if width > 640 else 780},
+        color_scheme="dark" if dark else "light",
+        has_touch=width <= 640,
+        locale="en-GB",
+    )
+    page = await context.new_page()
+    wrong: list[str] = []
+    home = f"{mesh.base_url}/"
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("request", lambda sent: None if sent.url.startswith((home, "blob:")) else wrong.append(sent.url))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    await page.goto(f"{home}console{at}")
+    await page.get_by_label("API key").fill(key)
+    await page.get_by_role("button", name="Open").click()
+    yield page
+    await context.close()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "dark"), [("desktop", 1280, False), ("dark", 1280, True), ("phone", 390, False)]
+)
+async def test_who_waits_is_taken_over_answered_and_given_back(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk, *, name: str, width: int, dark: bool
+) -> None:
+    who = person()
+    conversation_id = await asked(storage, talk, who, "Where is my parcel?")
+    await give_to(storage, conversation_id, OWNER_QUEUE)
+    async with watching(browser, mesh, await a_key(storage), width=width, dark=dark) as page:
+        row = page.locator(".row", has_text=who)
+        await expect(row).to_contain_text("operator asked", timeout=WAIT)
+        await expect(page).to_have_title("(1) Console · Parley")
+        await shoot(page, f"console-{name}-waiting")
+        await row.click()
+        talking = page.get_by_role("region", name="Conversation", exact=True)
+        await expect(talking.locator(".entry .words")).to_have_text(["Where is my parcel?", "re: Where is my parcel?"])
+        await expect(talking.get_by_text("Waits for a human")).to_be_visible()
+        await expect(talking.get_by_label("Your answer")).to_be_disabled()
+        await talking.get_by_role("button", name="Take over").click()
+        await expect(talking.get_by_text("A human answers")).to_be_visible(timeout=WAIT)
+        await talking.get_by_label("Your answer").fill("It comes **tomorrow**.")
+        await talking.get_by_role("button", name="Send").click()
+        await expect(talking.locator(".entry.operator .words")).to_have_text("It comes **tomorrow**.", timeout=WAIT)
+        await expect(talking.locator(".entry.operator .meta")).to_contain_text("delivered", timeout=WAIT)
+        await expect(talking.get_by_label("Your answer")).to_have_value("")
+        await talk.say("whatsapp", "Thank you!", who)
+        await expect(talking.locator(".entry").last).to_contain_text("Thank you!", timeout=WAIT)
+        await shoot(page, f"console-{name}-talk")
+        await talking.get_by_role("button", name="Give back to the agent").click()
+        await expect(talking.get_by_text("The agent answers")).to_be_visible(timeout=WAIT)
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0
+        if width <= 640:
+            await talking.get_by_role("button", name="Back").click()
+        await expect(page.get_by_text("Nobody waits for a human.")).to_be_visible(timeout=WAIT)
+        await expect(page).to_have_title("Console · Parley")
+    assert world.twilio.sends.texts(f"whatsapp:{who}") == ["re: Where is my parcel?", "It comes *tomorrow*."]
+
+
+async def test_whoever_has_no_key_that_is_good_for_it_sees_nothing(
+    browser: Browser, mesh: Mesh, storage: Storage
+) -> None:
+    async with watching(browser, mesh, "parley_nobodys") as page:
+        await expect(page.get_by_text("Nobody issued this key, or it has ended.")).to_be_visible(timeout=WAIT)
+        await page.get_by_label("API key").fill(await a_key(storage, "agent.use"))
+        await page.get_by_role("button", name="Open").click()
+        await expect(page.get_by_role("alert")).to_contain_text("conversations.read", timeout=WAIT)
+        assert await page.locator(".row").count() == 0
+        await shoot(page, "console-desktop-door")
+        await page.get_by_label("API key").fill(await a_key(storage))
+        await page.get_by_role("button", name="Open").click()
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=WAIT)
+        await page.reload()  # the tab keeps it
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=WAIT)
+        await page.get_by_role("button", name="Sign out").click()
+        await page.reload()
+        await expect(page.get_by_label("API key")).to_be_visible()
+
+
+async def test_what_people_write_is_text(browser: Browser, mesh: Mesh, storage: Storage, talk: Talk) -> None:
+    conversation_id = await asked(storage, talk, person(), MARKUP)
+    async with watching(browser, mesh, await a_key(storage), at=f"#{conversation_id}") as page:
+        await expect(page.locator(".entry.contact .words")).to_have_text(MARKUP, timeout=WAIT)
+        await expect(page.locator(".entry.agent .words")).to_contain_text(MARKUP)
+        assert await page.locator(".log img, .log b, .log a").count() == 0
+        assert await page.title() != "broken"
+
+
+async def test_of_two_who_take_the_same_one_the_second_is_told(
+    browser: Browser, mesh: Mesh, storage: Storage, talk: Talk
+) -> None:
+    conversation_id = await asked(storage, talk, person())
+    async with watching(browser, mesh, await a_key(storage), at=f"#{conversation_id}") as page:
+        await expect(page.get_by_role("button", name="Take over")).to_be_visible(timeout=WAIT)
+        await page.route("**/v1/conversations/*", lambda route: route.abort())  # it has not seen what comes
+        await give_to(storage, conversation_id, OWNER_HUMAN)
+        await page.get_by_role("button", name="Take over").click()
+        await page.unroute("**/v1/conversations/*")
+        await expect(page.get_by_role("alert").filter(has_text="faster")).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_text("A human answers")).to_be_visible(timeout=WAIT)
+
+
+async def test_what_cannot_be_sent_stands_in_the_field_again_and_what_is_sent_twice_is_said_once(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
+) -> None:
+    who = person()
+    conversation_id = await asked(storage, talk, who)
+    await give_to(storage, conversation_id, OWNER_HUMAN)
+    lost = 0
+
+    async def lose(route: object) -> None:
+        """Whoever asks does not hear that it was done."""
+        nonlocal lost
+        lost += 1
+        await route.fetch()  # type: ignore[attr-defined]  # of playwright, which names no type for it here
+        await route.abort()  # type: ignore[attr-defined]
+
+    async with watching(browser, mesh, await a_key(storage), at=f"#{conversation_id}") as page:
+        field = page.get_by_label("Your answer")
+        await expect(field).to_be_enabled(timeout=WAIT)
+        await page.route("**/messages", lose, times=2)
+        await field.fill("Only once.")
+        await field.press("Enter")
+        await expect(page.locator(".entry.operator .words")).to_have_text("Only once.", timeout=WAIT)
+        await expect(field).to_be_enabled(timeout=WAIT)  # it has heard that it was said
+        assert lost == 2
+        await page.route(
+            "**/messages",
+            lambda route: route.fulfill(status=409, json={"error": {"code": "STATE_CONFLICT", "message": "No."}}),
+            times=1,
+        )
+        await field.fill("Not this.")
+        await field.press("Enter")
+        await expect(page.get_by_role("alert").filter(has_text="Not sent: No.")).to_be_visible(timeout=WAIT)
+        await expect(field).to_have_value("Not this.")
+    await settled(storage, conversation_id)
+    assert world.twilio.sends.texts(f"whatsapp:{who}") == ["re: hello", "Only once."]
+
+
+async def test_a_long_conversation_opens_at_its_end_and_is_read_back(
+    browser: Browser, mesh: Mesh, storage: Storage, talk: Talk
+) -> None:
+    who = person()
+    conversation_id = await asked(storage, talk, who)
+    for number in range(60):
+        asks = QueueMessageRequest(
+            tenant_id=TENANT, request_id=new_id(), conversation_id=conversation_id, text=f"number {number}"
+        )
+        await storage.outbox.QueueMessage(asks, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
+    assert await conversation_of(storage, who) == conversation_id
+    async with watching(browser, mesh, await a_key(storage), at=f"#{conversation_id}") as page:
+        await expect(page.locator(".entry")).to_have_count(50, timeout=WAIT)
+        await expect(page.locator(".entry").last).to_be_in_viewport()
+        first = page.locator(".entry").first
+        await expect(first).to_contain_text("number 10")
+        await page.get_by_role("button", name="Show older messages").click()
+        await expect(page.locator(".entry")).to_have_count(62, timeout=WAIT)
+        await expect(page.locator(".entry").first).to_contain_text("hello")
+        await expect(page.get_by_role("button", name="Show older messages")).to_be_hidden()
