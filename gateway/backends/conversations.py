@@ -13,6 +13,8 @@ from parley.storage.v1 import conversation_pb2, conversation_service_pb2, conver
 Conversation = conversation_pb2.Conversation
 ListMessagesResponse = conversation_service_pb2.ListMessagesResponse
 WatchMessagesResponse = conversation_service_pb2.WatchMessagesResponse
+# So many messages are a page of what was said since, and of what was said before, which a person reads.
+CATCHING_UP, LOOKING_BACK = 200, 50
 
 
 class Conversations:
@@ -37,11 +39,15 @@ class Conversations:
         return response.conversation
 
     async def history(
-        self, tenant_id: str, conversation_id: str, *, after_seq: int, page_size: int = 200
+        self, tenant_id: str, conversation_id: str, *, after_seq: int, before_seq: int = 0
     ) -> ListMessagesResponse:
-        """A page of messages, oldest first."""
+        """A page of messages, oldest first: the first after a place or, before one, the last."""
         request = conversation_service_pb2.ListMessagesRequest(
-            tenant_id=tenant_id, conversation_id=conversation_id, after_seq=after_seq, page_size=page_size
+            tenant_id=tenant_id,
+            conversation_id=conversation_id,
+            after_seq=after_seq,
+            before_seq=before_seq,
+            page_size=LOOKING_BACK if before_seq else CATCHING_UP,
         )
         try:
             return await self._stub.ListMessages(request, timeout=self._timeout)

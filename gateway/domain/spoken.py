@@ -86,7 +86,10 @@ class Page(BaseModel):
     """Part of a conversation, oldest first."""
 
     messages: list[Message] = Field(description="The messages")
-    more: bool = Field(description="Whether more follow: ask again after the last seq")
+    more: bool = Field(
+        description="Whether more follow: ask again after the last seq. With before_seq, whether more came before: ask "
+        "again before the first"
+    )
 
 
 async def seen(messages: Sequence[message_pb2.Message]) -> list[dict[str, object]]:

@@ -28,6 +28,7 @@ from kit import correlation, errors, moments
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 429, 503)
 }
+Seq = Annotated[int, Query(ge=0, lt=2**62)]
 
 
 class NewSession(BaseModel, extra="forbid"):
@@ -95,16 +96,25 @@ class Chat:
             self.first_words.said(Place(account.tenant_id, account.known.id, message.chat_id))
         return _json(stored)
 
-    async def list_messages(self, request: Request, after_seq: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
+    async def list_messages(self, request: Request, *, after_seq: Seq = 0, before_seq: Seq = 0) -> Response:
         """What was said after a place in the conversation, oldest first. After a place that it does not have yet, all
-        of it: the visitor was erased since, and its numbers began anew."""
+        of it: the visitor was erased since, and its numbers began anew. With `before_seq`, unless it is 0, the last
+        that was said before that place: before one beyond all, such as 9007199254740991, the newest."""
         visit = await self.door.visit(request)
         conversation = await self.conversations.find(visit.place)
         if not conversation.id:
             return _json({"messages": [], "more": False})
         after = after_seq if after_seq <= conversation.last_seq else 0
-        history = await self.conversations.history(visit.account.tenant_id, conversation.id, after_seq=after)
-        return _json({"messages": await spoken.seen(history.messages), "more": history.more})
+        while True:
+            history = await self.conversations.history(
+                visit.account.tenant_id, conversation.id, after_seq=after, before_seq=before_seq
+            )
+            messages = await spoken.seen(history.messages)
+            if messages or not history.more:
+                return _json({"messages": messages, "more": history.more})
+            # Of these a visitor may see none, and who is shown none has no place to go on from.
+            after = after if before_seq else history.messages[-1].seq
+            before_seq = before_seq and history.messages[0].seq
 
     async def about(self) -> Response:
         """Which model answers."""

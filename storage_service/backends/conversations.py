@@ -65,9 +65,10 @@ class Conversations:
         most = paging.size(request.page_size, HISTORY_SIZE)
         async with self._sessions.read(request.tenant_id) as rows:
             await rows.named(Conversation, request.conversation_id)
-            found = await _history(rows, request.conversation_id, after_seq=request.after_seq, most=most + 1)
+            where, before = request.conversation_id, request.before_seq
+            found = await _history(rows, where, after_seq=request.after_seq, before_seq=before, most=most + 1)
             page = _page(found[:most])
-            shown = await _shown(rows, page)
+            shown = await _shown(rows, page[::-1] if before else page)
         return pb.ListMessagesResponse(messages=shown, more=len(found) > len(page))
 
     async def turns(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
@@ -127,9 +128,14 @@ def turn_words(states: Sequence[int]) -> list[str]:
     return [word for word, value in words.TURN_STATE.items() if value in states]
 
 
-async def _history(rows: Rows, conversation_id: str, *, after_seq: int, most: int) -> Sequence[Message]:
-    statement = rows.select(Message).where(col(Message.conversation_id) == conversation_id)
-    return await rows.all(statement.where(col(Message.seq) > after_seq).order_by(col(Message.seq)).limit(most))
+async def _history(
+    rows: Rows, conversation_id: str, *, after_seq: int, most: int, before_seq: int = 0
+) -> Sequence[Message]:
+    """The first after a place; or, where a place before which they stand is named, the last of them, newest first."""
+    seq = col(Message.seq)
+    theirs = rows.select(Message).where(col(Message.conversation_id) == conversation_id, seq > after_seq)
+    ordered = theirs.where(seq < before_seq).order_by(seq.desc()) if before_seq else theirs.order_by(seq)
+    return await rows.all(ordered.limit(most))
 
 
 def _page(found: Sequence[Message]) -> Sequence[Message]:

@@ -235,9 +235,11 @@ class Conversations(Partial):
         self, request: conversation_service_pb2.ListMessagesRequest, _context: object
     ) -> conversation_service_pb2.ListMessagesResponse:
         self._peer.check()
-        rows = self._peer.messages[request.conversation_id][request.after_seq :]
+        before = request.before_seq - 1 if request.before_seq else None
+        rows = self._peer.messages[request.conversation_id][request.after_seq : before]
         size = request.page_size or 100
-        return conversation_service_pb2.ListMessagesResponse(messages=rows[:size], more=len(rows) > size)
+        page = rows[-size:] if request.before_seq else rows[:size]
+        return conversation_service_pb2.ListMessagesResponse(messages=page, more=len(rows) > size)
 
     async def WatchMessages(  # noqa: N802
         self, request: conversation_service_pb2.WatchMessagesRequest, _context: object

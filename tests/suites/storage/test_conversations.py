@@ -60,6 +60,26 @@ async def test_history_is_given_after_a_number_oldest_first_with_the_state_of_de
     assert ([each.text for each in rest.messages], rest.more) == (["bye"], False)
 
 
+async def test_history_is_given_before_a_number_too_the_newest_of_it_oldest_first(world: World) -> None:
+    one = await a_chat(world, "acme")
+    for number in range(1, 7):
+        await one.hears(str(number))
+    other = await a_chat(world, "acme", chat_id="+15550002")
+    await other.hears("of another chat")
+
+    async def asked(before_seq: int, *, after_seq: int = 0, page_size: int = 0) -> tuple[list[str], bool]:
+        ask = pb.ListMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id, before_seq=before_seq)
+        ask.after_seq, ask.page_size = after_seq, page_size
+        page = await world.mesh.call("ListMessages", ask)
+        return [each.text for each in page.messages], page.more
+
+    assert await asked(2**63 - 1, page_size=2) == (["5", "6"], True)
+    assert await asked(5, page_size=2) == (["3", "4"], True)
+    assert await asked(3, page_size=2) == (["1", "2"], False)
+    assert await asked(5, after_seq=2) == (["3", "4"], False)
+    assert await asked(1) == ([], False)
+
+
 async def test_a_conversation_is_found_by_its_id_or_by_account_and_chat(world: World) -> None:
     one = await a_chat(world, "acme")
     by_id = pb.GetConversationRequest(tenant_id="acme", conversation_id=one.conversation_id)
@@ -166,6 +186,14 @@ async def test_a_long_conversation_is_read_and_watched_in_pieces_that_every_clie
         sizes.append(page.ByteSize())
         ask.after_seq, more = read[-1], page.more
     assert read == seqs
+    back: list[int] = []
+    ask.after_seq, ask.before_seq, more = 0, seqs[-1] + 1, True
+    while more:
+        page = await world.mesh.call("ListMessages", ask)
+        back[:0] = [each.seq for each in page.messages]
+        sizes.append(page.ByteSize())
+        ask.before_seq, more = back[0], page.more
+    assert back == seqs
     watch = pb.WatchMessagesRequest(tenant_id="acme", conversation_id=one.conversation_id)
     stream = world.mesh.stream("WatchMessages", watch)
     seen: list[int] = []
