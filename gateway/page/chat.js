@@ -1,6 +1,7 @@
 // What does the page do? Shows one conversation, sends what is typed, and keeps both through lost connections.
 
 import { Field, typesByKeyboard } from "./field.js";
+import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { Transcript } from "./transcript.js";
 import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
@@ -11,16 +12,25 @@ const AWAY = new Set([502, 503, 504]);
 const GIVE_UP_MS = 10 * 60_000; // a restart, a tunnel: what is written meanwhile is sent afterwards, in its order
 const GIVE_UP_THINKING_MS = 90_000;
 const GUESS_MS = 5_000; // until the stream has said it; it never does where nothing thinks, as with a human
+const BEYOND_ALL = Number.MAX_SAFE_INTEGER; // what was said before this place is the newest
 const ECHO = "No language model is connected: this assistant only repeats what you write.";
 
 const at = (id) => document.getElementById(id);
 const site = new URLSearchParams(location.search).get("site") ?? "";
 const transport = new Transport(site);
 const outbox = new Outbox(site);
-const transcript = new Transcript({ log: at("log"), scroll: at("scroll"), newest: at("newest"), welcome: at("welcome") });
+const scroll = at("scroll");
+const places = { log: at("log"), earlier: at("earlier"), scroll, newest: at("newest"), welcome: at("welcome") };
+const transcript = new Transcript(places);
+const older = new Older({ button: at("older"), told: at("told"), scroll, transcript }, async (before_seq) => {
+  const page = await transport.history({ before_seq });
+  return { ...page, messages: page.messages.map(entryOf) };
+});
 
 let lastSeq = 0;
 let listening = null;
+let spoken = false;
+let begun = 0; // how often what is shown was another conversation than before
 let awaited = 0;
 let sending = false;
 let unread = 0;
@@ -63,23 +73,27 @@ function forget() {
   transcript.draft({ text: "" });
 }
 
+/** As it is shown. What was said is not to be said any more. */
+function entryOf(message) {
+  const mine = message.role === "contact";
+  if (mine) outbox.drop(message.client_id);
+  return { ...message, key: mine ? message.client_id : message.id, state: "sent" };
+}
+
 function arrive(message) {
   if (message.seq <= lastSeq) return;
   lastSeq = message.seq;
-  const mine = message.role === "contact";
-  if (mine) {
-    outbox.drop(message.client_id);
-  } else {
+  if (message.role !== "contact") {
     transcript.draft({ text: "" });
     think(busy); // it may be a human's, or the next message is being answered: whoever writes goes on, untold
     if (document.hidden) document.title = `(${(unread += 1)}) Chat · Parley`;
   }
-  transcript.put({ key: mine ? message.client_id : message.id, ...message, state: "sent" });
+  transcript.put(entryOf(message));
 }
 
 /** Listens for as long as the page is open. A stream that ends is normal: it goes on from the last message seen. */
 async function listen() {
-  if (listening) return;
+  if (listening || !transcript.settled) return;
   listening = new AbortController();
   const { signal } = listening;
   let failures = 0;
@@ -122,9 +136,11 @@ async function flush() {
   for (let entry = outbox.waiting; entry; entry = outbox.waiting) {
     try {
       const saved = await transport.say(entry.text, entry.key);
-      if (saved.seq <= lastSeq && outbox.has(entry.key)) startOver();
+      if (saved.seq <= lastSeq && outbox.has(entry.key)) await startOver();
       outbox.drop(entry.key);
-      transcript.put({ ...entry, ...saved, key: entry.key, role: "contact", state: "sent" });
+      if (saved.seq < older.seq) transcript.forget(entry.key); // said long ago, and its answer was lost
+      else transcript.put({ ...entry, ...saved, key: entry.key, role: "contact", state: "sent" });
+      spoken = true;
       show("online", "Online");
       if (saved.seq > lastSeq && !transcript.drafts) think(true, busy ? undefined : GUESS_MS);
       listen();
@@ -136,12 +152,16 @@ async function flush() {
 }
 
 /** What was said now stands where something else did: the conversation that is shown here is gone, this is another. */
-function startOver() {
+async function startOver() {
   listening?.abort();
   listening = null;
   lastSeq = 0;
+  begun += 1;
+  older.from(0);
   transcript.clear();
   for (const each of outbox.entries) pend(each);
+  await caughtUp();
+  transcript.settle();
 }
 
 /** Shows what is not said yet. */
@@ -173,11 +193,18 @@ function retry(entry) {
   flush();
 }
 
+/** What was said since; of a conversation of which nothing is shown yet, the last that was said. */
 async function catchUp() {
-  for (let page = { more: true }; page.more; ) {
-    page = await transport.history(lastSeq);
+  for (let more = true; more; ) {
+    const [after, which] = [lastSeq, begun];
+    const page = await transport.history(after ? { after_seq: after } : { before_seq: BEYOND_ALL });
+    if (which !== begun) return;
+    if (!after && lastSeq) continue; // the stream was faster, and tells the rest
     page.messages.forEach(arrive);
-    if (!page.messages.length) return;
+    more = page.more && page.messages.length > 0;
+    if (after) continue;
+    older.from(more ? page.messages[0].seq : 0);
+    return;
   }
 }
 
@@ -210,7 +237,7 @@ async function begin() {
   transcript.settle();
   show("online", "Online");
   for (const entry of outbox.entries) pend(entry);
-  if (lastSeq) listen();
+  if (lastSeq || spoken) listen();
   flush();
 }
 

@@ -10,8 +10,8 @@ const NEAR_PX = 120;
 const ABOVE_PX = 12; // of an entry that is read from its beginning
 
 export class Transcript {
-  constructor({ log, scroll, newest, welcome }) {
-    Object.assign(this, { log, scroll, newest, welcome });
+  constructor({ log, earlier, scroll, newest, welcome }) {
+    Object.assign(this, { log, earlier, scroll, newest, welcome });
     this.entries = new Map();
     this.settled = false;
     newest.addEventListener("click", () => this.follow(true));
@@ -38,9 +38,43 @@ export class Transcript {
     return Boolean(this.drafted?.isConnected);
   }
 
-  /** Nothing was said yet. */
+  /** Shows what was said before all the rest. It stands apart, where nothing is read out as if it were new. */
+  precede(messages) {
+    const made = messages.map((message) => {
+      this.forget(message.key);
+      const entry = this.make(message);
+      entry.classList.remove("fresh");
+      entry.dataset.seq = message.seq;
+      this.fill(entry, message);
+      return entry;
+    });
+    this.earlier.prepend(...made);
+    this.mark();
+  }
+
+  /** Does what makes or takes room above what is seen, which stays in its place. */
+  still(change) {
+    const seen = this.log.querySelector(".entry");
+    const top = () => seen?.getBoundingClientRect().top ?? 0;
+    const before = top();
+    change();
+    this.scroll.scrollTop += top() - before;
+  }
+
+  forget(key) {
+    const known = this.entries.get(key);
+    if (!known) return;
+    this.entries.delete(key);
+    known.remove();
+    this.mark();
+  }
+
+  /** Nothing was said yet. What is shown next is the past of another conversation, until it is settled. */
   clear() {
+    this.settled = false;
+    this.log.setAttribute("aria-live", "off");
     this.entries.clear();
+    this.earlier.replaceChildren();
     this.log.replaceChildren();
     this.drafted?.remove();
     this.welcome.hidden = false;
@@ -154,13 +188,16 @@ export class Transcript {
     if (!this.settled) return;
     const right = new Set();
     let before = null;
-    for (const item of [...this.log.querySelectorAll(".entry")]) {
+    for (const item of this.all(".entry")) {
       const sameDay = before?.dataset.day === item.dataset.day;
       if (!sameDay) right.add(this.headed(item));
-      item.classList.toggle("follows", sameDay && before.classList.item(1) === item.classList.item(1));
+      const follows = sameDay && before.classList.item(1) === item.classList.item(1);
+      item.classList.toggle("follows", follows);
+      before?.classList.toggle("followed", follows);
       before = item;
     }
-    for (const each of [...this.log.querySelectorAll(".day")]) if (!right.has(each)) each.remove();
+    before?.classList.remove("followed");
+    for (const each of this.all(".day")) if (!right.has(each)) each.remove();
   }
 
   /** The heading of the day right before the entry. */
@@ -168,8 +205,12 @@ export class Transcript {
     const words = this.day(item);
     const known = item.previousElementSibling;
     if (known?.classList.contains("day") && known.textContent === words.textContent) return known;
-    this.log.insertBefore(words, item);
+    item.before(words);
     return words;
+  }
+
+  all(which) {
+    return [this.earlier, this.log].flatMap((part) => [...part.querySelectorAll(which)]);
   }
 
   day(item) {

@@ -78,8 +78,9 @@ export class Transport {
     return whole((signal) => this.request("v1/chat/messages", { ...options, signal }));
   }
 
-  history(afterSeq) {
-    return whole((signal) => this.request(`v1/chat/messages?after_seq=${afterSeq}`, { signal }));
+  /** What was said: { after_seq } the first after a place, { before_seq } the last before one. */
+  history(place) {
+    return whole((signal) => this.request(`v1/chat/messages?${new URLSearchParams(place)}`, { signal }));
   }
 
   /** Calls on(event, data) for each event after `afterSeq`; returns when the stream has ended. */

@@ -21,6 +21,7 @@ PATHS = {
     "/chat.css": "chat.css",
     "/chat.js": "chat.js",
     "/field.js": "field.js",
+    "/older.js": "older.js",
     "/outbox.js": "outbox.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",

@@ -1,12 +1,10 @@
-"""Is a very long answer readable on the page, on a phone too: from its beginning, and no wider than the window? And a
-long conversation?"""
+"""Is a very long answer readable on the page, on a phone too: from its beginning, and no wider than the window?"""
 
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from parley.chat.v1 import message_pb2 as chat
 from tests.browser.conftest import visiting
 from tests.browser.test_page import shoot, write
 from tests.suites.gateway.conftest import World
@@ -65,28 +63,6 @@ async def test_a_very_long_answer_begins_in_view_and_is_no_wider_than_the_window
         await page.evaluate(SCROLLED, 1)
         await write(page, "Thank you.")
         await expect(page.locator(".entry.contact .bubble").last).to_be_in_viewport()
-
-
-async def test_a_long_conversation_is_laid_out_once_and_not_for_each_of_its_messages(
-    browser: Browser, world: World
-) -> None:
-    async with visiting(browser, world) as page:
-        await write(page, "0")
-        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
-        [conversation] = world.peer.conversations.values()
-        for number in range(2, 450):
-            await world.peer.say(conversation, chat.ROLE_OPERATOR, str(number))
-        measured = await page.context.new_cdp_session(page)
-        await measured.send("Performance.enable")
-        await page.reload()
-        last = page.locator(".entry.operator .bubble").last
-        await expect(last).to_have_text("449", timeout=30_000)
-        await expect(last).to_be_in_viewport(timeout=30_000)
-        shown = await page.locator(".bubble").all_text_contents()
-        assert shown == ["0", "You wrote: 0", *map(str, range(2, 450))]
-        metrics = await measured.send("Performance.getMetrics")
-        [layouts] = [each["value"] for each in metrics["metrics"] if each["name"] == "LayoutCount"]
-        assert layouts < 100
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 256), (320, 280), (667, 200)])
