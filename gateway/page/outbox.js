@@ -3,11 +3,18 @@
 import { keep, stored } from "./transport.js";
 
 const OUTBOX = "parley.outbox";
+const KEY = /^[!-~]{1,200}$/; // what can be sent as an Idempotency-Key
 
 export class Outbox {
   constructor(site) {
     this.slot = site ? `${OUTBOX}.${site}` : OUTBOX;
-    this.entries = stored(this.slot) ?? [];
+    this.entries = this.kept();
+  }
+
+  /** What the browser has of it: whatever is no entry, as after a crash or from an extension, is not there. */
+  kept() {
+    const all = stored(this.slot);
+    return Array.isArray(all) ? all.filter(isEntry) : [];
   }
 
   /** The first that is still to be sent. */
@@ -37,7 +44,13 @@ export class Outbox {
   /** The same here and in the browser, where another tab may have put entries of its own. */
   change(how) {
     this.entries = how(this.entries);
-    const all = how(stored(this.slot) ?? []);
+    const all = how(this.kept());
     keep(this.slot, all.length ? all : null);
   }
+}
+
+function isEntry(each) {
+  if (typeof each?.key !== "string" || typeof each.text !== "string") return false;
+  const isDated = !Number.isNaN(Date.parse(each.created_at));
+  return KEY.test(each.key) && each.text.trim() !== "" && isDated && Number.isInteger(each.tries);
 }

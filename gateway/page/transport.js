@@ -58,7 +58,7 @@ export class Transport {
   constructor(site) {
     this.site = site;
     this.slot = site ? `${SESSION}.${site}` : SESSION;
-    this.session = stored(this.slot);
+    this.session = sessionOf(stored(this.slot), site);
     this.renewing = null;
   }
 
@@ -138,6 +138,12 @@ export class Transport {
     if (!before || stored(this.slot)?.begun === this.session.begun) keep(this.slot, this.session);
     return this.session.token;
   }
+}
+
+/** A session of this site's as it was kept; null for anything else: another is begun. */
+function sessionOf(kept, site) {
+  const token = kept?.token;
+  return typeof token === "string" && /^[!-~]+$/.test(token) && token.startsWith(`${site}.`) ? kept : null;
 }
 
 /** What an answer says, if it comes in time. */
