@@ -1,5 +1,6 @@
 // What does the page do? Shows one conversation, sends what is typed, and keeps both through lost connections.
 
+import { introduce } from "./banner.js";
 import { Field, typesByKeyboard } from "./field.js";
 import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
@@ -13,7 +14,6 @@ const GIVE_UP_MS = 10 * 60_000; // a restart, a tunnel: what is written meanwhil
 const GIVE_UP_THINKING_MS = 90_000;
 const GUESS_MS = 5_000; // until the stream has said it; it never does where nothing thinks, as with a human
 const BEYOND_ALL = Number.MAX_SAFE_INTEGER; // what was said before this place is the newest
-const ECHO = "No language model is connected: this assistant only repeats what you write.";
 
 const at = (id) => document.getElementById(id);
 const site = new URLSearchParams(location.search).get("site") ?? "";
@@ -97,16 +97,23 @@ async function listen() {
   listening = new AbortController();
   const { signal } = listening;
   let failures = 0;
+  let heard = 0;
   const on = (event, data) => {
+    if (signal.aborted) return;
     failures = 0;
     show("online", "Online");
-    if (event === "message") arrive(data);
+    if (event === "message") {
+      if (data.seq <= heard) return startOver();
+      heard = data.seq;
+      arrive(data);
+    }
     if (event === "thinking") thinks(data.thinking);
     if (event === "draft") draft(data);
   };
   while (!signal.aborted) {
     try {
-      await transport.listen(lastSeq, on, signal).finally(forget);
+      heard = lastSeq;
+      await transport.listen(heard, on, signal).finally(forget);
       await sleep(250);
     } catch (error) {
       if (signal.aborted) return;
@@ -151,7 +158,7 @@ async function flush() {
   sending = false;
 }
 
-/** What was said now stands where something else did: the conversation that is shown here is gone, this is another. */
+/** What is said now stands where something else did: the conversation that is shown here is gone, this is another. */
 async function startOver() {
   listening?.abort();
   listening = null;
@@ -162,6 +169,7 @@ async function startOver() {
   for (const each of outbox.entries) pend(each);
   await caughtUp();
   transcript.settle();
+  listen();
 }
 
 /** Shows what is not said yet. */
@@ -200,6 +208,7 @@ async function catchUp() {
     const page = await transport.history(after ? { after_seq: after } : { before_seq: BEYOND_ALL });
     if (which !== begun) return;
     if (!after && lastSeq) continue; // the stream was faster, and tells the rest
+    if (after && page.messages[0]?.seq <= after) return startOver();
     page.messages.forEach(arrive);
     more = page.more && page.messages.length > 0;
     if (after) continue;
@@ -241,19 +250,6 @@ async function begin() {
   flush();
 }
 
-/** Says plainly when nobody thinks behind the page; asks again until it has heard. */
-async function introduce() {
-  try {
-    const { backend } = await transport.about();
-    at("banner").textContent = backend === "echo" ? ECHO : "";
-    at("banner").hidden = backend !== "echo";
-    if (backend && backend !== "echo") return;
-  } catch {
-    // The status line already says what is wrong with the connection.
-  }
-  setTimeout(introduce, 15_000);
-}
-
 /** A box of our own: in a frame without modals, and in an app's web view, the browser's says no without being seen. */
 function renew() {
   if (lastSeq) at("anew").showModal();
@@ -291,5 +287,5 @@ document.addEventListener("visibilitychange", () => {
 
 new Field({ form: at("form"), text: at("text"), send: at("send"), problem: at("long") }, say);
 if (typesByKeyboard()) at("text").focus();
-introduce();
+introduce(transport, at("banner"));
 begin();

@@ -18,6 +18,7 @@ TYPES = {
 }
 PATHS = {
     "/": "index.html",
+    "/banner.js": "banner.js",
     "/chat.css": "chat.css",
     "/chat.js": "chat.js",
     "/field.js": "field.js",

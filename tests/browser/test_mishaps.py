@@ -72,6 +72,29 @@ async def test_a_conversation_that_began_anew_is_shown_from_its_beginning(browse
         await expect(page.get_by_text("Online")).to_be_visible()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_tab_beside_shows_what_is_said_anew_after_an_erasure(
+    browser: Browser, world: World, stream: bool
+) -> None:
+    async with visiting(browser, world) as page:
+        for number in range(3):
+            await write(page, f"before {number}")
+            await expect(page.locator(".entry.agent .bubble")).to_have_count(number + 1)
+        other = await page.context.new_page()
+        if not stream:
+            await other.route(EVENTS, lambda route: route.fulfill(status=429, json={"error": {"message": "Too many"}}))
+        await other.goto(page.url)
+        await expect(other.locator(".entry.agent .bubble")).to_have_count(3)
+        await world.peer.erase()
+        said = []
+        for text in ("after", "and now"):
+            await write(page, text)
+            said += [text, f"You wrote: {text}"]
+            await expect(page.locator(".bubble")).to_have_text(said)
+            await expect(other.locator(".bubble")).to_have_text(said)
+        await expect(other.get_by_text("Online")).to_be_visible()
+
+
 async def test_an_answer_is_shown_where_no_stream_is_to_be_had(browser: Browser, world: World) -> None:
     async with visiting(browser, world) as page:
         await page.route(EVENTS, lambda route: route.fulfill(status=429, json={"error": {"message": "Too many"}}))

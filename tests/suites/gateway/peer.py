@@ -89,6 +89,12 @@ class Peer:
             self.changed.notify_all()
         return row
 
+    async def erase(self) -> None:
+        """All contacts are erased: what they say from now on is another conversation."""
+        async with self.changed:
+            self.conversations.clear()
+            self.changed.notify_all()
+
     async def think(self, conversation_id: str, thinking: bool) -> None:
         """The agent begins, or ends, to think."""
         async with self.changed:
@@ -249,6 +255,8 @@ class Conversations(Partial):
         while True:
             async with self._peer.changed:
                 while len(self._rows(request)) <= last and self._thinks(request) == told:
+                    if request.conversation_id not in self._peer.conversations.values():
+                        raise errors.StateConflict  # its contact is erased
                     await self._peer.changed.wait()
                 rows, told = self._rows(request)[last:], self._thinks(request)
             last += len(rows)
