@@ -55,6 +55,13 @@ function think(on, longest = GIVE_UP_THINKING_MS) {
   if (on) transcript.follow();
 }
 
+/** The stream lives, and has not said that it is over: a model may think for long. */
+function thinksOn() {
+  if (!busy || at("thinking").hidden) return;
+  clearTimeout(awaited);
+  awaited = setTimeout(() => think(false), GIVE_UP_THINKING_MS);
+}
+
 /** Whatever is told first: what is being written stands in the place of the dots. */
 function thinks(on) {
   busy = on;
@@ -107,6 +114,7 @@ async function listen() {
       heard = data.seq;
       arrive(data);
     }
+    if (event === "alive") thinksOn();
     if (event === "thinking") thinks(data.thinking);
     if (event === "draft") draft(data);
   };

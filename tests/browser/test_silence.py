@@ -18,6 +18,15 @@ from tests.suites.gateway.conftest import World
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STREAM, MESSAGE = b"GET /v1/chat/events", b"POST /v1/chat/messages"
 WAIT = 20_000
+COUNTED = """
+  window.alive = 0;
+  const read = ReadableStreamDefaultReader.prototype.read;
+  ReadableStreamDefaultReader.prototype.read = async function () {
+    const part = await read.call(this);
+    window.alive += String(part.value).includes(": alive") ? 1 : 0;
+    return part;
+  };
+"""
 
 
 @asynccontextmanager
@@ -68,3 +77,29 @@ async def test_a_message_whose_connection_is_gone_is_said_on_another(browser: Br
         await page.clock.fast_forward(21_000)
         await expect(page.locator(".entry.contact").last).to_have_attribute("data-state", "sent", timeout=WAIT)
         assert world.peer.texts() == ["one", "two"]
+
+
+async def test_a_model_that_thinks_for_long_is_seen_to_think_as_long_as_the_stream_lives(
+    browser: Browser, world: World
+) -> None:
+    world.peer.answer = None
+    async with visiting(browser, world) as page:
+        await page.clock.install()
+        await page.add_init_script(COUNTED)
+        await page.reload()
+        await write(page, "Think it over")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        [conversation] = world.peer.conversations.values()
+        await world.peer.think(conversation, True)
+        thinking = page.locator("#thinking")
+        await expect(thinking).to_be_visible()
+        for _ in range(8):
+            heard = await page.evaluate("window.alive")
+            await page.clock.fast_forward(30_000)
+            await world.peer.live()
+            async with asyncio.timeout(30):
+                while await page.evaluate("window.alive") == heard:
+                    await asyncio.sleep(0.02)
+            await expect(thinking).to_be_visible()
+        await world.peer.think(conversation, False)
+        await expect(thinking).to_be_hidden()

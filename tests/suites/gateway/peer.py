@@ -36,6 +36,7 @@ class Peer:
         self.erased: set[str] = set()  # what clients called messages that are gone with who wrote them
         self.thinking: set[str] = set()
         self.drafts: dict[str, str] = {}
+        self.signs_of_life = 0
         self.frames: list[int] = []
         self.resolved = 0
         self.reports: list[account_health_pb2.AccountReport] = []
@@ -99,6 +100,12 @@ class Peer:
         """The agent begins, or ends, to think."""
         async with self.changed:
             (self.thinking.add if thinking else self.thinking.discard)(conversation_id)
+            self.changed.notify_all()
+
+    async def live(self) -> None:
+        """Streams show that they are alive."""
+        async with self.changed:
+            self.signs_of_life += 1
             self.changed.notify_all()
 
     async def draft(self, conversation_id: str, text: str) -> None:
@@ -251,7 +258,7 @@ class Conversations(Partial):
         self, request: conversation_service_pb2.WatchMessagesRequest, _context: object
     ) -> AsyncIterator[conversation_service_pb2.WatchMessagesResponse]:
         self._peer.check()
-        last, told = request.after_seq, (False, "")
+        last, told = request.after_seq, (False, "", self._peer.signs_of_life)
         while True:
             async with self._peer.changed:
                 while len(self._rows(request)) <= last and self._thinks(request) == told:
@@ -265,9 +272,9 @@ class Conversations(Partial):
     def _rows(self, request: conversation_service_pb2.WatchMessagesRequest) -> list[chat.Message]:
         return self._peer.messages[request.conversation_id]
 
-    def _thinks(self, request: conversation_service_pb2.WatchMessagesRequest) -> tuple[bool, str]:
+    def _thinks(self, request: conversation_service_pb2.WatchMessagesRequest) -> tuple[bool, str, int]:
         thinking = request.conversation_id in self._peer.thinking
-        return thinking, self._peer.drafts.get(request.conversation_id, "")
+        return thinking, self._peer.drafts.get(request.conversation_id, ""), self._peer.signs_of_life
 
 
 async def start(peer: Peer, settings: Settings, address: str) -> tuple[Server, int]:
