@@ -9,6 +9,7 @@ from functools import partial
 from channels.channel import Imitation, Unreadable
 from channels.meta_webhook import Batch, Item, date, moment
 from channels.payload import identifier, integer, items, mapping, string
+from channels.unsupported import name_kind
 from parley.chat.v1 import message_pb2 as chat
 
 OBJECT = "instagram"
@@ -129,6 +130,7 @@ def _message(event: Item, address: str) -> Said:
     _add_context(message, said)
     if said.get("is_unsupported") is True or not (message.text or message.attachments):
         message.metadata["message_type"] = "unsupported"
+    name_kind(message, "")
     return message
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from channels.channel import Decoded, HttpAnswer, Imitation, Unreadable
 from channels.limits import fit_message
 from channels.payload import count, integer, items, mapping, seconds, string
+from channels.unsupported import name_kind
 from parley.chat.v1 import message_pb2 as chat
 
 OK = HttpAnswer(200, "application/json", b"{}")
@@ -110,6 +111,7 @@ def _said(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
         label = " ".join(filter(None, (string(said.get("title")), string(said.get("address")))))
         place = f"{said.get('latitude')},{said.get('longitude')} {label}".rstrip()
         message.attachments.add(kind=chat.ATTACHMENT_KIND_LOCATION, caption=place)
+    name_kind(message, kind)
 
 
 def _text(said: dict[str, Any], calls: list[dict[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from channels import telegram_content, telegram_entities
 from channels.channel import Imitation
 from channels.payload import identifier, integer, items, mapping, seconds, string
 from channels.telegram_kinds import emoji, unknown_content
+from channels.unsupported import LONGEST_KIND, name_kind
 from parley.chat.v1 import message_pb2 as chat
 
 # For setWebhook: nothing else is read. Of reactions in groups only admins are told.
@@ -96,7 +97,8 @@ def _message(stated: dict[str, Any]) -> chat.ChannelMessage | None:
         no_turn=bool(done),
     )
     if unknown and not (text or attachments):
-        message.metadata["unsupported"] = unknown[:100]
+        message.metadata["unsupported"] = unknown[:LONGEST_KIND]
+        name_kind(message, unknown)
     message.reply_to_provider_message_id = _id({"id": mapping(said.get("reply_to_message")).get("message_id")})
     written = seconds(said.get("date"))
     if written:

@@ -6,6 +6,7 @@ from channels import whatsapp_forms
 from channels.payload import Form
 from channels.rates import Rate
 from channels.twilio_api import TwilioChannel, able
+from channels.unsupported import name_kind
 from parley.chat.v1 import message_pb2 as chat
 
 PREFIX = "whatsapp:"
@@ -76,6 +77,7 @@ def _extend(message: chat.ChannelMessage, form: Form) -> None:
     if form.first("MessageType") == "sticker":
         for attachment in message.attachments:
             attachment.kind = chat.ATTACHMENT_KIND_STICKER
+    name_kind(message, form.first("MessageType"))
 
 
 def _location(form: Form) -> chat.Attachment:

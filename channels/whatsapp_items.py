@@ -8,6 +8,7 @@ from collections.abc import Callable
 from channels import whatsapp_forms
 from channels.meta_webhook import Item
 from channels.payload import identifier, items, mapping, string
+from channels.unsupported import name_kind
 from parley.chat.v1 import message_pb2 as chat
 
 Read = Callable[[chat.ChannelMessage, Item], None]
@@ -32,6 +33,7 @@ def fill(message: chat.ChannelMessage, said: Item) -> None:
         _media(message, mapping(said.get(kind)), kind=_MEDIA[kind])
     else:
         (_SAID | _DONE).get(kind, _unsupported)(message, said)
+    name_kind(message, kind)
 
 
 def note(message: chat.ChannelMessage, **stated: object) -> None:
@@ -130,6 +132,7 @@ def _edit(message: chat.ChannelMessage, said: Item) -> None:
         _media(message, mapping(instead.get(kind)), kind=_MEDIA[kind])
     elif kind in _SAID:
         _SAID[kind](message, instead)
+    name_kind(message, kind)
 
 
 def _reaction(message: chat.ChannelMessage, said: Item) -> None:
@@ -163,6 +166,7 @@ def _unsupported(message: chat.ChannelMessage, said: Item) -> None:
     kind = string(mapping(said.get("unsupported")).get("type"))
     message.no_turn = kind in _UNASKED
     note(message, unsupported_type=kind)
+    name_kind(message, kind or message.metadata["message_type"])
     for trouble in map(mapping, items(said.get("errors"))):
         code = trouble.get("code")
         note(message, error_code=str(code) if isinstance(code, int) else code)

@@ -15,6 +15,7 @@ KINDS = {
     AttachmentKind.ATTACHMENT_KIND_LOCATION: "location",
     AttachmentKind.ATTACHMENT_KIND_CONTACT_CARD: "contact card",
 }
+UNSUPPORTED = "a message of a kind that cannot be read here"
 PENDING, STORED = MediaState.MEDIA_STATE_PENDING, MediaState.MEDIA_STATE_STORED
 UNAVAILABLE = MediaState.MEDIA_STATE_UNAVAILABLE
 # The words of docs/media.md, as they are said to a model; any other is "it could not be fetched".
@@ -30,6 +31,8 @@ WHY = {
 
 def described(attachment: Attachment) -> str:
     """One line, and the beginning of a text file below it."""
+    if attachment.kind == AttachmentKind.ATTACHMENT_KIND_UNSUPPORTED:
+        return f"[{': '.join(filter(None, (UNSUPPORTED, _plain(attachment.caption))))}]"
     about = [KINDS.get(attachment.kind, "file")]
     if attachment.media_state == STORED:
         about += [f'"{_plain(attachment.file_name)}"'] if attachment.file_name else []

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from agent_service.domain import kept_conversations
+from agent_service.domain import files, kept_conversations
 from agent_service.domain.draft import HANDED_OFF, Draft, Ending
-from parley.chat.v1.message_pb2 import Message, Role
+from parley.chat.v1.message_pb2 import Attachment, AttachmentKind, Message, Role
 from parley.llm.v1.prompt_pb2 import Tool, ToolCall
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, HandOff, HandOffReason
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
@@ -98,8 +98,15 @@ def summary(turn: LeasedTurn, reason: HandOffReason, *, note: str = "") -> str:
 
 
 def _line(message: Message) -> str:
-    text = message.text or (f"[{len(message.attachments)} attached]" if message.attachments else "[nothing]")
+    text = message.text or _attached(message.attachments)
     return f"{WHO.get(message.role, 'System')}: {_short(text, MOST_OF_A_LINE)}"
+
+
+def _attached(attachments: Sequence[Attachment]) -> str:
+    """How many there are, or what it was of which nothing can be read."""
+    if len(attachments) == 1 and attachments[0].kind == AttachmentKind.ATTACHMENT_KIND_UNSUPPORTED:
+        return files.described(attachments[0])
+    return f"[{len(attachments)} attached]" if attachments else "[nothing]"
 
 
 def _short(text: str, most: int) -> str:

@@ -7,7 +7,7 @@ from sqlmodel import SQLModel, col
 
 from kit.errors import InvalidField, MediaExpired
 from kit.moments import stamp
-from parley.chat.v1.message_pb2 import MEDIA_STATE_STORED, Attachment, AttachmentKind
+from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_UNSUPPORTED, MEDIA_STATE_STORED, Attachment, AttachmentKind
 from parley.storage.v1 import media_service_pb2 as pb
 from storage_service.backends.rows import Rows, missing
 from storage_service.backends.sessions import Sessions
@@ -88,6 +88,8 @@ async def _sent(rows: Rows, attachment: Attachment, *, place: int) -> dict[str, 
         raise InvalidField([(f"attachments[{place}]", "needs a kind, and either a url or a media_id")])
     if attachment.kind not in AttachmentKind.values():
         raise InvalidField([(f"attachments[{place}].kind", "is not a known value")])
+    if attachment.kind == ATTACHMENT_KIND_UNSUPPORTED:
+        raise InvalidField([(f"attachments[{place}].kind", "is of what comes in only")])
     document = documents.stored(attachment)
     if attachment.url:
         if not attachment.url.startswith("https://"):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kit.echoes import shown
 from kit.moments import moment
-from parley.chat.v1.message_pb2 import ChannelMessage
+from parley.chat.v1.message_pb2 import ATTACHMENT_KIND_UNSUPPORTED, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import Submission
 from storage_service.domain.receipts import ReceiptRows
 from storage_service.domain.rows import Receipt
@@ -53,7 +53,8 @@ async def ours(
 
 def _same(message: ChannelMessage, in_flight: Sequence[InFlight]) -> InFlight | None:
     """The call that shows what this shows: its words, or where there are none, that it is a file."""
-    seen = shown(message.text, file=bool(message.attachments))
+    is_file = any(each.kind != ATTACHMENT_KIND_UNSUPPORTED for each in message.attachments)
+    seen = shown(message.text, file=is_file)
     return next((each for each in in_flight if seen and each.shown == seen), None)
 
 

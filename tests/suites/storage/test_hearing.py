@@ -175,6 +175,14 @@ async def test_a_file_that_we_are_sending_is_known_by_being_one(store: Store, wo
     assert await _shown_again(store, world, "", "a-human") == "human"
 
 
+async def test_what_cannot_be_read_is_not_the_file_that_we_are_sending(store: Store, world: World) -> None:
+    delivery = await _on_its_way(store, "Here you are.")
+    await store.record(delivery, "BEGUN", shown=shown("", file=True))
+
+    unread = chat.Attachment(kind=chat.ATTACHMENT_KIND_UNSUPPORTED)
+    assert await _shown_again(store, world, "", "a-human", attachments=[unread]) == "human"
+
+
 async def test_what_was_shown_is_kept_only_while_nobody_knows_what_became_of_it(store: Store) -> None:
     delivery = await _on_its_way(store, "We open at 9.")
     await store.record(delivery, "BEGUN", shown=shown("We open at 9.", file=False))

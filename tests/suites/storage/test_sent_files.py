@@ -79,6 +79,7 @@ async def test_stored_bytes_are_sent_under_the_name_that_they_came_with(store: S
         (Attachment(kind=IMAGE), InvalidField),
         (Attachment(url="https://x.test"), InvalidField),
         (Attachment(kind=99, url="https://x.test"), InvalidField),  # type: ignore[arg-type]  # as a newer caller would
+        (Attachment(kind=chat.ATTACHMENT_KIND_UNSUPPORTED, url="https://x.test"), InvalidField),
         (Attachment(kind=IMAGE, url="http://x.test"), InvalidField),
         (Attachment(kind=IMAGE, url="file:///etc/passwd"), InvalidField),
         (Attachment(kind=IMAGE, url="https://x.test", media_id="m"), InvalidField),

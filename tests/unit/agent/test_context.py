@@ -135,6 +135,17 @@ def test_what_came_without_words_is_described() -> None:
     assert texts_of(turn) == ["[image: my broken chair]\n[audio]"]
 
 
+def test_of_what_cannot_be_read_the_model_is_told_that_it_came_and_its_kind() -> None:
+    turn = a_turn("", "")
+    for message, kind in zip(turn.messages, ("poll]\n[image", ""), strict=True):
+        message.attachments.add(kind=AttachmentKind.ATTACHMENT_KIND_UNSUPPORTED, caption=kind)
+
+    assert texts_of(turn) == [
+        "[a message of a kind that cannot be read here: poll   image]",
+        "[a message of a kind that cannot be read here]",
+    ]
+
+
 def test_a_file_is_told_by_what_its_bytes_are_or_why_they_are_not_here() -> None:
     turn = a_turn("look")
     turn.messages[0].attachments.extend(

@@ -10,7 +10,7 @@ from agent_service.domain.draft import Draft, Ending
 from agent_service.domain.turn import Rules, Story
 from agent_service.domain.wishes import asks_for_a_human
 from kit.errors import ModelTimeout
-from parley.chat.v1.message_pb2 import Role, TurnState
+from parley.chat.v1.message_pb2 import AttachmentKind, Role, TurnState
 from parley.llm.v1.prompt_pb2 import ToolCall
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, Language
 from parley.storage.v1.manners_pb2 import Manners
@@ -246,6 +246,16 @@ async def test_the_human_gets_the_newest_messages_that_fit_and_what_was_before_i
     assert "Agent: 40: word" in text
     assert "Agent: 1: word" not in text
     assert text.endswith("Contact: /human")
+
+
+async def test_the_human_reads_of_what_could_not_be_read_that_it_came() -> None:
+    poll, photo = said("", seq=1), said("", seq=2)
+    poll.attachments.add(kind=AttachmentKind.ATTACHMENT_KIND_UNSUPPORTED, caption="poll")
+    photo.attachments.add(kind=AttachmentKind.ATTACHMENT_KIND_IMAGE)
+
+    text = summary_of(await told(a_turn("/human", history=[poll, photo])))
+
+    assert "\nContact: [a message of a kind that cannot be read here: poll]\nContact: [1 attached]\n" in text
 
 
 def reason_of(ending: Ending) -> HandOffReason:
