@@ -238,7 +238,7 @@ class Worker:
         for held, refusal in zip(aged, refusals, strict=True):
             if refusal is None:
                 held.renewed_at = now
-            elif isinstance(refusal, LeaseLost):
+            elif isinstance(refusal, LeaseLost):  # A take-over is another refusal: what the turn costs is still told.
                 self._log.warning("turn.lost", turn_id=held.lease.turn_id, reason=refusal.name)
                 held.task.cancel()
 

@@ -58,12 +58,29 @@ async def drop_waiting_turn(rows: Rows, lane: Conversation, *, reason: str) -> l
 
 async def hold_a_word(rows: Rows, lane: Conversation) -> bool:
     """Whether a turn that no worker holds says that the contact wants no more messages, or wants them again."""
-    waiting = await _unheld(rows, lane)
-    if not waiting:
+    return await _is_said_in(rows, lane, turns=await _unheld(rows, lane))
+
+
+async def end_running_turn(rows: Rows, lane: Conversation, *, reason: str) -> list[str]:
+    """The same of the turn that a worker holds, unless it says such a word. What comes next waits for it no more; its
+    worker, who hears of it when it has an answer, may then still say what that cost. What the model's server keeps of
+    the conversation ends with it: the answer that nobody is told will stand there."""
+    running = await rows.first(rows.select(Turn).where(col(Turn.id) == lane.running_turn_id))
+    if running is None or running.state != "running" or await _is_said_in(rows, lane, turns=[running]):
+        return []
+    running.state, running.reason, running.ended_at, running.expires_at = "suppressed", reason, rows.now, None
+    lane.running_turn_id, lane.model_conversation = None, ""
+    lane.turn_due_at = lane.waiting_due_at and max(lane.waiting_due_at, lane.held_until or lane.waiting_due_at)
+    await rows.flush()
+    return [running.id]
+
+
+async def _is_said_in(rows: Rows, lane: Conversation, *, turns: Sequence[Turn]) -> bool:
+    if not turns:
         return False
     said = rows.select(Message).where(col(Message.conversation_id) == lane.id)
-    theirs = said.where(col(Message.seq) >= min(each.first_seq for each in waiting))
-    own = theirs.where(col(Message.turn_id).in_([each.id for each in waiting]))
+    theirs = said.where(col(Message.seq) >= min(each.first_seq for each in turns))
+    own = theirs.where(col(Message.turn_id).in_([each.id for each in turns]))
     texts = [text for (text,) in await rows.values(own, col(Message.text))]
     return any(map(opts_in if lane.opted_out_at else opts_out, texts))
 

@@ -1,7 +1,7 @@
 """Who answers a conversation? A change of owner is one transaction, and from its end the model is silent.
 
-The raised epoch makes the commit of a running turn fail; what waits is ended here, unless it says STOP; what the agent
-said and nobody has begun to send is not sent.
+What waits is ended here, and what runs, unless it says STOP: that is refused by its epoch if it says anything else.
+What the agent said and nobody has begun to send is not sent.
 """
 
 from kit.errors import InvalidField
@@ -12,10 +12,10 @@ from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation
-from storage_service.domain import words
+from storage_service.domain import taken_over, words
 from storage_service.domain.events import Events
 
-REASON = "owner_changed"
+REASON = taken_over.REASON
 PROVIDERS_APP = "provider's app"
 # Before whom the agent spoke: what it said before it passed the contact on may still wait to be sent.
 SPOKE = {"agent", "queue"}
@@ -73,6 +73,7 @@ async def change(rows: Rows, lane: Conversation, *, owner: str) -> list[str]:
     # Such a turn waits on: whose it is by then is looked at when it is leased.
     keeps = await lanes.hold_a_word(rows, lane)
     ended = [] if keeps else await lanes.drop_waiting_turn(rows, lane, reason=REASON)
+    ended += await lanes.end_running_turn(rows, lane, reason=REASON)
     if before in SPOKE and owner != "agent":
         await lanes.silence_agent(rows, lane, reason=REASON)
     await rows.flush()

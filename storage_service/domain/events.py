@@ -86,8 +86,9 @@ class Events:
                 metrics.turns.labels(outcome=turn.state, reason=turn.reason).inc()
 
     def changed(self, conversation_ids: Collection[str], *, ended: Collection[str]) -> None:
-        """A person, or a provider, changed these, and ended these turns; what is left to send may go."""
-        news = News(False, True, conversation_ids, ended)
+        """A person, or a provider, changed these, and ended these turns; what waited behind them, and what is left to
+        send, may go."""
+        news = News(bool(ended), True, conversation_ids, ended)
         self.heard(news)
         if self._elsewhere is not None and conversation_ids:
             self._elsewhere(news)

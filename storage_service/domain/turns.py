@@ -5,17 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kit.errors import InvalidField, LeaseLost, OwnerChanged, ParleyError
-from kit.moments import seconds
 from parley.storage.v1.conversation_change_pb2 import HandOff
 from parley.storage.v1.turn_requests_pb2 import TurnCommit
-from storage_service.domain import changing, hand_offs, second_tries
+from storage_service.domain import changing, hand_offs, second_tries, taken_over
 from storage_service.domain.changes import Changes
 from storage_service.domain.last_resort import LastResort
 from storage_service.domain.merging import become_one, may_become_one
 from storage_service.domain.mutations import GUARDED, Mutations
 from storage_service.domain.rows import Delivery, Key, Lane, Message, Turn
 from storage_service.domain.summaries import Origin, wanted
-from storage_service.domain.words import OPEN_TURN, TERMINAL
+from storage_service.domain.words import TERMINAL
 
 MUST_SPEAK = {"replied", "failed"}
 
@@ -55,7 +54,7 @@ class Turns:
 
     def extend(self, turn: Turn | None, *, worker_id: str, epoch: int, lease: timedelta) -> Done:
         if turn is None or not self._held(turn, worker_id, epoch=epoch):
-            return Done(error=LeaseLost())
+            return Done(error=(turn and taken_over.answer(turn, worker_id, epoch=epoch)) or LeaseLost())
         turn.expires_at = self.now + lease
         self.changes.leased_turns[turn.id] = turn
         return Done(expires_at=turn.expires_at)
@@ -99,12 +98,11 @@ class Turns:
         if turn is None:
             return Done(error=LeaseLost())
         if not self._held(turn, worker_id, epoch=item.epoch):
-            return _seen_before(turn, worker_id, epoch=item.epoch)
-        _note_usage(turn, item)
-        changing.count_tokens(item, changes=self.changes, now=self.now)
+            return self._too_late(turn, item=item, worker_id=worker_id)
+        self._pay(turn, item=item)
         if not changing.may_speak(lane, item):
             changing.forget(lane, item=item, changes=self.changes)
-            self.end(lane, turn, state="suppressed", reason="owner_changed")
+            self.end(lane, turn, state="suppressed", reason=taken_over.REASON)
             return Done(error=OwnerChanged())
         if changing.opts_out(item):
             changing.call_off(lane, self.unsent.get(lane.key, ()), changes=self.changes, now=self.now)
@@ -119,6 +117,17 @@ class Turns:
             origin = Origin(turn.correlation_id, turn.traceparent)
             self.changes.wanted_summaries[lane.id] = wanted(lane.key, self.new_id(), origin=origin, now=self.now)
         return Done()
+
+    def _too_late(self, turn: Turn, *, item: TurnCommit, worker_id: str) -> Done:
+        error = taken_over.answer(turn, worker_id, epoch=item.epoch)
+        if isinstance(error, OwnerChanged) and taken_over.is_unpaid(turn):
+            self._pay(turn, item=item)
+            self.changes.turns[turn.id] = turn
+        return Done(error=error, duplicate=not isinstance(error, LeaseLost))
+
+    def _pay(self, turn: Turn, *, item: TurnCommit) -> None:
+        taken_over.note_usage(turn, item)
+        changing.count_tokens(item, changes=self.changes, now=self.now)
 
     def put_off(self, lane: Lane, turn: Turn) -> None:
         """Another deadline for what only the agent can do. Whoever still works on it finds that it was taken back."""
@@ -226,22 +235,6 @@ def _malformed(state: str | None) -> ParleyError:
     if state is None:
         return InvalidField([("state", "must be a terminal state")])
     return InvalidField([("replies", f"a turn that ends as {state} needs at least one that is not blank")])
-
-
-def _seen_before(turn: Turn, worker_id: str, *, epoch: int) -> Done:
-    if turn.state in OPEN_TURN or (turn.worker_id, turn.epoch) != (worker_id, epoch):
-        return Done(error=LeaseLost())
-    if turn.reason == "owner_changed":
-        return Done(error=OwnerChanged(), duplicate=True)
-    return Done(duplicate=True)
-
-
-def _note_usage(turn: Turn, item: TurnCommit) -> None:
-    usage = item.usage
-    turn.model, turn.backend = usage.model, usage.backend
-    turn.input_tokens, turn.output_tokens = usage.input_tokens, usage.output_tokens
-    turn.cost_micros = usage.cost_micros
-    turn.model_ms = round(seconds(usage.model_time) * 1000)
 
 
 def _spoken(lane: Lane, role: str, *, text: str, message_id: str, delivery_id: str, now: datetime) -> Message:

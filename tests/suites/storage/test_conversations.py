@@ -303,12 +303,17 @@ async def test_a_take_over_ends_the_turn_that_nobody_holds(world: World, state: 
     assert (lane.waiting_turn_id, lane.running_turn_id, lane.turn_due_at) == (None, None, None)
 
 
-async def test_a_take_over_leaves_a_running_turn_to_be_refused_by_its_epoch(world: World) -> None:
+@pytest.mark.parametrize(("said", "state"), [("hi", "suppressed"), ("STOP", "running")])
+async def test_a_take_over_ends_the_turn_that_runs_unless_the_contact_leaves_by_it(
+    world: World, said: str, state: str
+) -> None:
     one = await a_chat(world, "acme")
-    turn = await one.waits(await one.hears("hi"), state="running")
+    turn = await one.waits(await one.hears(said), state="running")
     await world.mesh.call("SetOwner", set_owner(one, chat.OWNER_QUEUE))
-    lane = await one.row()
-    assert ((await one.get(Turn, turn.id)).state, lane.running_turn_id, lane.owner_epoch) == ("running", turn.id, 2)
+    lane, found = await one.row(), await one.get(Turn, turn.id)
+    running = turn.id if state == "running" else None
+    assert (found.state, lane.running_turn_id, lane.owner_epoch) == (state, running, 2)
+    assert (found.reason, found.ended_at is None) == (("", True) if running else ("owner_changed", False))
 
 
 async def test_after_a_take_over_nothing_that_the_agent_said_begins_to_go_out(world: World) -> None:

@@ -117,12 +117,25 @@ async def test_after_a_take_over_a_conversation_that_was_kept_before_is_forgotte
     assert await kept(store) == ["", "conv_2"]
 
 
-async def test_a_take_over_before_any_model_was_asked_leaves_it(store: Store, world: World) -> None:
-    await store.commit(await asked(store), "hello", model_conversation="conv_1")
+async def test_a_take_over_leaves_it_when_nothing_is_being_answered(store: Store, world: World) -> None:
     turn = await asked(store)
+    await store.commit(turn, "hello", model_conversation="conv_1")
     await owned_by(world, turn.conversation_id, chat.OWNER_HUMAN)
-    assert isinstance((await store.commit(turn, "/help")).error, OwnerChanged)
     assert await kept(store) == ["conv_1"]
+
+
+async def test_what_begins_after_a_take_over_shares_none_with_the_answer_that_is_still_made(
+    store: Store, world: World
+) -> None:
+    await store.commit(await asked(store), "hello", model_conversation="conv_1")
+    old = await asked(store)
+    await owned_by(world, old.conversation_id, chat.OWNER_HUMAN)
+    await owned_by(world, old.conversation_id, chat.OWNER_AGENT, "back")
+    new = await asked(store)
+    assert new.setting.model_conversation == ""
+    await store.commit(new, "hello again", model_conversation="conv_2")
+    assert isinstance((await store.commit(old, "too late", model_conversation="conv_1")).error, OwnerChanged)
+    assert await kept(store) == ["conv_2"]
 
 
 async def test_an_erasure_clears_it_and_a_late_commit_does_not_bring_it_back(store: Store, world: World) -> None:

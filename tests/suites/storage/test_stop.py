@@ -56,8 +56,8 @@ async def test_nor_behind_an_answer_that_a_model_still_writes(store: Store, worl
     (asked,) = await store.lease()
     said = await store.hear("STOP")
     await goes_to(store, world, said.conversation_id, whom)
-    assert (await store.commit(asked, "Much.")).error is not None
     (turn,) = await store.lease()
+    assert (await store.commit(asked, "Much.")).error is not None
     await is_let_go(store, turn)
     assert await store.turn_states() == [("suppressed", "owner_changed"), ("replied", "")]
 

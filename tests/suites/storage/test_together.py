@@ -20,6 +20,7 @@ from parley.storage.v1 import directory_service_pb2 as directory_service
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
+from parley.storage.v1.turn_requests_pb2 import Usage
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.wishes import Wishes
 from storage_service.domain.events import Events
@@ -27,6 +28,7 @@ from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, TENANT, Store, a_message
 from tests.suites.storage.world import World, open_world
 
+SPENT = Usage(model="m", input_tokens=7, output_tokens=3)
 KEYS = "k:" + base64.b64encode(b"k" * 32).decode()
 
 
@@ -86,6 +88,26 @@ async def test_a_turn_that_was_leased_before_a_take_over_and_back_is_refused(sto
     await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "2")
     assert isinstance((await store.commit(turn, "too late")).error, OwnerChanged)
     assert await store.lease_deliveries() == []
+
+
+async def test_what_is_said_after_a_take_over_and_back_does_not_wait_for_the_old_answer(
+    store: Store, world: World
+) -> None:
+    said = await store.hear("help")
+    (old,) = await store.lease()
+    await owned_by(world, said.conversation_id, chat.OWNER_HUMAN)
+    await owned_by(world, said.conversation_id, chat.OWNER_AGENT, "2")
+    await store.hear("and now?")
+    (new,) = await store.lease(worker="w2")
+    assert [each.text for each in new.messages] == ["and now?"]
+    for _ in range(2):
+        assert isinstance((await store.extend(old)).error, OwnerChanged)
+        assert isinstance((await store.commit(old, "too late", usage=SPENT)).error, OwnerChanged)
+    assert (await store.commit(new, "Now it is I.", worker="w2")).error is None
+    assert await store.turn_states() == [("suppressed", "owner_changed"), ("replied", "")]
+    assert [each.text for each in await store.lease_deliveries()] == ["Now it is I."]
+    assert await store.fetch("SELECT model, input_tokens FROM turns ORDER BY created_at") == [("m", 7), ("", 0)]
+    assert await store.fetch("SELECT tokens FROM token_days") == [(10,)]
 
 
 async def test_a_reply_that_a_sender_holds_is_not_sent_after_a_take_over(store: Store, world: World) -> None:

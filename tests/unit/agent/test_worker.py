@@ -105,6 +105,19 @@ async def test_a_lost_lease_cancels_the_work_and_frees_the_slot(tmp_path: Path) 
     assert "a" not in scene.desk.committed
 
 
+async def test_a_turn_that_was_taken_over_is_thought_to_its_end_so_that_its_cost_is_told(tmp_path: Path) -> None:
+    async with working(tmp_path, slots=1, lease_seconds=0.3, waits=True) as scene:
+        scene.desk.add("a", "b")
+        await scene.until(lambda: scene.thinker.thinking == 1)
+
+        scene.desk.refusals["a"] = OwnerChanged()
+        await scene.until(lambda: len(scene.desk.extended) >= 3)
+        scene.thinker.go.set()
+        await scene.until(lambda: "b" in scene.desk.committed)
+
+    assert scene.thinker.cancelled == []
+
+
 async def test_a_stale_commit_is_refused_for_that_turn_alone(tmp_path: Path) -> None:
     async with working(tmp_path, waits=True) as scene:
         scene.desk.add("a", "b")
