@@ -1,9 +1,9 @@
 """What do OpenAI's two protocols have in common? The list of models, how a tool is told, and that nothing is pulled."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from kit.errors import ModelUnsupported
-from llm_service.backends.reading import Object, is_name, objects
+from llm_service.backends.reading import Object, count, is_name, objects
 from llm_service.backends.wire import Wire
 from llm_service.domain.backend import Model, Progress
 from llm_service.domain.schemas import parsed
@@ -13,10 +13,17 @@ MOST_MODELS = 500
 
 
 async def listed(wire: Wire, backend: str) -> tuple[Model, ...]:
-    """The models that the server lists. It says nothing of their windows. Together's list stands bare."""
+    """The models that the server lists. Together's list stands bare."""
     found = objects((await wire.whole("/models", bare="data")).get("data"))[:MOST_MODELS]
-    names = [entry["id"] for entry in found if is_name(entry.get("id"))]
-    return tuple(Model(str(name), backend, 0) for name in names)
+    known = {str(entry["id"]): entry for entry in found if is_name(entry.get("id"))}
+    return tuple(Model(name, backend, _window(entry, known)) for name, entry in known.items())
+
+
+def _window(entry: Object, known: Mapping[str, Object]) -> int:
+    """As vLLM and SGLang say it, of an adapter as they say it of its model; 0 where nobody does. Nothing is asked for
+    by it, as of Ollama: the server has it already."""
+    parent = known.get(str(entry.get("parent")), {})
+    return count(entry.get("max_model_len")) or count(parent.get("max_model_len"))
 
 
 def tool(said: prompt_pb2.Tool) -> Object:

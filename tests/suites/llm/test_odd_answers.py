@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from kit.errors import ModelBusy, ModelGarbage, ModelRefused, ModelUnavailable, ModelUnknown, ParleyError
 from llm_service.backends.openai_chat import OpenAiChat
 from llm_service.domain.backend import Answer, Model
-from parley.llm.v1 import completion_pb2
+from parley.llm.v1 import completion_pb2, model_pb2
 from tests.simulated.wire import HttpServer, Reply, Request
-from tests.suites.llm.service import a_prompt, wired
+from tests.stalls import SHORT_PATIENCE_SECONDS
+from tests.suites.llm.service import Setup, a_prompt, serving, wired
 
 MODEL = Model("m", "openai", 4096)
 # What LM Studio says in a stream of a prompt that is too long: lmstudio-ai/lmstudio-bug-tracker, issue 546.
@@ -117,6 +119,35 @@ async def test_a_list_of_models_that_stands_bare_is_read() -> None:
     async with sending(json.dumps([1, 2, 3])) as backend:
         with pytest.raises(ModelGarbage):
             await backend.models()
+
+
+async def test_the_window_is_what_vllm_and_sglang_say_of_it_for_an_adapter_what_they_say_of_its_model() -> None:
+    """https://docs.vllm.ai/en/stable/features/lora/"""
+    said = [
+        {"id": "llama", "owned_by": "vllm", "parent": None, "max_model_len": 32768},
+        {"id": "ours", "owned_by": "vllm", "parent": "llama", "max_model_len": None},
+        {"id": "gpt", "owned_by": "openai"},
+        {"id": "odd", "parent": ["llama"], "max_model_len": "8192"},
+        {"id": "odder", "parent": 7, "max_model_len": -1},
+    ]
+    async with sending(json.dumps({"object": "list", "data": said})) as backend:
+        found = [(model.name, model.window_tokens) for model in await backend.models()]
+    assert found == [("llama", 32768), ("ours", 32768), ("gpt", 0), ("odd", 0), ("odder", 0)]
+
+
+@pytest.mark.parametrize(("named", "window"), [({}, 32768), ({"window_tokens": 8192}, 8192)])
+async def test_a_prompt_is_made_for_that_window_unless_the_operator_says_another(
+    tmp_path: Path, named: dict[str, object], window: int
+) -> None:
+    server = HttpServer(lambda _: Reply(200, b'{"data": [{"id": "m", "max_model_len": 32768}]}'))
+    await server.listen()
+    setup = Setup(kind="openai", models={"m": {"backend": "openai", **named}})
+    async with serving(server.base_url, tmp_path, setup) as stub:
+        request = model_pb2.CountTokensRequest(tenant_id="t1", prompt=a_prompt(model="m"))
+        counted = await stub.CountTokens(request, timeout=SHORT_PATIENCE_SECONDS)
+    await server.refuse()
+
+    assert counted.window_tokens == window
 
 
 async def test_a_model_that_takes_no_schema_is_asked_without_it_from_then_on() -> None:
