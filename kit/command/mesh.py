@@ -24,6 +24,7 @@ from kit.settings import SettingsError
 DRAIN_SECONDS = 25.0  # for one rank of services; what is not done by then is done again after the next start
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 15.0
+ORDERLY = (0, -signal.SIGTERM)  # drained, or told to end before it could listen to that
 STEADY_SECONDS = 10.0  # a process that lived this long starts again with the first backoff
 
 WhenReady = Callable[[], Coroutine[Any, Any, None]]
@@ -56,9 +57,10 @@ async def run_apart(options: dict[str, list[str]], when_ready: WhenReady) -> int
 
     One that refuses its settings as it is first started ends the mesh: they are the same the next time.
     """
-    keepers = {each.name: Keeper(each, options[each.name]) for each in SERVICES}
+    stopping = _stop_on_signals()
+    keepers = {each.name: Keeper(each, options[each.name], ending=stopping) for each in SERVICES}
     running = {name: asyncio.create_task(keeper.keep()) for name, keeper in keepers.items()}
-    ready, waiting = asyncio.create_task(when_ready()), asyncio.create_task(_stop_on_signals().wait())
+    ready, waiting = asyncio.create_task(when_ready()), asyncio.create_task(stopping.wait())
     await asyncio.wait([*running.values(), waiting], return_when=asyncio.FIRST_COMPLETED)
     refused = [name for name, task in running.items() if task.done()]
     for task in (ready, waiting):
@@ -72,8 +74,10 @@ async def run_apart(options: dict[str, list[str]], when_ready: WhenReady) -> int
 class Keeper:
     """Keeps one service running as a process."""
 
-    def __init__(self, service: Service, options: list[str]) -> None:
+    def __init__(self, service: Service, options: list[str], *, ending: asyncio.Event) -> None:
+        """`ending`: set when the whole mesh was told to."""
         self._service = service
+        self._ending = ending
         self._command = (
             sys.executable,
             "-m",
@@ -102,7 +106,10 @@ class Keeper:
                 return
             is_first = False
             backoff = FIRST_BACKOFF_SECONDS if clock() - began > STEADY_SECONDS else backoff
-            log.error("process.died", service=self._service.name, code=code, restart_seconds=backoff)
+            # systemd tells each process of a unit to end, not us alone. Who still drains needs it again until its turn.
+            is_told = self._ending.is_set() and code in ORDERLY
+            say, event = (log.info, "process.ended") if is_told else (log.error, "process.died")
+            say(event, service=self._service.name, code=code, restart_seconds=backoff)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)

@@ -126,6 +126,18 @@ def test_five_processes_outlive_the_death_of_one_and_end_with_their_parent(tmp_p
     assert [pid for pid in everybody if _runs(pid)] == []
 
 
+def test_a_signal_to_each_process_at_once_ends_them_and_is_nobodys_death(tmp_path: Path) -> None:
+    """As systemd sends it to all of a unit."""
+    with running_mesh(tmp_path, "--processes") as mesh:
+        everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
+        for pid in (mesh.process.pid, *everybody):
+            os.kill(pid, signal.SIGTERM)
+        assert mesh.process.wait(timeout=PATIENCE_SECONDS) == 0
+        assert '"process.ended"' in mesh.log
+        assert "process.died" not in mesh.log
+        assert '"level":"error"' not in mesh.log
+
+
 def test_services_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     with running_mesh(tmp_path, "--processes") as mesh:
         everybody = [_pid_of(mesh, name) for name in ("storage", "agent", "llm", "sender", "gateway")]
