@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from kit import access, correlation, deadlines, logs, metrics, statuses
+from kit import access, correlation, deadlines, logs, metrics, refusals, statuses
 from kit.access import Caller
 from kit.authentication import Authentication
 from kit.contract import Rpc
 from kit.errors import (
+    CredentialMissing,
     DeadlineExceeded,
     DeadlineMissing,
     Internal,
@@ -49,6 +50,7 @@ class Guard:
 
     def __init__(self, authentication: Authentication, service: str) -> None:
         self._authentication = authentication
+        self._service = service
         self._log = logs.get(service)
 
     def wrap(self, rpc: Rpc, handler: Any) -> Any:
@@ -70,16 +72,17 @@ class Guard:
         clock, observe = time.perf_counter, _observer(rpc.path)
 
         async def unary(request: Any, context: Any) -> Any:
-            started = clock()
+            started, known = clock(), False
             try:
                 caller = self._enter(context)
                 if isinstance(caller, str):
                     caller = await self._verify(caller)
+                known = True
                 permit(caller)
                 check(caller, request)
                 response = await behavior(request, context)
             except (Exception, asyncio.CancelledError) as error:
-                failure = self._failure(rpc, error, observe=observe, started=started)
+                failure = self._failure(rpc, error, observe=observe, started=started, known=known)
             else:
                 observe("OK", clock() - started)
                 return response
@@ -91,11 +94,12 @@ class Guard:
         clock, observe = time.perf_counter, _observer(rpc.path)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            started, key = clock(), ""
+            started, key, known = clock(), "", False
             try:
                 caller = self._enter(context)
                 if isinstance(caller, str):
                     key, caller = caller, await self._verify(caller)
+                known = True
                 permit(caller)
                 check(caller, request)
                 async with aclosing(behavior(request, context)) as responses:
@@ -104,7 +108,7 @@ class Guard:
                             await self._still(key, permit)
                         yield response
             except (Exception, asyncio.CancelledError) as error:
-                failure = self._failure(rpc, error, observe=observe, started=started)
+                failure = self._failure(rpc, error, observe=observe, started=started, known=known)
             else:
                 observe("OK", clock() - started)
                 return
@@ -144,8 +148,8 @@ class Guard:
         with suppress(Unreachable, StorageUnavailable, DeadlineExceeded):
             permit(await self._authentication.verified(authorization))
 
-    def _failure(self, rpc: Rpc, error: BaseException, *, observe: Observe, started: float) -> ParleyError:
-        """What the caller is told. Raised again when there is nobody to tell."""
+    def _failure(self, rpc: Rpc, error: BaseException, *, observe: Observe, started: float, known: bool) -> ParleyError:
+        """What the caller is told; `known` says that we know who it is. Raised again when there is nobody to tell."""
         took = time.perf_counter() - started
         if isinstance(error, asyncio.CancelledError) and _is_cancelled():
             observe("DEADLINE_EXCEEDED" if (deadlines.remaining() or 0) < 0 else "CANCELLED", took)
@@ -154,6 +158,8 @@ class Guard:
             observe("ABORTED_BY_HANDLER", took)
             raise error
         failure = _translated(error)
+        if isinstance(failure, CredentialMissing):
+            failure = refusals.told(failure, self._service, at_the_door=not known)
         observe(failure.code.name, took)
         log = self._log.error if isinstance(failure, Internal) else self._log.debug
         log("rpc.failed", rpc=rpc.path, error_reason=failure.name, took_seconds=round(took, 4), exc_info=error)

@@ -126,9 +126,10 @@ async def test_an_account_of_another_tenant_is_not_found(tmp_path: Path) -> None
 async def test_a_key_names_its_tenant_and_what_it_may_do_and_a_wrong_one_nothing(tmp_path: Path) -> None:
     async with connected(Directory(), tmp_path) as channel:
         caller = await AskedKeys(channel).verify("pk_right")
-        with pytest.raises(CredentialMissing):
+        with pytest.raises(CredentialMissing) as refused:
             await AskedKeys(channel).verify("pk_wrong")
 
+    assert refused.value.metadata == {}  # it is the key that is wrong, and not the token by which it was asked about
     assert (caller.tenant_id, caller.scopes, caller.name) == ("t1", frozenset({"agent.use"}), "crm")
 
 
