@@ -19,6 +19,7 @@ const HINTS = {
   human: "",
   none: "Nobody can write to them until they write START.",
 };
+const UNREAD = "A message of a kind that cannot be read here";
 const FASTER = "Somebody else was faster: this is how it stands now.";
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -155,6 +156,7 @@ export class Talk {
   }
 
   attached(file) {
+    if (file.kind === "unsupported") return element("p", [UNREAD, file.caption].filter(Boolean).join(": "), "file");
     const said = [file.file_name || file.kind.replace("_", " "), file.caption].filter(Boolean).join(": ");
     if (file.media_state !== "stored") return element("p", file.media_state ? `${said} (${file.media_state})` : said, "file");
     const made = element("button", said, "file");
