@@ -11,14 +11,17 @@ const OWNERS = {
   agent: "The agent answers",
   queue: "Waits for a human",
   human: "A human answers",
-  none: "Nobody answers: they want no messages",
+  none: "Nobody answers",
 };
 const HINTS = {
   agent: "Take over to answer: the agent says nothing from then on.",
   queue: "Take over to answer.",
   human: "",
-  none: "Nobody can write to them until they write START.",
+  none: "Take over to answer.",
 };
+const ERASED = "erased:"; // before the id that stands for a chat that is gone
+const GONE = "This contact was erased: nobody can write to them.";
+const OPTED_OUT = "They want no messages: nobody can write to them until they write START.";
 const UNREAD = "A message of a kind that cannot be read here";
 const FASTER = "Somebody else was faster: this is how it stands now.";
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -32,7 +35,15 @@ function element(name, text = "", classes = "") {
   return made;
 }
 
-export const titled = (conversation) => conversation.contact_name || conversation.chat_id;
+const isErased = (conversation) => conversation.chat_id.startsWith(ERASED);
+
+export const titled = (each) => (isErased(each) ? "Erased contact" : each.contact_name || each.chat_id);
+
+/** Why nobody can write to them; "" when somebody can. */
+function mute(conversation) {
+  if (isErased(conversation)) return GONE;
+  return conversation.opted_out_at ? OPTED_OUT : "";
+}
 
 export class Talk {
   constructor(api, { moved }) {
@@ -69,14 +80,15 @@ export class Talk {
     if (this.shown?.id !== conversation.id) return;
     this.shown = conversation;
     const { owner } = conversation;
+    const silence = mute(conversation);
     at("name").textContent = titled(conversation);
-    at("place").textContent = `${conversation.channel} · ${conversation.chat_id}`;
+    at("place").textContent = [conversation.channel, isErased(conversation) ? "" : conversation.chat_id].filter(Boolean).join(" · ");
     if (at("owner").textContent !== OWNERS[owner]) at("owner").textContent = OWNERS[owner];
     at("owner").dataset.owner = owner;
-    at("take").hidden = owner === "human" || owner === "none";
-    at("give").hidden = owner !== "human" && owner !== "queue";
-    at("text").disabled = owner !== "human" || this.sending;
-    at("hint").textContent = HINTS[owner];
+    at("take").hidden = owner === "human" || Boolean(silence);
+    at("give").hidden = owner === "agent" || Boolean(silence);
+    at("text").disabled = owner !== "human" || Boolean(silence) || this.sending;
+    at("hint").textContent = silence || HINTS[owner];
     if (summary === undefined) return;
     at("summary").textContent = summary;
     at("summary").hidden = !summary;

@@ -10,7 +10,9 @@ from playwright.async_api import Browser, Page, expect
 
 from kit.ids import new_id
 from parley.chat.v1.message_pb2 import OWNER_HUMAN, OWNER_QUEUE
+from parley.storage.v1.conversation_service_pb2 import GetConversationRequest
 from parley.storage.v1.outbox_service_pb2 import QueueMessageRequest
+from parley.storage.v1.privacy_service_pb2 import EraseContactRequest
 from tests.browser.test_page import shoot
 from tests.mesh.rig import ONE, TENANT, Mesh, Plan, Storage
 from tests.mesh.standing import conversation_of, give_to, settled
@@ -141,6 +143,30 @@ async def test_what_people_write_is_text(browser: Browser, mesh: Mesh, storage: 
         await expect(page.locator(".entry.agent .words")).to_contain_text(MARKUP)
         assert await page.locator(".log img, .log b, .log a").count() == 0
         assert await page.title() != "broken"
+
+
+async def test_who_wants_no_messages_and_who_was_erased_cannot_be_written_to(
+    browser: Browser, mesh: Mesh, storage: Storage, talk: Talk
+) -> None:
+    left, gone = person(), person()
+    conversation_id, erased = await asked(storage, talk, left, "STOP"), await asked(storage, talk, gone)
+    async with watching(browser, mesh, await a_key(storage), at=f"#{conversation_id}") as page:
+        await expect(page.get_by_text("They want no messages")).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_label("Your answer")).to_be_disabled()
+        await expect(page.get_by_role("button", name="Take over")).to_be_hidden()
+        await _erase(storage, erased)
+        await page.get_by_role("button", name="All").click()
+        await page.locator(".row", has_text="Erased contact").first.click()
+        await expect(page.get_by_text("This contact was erased")).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_role("button", name="Take over")).to_be_hidden()
+        await expect(page.locator("#place")).to_have_text("whatsapp")
+
+
+async def _erase(storage: Storage, conversation_id: str) -> None:
+    one = GetConversationRequest(tenant_id=TENANT, conversation_id=conversation_id)
+    found = await storage.conversations.GetConversation(one, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
+    asks = EraseContactRequest(tenant_id=TENANT, request_id=new_id(), contact_id=found.conversation.contact_id)
+    await storage.privacy.EraseContact(asks, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
 
 
 async def test_of_two_who_take_the_same_one_the_second_is_told(

@@ -26,6 +26,7 @@ from parley.storage.v1.inbox_service_pb2_grpc import InboxServiceStub
 from parley.storage.v1.listener_service_pb2_grpc import ListenerServiceStub
 from parley.storage.v1.media_service_pb2_grpc import MediaServiceStub
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
+from parley.storage.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from tests.simulated.wire import free_port
 from tests.stalls import PATIENCE_SECONDS
 
@@ -229,6 +230,7 @@ class Storage:
         self.inbox = InboxServiceStub(self._channel)
         self.listeners = ListenerServiceStub(self._channel)
         self.media = MediaServiceStub(self._channel)
+        self.privacy = PrivacyServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *_: object) -> None:
