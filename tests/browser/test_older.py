@@ -158,6 +158,28 @@ async def test_what_is_said_while_it_is_read_back_comes_as_ever_and_without_a_ga
         await expect(page.locator(".bubble").last).to_have_text("You wrote: I am back")
 
 
+async def test_who_writes_while_the_page_opens_is_not_told_all_of_it(browser: Browser, world: World) -> None:
+    async with returning(browser, world) as page:
+        may_go_on = asyncio.Event()
+
+        async def held(route: Route) -> None:
+            await may_go_on.wait()
+            await route.continue_()
+
+        await page.route(BACK, held)
+        await page.reload()
+        await write(page, "early")
+        await expect(page.locator(".entry.contact")).to_have_attribute("data-state", "sent")
+        may_go_on.set()
+        await expect(page.get_by_text("You wrote: early")).to_be_attached()
+        await expect(page.get_by_text("Online")).to_be_visible()
+        await expect(page.get_by_role("button", name=BUTTON)).to_be_attached()
+        said = [*ALL, "early", "You wrote: early"]
+        shown = await page.locator(".bubble").all_text_contents()
+        assert shown == said[-len(shown) :]
+        assert len(shown) <= PAGE + 1  # the answer may have come by the stream
+
+
 async def test_a_message_that_was_said_long_ago_and_still_waits_is_said_and_shown_once(
     browser: Browser, world: World
 ) -> None:
