@@ -57,9 +57,10 @@ class Played:
     messages: tuple[Mapping[str, Any], ...]
 
     def said(self) -> dict[tuple[str, str], str]:
-        """Its texts, by chat and provider's id; that a chat has moved is said by two messages, and known as one."""
+        """Its texts, by chat and provider's id; that a chat has moved is said by two messages, and known as one. What
+        takes a message back says nothing itself."""
         moved = [each["previous_chat_id"] for each in self.messages if "previous_chat_id" in each]
-        others = [each for each in self.messages if "previous_chat_id" not in each]
+        others = [each for each in self.messages if not {"previous_chat_id", "takes_back"} & each.keys()]
         said = {(each["chat_id"], each["provider_message_id"]): each.get("text", "") for each in others}
         return {**said, **{(chat_id, MOVED): "" for chat_id in moved}}
 
