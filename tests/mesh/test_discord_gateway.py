@@ -63,8 +63,8 @@ async def test_direct_messages_mentions_and_their_threads_are_answered_and_nothi
         await until(lambda: len(world.discord.sends.to(direct)) == 2, 60)
         for _ in range(2):  # the second time Discord has added a preview
             edit(world, "hello, 2", direct, number=hello, second=2)
-        tell(world, "MESSAGE_DELETE", {"id": hello, "channel_id": direct})
         await until(lambda: len(world.discord.sends.to(direct)) == 3, 60)
+        tell(world, "MESSAGE_DELETE", {"id": hello, "channel_id": direct})
         await storage.rest(60)
     assert world.discord.sends.texts(direct) == ["re: hello", "re: hello, 1", "re: hello, 2"]
     assert world.discord.sends.texts(thread) == ["re: when do you open?", "re: and on Sunday?"]
