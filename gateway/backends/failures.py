@@ -5,6 +5,7 @@ from itertools import count
 import grpc
 
 from kit import errors, logs
+from kit.refusals import FIX
 
 log = logs.get("gateway")
 _refusals = count(1)  # in a mesh with two tokens each webhook meets one
@@ -16,8 +17,7 @@ def why(failure: grpc.aio.AioRpcError) -> errors.ParleyError:
     error = judged(failure)
     if isinstance(error, errors.CredentialMissing):
         if logs.is_worth_a_line(failures := next(_refusals)):
-            fix = "give all services the same MESH_TOKEN, or certificates of one CA"
-            log.error("mesh.refuses_us", failures=failures, fix=fix)
+            log.error("mesh.refuses_us", failures=failures, fix=FIX)
         return errors.StorageUnavailable()
     return error
 

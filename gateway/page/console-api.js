@@ -1,5 +1,7 @@
 // How does the console talk to the gateway? With the API key that was typed in, which lasts as long as the tab.
 
+import { newId } from "./transport.js";
+
 const KEY = "parley.console";
 const ANSWER_MS = 20_000;
 
@@ -10,13 +12,6 @@ export class Refused extends Error {
     this.status = status;
     this.code = code;
   }
-}
-
-export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** A random id. crypto.randomUUID exists on secure origins only; a laptop on the office network is none. */
-export function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export class Api {

@@ -1,7 +1,8 @@
 // How is one conversation shown to a support team, and how do they take it over, answer, and give it back?
 
-import { Refused, newId, sleep } from "./console-api.js";
+import { Refused } from "./console-api.js";
 import { Field } from "./field.js";
+import { newId, sleep } from "./transport.js";
 
 const PAGE = 50;
 const WATCHED = 20; // of the newest, what becomes of their deliveries is looked for

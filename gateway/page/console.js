@@ -1,7 +1,8 @@
 // Who waits for a human, and who has which conversation? Lists them, and shows one. Asks this gateway, and no other host.
 
-import { Api, Refused, sleep } from "./console-api.js";
+import { Api, Refused } from "./console-api.js";
 import { Talk, titled } from "./console-talk.js";
+import { sleep } from "./transport.js";
 
 const LIST_MS = 5_000;
 const TALK_MS = 2_000;
