@@ -259,7 +259,7 @@ def from_rpc(error: grpc.aio.AioRpcError, *, unavailable: type[ParleyError] = Un
     message = error.details() or ""
     failure = statuses.unpack(error.code(), message, trailing=error.trailing_metadata())
     if failure is None:
-        is_away = error.code() is Code.UNAVAILABLE or message == CROWDED
+        is_away = error.code() is Code.UNAVAILABLE or message in (CROWDED, COVERED)
         return _built(unavailable if is_away else _BARE.get(error.code(), Internal))
     reason = dict(ErrorReason.items()).get(f"ERROR_REASON_{failure.reason}", ErrorReason.ERROR_REASON_UNSPECIFIED)
     if failure.violations:
@@ -283,6 +283,8 @@ _KINDS: dict[int, type[ParleyError]] = {kind.reason: kind for kind in ParleyErro
 
 # gRPC's own words when a server has as many calls as it takes: none of them is too large, and another may do better.
 CROWDED = "Concurrent RPC limit exceeded!"
+# And when a write that comes after the end of a stream covers the status that it ended with (grpc/grpc#36066).
+COVERED = "Internal error from Core"
 
 # What gRPC itself says when no service of ours got to answer.
 _BARE: dict[Code, type[ParleyError]] = {

@@ -50,6 +50,7 @@ class Service(LlmServiceServicer):
         self.streams = 0
         self.pieces: list[llm.GenerateStreamResponse] = []
         self.breaks_off = False
+        self.ends_early = 0
 
     async def Generate(  # noqa: N802 - named by the contract
         self, request: llm.GenerateRequest, _context: Any
@@ -72,6 +73,9 @@ class Service(LlmServiceServicer):
         self, requests: AsyncIterator[llm.GenerateManyRequest], _context: Any
     ) -> AsyncIterator[llm.GenerateManyResponse]:
         self.streams += 1
+        if self.streams <= self.ends_early:
+            await anext(requests)
+            raise ModelUnavailable
         async with aclosing(Exchange(self._generate, self.ending).frames(requests)) as frames:
             async for frame in frames:
                 yield frame
@@ -209,6 +213,18 @@ async def test_a_model_service_that_went_down_in_the_middle_is_asked_once_more_w
         await both.enter_async_context(serving(Service(), tmp_path, port))
 
         assert (await call).text == "hi"
+
+
+async def test_a_stream_that_ends_while_it_is_written_to_has_its_asks_asked_once_more(tmp_path: Path) -> None:
+    service = Service()
+    service.ends_early = 1
+    async with serving(service, tmp_path) as port, asking(port, tmp_path) as model:
+        heavy = a_request()
+        heavy.prompt.output_schema = "x" * 65_536
+        answers = await asyncio.gather(*(model.generate(heavy, seconds=20) for _ in range(64)))
+
+    assert {answer.text for answer in answers} == {"hi"}
+    assert service.streams == 2
 
 
 async def test_windows_and_token_lengths_of_models_are_known_after_a_look_and_guessed_before(

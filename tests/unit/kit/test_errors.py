@@ -75,6 +75,11 @@ def test_the_caller_says_what_a_dead_peer_means() -> None:
     assert type(said) is errors.StorageUnavailable
 
 
+def test_a_write_that_came_too_late_for_a_stream_says_nothing_but_that_it_ended() -> None:
+    covered = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), errors.COVERED)
+    assert type(errors.from_rpc(covered)) is errors.Unreachable
+
+
 def test_what_grpc_says_by_itself_is_not_repeated_to_people() -> None:
     for code in grpc.StatusCode:
         assert "internals" not in errors.from_rpc(bare(code)).message
