@@ -4,8 +4,6 @@
 connection drops) · hang · down (502) · throttled:S · forbidden · gone (no such channel) · ended (of tokens).
 """
 
-import argparse
-import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulated.discord_gateway import ME, Gateway
+from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 BOT_TOKEN = "discord.bot-token.for-tests-only"
@@ -223,21 +222,5 @@ class Discord:
         return answer(status, {"message": message, "code": code})
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    discord = Discord(**vars(options))
-    await discord.start()
-    print(f"simulated Discord on {discord.server.base_url}, mode {discord.mode}", flush=True)
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.simulated.discord", description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", default="ok")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--bot-token", default=BOT_TOKEN)
-    asyncio.run(_serve(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(Discord, about=__doc__, bot_token=BOT_TOKEN)

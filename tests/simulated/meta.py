@@ -5,8 +5,6 @@ hang · down (502) · throttled · pair (too many to one person) · window (of t
 With `echo_to`, whatever is sent on Instagram is shown there before the call is answered, as the real one does.
 """
 
-import argparse
-import asyncio
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -16,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from channels import meta_webhook
+from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 ACCESS_TOKEN = "EAATokenForTestsOnly"
@@ -157,21 +156,5 @@ def _filled(template: dict[str, Any]) -> str:
     return " ".join(filled["text"] for each in components for filled in each["parameters"]) or "no variables"
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    meta = Meta(**vars(options))
-    await meta.start()
-    print(f"simulated Graph API on {meta.server.base_url}, mode {meta.mode}", flush=True)
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.simulated.meta", description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", default="ok")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--access-token", default=ACCESS_TOKEN)
-    asyncio.run(_serve(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(Meta, about=__doc__, access_token=ACCESS_TOKEN)

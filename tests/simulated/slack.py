@@ -4,8 +4,6 @@
 hang · broken (posted, and internal_error) · down (503) · throttled:S · gone (channel_not_found) · revoked · long.
 """
 
-import argparse
-import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 BOT_TOKEN = "xoxb-slack-bot-token-for-tests-only"
@@ -169,21 +168,5 @@ def _read(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    slack = Slack(**vars(options))
-    await slack.start()
-    print(f"simulated Slack on {slack.base_url}, mode {slack.mode}", flush=True)
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.simulated.slack", description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", default="ok")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--bot-token", default=BOT_TOKEN)
-    asyncio.run(_serve(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(Slack, about=__doc__, path="/api", bot_token=BOT_TOKEN)

@@ -5,8 +5,6 @@ drops) · hang · down (502) · throttled:S · blocked · gone (chat not found) 
 conflict (somebody else asks for the updates, too).
 """
 
-import argparse
-import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.provider import Later
 from sandbox.providers.telegram_updates import Updates
+from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, form_of, mode_of, now
 
 BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
@@ -240,21 +239,5 @@ def _parameters(request: Request) -> dict[str, Any]:
     return {name: int(value) if value.lstrip("-").isdigit() else value for name, value in form.items()}
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    telegram = Telegram(**vars(options))
-    await telegram.start()
-    print(f"simulated Telegram on {telegram.server.base_url}, mode {telegram.mode}", flush=True)
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.simulated.telegram", description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", default="ok")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--bot-token", default=BOT_TOKEN)
-    asyncio.run(_serve(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(Telegram, about=__doc__, bot_token=BOT_TOKEN)

@@ -6,7 +6,6 @@ or a Twilio code such as 21610, refused with it; `every:N` loses the answer to e
 `failed:63016` does: then it is said of free text only, and of a template that it was delivered.
 """
 
-import argparse
 import asyncio
 import base64
 import contextlib
@@ -15,12 +14,14 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import aiohttp
 from twilio.request_validator import RequestValidator
 
 from channels.segments import cost
+from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, mode_of, now
 
 ACCOUNT_SID = "AC" + "5" * 32
@@ -220,24 +221,10 @@ def _refused(code: int, headers: Mapping[str, str] | None = None) -> Reply:
     return answer(status, {"code": code, "message": message, "more_info": more, "status": status}, headers)
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    given = {**vars(options), "statuses": tuple(filter(None, options.statuses.split(",")))}
-    twilio = Twilio(**given)
-    await twilio.start()
-    print(f"simulated Twilio on {twilio.server.base_url}, mode {twilio.mode}", flush=True)
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.simulated.twilio", description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", default="ok")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--account-sid", default=ACCOUNT_SID)
-    parser.add_argument("--auth-token", default=AUTH_TOKEN)
-    parser.add_argument("--statuses", default="", help="for example sent,delivered,read")
-    asyncio.run(_serve(parser.parse_args()))
+def _at_hand(*, statuses: str, **options: Any) -> Twilio:
+    """For the command line, where they are named like this: sent,delivered,read."""
+    return Twilio(statuses=tuple(filter(None, statuses.split(","))), **options)
 
 
 if __name__ == "__main__":
-    main()
+    main(_at_hand, about=__doc__, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, statuses="")
