@@ -1,4 +1,4 @@
-"""Which tests run beside each other? `make test` has a process for every processor, and each takes the next lane.
+"""Which tests run beside each other? `make test` has a process more than processors, and each takes the next lane.
 
 A lane is a file, whose tests share what their module starts; the meshes are shared by many files, which are one lane.
 What takes longest begins first, so that the processes end together. A plain `pytest` runs all in one, as ever.
@@ -24,9 +24,9 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it comes without type
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` is; on one processor none is added."""
+    """How many processes `-n auto` is: one more than processors, since some always wait. On one there is one."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors, MOST_PROCESSES) if processors > 1 else 0
+    return min(processors + 1, MOST_PROCESSES) if processors > 1 else 0
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
