@@ -7,7 +7,7 @@ The real store runs underneath. What it promised is compared with what the outsi
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,13 +52,17 @@ class Seen:
     webhooks: list[tuple[ChannelMessage, str]] = field(default_factory=list)
     turns: list[tuple[LeasedTurn, str]] = field(default_factory=list)
     sendings: list[Sending] = field(default_factory=list)
-    calls: list[tuple[str, str]] = field(default_factory=list)  # chat, delivery
+    calls: list[str] = field(default_factory=list)  # deliveries
     states: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     opted_out: set[str] = field(default_factory=set)  # chats
     silent: set[str] = field(default_factory=set)  # messages that arrived while no agent owned the chat
     kept: dict[str, str] = field(default_factory=dict)  # what the model's server calls a conversation
     context: dict[str, int] = field(default_factory=dict)  # the last place of a conversation that is no context
+
+    def left(self) -> list[str]:
+        """Chats of those who opted out, and whom no human took over."""
+        return sorted(chat for chat in self.opted_out if self.owners[chat] == "none")
 
 
 class World(RuleBasedStateMachine):
@@ -86,11 +90,11 @@ class World(RuleBasedStateMachine):
     @rule(chat=CHATS, worker=WAITING, word=st.sampled_from(["hello", "hello", "Start"]))
     def accept(self, chat: str, worker: str, word: str) -> None:
         """A webhook, perhaps while a worker waits that is handed its turn at once."""
-        message = a_message(word, chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}")
+        message = self._message(word, chat)
         self.store.workers = [Ask(worker, 2, LEASE, 20)] if worker else []
         (accepted,) = self.run(self.store.accept(message)).messages
         self.store.workers = []
-        self.seen.turns += [(turn, worker) for turn in self.store.handed]
+        self._given(self.store.handed, worker)
         assert not accepted.duplicate
         owner, left = self.seen.owners.get(chat, "agent"), chat in self.seen.opted_out
         if owner == "agent" or (left and word == "Start"):
@@ -100,6 +104,12 @@ class World(RuleBasedStateMachine):
         else:
             assert left, "an agent was asked that does not own the conversation"
         self.seen.webhooks.append((message, accepted.message_id))
+
+    def _message(self, word: str, chat: str) -> ChannelMessage:
+        return a_message(word, chat_id=chat, provider_message_id=f"{len(self.seen.webhooks)}")
+
+    def _given(self, turns: Sequence[LeasedTurn], worker: str) -> None:
+        self.seen.turns += [(turn, worker) for turn in turns]
 
     @precondition(lambda self: self.seen.webhooks)
     @rule(pick=PICK)
@@ -117,27 +127,27 @@ class World(RuleBasedStateMachine):
             assert turn.setting.model_conversation == self.seen.kept.get(turn.conversation_id, "")
             begun = self.seen.context.get(turn.conversation_id, 0)
             assert all(each.seq > begun for each in turn.history), "what was said before a reset came back"
-        self.seen.turns += [(turn, worker) for turn in turns]
+        self._given(turns, worker)
         self._look_at_the_owners()
 
     @rule(worker=WORKERS, what=WHAT)
     def answer(self, worker: str, what: str) -> None:
         """A worker that does its work."""
         for turn in self.run(self.store.lease(most=2, worker=worker)):
-            self.seen.turns.append((turn, worker))
+            self._given([turn], worker)
             self.commit(0, "opt_in" if turn.setting.opted_out else what)
 
-    @precondition(lambda self: "none" in self.seen.owners.values())
+    @precondition(lambda self: self.seen.left())
     @rule(worker=WORKERS)
     def come_back(self, worker: str) -> None:
         """As far as what waits in the other chat lets them."""
-        self.accept(next(chat for chat, owner in self.seen.owners.items() if owner == "none"), "", "Start")
+        self.accept(self.seen.left()[0], "", "Start")
         self.answer(worker, "reply")
 
     @rule(worker=WORKERS)
     def answer_while_a_sender_waits_that_falls_silent(self, worker: str) -> None:
         for turn in self.run(self.store.lease(most=2, worker=worker)):
-            self.seen.turns.append((turn, worker))
+            self._given([turn], worker)
             self.commit_while_a_sender_waits(0, worker)
             self.send_and_fall_silent(worker)
 
@@ -274,7 +284,7 @@ class World(RuleBasedStateMachine):
     def _call(self, sending: Sending) -> None:
         assert sending.begun
         sending.called = f"p-{len(self.seen.calls)}"
-        self.seen.calls.append((sending.delivery.chat_id, sending.delivery.delivery_id))
+        self.seen.calls.append(sending.delivery.delivery_id)
         self._look_at_the_calls()
 
     @precondition(lambda self: any(each.called for each in self.seen.sendings))
@@ -300,12 +310,12 @@ class World(RuleBasedStateMachine):
         self.seen.sendings.clear()
 
     def _look_at_the_calls(self) -> None:
-        ids = [delivery_id for _, delivery_id in self.seen.calls]
+        ids = self.seen.calls
         assert len(ids) == len(set(ids)), "a delivery was sent twice"
-        places = dict(self._rows("SELECT id, seq FROM deliveries"))
-        for chat in ("a", "b"):
-            order = [places[delivery_id] for each, delivery_id in self.seen.calls if each == chat]
-            assert order == sorted(order), "deliveries of a chat overtook each other"
+        places = {row[0]: (row[1], row[2]) for row in self._rows("SELECT id, conversation_id, seq FROM deliveries")}
+        for conversation_id in {each for each, _ in places.values()}:
+            order = [places[each][1] for each in ids if places[each][0] == conversation_id]
+            assert order == sorted(order), "deliveries of a conversation overtook each other"
 
     def _look_at_the_owners(self) -> None:
         """As those who changed them left them. Storage itself asks for a human, after failures in a row."""
@@ -379,5 +389,5 @@ class World(RuleBasedStateMachine):
         return str(chat)
 
 
-def world_on(url: str, mutations: Mutations) -> type[World]:
-    return type("WorldOn", (World,), {"url": url, "mutations": mutations})
+def world_on(url: str, mutations: Mutations, world: type[World] = World) -> type[World]:
+    return type("WorldOn", (world,), {"url": url, "mutations": mutations})

@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
 from tests.suites.storage.hot import DATABASES, fresh
+from tests.suites.storage.leaving import Leaving
 from tests.suites.storage.machine import world_on
 
 CALM = settings(
@@ -28,6 +29,14 @@ EAGER = settings(CALM, max_examples=200)
 def test_the_promises_hold_whatever_happens(database: str, tmp_path: Path, postgres_server: Server) -> None:
     url = fresh(database, tmp_path, postgres_server)
     run_state_machine_as_test(world_on(url, Mutations()), settings=CALM)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_what_is_taken_back_or_erased_is_gone_and_the_promises_hold(
+    database: str, tmp_path: Path, postgres_server: Server
+) -> None:
+    url = fresh(database, tmp_path, postgres_server)
+    run_state_machine_as_test(world_on(url, Mutations(), Leaving), settings=settings(CALM, max_examples=12))
 
 
 @pytest.mark.parametrize(
