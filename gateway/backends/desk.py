@@ -1,4 +1,5 @@
-"""Who waits for a human, what was said, and what does a human say? ConversationService, as whoever asks may use it."""
+"""Who waits for a human, what was said, what did not arrive, and what does a human say? Storage, as whoever asks may
+use it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -43,6 +44,14 @@ class Desk:
 
     async def say(self, asked: outbox.QueueMessageRequest, authorization: str) -> outbox.QueueMessageResponse:
         return await self._ask(self._outbox.QueueMessage, asked, authorization=authorization)
+
+    async def deliveries(
+        self, asked: outbox.ListDeliveriesRequest, authorization: str
+    ) -> outbox.ListDeliveriesResponse:
+        return await self._ask(self._outbox.ListDeliveries, asked, authorization=authorization)
+
+    async def retry(self, asked: outbox.RetryDeliveryRequest, authorization: str) -> outbox.RetryDeliveryResponse:
+        return await self._ask(self._outbox.RetryDelivery, asked, authorization=authorization)
 
     async def _ask(self, rpc: Callable[..., Awaitable[Answer]], asked: Asked, *, authorization: str) -> Answer:
         try:

@@ -3,11 +3,9 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, Field
 
-from kit.moments import moment
+from gateway.domain.shown import times, word
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_pb2
 from parley.storage.v1.conversation_change_pb2 import HandOffReason, QueueEntry
@@ -19,7 +17,7 @@ OWNERS: dict[str, chat.Owner] = {
     "human": chat.OWNER_HUMAN,
     "none": chat.OWNER_NONE,
 }
-_WORDS = {value: word for word, value in OWNERS.items()}
+_WORDS = {value: name for name, value in OWNERS.items()}
 
 
 class Waiting(BaseModel):
@@ -100,9 +98,9 @@ def waiting(entry: QueueEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "conversation_id": entry.conversation_id,
-        "reason": _lower(HandOffReason.Name(entry.reason), "HAND_OFF_REASON_"),
+        "reason": word(HandOffReason.Name(entry.reason), "HAND_OFF_REASON_"),
         "summary": entry.summary,
-        **_times(entry, "created_at", "due_at", "taken_at", "closed_at"),
+        **times(entry, "created_at", "due_at", "taken_at", "closed_at"),
     }
 
 
@@ -117,7 +115,7 @@ def conversation(row: conversation_pb2.Conversation) -> dict[str, Any]:
         "owner": _WORDS[row.owner],
         "owner_epoch": row.owner_epoch,
         "last_seq": row.last_seq,
-        **_times(row, "created_at", "updated_at", "opted_out_at"),
+        **times(row, "created_at", "updated_at", "opted_out_at"),
     }
 
 
@@ -125,33 +123,19 @@ def said(message: chat.Message) -> dict[str, Any]:
     return {
         "id": message.id,
         "seq": message.seq,
-        "role": _lower(chat.Role.Name(message.role), "ROLE_"),
+        "role": word(chat.Role.Name(message.role), "ROLE_"),
         "text": message.text,
         "attachments": [_file(each) for each in message.attachments],
-        "delivery_state": _lower(chat.DeliveryState.Name(message.delivery_state), "DELIVERY_STATE_"),
-        **_times(message, "created_at", "taken_back_at"),
+        "delivery_state": word(chat.DeliveryState.Name(message.delivery_state), "DELIVERY_STATE_"),
+        **times(message, "created_at", "taken_back_at"),
     }
 
 
 def _file(attachment: chat.Attachment) -> dict[str, str]:
     return {
-        "kind": _lower(chat.AttachmentKind.Name(attachment.kind), "ATTACHMENT_KIND_") or "file",
+        "kind": word(chat.AttachmentKind.Name(attachment.kind), "ATTACHMENT_KIND_") or "file",
         "file_name": attachment.file_name,
         "caption": attachment.caption,
         "media_id": attachment.media_id,
-        "media_state": _lower(chat.MediaState.Name(attachment.media_state), "MEDIA_STATE_"),
+        "media_state": word(chat.MediaState.Name(attachment.media_state), "MEDIA_STATE_"),
     }
-
-
-def _times(row: Message, *names: str) -> dict[str, datetime | None]:
-    return {name: _when(getattr(row, name)) if row.HasField(name) else None for name in names}
-
-
-def _when(at: Timestamp) -> datetime:
-    return moment(at)
-
-
-def _lower(name: str, prefix: str) -> str:
-    """As the enum calls it, in small letters; "" for what is not said."""
-    word = name.removeprefix(prefix).lower()
-    return "" if word == "unspecified" else word

@@ -1,9 +1,10 @@
 // How does the console talk to the gateway? With the API key that was typed in, which lasts as long as the tab.
 
-import { newId } from "./transport.js";
+import { newId, sleep } from "./transport.js";
 
 const KEY = "parley.console";
 const ANSWER_MS = 20_000;
+const TRIES = 4;
 
 /** A refusal: its status, its reason, its sentence. Without a status nobody answered. */
 export class Refused extends Error {
@@ -11,6 +12,23 @@ export class Refused extends Error {
     super(message);
     this.status = status;
     this.code = code;
+  }
+
+  /** Whether the same may be well a moment later. */
+  get passing() {
+    return this.status === 0 || this.status >= 500 || this.status === 429;
+  }
+}
+
+/** Asks for one change until it is heard of, or refused: with its key it happens once. */
+async function insist(ask) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Refused && error.passing) || tries === TRIES) throw error;
+      await sleep(1000 * tries);
+    }
   }
 }
 
@@ -59,8 +77,22 @@ export class Api {
     return this.change("PUT", `conversations/${encodeURIComponent(id)}/owner`, { owner, owner_epoch: epoch }, newId());
   }
 
-  say(id, text, epoch, key) {
-    return this.change("POST", `conversations/${encodeURIComponent(id)}/messages`, { text, owner_epoch: epoch }, key);
+  say(id, text, epoch) {
+    const key = newId();
+    const path = `conversations/${encodeURIComponent(id)}/messages`;
+    return insist(() => this.change("POST", path, { text, owner_epoch: epoch }, key));
+  }
+
+  deliveries(state, token = "") {
+    const query = new URLSearchParams({ page_token: token });
+    if (state) query.set("state", state);
+    return this.json(`deliveries?${query}`);
+  }
+
+  /** Whoever presses it while it stands as it does has the same key: it is sent again once. */
+  again({ id, updated_at: stood }) {
+    const key = `${id}-${Date.parse(stood)}`;
+    return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, undefined, key));
   }
 
   async file(mediaId) {

@@ -1,12 +1,10 @@
 // How is one conversation shown to a support team, and how do they take it over, answer, and give it back?
 
-import { Refused } from "./console-api.js";
+import { at, element, TIME } from "./console-drawing.js";
 import { Field } from "./field.js";
-import { newId, sleep } from "./transport.js";
 
 const PAGE = 50;
 const WATCHED = 20; // of the newest, what becomes of their deliveries is looked for
-const TRIES = 4;
 const SPEAKERS = { contact: "Contact", agent: "Agent", operator: "Human", system: "System" };
 const OWNERS = {
   agent: "The agent answers",
@@ -25,20 +23,13 @@ const GONE = "This contact was erased: nobody can write to them.";
 const OPTED_OUT = "They want no messages: nobody can write to them until they write START.";
 const UNREAD = "A message of a kind that cannot be read here";
 const FASTER = "Somebody else was faster: this is how it stands now.";
-const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-
-const at = (id) => document.getElementById(id);
-
-function element(name, text = "", classes = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = classes;
-  return made;
-}
 
 const isErased = (conversation) => conversation.chat_id.startsWith(ERASED);
 
 export const titled = (each) => (isErased(each) ? "Erased contact" : each.contact_name || each.chat_id);
+
+/** Where: the channel, and whom it knows there. */
+export const placed = (each) => [each.channel, isErased(each) ? "" : each.chat_id].filter(Boolean).join(" · ");
 
 /** Why nobody can write to them; "" when somebody can. */
 function mute(conversation) {
@@ -83,7 +74,7 @@ export class Talk {
     const { owner } = conversation;
     const silence = mute(conversation);
     at("name").textContent = titled(conversation);
-    at("place").textContent = [conversation.channel, isErased(conversation) ? "" : conversation.chat_id].filter(Boolean).join(" · ");
+    at("place").textContent = placed(conversation);
     if (at("owner").textContent !== OWNERS[owner]) at("owner").textContent = OWNERS[owner];
     at("owner").dataset.owner = owner;
     at("take").hidden = owner === "human" || Boolean(silence);
@@ -207,11 +198,10 @@ export class Talk {
   /** However often it is sent, it is said once. What is refused stands in the field again. */
   async say(text) {
     const { id, owner_epoch: epoch } = this.shown;
-    const key = newId();
     this.trouble("");
     this.sending = at("text").disabled = true;
     try {
-      await this.insist(() => this.api.say(id, text, epoch, key));
+      await this.api.say(id, text, epoch);
       if (this.shown?.id === id) await this.refresh();
     } catch (error) {
       if (this.shown?.id !== id) return;
@@ -225,18 +215,6 @@ export class Talk {
       if (!at("text").disabled) at("text").focus();
     }
     this.moved();
-  }
-
-  async insist(ask) {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await ask();
-      } catch (error) {
-        const passing = error instanceof Refused && (error.status === 0 || error.status >= 500 || error.status === 429);
-        if (!passing || tries === TRIES) throw error;
-        await sleep(1000 * tries);
-      }
-    }
   }
 
   trouble(words) {

@@ -3,34 +3,26 @@
 The caller's API key goes on to storage, which says what it may do, and for which tenant: nothing is decided here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gateway import body as bodies
 from gateway.backends.desk import Desk
 from gateway.domain import desk
-from gateway.envelope import ApiError
+from gateway.routes import keyed
 from gateway.routes.asked import parsed, read
+from gateway.routes.keyed import LONGEST_ID, Size, Token
 from kit import errors
 from parley.storage.v1 import conversation_change_pb2 as change
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as reads
 from parley.storage.v1 import outbox_service_pb2 as outbox
 
-LONGEST_ID, LONGEST_TOKEN, LONGEST_TEXT = 64, 512, 65_536
-MOST = 200
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 429, 503)
-}
+LONGEST_TEXT = 65_536
 
-Size = Annotated[int, Query(ge=1, le=MOST, description="Most to return")]
-Token = Annotated[str, Query(max_length=LONGEST_TOKEN, description="From the page before")]
 Everything = Annotated[bool, Query(alias="all", description="Those that a human has, or gave back, too")]
 OwnedBy = Annotated[desk.Owner | None, Query(description="Only those with this owner")]
 OfAccount = Annotated[str, Query(max_length=LONGEST_ID, description="Only those of this channel account")]
@@ -70,8 +62,8 @@ class Opened:
     ) -> Response:
         """Who waits for a human, the one that is due first first."""
         asked = change.ListQueueRequest(all=everything, page_size=page_size, page_token=page_token)
-        found = await self.desk.queue(asked, _credential(request))
-        return _json({"entries": [*map(desk.waiting, found.entries)], "next_page_token": found.next_page_token})
+        found = await self.desk.queue(asked, keyed.credential(request))
+        return keyed.answer({"entries": [*map(desk.waiting, found.entries)], "next_page_token": found.next_page_token})
 
     async def list_conversations(
         self,
@@ -86,14 +78,14 @@ class Opened:
         asked = reads.ListConversationsRequest(account_id=account_id, page_size=page_size, page_token=page_token)
         if owner is not None:
             asked.owner = desk.OWNERS[owner]
-        found = await self.desk.list(asked, _credential(request))
+        found = await self.desk.list(asked, keyed.credential(request))
         rows = [*map(desk.conversation, found.conversations)]
-        return _json({"conversations": rows, "next_page_token": found.next_page_token})
+        return keyed.answer({"conversations": rows, "next_page_token": found.next_page_token})
 
     async def get_conversation(self, request: Request, conversation_id: str) -> Response:
         """One of them."""
-        asked = reads.GetConversationRequest(conversation_id=_id(conversation_id))
-        return _json(desk.conversation((await self.desk.get(asked, _credential(request))).conversation))
+        asked = reads.GetConversationRequest(conversation_id=keyed.an_id(conversation_id, "conversation_id"))
+        return keyed.answer(desk.conversation((await self.desk.get(asked, keyed.credential(request))).conversation))
 
     async def list_messages(
         self, request: Request, conversation_id: str, *, after_seq: After = 0, page_size: Size = 100
@@ -101,21 +93,21 @@ class Opened:
         """What was said after a place in the conversation, oldest first. Places have no gaps: the newest fifty are
         those after `last_seq - 50`."""
         asked = reads.ListMessagesRequest(
-            conversation_id=_id(conversation_id), after_seq=after_seq, page_size=page_size
+            conversation_id=keyed.an_id(conversation_id, "conversation_id"), after_seq=after_seq, page_size=page_size
         )
-        found = await self.desk.messages(asked, _credential(request))
-        return _json({"messages": [*map(desk.said, found.messages)], "more": found.more})
+        found = await self.desk.messages(asked, keyed.credential(request))
+        return keyed.answer({"messages": [*map(desk.said, found.messages)], "more": found.more})
 
     async def set_owner(self, request: Request, conversation_id: str) -> Response:
         """Takes it over, or gives it back. Of two who take it with the epoch that they saw, one gets it."""
         wanted = parsed(NewOwner, await read(request))
         asked = owning.SetOwnerRequest(
-            request_id=_key(request),
-            conversation_id=_id(conversation_id),
+            request_id=keyed.change_key(request),
+            conversation_id=keyed.an_id(conversation_id, "conversation_id"),
             owner=desk.OWNERS[wanted.owner],
             owner_epoch=wanted.owner_epoch,
         )
-        return _json(desk.conversation((await self.desk.give(asked, _credential(request))).conversation))
+        return keyed.answer(desk.conversation((await self.desk.give(asked, keyed.credential(request))).conversation))
 
     async def say(self, request: Request, conversation_id: str) -> Response:
         """Says something to the contact. Repeat it with the same Idempotency-Key when the answer got lost."""
@@ -123,59 +115,25 @@ class Opened:
         if not wanted.text.strip():
             raise errors.InvalidField([("text", "is empty")])
         asked = outbox.QueueMessageRequest(
-            request_id=_key(request),
-            conversation_id=_id(conversation_id),
+            request_id=keyed.change_key(request),
+            conversation_id=keyed.an_id(conversation_id, "conversation_id"),
             text=wanted.text,
             owner_epoch=wanted.owner_epoch,
         )
-        done = await self.desk.say(asked, _credential(request))
-        return _json({"message_id": done.message_id, "delivery_id": done.delivery_id, "duplicate": done.duplicate})
+        done = await self.desk.say(asked, keyed.credential(request))
+        return keyed.answer(
+            {"message_id": done.message_id, "delivery_id": done.delivery_id, "duplicate": done.duplicate}
+        )
 
 
 def router(opened: Opened) -> APIRouter:
     """Where the routes stand."""
-    routes = APIRouter(prefix="/v1", tags=["conversations"], responses=ERRORS)
+    routes = APIRouter(prefix="/v1", tags=["conversations"], responses=keyed.ERRORS)
     one = "/conversations/{conversation_id}"
     routes.get("/queue", response_model=desk.Queue)(opened.list_queue)
     routes.get("/conversations", response_model=desk.Conversations)(opened.list_conversations)
     routes.get(one, response_model=desk.Conversation)(opened.get_conversation)
     routes.get(f"{one}/messages", response_model=desk.History)(opened.list_messages)
-    routes.put(f"{one}/owner", response_model=desk.Conversation, openapi_extra=_takes(NewOwner))(opened.set_owner)
-    routes.post(f"{one}/messages", response_model=Queued, openapi_extra=_takes(NewWords))(opened.say)
+    routes.put(f"{one}/owner", response_model=desk.Conversation, openapi_extra=keyed.takes(NewOwner))(opened.set_owner)
+    routes.post(f"{one}/messages", response_model=Queued, openapi_extra=keyed.takes(NewWords))(opened.say)
     return routes
-
-
-def _credential(request: Request) -> str:
-    """Never from the URL, and never a cookie: no other site can make a browser show it."""
-    stated = bodies.header(request.scope, b"authorization").decode("latin-1")
-    if not stated or not (stated.isascii() and stated.isprintable()):
-        raise errors.CredentialMissing("Send an API key as Authorization: Bearer …")
-    return stated
-
-
-def _key(request: Request) -> str:
-    key = bodies.header(request.scope, b"idempotency-key").decode("latin-1")
-    if not (0 < len(key) <= LONGEST_ID and key.isascii() and key.isprintable() and " " not in key):
-        raise errors.InvalidField([("Idempotency-Key", "a header of 1 to 64 visible ASCII characters is required")])
-    return key
-
-
-def _id(stated: str) -> str:
-    if len(stated) > LONGEST_ID:
-        raise errors.InvalidField([("conversation_id", "is no id")])
-    return stated
-
-
-def _json(content: Mapping[str, object]) -> Response:
-    return Response(orjson.dumps(content), 200, {"cache-control": "no-store"}, "application/json")
-
-
-def _takes(model: type[BaseModel]) -> dict[str, Any]:
-    key = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
-    about = "Chosen by the client, one per change; a UUID does well"
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}},
-        "parameters": [
-            {"name": "Idempotency-Key", "in": "header", "required": True, "schema": key, "description": about}
-        ],
-    }

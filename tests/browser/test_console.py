@@ -123,12 +123,14 @@ async def test_whoever_has_no_key_that_is_good_for_it_sees_nothing(
         await expect(page.get_by_text("Nobody issued this key, or it has ended.")).to_be_visible(timeout=WAIT)
         await page.get_by_label("API key").fill(await a_key(storage, "agent.use"))
         await page.get_by_role("button", name="Open").click()
-        await expect(page.get_by_role("alert")).to_contain_text("conversations.read", timeout=WAIT)
+        await expect(page.locator("#list-trouble")).to_contain_text("conversations.read", timeout=WAIT)
         assert await page.locator(".row").count() == 0
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.locator("#list-trouble")).to_be_hidden()
         await shoot(page, "console-desktop-door")
         await page.get_by_label("API key").fill(await a_key(storage))
         await page.get_by_role("button", name="Open").click()
-        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_text("Nobody waits for a human.")).to_be_visible(timeout=WAIT)
         await page.reload()  # the tab keeps it
         await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=WAIT)
         await page.get_by_role("button", name="Sign out").click()

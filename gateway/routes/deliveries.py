@@ -1,0 +1,59 @@
+"""What went out, as an API for support teams: what did not arrive and why, and one is sent again."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from gateway.backends.desk import Desk
+from gateway.domain import sent
+from gateway.routes import keyed
+from gateway.routes.keyed import LONGEST_ID, Size, Token
+from parley.storage.v1 import outbox_service_pb2 as outbox
+
+InState = Annotated[sent.State | None, Query(description="Only those in this state")]
+OfConversation = Annotated[str, Query(max_length=LONGEST_ID, description="Only those of this conversation")]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The routes."""
+
+    desk: Desk
+
+    async def list_deliveries(
+        self,
+        request: Request,
+        *,
+        state: InState = None,
+        conversation_id: OfConversation = "",
+        page_size: Size = 50,
+        page_token: Token = "",
+    ) -> Response:
+        """Deliveries, newest first: for example all of which nobody knows whether they arrived."""
+        wanted = sent.state(state) if state else None
+        asked = outbox.ListDeliveriesRequest(
+            state=wanted, conversation_id=conversation_id, page_size=page_size, page_token=page_token
+        )
+        found = await self.desk.deliveries(asked, keyed.credential(request))
+        rows = [*map(sent.delivery, found.deliveries)]
+        return keyed.answer({"deliveries": rows, "next_page_token": found.next_page_token})
+
+    async def retry_delivery(self, request: Request, delivery_id: str) -> Response:
+        """Sends a `failed` or `unknown` one again, from the first part on that was not taken. An `unknown` one may have
+        arrived: then the contact has it twice. 409 where it is in another state, or nobody may write to them."""
+        asked = outbox.RetryDeliveryRequest(
+            request_id=keyed.change_key(request), delivery_id=keyed.an_id(delivery_id, "delivery_id")
+        )
+        done = await self.desk.retry(asked, keyed.credential(request))
+        return keyed.answer({"delivery": sent.delivery(done.delivery), "duplicate": done.duplicate})
+
+
+def router(opened: Opened) -> APIRouter:
+    """Where the routes stand."""
+    routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], responses=keyed.ERRORS)
+    routes.get("", response_model=sent.Deliveries)(opened.list_deliveries)
+    again = routes.post("/{delivery_id}/retry", response_model=sent.Again, openapi_extra=keyed.takes())
+    again(opened.retry_delivery)
+    return routes

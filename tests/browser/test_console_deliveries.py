@@ -1,0 +1,145 @@
+"""Can somebody of a support team see what did not arrive, and send it again once they know what that means?"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.test_console import WAIT, watching
+from tests.browser.test_page import shoot
+from tests.mesh.rig import ONE, Mesh, Plan, Storage
+from tests.mesh.standing import settled
+from tests.mesh.talk import Talk, person
+from tests.mesh.test_dead_letters import lost, refused
+from tests.mesh.test_desk import a_key
+from tests.mesh.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as around:
+        yield around
+
+
+@pytest.fixture(scope="module")
+def mesh(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    folder: Path = tmp_path_factory.mktemp("deliveries")
+    with Mesh(Plan(folder, f"sqlite:///{folder / 'parley.db'}", (ONE,), world.environment())) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
+    async with mesh.storage() as caller:
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
+    async with Talk(mesh) as everybody:
+        yield everybody
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "dark"), [("desktop", 1280, False), ("dark", 1280, True), ("phone", 390, False)]
+)
+async def test_what_did_not_arrive_is_seen_with_its_reason_and_opens_its_conversation(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk, *, name: str, width: int, dark: bool
+) -> None:
+    number, chat = person(), person().lstrip("+")
+    await refused(world, storage, talk, number)
+    await lost(world, storage, talk, chat)
+    async with watching(browser, mesh, await a_key(storage), width=width, dark=dark) as page:
+        await expect(page.get_by_role("link", name="Deliveries")).to_contain_text("did not arrive", timeout=WAIT)
+        await page.get_by_role("link", name="Deliveries").click()
+        room = page.get_by_role("main", name="Deliveries")
+        unknown = room.locator(".group", has_text="Nobody knows").locator(".card").first
+        await expect(unknown).to_contain_text(chat, timeout=WAIT)
+        await expect(unknown).to_contain_text("1 call")
+        failed = room.locator(".group", has_text="did not arrive").locator(".card").first
+        await expect(failed).to_contain_text(number, timeout=WAIT)
+        await expect(failed).to_contain_text("code 21211")
+        await shoot(page, f"console-{name}-deliveries")
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0
+        await room.get_by_label("Show").select_option(label="Delivered")
+        await expect(room.get_by_role("heading", name="Delivered")).to_be_visible(timeout=WAIT)
+        await expect(room.get_by_role("button", name="Send again")).to_have_count(0)
+        await room.get_by_label("Show").select_option(label="Failed")
+        await room.get_by_role("link", name=number).click()
+        await expect(page.locator(".entry.agent .meta")).to_contain_text("failed", timeout=WAIT)
+        if width <= 640:
+            await page.get_by_role("button", name="Back", exact=True).click()
+        else:
+            await page.go_back()
+        await expect(room.get_by_role("link", name=number)).to_be_visible(timeout=WAIT)
+
+
+async def test_who_sends_it_again_is_told_what_that_means_and_asked_once(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
+) -> None:
+    chat = person().lstrip("+")
+    conversation_id = await lost(world, storage, talk, chat)
+    async with watching(browser, mesh, await a_key(storage), at="#deliveries") as page:
+        card = page.locator(".card", has_text=chat)
+        await card.get_by_role("button", name="Send again").focus(timeout=WAIT)
+        await page.keyboard.press("Enter")
+        asked = page.get_by_role("dialog", name="Send again to Ann?")
+        await expect(asked).to_contain_text("It may have arrived. If it did, the contact has it twice.")
+        await shoot(page, "console-desktop-sure")
+        await page.keyboard.press("Escape")
+        await expect(asked).to_be_hidden()
+        await expect(card.get_by_role("button", name="Send again")).to_be_focused()
+        assert world.telegram.sends.texts(chat) == ["re: hello"]
+        await page.keyboard.press("Enter")
+        await asked.get_by_role("button", name="Send again").click()
+        await expect(page.get_by_role("status").filter(has_text="Sent again to Ann, once.")).to_be_visible(timeout=WAIT)
+        await expect(card).to_have_count(0)
+    await settled(storage, conversation_id)
+    assert world.telegram.sends.texts(chat) == ["re: hello", "re: hello"]
+
+
+async def test_of_two_who_send_it_again_it_goes_out_once_though_it_is_unknown_again(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
+) -> None:
+    chat = person().lstrip("+")
+    conversation_id = await lost(world, storage, talk, chat)
+    key = await a_key(storage)
+    async with (
+        watching(browser, mesh, key, at="#deliveries") as one,
+        watching(browser, mesh, key, at="#deliveries") as other,
+    ):
+        for page in (one, other):
+            await page.locator(".card", has_text=chat).get_by_role("button", name="Send again").click(timeout=WAIT)
+        world.telegram.mode = "lost"
+        await one.get_by_role("dialog").get_by_role("button", name="Send again").click()
+        await expect(one.get_by_role("status").filter(has_text="Sent again")).to_be_visible(timeout=WAIT)
+        await settled(storage, conversation_id)
+        await other.get_by_role("dialog").get_by_role("button", name="Send again").click()
+        await expect(other.get_by_role("status").filter(has_text="It is unknown.")).to_be_visible(timeout=WAIT)
+        await settled(storage, conversation_id)
+        world.telegram.mode = "ok"
+    assert len(world.telegram.sends.texts(chat)) == 2
+
+
+async def test_a_key_that_lacks_a_scope_is_told_which_and_the_other_rooms_work(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
+) -> None:
+    chat = person().lstrip("+")
+    await lost(world, storage, talk, chat)
+    async with watching(browser, mesh, await a_key(storage, "conversations.read"), at="#deliveries") as page:
+        card = page.locator(".card", has_text=chat)
+        await card.get_by_role("button", name="Send again").click(timeout=WAIT)
+        await page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+        await expect(page.get_by_role("alert").filter(has_text="outbox.write")).to_be_visible(timeout=WAIT)
+        await expect(card.get_by_role("button", name="Send again")).to_be_enabled()
+        await page.get_by_role("link", name="Conversations").click()
+        await expect(page.get_by_text("Nobody waits for a human.")).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    async with watching(browser, mesh, await a_key(storage, "directory.read"), at="#deliveries") as page:
+        await expect(page.locator("#delivery-trouble")).to_contain_text("conversations.read", timeout=WAIT)
+        await expect(page.locator(".card")).to_have_count(0)
