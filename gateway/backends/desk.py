@@ -1,5 +1,5 @@
-"""Who waits for a human, what was said, what did not arrive, and what does a human say? Storage, as whoever asks may
-use it."""
+"""Who waits for a human, what was said, what did not arrive and why, and what does a human say? Storage, as whoever
+asks may use it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,6 +12,8 @@ from parley.storage.v1 import conversation_change_pb2 as change
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import conversation_service_pb2 as reads
 from parley.storage.v1 import conversation_service_pb2_grpc as conversations_grpc
+from parley.storage.v1 import directory_service_pb2 as directory
+from parley.storage.v1 import directory_service_pb2_grpc as directory_grpc
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import outbox_service_pb2_grpc as outbox_grpc
 
@@ -25,6 +27,7 @@ class Desk:
     def __init__(self, channel: grpc.aio.Channel, *, timeout: timedelta) -> None:
         self._conversations = conversations_grpc.ConversationServiceStub(channel)
         self._outbox = outbox_grpc.OutboxServiceStub(channel)
+        self._directory = directory_grpc.DirectoryServiceStub(channel)
         self._timeout = timeout.total_seconds()
 
     async def queue(self, asked: change.ListQueueRequest, authorization: str) -> change.ListQueueResponse:
@@ -52,6 +55,16 @@ class Desk:
 
     async def retry(self, asked: outbox.RetryDeliveryRequest, authorization: str) -> outbox.RetryDeliveryResponse:
         return await self._ask(self._outbox.RetryDelivery, asked, authorization=authorization)
+
+    async def accounts(
+        self, asked: directory.ListChannelAccountsRequest, authorization: str
+    ) -> directory.ListChannelAccountsResponse:
+        return await self._ask(self._directory.ListChannelAccounts, asked, authorization=authorization)
+
+    async def set_account_state(
+        self, asked: directory.SetAccountStateRequest, authorization: str
+    ) -> directory.SetAccountStateResponse:
+        return await self._ask(self._directory.SetAccountState, asked, authorization=authorization)
 
     async def _ask(self, rpc: Callable[..., Awaitable[Answer]], asked: Asked, *, authorization: str) -> Answer:
         try:

@@ -95,6 +95,22 @@ export class Api {
     return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, undefined, key));
   }
 
+  /** All of them: a tenant has few. */
+  async accounts() {
+    const found = [];
+    for (let token = ""; ; ) {
+      const page = await this.json(`accounts?${new URLSearchParams({ page_size: 200, page_token: token })}`);
+      found.push(...page.accounts);
+      token = page.next_page_token;
+      if (!token) return found;
+    }
+  }
+
+  setState(id, state) {
+    const key = newId();
+    return insist(() => this.change("PUT", `accounts/${encodeURIComponent(id)}/state`, { state }, key));
+  }
+
   async file(mediaId) {
     return (await this.ask(`media/${encodeURIComponent(mediaId)}`)).blob();
   }

@@ -20,8 +20,8 @@ export function ago(stated) {
 }
 
 /** How long ago; the time itself where somebody points at it. */
-export function since(stated, classes = "since") {
-  const made = element("time", ago(stated), classes);
+export function since(stated, what = "") {
+  const made = element("time", [what, ago(stated)].filter(Boolean).join(" "), "since");
   made.dateTime = stated;
   made.title = TIME.format(new Date(stated));
   return made;

@@ -1,5 +1,6 @@
 // Who may come in, and which room do they see? Asks this gateway, and no other host, for as long as the page is open.
 
+import { Accounts } from "./console-accounts.js";
 import { Api, Refused } from "./console-api.js";
 import { Deliveries } from "./console-deliveries.js";
 import { at } from "./console-drawing.js";
@@ -21,7 +22,7 @@ const talk = new Talk(api, { moved: () => wake() });
 const talks = new Talks(api, talk, { wake: () => wake() });
 const names = new Names(api, () => rooms.deliveries.draw());
 // By what the address calls them; every other word in it is the id of a conversation.
-const rooms = { deliveries: new Deliveries(api, names) };
+const rooms = { deliveries: new Deliveries(api, names), accounts: new Accounts(api) };
 
 let running = 0; // a door that was opened again ends what ran before
 let wake = () => {};
@@ -88,7 +89,7 @@ async function look() {
   }
   for (const [name, each] of Object.entries(rooms)) {
     const shown = each === room();
-    if (!due(name, shown ? LIST_MS : COUNT_MS)) continue;
+    if (!due(name, shown ? LIST_MS : COUNT_MS) || (each.denied && !shown)) continue;
     await allowed(each, () => (shown ? each.refresh() : each.counting()));
     seen[name] = Date.now();
   }

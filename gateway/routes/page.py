@@ -32,6 +32,7 @@ PATHS = {
     "/console.css": "console.css",
     "/console.js": "console.js",
     "/console-rooms.css": "console-rooms.css",
+    "/console-accounts.js": "console-accounts.js",
     "/console-api.js": "console-api.js",
     "/console-deliveries.js": "console-deliveries.js",
     "/console-drawing.js": "console-drawing.js",
