@@ -11,6 +11,7 @@ from kit.command import interrupts
 from kit.command.channels import channels
 from kit.command.desk import queue
 from kit.command.guard import guard
+from kit.command.keys import keys
 from kit.command.listen_options import Looking
 from kit.command.models import models
 from kit.command.options import AsJson, DataDir, Host, HttpPort, Tenant, Url, as_one
@@ -29,7 +30,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-keys = typer.Typer(help="API keys, with which programs of yours call the mesh.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(guard, name="guard")
@@ -232,35 +232,6 @@ def preview(
     from kit.command.preview import preview as run
 
     interrupts.run(run(tenant, conversation, ask=ask, model=model))
-
-
-@keys.command("create", epilog="Example: parley keys create shop --scope agent.use")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do; repeat the option for more.")],
-    *,
-    tenant: Tenant = "default",
-) -> None:
-    """Make a key and show its secret, this once."""
-    from kit.command import api_keys
-
-    interrupts.run(api_keys.create(tenant, name, scopes=scope))
-
-
-@keys.command("list")
-def list_keys(tenant: Tenant = "default") -> None:
-    """List keys, without their secrets."""
-    from kit.command import api_keys
-
-    interrupts.run(api_keys.listing(tenant))
-
-
-@keys.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id, as listed.")], tenant: Tenant = "default") -> None:
-    """End a key. Every process refuses it within five seconds."""
-    from kit.command import api_keys
-
-    interrupts.run(api_keys.revoke(tenant, key_id))
 
 
 @app.command()

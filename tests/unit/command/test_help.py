@@ -87,6 +87,8 @@ def test_help_of_a_command_shows_an_example(name: str) -> None:
         (("send", "api", "hello"), "no webhooks"),
         (("send", "telegram", "hello"), "not set: TELEGRAM_BOT_TOKEN, TELEGRAM_WEBHOOK_SECRET"),
         (("keys", "list"), "no mesh has run with the data folder"),
+        (("keys", "create", "till"), "what may it do?"),
+        (("keys", "create", "till", "--console", "--scope", "agent.use"), "--console and --scope say different things"),
         (("models",), "no mesh has run with the data folder"),
         (("models", "test", "llama3.2"), "no mesh has run with the data folder"),
         (("models", "pull", "llama3.2"), "no mesh has run with the data folder"),
