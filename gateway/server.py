@@ -26,7 +26,7 @@ from gateway.domain.reception import Reception
 from gateway.domain.sessions import Sessions
 from gateway.front import Front
 from gateway.reporting import Reports
-from gateway.routes import channel_accounts, chat, deliveries, described, desk, inspector, media, page, probes
+from gateway.routes import channel_accounts, chat, deliveries, described, desk, inspector, media, page, probes, turns
 from gateway.routes.inspector import Inspection
 from gateway.routes.stream import Stream
 from gateway.routes.visitors import Door
@@ -87,6 +87,7 @@ def application(rooms: Rooms) -> ASGIApp:
     app.include_router(desk.router(desk.Opened(rooms.desk)))
     app.include_router(deliveries.router(deliveries.Opened(rooms.desk)))
     app.include_router(channel_accounts.router(channel_accounts.Opened(rooms.desk)))
+    app.include_router(turns.router(turns.Opened(rooms.desk)))
     webhooks = _webhooks(rooms)
     if rooms.inspection is not None:
         _add_inspector(app, rooms.inspection, rooms=rooms, webhooks=webhooks)

@@ -56,6 +56,9 @@ class Desk:
     async def retry(self, asked: outbox.RetryDeliveryRequest, authorization: str) -> outbox.RetryDeliveryResponse:
         return await self._ask(self._outbox.RetryDelivery, asked, authorization=authorization)
 
+    async def turns(self, asked: reads.ListTurnsRequest, authorization: str) -> reads.ListTurnsResponse:
+        return await self._ask(self._conversations.ListTurns, asked, authorization=authorization)
+
     async def accounts(
         self, asked: directory.ListChannelAccountsRequest, authorization: str
     ) -> directory.ListChannelAccountsResponse:

@@ -95,6 +95,13 @@ export class Api {
     return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, undefined, key));
   }
 
+  /** Those that are open longest waiting first, and those that have ended newest first. */
+  turns(state, token = "") {
+    const query = new URLSearchParams({ page_token: token, newest_first: Boolean(state) });
+    if (state) query.set("state", state);
+    return this.json(`turns?${query}`);
+  }
+
   /** All of them: a tenant has few. */
   async accounts() {
     const found = [];

@@ -27,6 +27,15 @@ export function since(stated, what = "") {
   return made;
 }
 
+/** Where something stands, and what else is to be said of it. */
+export function stated(state, facts) {
+  const made = element("p", "", "facts");
+  const word = element("strong", state.replaceAll("_", " "), "state");
+  word.dataset.state = state;
+  made.append(word, ["", ...facts.filter(Boolean)].join(" · "));
+  return made;
+}
+
 export function pressed(text, press, classes = "") {
   const made = element("button", text, classes);
   made.type = "button";

@@ -1,5 +1,6 @@
 // With whom is a conversation held? Rooms know its id: each is asked for once, few at a time.
 
+import { element } from "./console-drawing.js";
 import { placed, titled } from "./console-talk.js";
 
 const AT_ONCE = 4;
@@ -23,6 +24,15 @@ export class Names {
       this.ask();
     }
     return found?.words ?? { name: "Conversation", place: "" };
+  }
+
+  /** Leads to it: the name, and where they are. */
+  link(id) {
+    const { name, place } = this.of(id);
+    const made = element("a", name, "name");
+    made.href = `#${id}`;
+    made.dir = "auto";
+    return [made, element("span", place, "channel")];
   }
 
   async ask() {

@@ -8,6 +8,7 @@ import { Names } from "./console-names.js";
 import { unasked } from "./console-sure.js";
 import { Talk } from "./console-talk.js";
 import { Talks } from "./console-talks.js";
+import { Turns } from "./console-turns.js";
 import { sleep } from "./transport.js";
 
 const LIST_MS = 5_000;
@@ -20,9 +21,9 @@ const NOT_ALLOWED = 403;
 const api = new Api();
 const talk = new Talk(api, { moved: () => wake() });
 const talks = new Talks(api, talk, { wake: () => wake() });
-const names = new Names(api, () => rooms.deliveries.draw());
+const names = new Names(api, () => { for (const each of [rooms.deliveries, rooms.turns]) each.draw(); });
 // By what the address calls them; every other word in it is the id of a conversation.
-const rooms = { deliveries: new Deliveries(api, names), accounts: new Accounts(api) };
+const rooms = { deliveries: new Deliveries(api, names), accounts: new Accounts(api), turns: new Turns(api, names) };
 
 let running = 0; // a door that was opened again ends what ran before
 let wake = () => {};
@@ -89,7 +90,7 @@ async function look() {
   }
   for (const [name, each] of Object.entries(rooms)) {
     const shown = each === room();
-    if (!due(name, shown ? LIST_MS : COUNT_MS) || (each.denied && !shown)) continue;
+    if (!due(name, shown ? LIST_MS : COUNT_MS) || (!shown && (each.denied || !each.counting))) continue;
     await allowed(each, () => (shown ? each.refresh() : each.counting()));
     seen[name] = Date.now();
   }

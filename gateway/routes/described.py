@@ -54,7 +54,7 @@ _MEDIA = {
     "503": "Not now; come again after Retry-After",
 }
 _SECURITY = {"session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"}}
-_KEYED = ("/v1/conversations", "/v1/queue", "/v1/deliveries", "/v1/accounts")
+_KEYED = ("/v1/conversations", "/v1/queue", "/v1/deliveries", "/v1/accounts", "/v1/turns")
 _KEY = {"key": {"type": "http", "scheme": "bearer", "description": "An API key of the tenant"}}
 
 

@@ -72,10 +72,11 @@ class Conversations:
         return pb.ListMessagesResponse(messages=shown, more=len(found) > len(page))
 
     async def turns(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
-        query = (request.tenant_id, "turns", *request.states, request.conversation_id)
+        newest = request.newest_first
+        query = (request.tenant_id, "turns", *request.states, request.conversation_id, *["newest"] * newest)
         most = paging.size(request.page_size)
         async with self._sessions.read(request.tenant_id) as rows:
-            statement = rows.select(Turn).order_by(col(Turn.id)).limit(most + 1)
+            statement = rows.select(Turn).order_by(col(Turn.id).desc() if newest else col(Turn.id)).limit(most + 1)
             wanted = turn_words(request.states) if request.states else words.OPEN_TURN
             statement = statement.where(rows.in_states(Turn.state, wanted, held=HELD_TURNS))
             if request.conversation_id:
@@ -83,7 +84,8 @@ class Conversations:
                 statement = statement.where(col(Turn.id).in_(theirs.with_only_columns(col(Turn.id)).correlate(None)))
             if place := paging.place(request.page_token, [str], query=query):
                 is_few = request.conversation_id or set(wanted) <= set(words.OPEN_TURN)
-                statement = statement.where((among_few(Turn.id) if is_few else col(Turn.id)) > place[0])
+                turn_id = among_few(Turn.id) if is_few else col(Turn.id)
+                statement = statement.where(turn_id < place[0] if newest else turn_id > place[0])
             found = await rows.all(statement)
         page, following = paging.cut(found, most, key=lambda row: (row.id,), query=query)
         return pb.ListTurnsResponse(turns=map(mapping.turn, page), next_page_token=following)

@@ -128,6 +128,11 @@ async def test_pages_of_what_is_open_and_of_a_conversation_leave_nothing_out(wor
 
     turns = pb.ListTurnsRequest(tenant_id="acme", page_size=1)
     assert await pages(turns, list_turns) == waiting
+    assert (
+        await pages(pb.ListTurnsRequest(tenant_id="acme", page_size=1, newest_first=True), list_turns) == waiting[::-1]
+    )
+    in_another_order = pb.ListTurnsRequest(tenant_id="acme", page_token=turns.page_token, newest_first=True)
+    assert isinstance(await world.mesh.refusal("ListTurns", in_another_order), InvalidField)
     state = chat.DELIVERY_STATE_QUEUED
     unsent = outbox.ListDeliveriesRequest(tenant_id="acme", state=state, page_size=1)
     assert await pages(unsent, wishes.list_deliveries) == queued[::-1]

@@ -84,10 +84,12 @@ async def somebody(world: World) -> Chat:
 async def test_what_was_not_answered_or_not_delivered_is_found_by_its_state(world: World) -> None:
     with asked() as statements:
         for turn in UNANSWERED:
-            await world.mesh.call("ListTurns", conversations.ListTurnsRequest(tenant_id="acme", states=[turn]))
+            for newest in (False, True):
+                asks = conversations.ListTurnsRequest(tenant_id="acme", states=[turn], newest_first=newest)
+                await world.mesh.call("ListTurns", asks)
         for delivery in UNDELIVERED:
             await wishes(world).list_deliveries(outbox.ListDeliveriesRequest(tenant_id="acme", state=delivery))
-    assert sum("FROM turns" in statement for statement, _ in statements) == len(UNANSWERED)
+    assert sum("FROM turns" in statement for statement, _ in statements) == 2 * len(UNANSWERED)
     assert read_whole(world, statements) == []
 
 
