@@ -91,14 +91,14 @@ export class Accounts {
   }
 
   deed(text, row, wanted) {
-    const button = pressed(text, () => this.change(row, { ...wanted, text }));
+    const button = pressed(text, () => this.change(row, { ...wanted, text }), { busy: this.busy.has(row.id) });
     button.setAttribute("aria-label", `${text} ${titled(row)}, ${row.channel}`);
-    button.disabled = this.busy.has(row.id);
     return button;
   }
 
   async change(row, { state, words, text }) {
     if (!(await sure({ title: `${text} ${titled(row)}?`, words, yes: text }))) return;
+    this.say("");
     this.trouble("");
     this.busy.add(row.id);
     this.draw();

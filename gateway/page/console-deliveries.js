@@ -88,9 +88,8 @@ export class Deliveries {
     const parts = row.parts > 1 ? `${row.parts_sent} of ${row.parts} parts taken` : "";
     item.append(...this.names.link(row.conversation_id), stated(row.state, [reason, code, calls, parts]), since(row.updated_at));
     if (!UNDELIVERED.includes(row.state)) return item;
-    const again = pressed("Send again", () => this.again(row, name));
+    const again = pressed("Send again", () => this.again(row, name), { busy: this.busy.has(row.id) });
     again.setAttribute("aria-label", `Send again, to ${[name, place].filter(Boolean).join(", ")}`);
-    again.disabled = this.busy.has(row.id);
     item.append(again);
     return item;
   }
@@ -99,6 +98,7 @@ export class Deliveries {
     const rest = row.parts_sent ? " Parts that were taken are not sent again." : "";
     const words = `${MEANS[row.state]}${rest}`;
     if (!(await sure({ title: `Send again to ${name}?`, words, yes: "Send again" }))) return;
+    this.say("");
     this.trouble("");
     this.busy.add(row.id);
     this.draw();

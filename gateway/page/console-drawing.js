@@ -36,10 +36,12 @@ export function stated(state, facts) {
   return made;
 }
 
-export function pressed(text, press, classes = "") {
-  const made = element("button", text, classes);
+/** While it is `busy` it keeps the focus, and a press does nothing. */
+export function pressed(text, press, { busy = false } = {}) {
+  const made = element("button", text);
   made.type = "button";
-  made.addEventListener("click", press);
+  if (busy) made.setAttribute("aria-disabled", "true");
+  else made.addEventListener("click", press);
   return made;
 }
 
@@ -59,5 +61,5 @@ export function list(place, rows, drawn) {
   if (!focused || place.contains(document.activeElement)) return;
   const again = items.find((each) => each.dataset.id === focused.id) ?? items[Math.min(focused.index, items.length - 1)];
   const controls = again ? [...again.querySelectorAll("a, button")] : [];
-  (controls[control] ?? controls[0])?.focus({ preventScroll: true });
+  (controls[control] ?? controls[0] ?? place.closest("main")).focus({ preventScroll: true });
 }

@@ -4,7 +4,7 @@ import { element } from "./console-drawing.js";
 import { placed, titled } from "./console-talk.js";
 
 const AT_ONCE = 4;
-const AGAIN_MS = 60_000; // who is unknown now may be known later
+const AGAIN_MS = 300_000; // who is unknown now may be known later, and who was known may be erased
 
 export class Names {
   constructor(api, told) {
@@ -26,7 +26,7 @@ export class Names {
     return found?.words ?? { name: "Conversation", place: "" };
   }
 
-  /** Leads to it: the name, and where they are. */
+  /** Leads to it: the name, and where they are. Who shows no name is called by what their place says. */
   link(id) {
     const { name, place } = this.of(id);
     const made = element("a", name, "name");
@@ -44,7 +44,7 @@ export class Names {
     known.set(id, { until: Infinity, words: known.get(id)?.words });
     try {
       const found = await this.api.conversation(id);
-      known.set(id, { until: Infinity, words: { name: titled(found), place: placed(found) } });
+      known.set(id, { until: Date.now() + AGAIN_MS, words: { name: titled(found), place: found.contact_name ? placed(found) : found.channel } });
       this.told();
     } catch {
       known.set(id, { until: Date.now() + AGAIN_MS, words: undefined });

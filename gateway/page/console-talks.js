@@ -18,9 +18,10 @@ export class Talks {
     at("more").addEventListener("click", () => this.further().catch((error) => this.trouble(error.message)));
   }
 
-  /** `rows`: by id, what is shown. `more`: the token of the next page. `later`: what was shown behind the first one. */
+  /** `rows`: by id, what is shown. `more`: the token of the next page. `later`: what was shown behind the first one.
+   * `listed`: whether it is known who there is. */
   forget() {
-    Object.assign(this, { rows: new Map(), more: "", later: [] });
+    Object.assign(this, { rows: new Map(), more: "", later: [], listed: false });
   }
 
   clear() {
@@ -51,6 +52,7 @@ export class Talks {
     const order = asked === "waiting" ? queue.entries.map((each) => each.conversation_id) : [...known.keys()];
     const shown = order.filter((id) => known.has(id));
     this.rows = new Map(shown.map((id) => [id, { id, conversation: known.get(id), entry: entries.get(id) }]));
+    this.listed = true;
     if (!this.later.length) this.more = asked === "waiting" ? "" : page.next_page_token;
     this.draw();
   }
@@ -71,7 +73,7 @@ export class Talks {
   draw() {
     list(at("rows"), [...this.rows.values()], (row) => this.drawn(row));
     at("none").textContent = NOBODY[this.which];
-    at("none").hidden = this.rows.size > 0;
+    at("none").hidden = this.rows.size > 0 || !this.listed;
     at("more").hidden = !this.more;
   }
 

@@ -44,6 +44,7 @@ async function go() {
   document.body.classList.toggle("talking", Boolean(word) && !room());
   if (room()) {
     came = word;
+    delete seen[word];
     return wake();
   }
   if (!word) {
@@ -90,9 +91,10 @@ async function look() {
   }
   for (const [name, each] of Object.entries(rooms)) {
     const shown = each === room();
-    if (!due(name, shown ? LIST_MS : COUNT_MS) || (!shown && (each.denied || !each.counting))) continue;
+    const asked = shown ? name : `${name}, counted`;
+    if (!due(asked, shown ? LIST_MS : COUNT_MS) || (!shown && (each.denied || !each.counting))) continue;
     await allowed(each, () => (shown ? each.refresh() : each.counting()));
-    seen[name] = Date.now();
+    seen[asked] = Date.now();
   }
   if (!room()) await allowed(talk, () => talk.refresh());
 }

@@ -125,6 +125,7 @@ async def test_whoever_has_no_key_that_is_good_for_it_sees_nothing(
         await page.get_by_role("button", name="Open").click()
         await expect(page.locator("#list-trouble")).to_contain_text("conversations.read", timeout=WAIT)
         assert await page.locator(".row").count() == 0
+        await expect(page.get_by_text("Nobody waits for a human.")).to_be_hidden()  # which nobody knows
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.locator("#list-trouble")).to_be_hidden()
         await shoot(page, "console-desktop-door")

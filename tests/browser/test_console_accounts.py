@@ -91,7 +91,7 @@ async def test_a_key_that_lacks_a_scope_is_told_which_and_the_other_rooms_work(
 ) -> None:
     async with watching(browser, mesh, await a_key(storage), at="#accounts") as page:
         await expect(page.locator("#account-trouble")).to_contain_text("directory.read", timeout=WAIT)
-        await expect(page.locator(".card")).to_have_count(0)
+        await expect(page.locator("#accounts .card")).to_have_count(0)
         await page.get_by_role("link", name="Deliveries").click()
         await expect(page.get_by_role("heading", name="Unknown")).to_be_visible(timeout=WAIT)
         await expect(page.get_by_role("alert")).to_have_count(0)

@@ -99,6 +99,7 @@ async def test_who_sends_it_again_is_told_what_that_means_and_asked_once(
         await asked.get_by_role("button", name="Send again").click()
         await expect(page.get_by_role("status").filter(has_text="Sent again to Ann, once.")).to_be_visible(timeout=WAIT)
         await expect(card).to_have_count(0)
+        assert await page.evaluate("document.getElementById('deliveries').contains(document.activeElement)")
     await settled(storage, conversation_id)
     assert world.telegram.sends.texts(chat) == ["re: hello", "re: hello"]
 
@@ -142,4 +143,4 @@ async def test_a_key_that_lacks_a_scope_is_told_which_and_the_other_rooms_work(
         await expect(page.get_by_text("Live", exact=True)).to_be_visible()
     async with watching(browser, mesh, await a_key(storage, "directory.read"), at="#deliveries") as page:
         await expect(page.locator("#delivery-trouble")).to_contain_text("conversations.read", timeout=WAIT)
-        await expect(page.locator(".card")).to_have_count(0)
+        await expect(page.locator("#deliveries .card")).to_have_count(0)
