@@ -45,6 +45,7 @@ async function go() {
   if (room()) {
     came = word;
     delete seen[word];
+    at("to-talks").href = `#${talk.shown?.id ?? ""}`;
     return wake();
   }
   if (!word) {
@@ -57,9 +58,13 @@ async function go() {
   at("to-talks").href = `#${talk.shown?.id ?? ""}`;
 }
 
-function leave() {
+/** Back to where it was opened. */
+async function leave() {
+  const left = talk.shown?.id;
+  if (came) talks.close();
   history.replaceState(null, "", `${location.pathname}${location.search}${came && "#"}${came}`);
-  return go();
+  await go();
+  if (room()) (at(came).querySelector(`a[href="#${left}"]`) ?? at(came)).focus();
 }
 
 function state(name, words) {
@@ -161,6 +166,7 @@ at("leave").addEventListener("click", () => {
   open();
 });
 at("back").addEventListener("click", () => leave());
+at("to-talks").addEventListener("click", () => { came = ""; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
 window.addEventListener("online", () => wake());
 window.addEventListener("hashchange", async () => {

@@ -74,9 +74,15 @@ async def test_what_did_not_arrive_is_seen_with_its_reason_and_opens_its_convers
         await expect(page.locator(".entry.agent .meta")).to_contain_text("failed", timeout=WAIT)
         if width <= 640:
             await page.get_by_role("button", name="Back", exact=True).click()
+            await expect(room.get_by_role("link", name=number)).to_be_focused()
         else:
             await page.go_back()
         await expect(room.get_by_role("link", name=number)).to_be_visible(timeout=WAIT)
+        await page.get_by_role("link", name="Conversations").click()
+        if width > 640:  # what was open there still is
+            await expect(page.locator(".entry.agent .meta")).to_be_visible()
+        else:
+            await expect(page.get_by_role("button", name="With a human")).to_be_visible()
 
 
 async def test_who_sends_it_again_is_told_what_that_means_and_asked_once(
