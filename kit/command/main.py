@@ -214,7 +214,7 @@ def turns(
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     json: AsJson = False,
 ) -> None:
-    """List turns: those that are open, or those in a state, longest waiting first."""
+    """List turns: those that are open, longest waiting first; or those that ended in a state, newest first."""
     from kit.command import records
 
     interrupts.run(records.turns(tenant, state=state, limit=limit, as_json=json))

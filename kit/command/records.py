@@ -13,6 +13,7 @@ from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceS
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 
 MOST_RECORDS = 500
+OPEN = (None, "TURN_STATE_WAITING", "TURN_STATE_RUNNING")
 
 
 async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
@@ -51,10 +52,14 @@ async def retry(tenant: str, delivery_id: str) -> None:
 
 
 async def turns(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
-    """Longest waiting first."""
+    """Open ones: the longest waiting first. Those that have ended: the newest first."""
     wanted_state = _state(TurnState.keys(), state)
-    states = [wanted_state] if wanted_state else []
-    wanted = conversation_service_pb2.ListTurnsRequest(tenant_id=tenant, states=states, page_size=limit)
+    wanted = conversation_service_pb2.ListTurnsRequest(
+        tenant_id=tenant,
+        states=[wanted_state] if wanted_state else [],
+        newest_first=wanted_state not in OPEN,
+        page_size=limit,
+    )
     async with storage_of(tenant) as storage:
         found = await ConversationServiceStub(storage).ListTurns(wanted, timeout=reaching.CALL_SECONDS)
     rows = [

@@ -50,7 +50,7 @@ def test_a_conversation_that_there_is_not_is_one_line_and_its_fix(mesh: Mesh, na
 async def test_a_key_that_may_not_read_conversations_sees_those_that_it_makes_up(mesh: Mesh) -> None:
     mesh.command("chat", stdin="my order is 4711\n")
     mesh.wait_until(lambda: "replied" in mesh.command("turns", "--state", "replied"))
-    conversation = mesh.command("turns", "--state", "replied").splitlines()[-1].split("\t")[-1]
+    conversation = mesh.command("turns", "--state", "replied").splitlines()[1].split("\t")[-1]
     stored = PreviewContextRequest(conversation_id=conversation)
     made_up = PreviewContextRequest(messages=[SaidMessage(text="hello")])
     talks = mesh.command("keys", "create", "talks", "--scope", "agent.use").strip()

@@ -44,7 +44,7 @@ def test_who_asked_for_a_person_waits_is_taken_over_and_given_back(mesh: Mesh) -
 def test_who_is_taken_from_the_agent_is_found_among_those_that_a_human_has(mesh: Mesh) -> None:
     mesh.command("chat", stdin="hello there\n")
     mesh.wait_until(lambda: "replied" in mesh.command("turns", "--state", "replied"))
-    conversation = mesh.command("turns", "--state", "replied").splitlines()[-1].split("\t")[-1]
+    conversation = mesh.command("turns", "--state", "replied").splitlines()[1].split("\t")[-1]
     assert mesh.command("deliveries").splitlines()[1].split("\t")[-1] == conversation
     before = listed(mesh, "--all")
     mesh.command("queue", "take", conversation)
@@ -97,6 +97,9 @@ def test_what_is_listed_is_one_document_for_a_program(mesh: Mesh) -> None:
     (turn,) = turns["turns"]
     assert (turn["state"], turn["messages"], turns["more"]) == ("replied", 1, True)
     assert datetime.fromisoformat(turn["created_at"]).utcoffset() == timedelta()
+    ended = json.loads(mesh.command("turns", "--state", "replied", "--json"))["turns"]
+    assert ended[0] == turn
+    assert [each["created_at"] for each in ended] == sorted((each["created_at"] for each in ended), reverse=True)
     deliveries = json.loads(mesh.command("deliveries", "--json"))
     assert [each for each in deliveries["deliveries"] if each["conversation_id"] == turn["conversation_id"]]
     ((conversation, reason, state),) = listed(mesh)
