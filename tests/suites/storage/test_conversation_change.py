@@ -338,6 +338,25 @@ async def test_what_asks_for_no_answer_is_stored_and_starts_no_turn(store: Store
     assert [each.text for each in turn.history] == ["hello", "shall I?", "👍"]
 
 
+async def test_the_model_does_not_read_what_says_nothing(store: Store) -> None:
+    """A pin, an emoji that was taken away, who came by an advert: kept for people, in its place."""
+    await store.hear("", no_turn=True, metadata={"message_type": "request_welcome"})
+    await store.hear("hello")
+    await store.hear("", no_turn=True, metadata={"message_type": "pin"})
+    await store.hear("are you there?")
+    (turn,) = await store.lease()
+    assert ([each.seq for each in turn.messages], list(turn.history)) == ([2, 4], [])
+    await store.commit(turn, "shall I?")
+    for number in range(3):
+        await store.hear("", no_turn=True, metadata={"message_type": "reaction", "number": str(number)})
+    picture = chat.Attachment(kind=chat.ATTACHMENT_KIND_IMAGE, provider_file_id="file-1")
+    await store.hear("", no_turn=True, attachments=[picture])
+    await store.hear("well?")
+    store.clock.pass_seconds(60)  # the picture is waited for
+    (turn,) = await store.lease(history=4)
+    assert [each.seq for each in turn.history] == [2, 4, 5, 9]
+
+
 def everything() -> Changes:
     entry = QueueEntry(TENANT, "q", "c", "t", "guardrail", "", START, START)
     return Changes(
