@@ -29,6 +29,7 @@ from channels.media import Finding, Wanted, Way
 from channels.payload import items, mapping, string
 from channels.presence import Gesture, SignalKind
 from channels.rates import Rate, Rates, each
+from channels.whatsapp_items import own_id
 
 API_BASE_URL = "https://graph.facebook.com"
 TEMPLATE_LANGUAGE = "en_US"
@@ -109,9 +110,10 @@ class WhatsAppCloud:
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One POST about the person's message: it and all before it were read."""
-        if not outgoing.reply_to:
+        asked = own_id(outgoing.reply_to)
+        if not asked:
             return
-        body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": outgoing.reply_to}
+        body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": asked}
         if kind == "typing":
             body["typing_indicator"] = {"type": "text"}
         meta_graph.taken((yield _post(outgoing, credentials, body=body)))
@@ -143,7 +145,7 @@ def _call(outgoing: Outgoing, credentials: Credentials, *, content: Mapping[str,
         "biz_opaque_callback_data": f"{outgoing.delivery_id}.{outgoing.part}",
     }
     if outgoing.part == 0 and outgoing.reply_to:
-        body["context"] = {"message_id": outgoing.reply_to}
+        body["context"] = {"message_id": own_id(outgoing.reply_to)}
     return _post(outgoing, credentials, body=body)
 
 

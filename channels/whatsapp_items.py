@@ -15,6 +15,9 @@ Read = Callable[[chat.ChannelMessage, Item], None]
 # Of what Meta does not pass on, that which is done to an earlier message, and is no question.
 _UNASKED = frozenset({"edit", "keep_in_chat", "pin", "poll_update", "reaction", "revoke"})
 
+EDITED = ":edited:"  # between the id of a message and that of its edit
+LONGEST_ID = 256  # of the contract: an edit is worth more than that it goes with its message
+
 _MEDIA = {
     "image": chat.ATTACHMENT_KIND_IMAGE,
     "audio": chat.ATTACHMENT_KIND_AUDIO,
@@ -34,6 +37,11 @@ def fill(message: chat.ChannelMessage, said: Item) -> None:
     else:
         (_SAID | _DONE).get(kind, _unsupported)(message, said)
     name_kind(message, kind)
+
+
+def own_id(provider_message_id: str) -> str:
+    """Meta's id of what is known by this one here: of an edit its own."""
+    return provider_message_id.rpartition(EDITED)[2]
 
 
 def note(message: chat.ChannelMessage, **stated: object) -> None:
@@ -123,11 +131,15 @@ def _plain(value: object) -> str:
 
 
 def _edit(message: chat.ChannelMessage, said: Item) -> None:
-    """What now stands in the place of an earlier message: a message of its own, as on Telegram."""
+    """What now stands in the place of an earlier message: a message of its own, as on Telegram. It has an id of its
+    own, before which the other's is put: who takes the message back takes back what became of it."""
     edit = mapping(said.get("edit"))
     instead = mapping(edit.get("message"))
-    kind = string(instead.get("type"))
-    note(message, edited=edit.get("original_message_id"))
+    kind, original = string(instead.get("type")), identifier(edit.get("original_message_id"))
+    note(message, edited=original)
+    if original and message.provider_message_id:
+        numbered = f"{original}{EDITED}{message.provider_message_id}"
+        message.provider_message_id = numbered if len(numbered) <= LONGEST_ID else message.provider_message_id
     if kind in _MEDIA:
         _media(message, mapping(instead.get(kind)), kind=_MEDIA[kind])
     elif kind in _SAID:

@@ -135,6 +135,16 @@ def test_whatever_one_item_of_a_batch_is_the_others_are_taken(name: str) -> None
     assert tried > 500
 
 
+@pytest.mark.parametrize(("own", "known_by"), [("2", "1:edited:2"), ("2" * 250, "2" * 250)], ids=["short", "long"])
+def test_an_edit_on_whatsapp_goes_with_its_message_where_both_ids_have_room(own: str, known_by: str) -> None:
+    body = json.loads(_imitated("whatsapp_cloud", own))
+    instead = {"type": "text", "text": {"body": "at ten"}}
+    _items(body)[0] |= {"type": "edit", "edit": {"original_message_id": "1", "message": instead}}
+    webhook = replace(SIGNED, body=json.dumps(body).encode())
+    (message,) = receive(Trusting(CHANNELS["whatsapp_cloud"]), webhook, account=account("whatsapp_cloud")).messages
+    assert (message.provider_message_id, message.text) == (known_by, "at ten")
+
+
 def _imitated(name: str, message_id: str) -> bytes:
     mine = account(name)
     said = Imitation("hello", sender(name), mine.address, SIGNED.url, message_id, NOW)

@@ -74,6 +74,8 @@ def test_whatsapp_at_meta_marks_the_message_as_read_and_may_say_that_somebody_wr
     (typing,) = shown("whatsapp_cloud", "typing", chat_id="14155550123", reply_to="wamid.X")
     assert body(typing) == {**body(read), "typing_indicator": {"type": "text"}}
     assert shown("whatsapp_cloud", "typing", reply_to="") == []
+    (edit,) = shown("whatsapp_cloud", "read", chat_id="14155550123", reply_to="wamid.A:edited:wamid.X")
+    assert body(edit) == body(read)
 
 
 def test_instagram_has_an_action_for_each() -> None:
