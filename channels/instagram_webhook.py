@@ -148,7 +148,7 @@ def _deleted(event: Item, address: str) -> Said:
     if _is_ours(event, address):
         return None
     message = _begun(event, address, id_=f"{_must(mid)}:deleted", kind="deleted")
-    message.takes_back, message.no_turn, message.only_if_known = mid, True, True
+    message.takes_back, message.no_turn = mid, True
     message.metadata["deleted"] = mid
     return message
 

@@ -153,7 +153,8 @@ def _pressed(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
 def _unsent(message: chat.ChannelMessage, event: dict[str, Any]) -> None:
     taken = string(mapping(event.get("unsend")).get("messageId"))
     message.provider_message_id, message.metadata["deleted"] = f"{taken}:deleted" if taken else "", taken
-    message.takes_back, message.no_turn, message.only_if_known = taken, True, True
+    message.takes_back, message.no_turn = taken, True
+    message.only_if_known = not message.chat_id.startswith("U")  # whether it called us is not said
 
 
 def _came_or_went(message: chat.ChannelMessage, _event: dict[str, Any]) -> None:

@@ -156,7 +156,7 @@ def _deleted(event: Event, body: Event) -> chat.ChannelMessage | None:
     message = _said(before | where, body)
     if message is None or not ts:
         return None
-    message.text, message.takes_back, message.no_turn, message.only_if_known = "", ts, True, True
+    message.text, message.takes_back, message.no_turn = "", ts, True
     del message.attachments[:]
     message.metadata["deleted"] = ts
     message.provider_message_id = f"{ts}:deleted"

@@ -157,7 +157,7 @@ def _reaction(message: chat.ChannelMessage, said: Item) -> None:
 
 def _revoke(message: chat.ChannelMessage, said: Item) -> None:
     message.takes_back = identifier(mapping(said.get("revoke")).get("original_message_id"))
-    message.no_turn = message.only_if_known = True
+    message.no_turn = True
     note(message, deleted=message.takes_back)
 
 

@@ -16,9 +16,9 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import Conversation, Message, Tombstone
 from storage_service.domain.events import Events
-from storage_service.domain.rows import ERASED, Key
-from storage_service.domain.taken_back import REASON, senders
-from storage_service.domain.tombstones import Tombstones
+from storage_service.domain.rows import ERASED
+from storage_service.domain.taken_back import REASON, Withdrawal, senders
+from storage_service.domain.tombstones import Tombstones, under
 
 ACTOR = "provider"
 
@@ -31,36 +31,58 @@ class TakenBack:
         self._tombstones = tombstones
         self._events = events
 
-    async def take_back(self, conversation: Key, message: ChannelMessage) -> None:
+    async def take_back(self, withdrawal: Withdrawal) -> None:
         """Said again, it changes nothing. Said before the message itself came in, it keeps that out."""
-        tenant_id, conversation_id = conversation
-        ended: list[str] = []
+        message, ended, moved = withdrawal.message, list[str](), list[str]()
 
-        async def work(rows: Rows) -> bool:
+        async def work(rows: Rows) -> None:
             ended.clear()
-            theirs = rows.select(Conversation).where(col(Conversation.id) == conversation_id)
-            lane = await rows.first(theirs, lock=True)
-            if lane is None or lane.chat_id.startswith(ERASED):
-                return False
-            found = await _known_by(rows, lane, message=message)
-            if not any(each.provider_message_id == message.takes_back for each in found):
-                await self._keep_out(rows, lane, message=message)
-            own = [each for each in found if each.sender_id in senders(message) and each.taken_back_at is None]
-            if own:
+            moved.clear()
+            lane = await _lane(rows, withdrawal)
+            if lane is not None and lane.chat_id.startswith(ERASED):
+                return
+            found = await _known_by(rows, lane, message=message) if lane else ()
+            named = [each for each in found if each.provider_message_id == message.takes_back]
+            if all(_is_theirs(each, message) for each in named):
+                gone = [under(message.takes_back), *([] if named else [message.takes_back])]
+                await self._keep_out(rows, withdrawal, names=gone)
+            own = [each for each in found if _is_theirs(each, message) and each.taken_back_at is None]
+            if lane and own:
+                moved.append(lane.id)
                 ended.extend(await among_others.answer_no_more(rows, own, reason=REASON))
                 await _empty(rows, lane, messages=own, instead=dict(message.metadata))
-            return bool(own)
 
-        if await self._sessions.write(Who(tenant_id, ACTOR), work):
-            self._events.changed([conversation_id], ended=ended)
+        await self._sessions.write(Who(withdrawal.tenant_id, ACTOR), work)
+        if moved:
+            self._events.changed(moved, ended=ended)
             metrics.turns.labels(outcome="suppressed", reason=REASON).inc(len(ended))
 
-    async def _keep_out(self, rows: Rows, lane: Conversation, *, message: ChannelMessage) -> None:
-        digest = self._tombstones.to_write(
-            rows.tenant_id, lane.account_id, chat_id=message.chat_id, provider_message_id=message.takes_back
-        )
-        if await rows.first(rows.select(Tombstone).where(col(Tombstone.digest) == digest)) is None:
-            await rows.add(Tombstone(tenant_id=rows.tenant_id, digest=digest, created_at=rows.now))
+    async def _keep_out(self, rows: Rows, withdrawal: Withdrawal, *, names: Sequence[str]) -> None:
+        chat_id = withdrawal.message.chat_id
+        for name in names:
+            digest = self._tombstones.to_write(
+                rows.tenant_id, withdrawal.account_id, chat_id=chat_id, provider_message_id=name
+            )
+            if await rows.first(rows.select(Tombstone).where(col(Tombstone.digest) == digest)) is None:
+                await rows.add(Tombstone(tenant_id=rows.tenant_id, digest=digest, created_at=rows.now))
+
+
+async def _lane(rows: Rows, withdrawal: Withdrawal) -> Conversation | None:
+    """Where it was said, locked. Of a chat that was unknown it is looked whether the message came meanwhile."""
+    conversation_id = withdrawal.conversation_id
+    if not conversation_id:
+        chat = (withdrawal.account_id, withdrawal.message.chat_id, withdrawal.message.takes_back)
+        place = (col(Message.account_id), col(Message.chat_id), col(Message.provider_message_id))
+        said = rows.select(Message).where(*(column == value for column, value in zip(place, chat, strict=True)))
+        conversation_id = each.conversation_id if (each := await rows.first(said)) else ""
+    if not conversation_id:
+        return None
+    theirs = rows.select(Conversation).where(col(Conversation.id) == conversation_id)
+    return await rows.first(theirs, lock=True)
+
+
+def _is_theirs(said: Message, message: ChannelMessage) -> bool:
+    return said.sender_id in senders(message)
 
 
 async def _known_by(rows: Rows, lane: Conversation, *, message: ChannelMessage) -> Sequence[Message]:

@@ -74,7 +74,7 @@ def apart(submissions: Sequence[Submission], seats: Mapping[Sitter, Seat]) -> li
             one, two = seats.get((*account, message.chat_id, message.sender_id)), seats.get((*account, "", other))
             if one is None or two is None or one.account_state == "disabled":
                 continue
-            if message.only_if_known and not one.conversation_id:
+            if (message.only_if_known or message.takes_back) and not one.conversation_id:
                 continue
             if _whose(one, message.sender_id) != _whose(two, other) and (one.contact_id or two.contact_id):
                 found.add(Pair(*account, message.sender_id, other, one.channel, message.sender_phone))

@@ -63,8 +63,8 @@ class InboxServicer(grpc_pb.InboxServiceServicer):
         # Before the provider hears that it was accepted: else nobody would tell us again.
         for conversation, message_id in take_overs(request.submissions, results):
             await self._changed.owners.take_over(*conversation, message_id=message_id)
-        for conversation, message in withdrawals(request.submissions, results):
-            await self._changed.messages.take_back(conversation, message)
+        for each in withdrawals(request.submissions, results):
+            await self._changed.messages.take_back(each)
         return pb.AcceptResponse(results=[_submission(each) for each in results])
 
     def _note(self, submission: pb.Submission, result: pb.SubmissionResult | ParleyError) -> None:

@@ -66,10 +66,10 @@ class Leaving(World):
         said = {"takes_back": number, "no_turn": True, "only_if_known": True, "sender_id": sender}
         withdrawal = a_message("", chat_id=message.chat_id, provider_message_id=f"{number}:deleted", **said)
         submission = a_submission(withdrawal)
-        for lane, each in withdrawals([submission], self.run(self.store.submit(submission))):
-            self.run(self.taken_back.take_back(lane, each))
+        for each in withdrawals([submission], self.run(self.store.submit(submission))):
+            self.run(self.taken_back.take_back(each))
             if who == "its sender":
-                self.seen.kept.pop(lane[1], None)
+                self.seen.kept.pop(each.conversation_id, None)
         if who == "its sender":
             self._has_gone([message_id])
         self._look_at_the_lanes()

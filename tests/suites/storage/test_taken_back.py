@@ -38,8 +38,8 @@ async def says(store: Store, text: str, number: str, sender_id: str = ANN, **mor
 
 
 def a_withdrawal(number: str, sender_id: str = ANN, **more: Any) -> ChannelMessage:
-    given = {"provider_message_id": f"{number}:deleted", "takes_back": number, "metadata": {"thread": "7"}, **more}
-    return a_message("", chat_id="group", sender_id=sender_id, no_turn=True, only_if_known=True, **given)
+    given = {"provider_message_id": f"{number}:deleted", "takes_back": number, "metadata": {"thread": "7"}}
+    return a_message("", chat_id="group", sender_id=sender_id, no_turn=True, **given | {"only_if_known": True} | more)
 
 
 async def takes_back(
@@ -49,8 +49,8 @@ async def takes_back(
     submission = a_submission(*before, a_withdrawal(number, sender_id, **more), raw_payload=b'{"words": "it says"}')
     results = await store.submit(submission)
     back = TakenBack(world.sessions, tombstones=store.acceptance.tombstones, events=Events(world.wakeups))
-    for conversation, message in withdrawals([submission], results):
-        await back.take_back(conversation, message)
+    for each in withdrawals([submission], results):
+        await back.take_back(each)
     store.clock.now = max(store.clock.now, world.sessions.now())
     return results[0].messages[-1]  # type: ignore[union-attr]  # a refusal would fail here as well
 
@@ -174,11 +174,42 @@ async def test_said_before_the_message_came_it_keeps_it_out(store: Store, world:
     assert await texts(store) == ["hello"]
 
 
-async def test_where_nothing_was_said_nothing_is_taken_back(store: Store, world: World) -> None:
-    taken = await takes_back(store, world, "1")
+@pytest.mark.parametrize("other_id", ["", "ann.1"], ids=["one id", "two ids"])
+async def test_where_nothing_was_said_nothing_is_taken_back(store: Store, world: World, other_id: str) -> None:
+    taken = await takes_back(store, world, "1", sender_also_known_as=other_id)
     assert (taken.passed_over, taken.conversation_id) == (True, "")
+    for table in ("messages", "conversations", "contacts", "raw_payloads", "tombstones"):
+        assert await store.fetch(f"SELECT * FROM {table}") == []
+
+
+async def test_of_who_was_never_heard_it_keeps_the_message_out_as_well(store: Store, world: World) -> None:
+    await takes_back(store, world, "1", only_if_known=False)
+    await takes_back(store, world, "1", only_if_known=False)
+    assert [(await says(store, "secret", each)).duplicate for each in ("1", "1:edited:5")] == [True, True]
     for table in ("messages", "conversations", "contacts", "raw_payloads"):
         assert await store.fetch(f"SELECT * FROM {table}") == []
+    assert [(await says(store, "hello", each)).duplicate for each in ("10", "10:edited:5")] == [False, False]
+    assert [each.text for turn in await store.lease() for each in turn.messages] == ["hello", "hello"]
+
+
+async def test_of_a_chat_that_began_meanwhile_it_is_emptied(store: Store, world: World) -> None:
+    submission = a_submission(a_withdrawal("1", only_if_known=False))
+    results = await store.submit(submission)
+    await says(store, "secret", "1")
+    back = TakenBack(world.sessions, tombstones=store.acceptance.tombstones, events=Events(world.wakeups))
+    for each in withdrawals([submission], results):
+        await back.take_back(each)
+    assert (await texts(store), await store.turn_states()) == ([""], [("suppressed", "taken_back")])
+
+
+async def test_an_edit_that_comes_after_the_end_of_its_message_is_kept_out(store: Store, world: World) -> None:
+    await says(store, "secert", "1")
+    await takes_back(store, world, "1")
+    assert (await says(store, "secret", "1:edited:5")).duplicate
+    assert await texts(store) == [""]
+    await says(store, "hello", "2")
+    await takes_back(store, world, "2", BOB)
+    assert not (await says(store, "hello!", "2:edited:5")).duplicate
 
 
 async def test_a_human_who_has_the_conversation_sees_it_gone(store: Store, world: World) -> None:
