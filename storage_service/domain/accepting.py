@@ -45,7 +45,7 @@ MOST_SEATINGS = 3
 RETRY_AFTER = timedelta(seconds=1)
 
 
-class AcceptRows(handing.HistoryRows, echoes.EchoRows, seating.SeatRows, Protocol):
+class AcceptRows(handing.HistoryRows, echoes.EchoRows, seating.SeatRows, called_off.LeavingRows, Protocol):
     """What accepting needs of a transaction."""
 
     async def lanes_and_settings(self, keys: Sequence[Key]) -> tuple[Lanes, Settings]: ...
@@ -78,8 +78,8 @@ class Acceptance:
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
         await receipts.apply(rows, said, targets=targets, lanes=lanes, changes=changes)
-        await called_off.leave(rows, arrival.leaving, changes=changes, now=rows.now)
         moves = Turns(rows.now, self.new_id, changes, self.mutations)
+        await called_off.leave(rows, arrival.leaving, moves=moves)
         given = await handing.turns(rows, workers, moves=moves, settings=settings)
         await rows.write(changes)
         return Handed(results, given)

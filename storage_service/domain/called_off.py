@@ -7,7 +7,8 @@ from typing import Protocol
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from storage_service.domain import changing
 from storage_service.domain.changes import Changes
-from storage_service.domain.rows import Attempt, Delivery, Key, Lane
+from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Turn
+from storage_service.domain.turns import Turns
 
 # Why a delivery that is being sent goes no further: the call that is under way ends, and no other begins.
 CALLED_OFF = ("owner_changed", "erased", "opted_out", "restored")
@@ -18,6 +19,12 @@ class UnsentRows(Protocol):
     """What is still to be sent in conversations."""
 
     async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
+
+
+class LeavingRows(UnsentRows, Protocol):
+    """The same, and the turns that run in them."""
+
+    async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
 
 
 async def unsent(
@@ -60,9 +67,15 @@ def opt_out_late(lane: Lane, attempt: Attempt, *, unsent: Sequence[Delivery], ch
     changes.touch(lane, now)
 
 
-async def leave(rows: UnsentRows, lanes: Mapping[Key, Lane], *, changes: Changes, now: datetime) -> None:
-    """The provider has told them goodbye itself: what still waits for them is called off."""
+async def leave(rows: LeavingRows, lanes: Mapping[Key, Lane], *, moves: Turns) -> None:
+    """The provider has told them goodbye itself: what still waits for them is called off, and what runs ends."""
+    changes = moves.changes
     found = await rows.unsent(sorted(lanes)) if lanes else {}
     for key, waiting in found.items():
         known = (changes.deliveries.get(each.id, each) for each in waiting)
-        changing.call_off(lanes[key], [each for each in known if each.state in OPEN], changes=changes, now=now)
+        changing.call_off(lanes[key], [each for each in known if each.state in OPEN], changes=changes, now=moves.now)
+    busy = {(lane.tenant_id, lane.running_turn_id): lane for lane in lanes.values() if lane.running_turn_id}
+    running = await rows.turns(sorted(busy)) if busy else {}
+    for key, turn in running.items():
+        if turn.state == "running":
+            moves.silence(busy[key], turn)

@@ -85,9 +85,9 @@ def deliveries(
 
 
 def _may_be_answered(lane: Lane, changes: Changes, *, now: datetime) -> bool:
-    """Its turn is new, due, and small enough to be answered whole."""
+    """Its turn is new, due, and small enough to be answered whole; and at the end of the group it is the agent's."""
     turn = changes.new_turns.get(lane.waiting_turn_id or "")
-    due = lane.turn_due_at is not None and lane.turn_due_at <= now
+    due = lane.owner == "agent" and lane.turn_due_at is not None and lane.turn_due_at <= now
     return due and turn is not None and lane.running_turn_id is None and turn.messages <= MOST_MESSAGES
 
 

@@ -1,7 +1,7 @@
 """What is still heard of a turn from the worker that had it? That it is over, and what it cost.
 
-A take-over ends the turn that runs, so that nothing waits for an answer that nobody will be told. Its worker thinks on,
-and says in the end what that cost.
+A take-over ends the turn that runs, as does a provider that has let the person go, so that nothing waits for an answer
+that nobody will be told. Its worker thinks on, and says in the end what that cost.
 """
 
 from kit.errors import LeaseLost, OwnerChanged, ParleyError

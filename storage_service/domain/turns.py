@@ -148,6 +148,12 @@ class Turns:
             self.end(lane, turn, state="handed_off", reason=reason, replies=[resort.tell])
             self._hand_off(lane, turn, why=hand_offs.NO_ANSWER)
 
+    def silence(self, lane: Lane, turn: Turn) -> None:
+        """Ends a turn that a worker holds, who says nothing by it any more: they may still say what it cost. What the
+        model's server keeps of the conversation ends in an answer that nobody is told."""
+        self.end(lane, turn, state="suppressed", reason=taken_over.REASON)
+        self.changes.model_conversations[lane.id] = (*lane.key, "", lane.next_seq - 1)
+
     def end(self, lane: Lane, turn: Turn, *, state: str, reason: str = "", replies: Sequence[str] = ()) -> None:
         waited = lane.waiting_turn_id == turn.id
         lane.end_turn(turn.id)
@@ -160,7 +166,7 @@ class Turns:
         for text in replies:
             message = self.say(lane, "agent", text=text, turn=turn)
             lane.last_reply_seq = message.seq
-        if lane.waiting_turn_id and not waited:
+        if lane.waiting_turn_id and not waited and lane.waiting_turn_id not in self.changes.new_turns:
             self._now_first(lane)
         self._touch(lane, turn)
 

@@ -13,17 +13,19 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import directory_requests_pb2 as requests
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
+from parley.storage.v1.turn_requests_pb2 import Usage
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.repeats import Repeats
+from storage_service.domain.asks import Ask
 from storage_service.domain.events import Events
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.opting import opts_in, opts_out
 from tests.postgres import Server as Postgres
-from tests.suites.storage.hot import ACCOUNT, TENANT, Store, a_message, a_submission
+from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission
 from tests.suites.storage.test_together import KEYS, operator_says, owned_by
 from tests.suites.storage.world import World, open_world
 
-OUT_CHANGE = ConversationChange(opted_out=True)
+OUT_CHANGE, IN_CHANGE = ConversationChange(opted_out=True), ConversationChange(opted_out=False)
 
 
 @pytest.fixture
@@ -270,12 +272,35 @@ async def test_whom_the_provider_let_go_and_took_back_we_tell_nothing_and_then_a
 
     gone = await store.hear("no more of this", opted_out=True)
     assert (gone.turn_id, await owner(store)) == ("", "none")
-    assert isinstance((await store.commit(turn, "I am a model")).error, OwnerChanged)
     assert await store.lease() == []
+    assert (await store.turn_states())[1:] == [("suppressed", "owner_changed"), ("suppressed", "owner_none")]
 
     back = await store.hear("let me join", opted_out=False)
     assert (back.turn_id, await owner(store)) == ("", "agent")
-    assert (await store.hear("when do you open?")).turn_id
+    await store.hear("when do you open?")
+    assert [[each.text for each in new.messages] for new in await store.lease()] == [["when do you open?"]]
+
+    # Who was at it hears of it when there is an answer, and says then what it cost.
+    usage = Usage(model="llama", input_tokens=7, output_tokens=1)
+    assert isinstance((await store.commit(turn, "I am a model", usage=usage)).error, OwnerChanged)
+    assert await store.fetch("SELECT input_tokens FROM turns WHERE reason = 'owner_changed'") == [(7,)]
+
+
+async def test_who_wanted_to_come_back_and_then_left_at_the_provider_has_left(store: Store) -> None:
+    await store.hear("no more of this", opted_out=True)
+    await store.hear("alta")
+    (turn,) = await store.lease()
+    await store.hear("no more of this", opted_out=True)
+    assert isinstance((await store.commit(turn, "Welcome back.", change=IN_CHANGE)).error, OwnerChanged)
+    assert await owner(store) == "none"
+
+
+async def test_what_comes_in_one_go_with_the_leaving_is_handed_to_nobody(store: Store) -> None:
+    store.workers = [Ask("w1", 1, LEASE, 20)]
+    gone = a_message("no more of this", provider_message_id="in-2", opted_out=True)
+    await store.accept(a_message("hello", provider_message_id="in-1"), gone)
+    assert (store.handed, await store.lease()) == ([], [])
+    assert await store.turn_states() == [("suppressed", "owner_none")]
 
 
 async def test_what_waits_for_whom_the_provider_let_go_is_called_off(store: Store) -> None:
