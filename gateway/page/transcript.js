@@ -38,7 +38,8 @@ export class Transcript {
     return Boolean(this.drafted?.isConnected);
   }
 
-  /** Shows what was said before all the rest. It stands apart, where nothing is read out as if it were new. */
+  /** Shows what was said before all the rest, each page by itself: the browser lays out those that are looked at. It
+      stands apart, where nothing is read out as if it were new. */
   precede(messages) {
     const made = messages.map((message) => {
       this.forget(message.key);
@@ -48,8 +49,15 @@ export class Transcript {
       this.fill(entry, message);
       return entry;
     });
-    this.earlier.prepend(...made);
-    this.mark();
+    const before = this.earlier.querySelector(".entry") ?? this.log.querySelector(".entry");
+    const part = element("div", "log");
+    part.append(...made);
+    this.earlier.prepend(part);
+    this.mark(...made, before);
+    part.style.containIntrinsicBlockSize = `auto ${part.offsetHeight}px`; // so high it stays while nobody looks at it
+    part.classList.add("past");
+    part.style.overflowAnchor = "none"; // until the browser has seen whether it is looked at, its entries stand nowhere
+    requestAnimationFrame(() => requestAnimationFrame(() => { part.style.overflowAnchor = ""; }));
   }
 
   /** Does what makes or takes room above what is seen, which stays in its place. */
@@ -64,14 +72,16 @@ export class Transcript {
   forget(key) {
     const known = this.entries.get(key);
     if (!known) return;
+    const after = this.beside(known, 1);
     this.entries.delete(key);
     known.remove();
-    this.mark();
+    this.mark(after);
   }
 
   /** Nothing was said yet. What is shown next is the past of another conversation, until it is settled. */
   clear() {
     this.settled = false;
+    this.today = "";
     this.log.setAttribute("aria-live", "off");
     this.entries.clear();
     this.earlier.replaceChildren();
@@ -179,25 +189,34 @@ export class Transcript {
       if (Number(each.dataset.seq ?? Infinity) <= seq) break;
       later = each;
     }
-    if (later !== item.nextElementSibling || !item.isConnected) this.log.insertBefore(item, later);
-    this.mark();
+    if (later !== item.nextElementSibling || !item.isConnected) {
+      const after = item.isConnected ? this.beside(item, 1) : null;
+      this.log.insertBefore(item, later);
+      this.mark(after);
+    }
+    this.mark(item, this.beside(item, 1));
   }
 
-  /** Days apart, and entries of one speaker close together. What stands right is left alone: new ones are read out. */
-  mark() {
+  /** Days apart, and entries of one speaker close together: looked at where something came or went. What stands right is
+      left alone: new ones are read out. */
+  mark(...items) {
     if (!this.settled) return;
-    const right = new Set();
-    let before = null;
-    for (const item of this.all(".entry")) {
-      const sameDay = before?.dataset.day === item.dataset.day;
-      if (!sameDay) right.add(this.headed(item));
-      const follows = sameDay && before.classList.item(1) === item.classList.item(1);
-      item.classList.toggle("follows", follows);
-      before?.classList.toggle("followed", follows);
-      before = item;
-    }
-    before?.classList.remove("followed");
-    for (const each of this.all(".day")) if (!right.has(each)) each.remove();
+    const today = new Date().toDateString();
+    const all = today === this.today ? items : this.all(".entry"); // "Today" is over at midnight
+    this.today = today;
+    for (const each of all) if (each) this.join(each);
+    for (const part of [...this.earlier.children, this.log]) this.unhead(part.lastElementChild);
+    (this.log.lastElementChild ?? this.earlier.lastElementChild?.lastElementChild)?.classList.remove("followed");
+  }
+
+  /** An entry to the one before it. */
+  join(item) {
+    const before = this.beside(item, -1);
+    const sameDay = before?.dataset.day === item.dataset.day;
+    const follows = sameDay && before.classList.item(1) === item.classList.item(1);
+    item.classList.toggle("follows", follows);
+    before?.classList.toggle("followed", follows);
+    this.unhead(sameDay ? item.previousElementSibling : this.headed(item).previousElementSibling);
   }
 
   /** The heading of the day right before the entry. */
@@ -207,6 +226,31 @@ export class Transcript {
     if (known?.classList.contains("day") && known.textContent === words.textContent) return known;
     item.before(words);
     return words;
+  }
+
+  /** From here upwards, headings under which nothing stands. */
+  unhead(known) {
+    for (let each = known; each?.classList.contains("day"); ) {
+      const above = each.previousElementSibling;
+      each.remove();
+      each = above;
+    }
+  }
+
+  /** The entry before (-1) or behind (1) another, in whichever part it stands. */
+  beside(item, way) {
+    const [next, end] = way < 0 ? ["previousElementSibling", "lastElementChild"] : ["nextElementSibling", "firstElementChild"];
+    let [part, each] = [item.parentElement, item[next]];
+    while (part && !each?.classList.contains("entry")) {
+      if (each) each = each[next];
+      else if ((part = this.partBeside(part, way))) each = part[end];
+    }
+    return each ?? null;
+  }
+
+  partBeside(part, way) {
+    if (way < 0) return part === this.log ? this.earlier.lastElementChild : part.previousElementSibling;
+    return part === this.log ? null : part.nextElementSibling ?? this.log;
   }
 
   all(which) {

@@ -23,6 +23,30 @@ AT_THE_END = """() => {
   const pane = document.getElementById("scroll");
   return pane.scrollTop > 0 && pane.scrollHeight - pane.scrollTop - pane.clientHeight < 2;
 }"""
+# What stands under a heading, and close to the one before it: each entry of a day and a speaker that another began.
+MARKED = """() => {
+  const wrong = [];
+  let before = null;
+  for (const each of document.querySelectorAll(".day, .entry")) {
+    if (each.className === "day") {
+      if (before?.className === "day") wrong.push(before.textContent);
+    } else {
+      const last = before?.className === "day" ? null : before;
+      const speaker = (entry) => ["contact", "agent", "operator"].find((role) => entry.classList.contains(role));
+      const close = Boolean(last) && speaker(last) === speaker(each);
+      if (each.classList.contains("follows") !== close) wrong.push(each.textContent);
+      if (last && last.dataset.day !== each.dataset.day) wrong.push(each.dataset.day);
+    }
+    before = each;
+  }
+  return before?.className === "day" ? [...wrong, before.textContent] : wrong;
+}"""
+COUNTED = """() => {
+  const toggle = DOMTokenList.prototype.toggle;
+  window.toggled = 0;
+  DOMTokenList.prototype.toggle = function (...given) { window.toggled += 1; return toggle.apply(this, given); };
+}"""
+LAID_OUT = "(entry) => entry.checkVisibility({ contentVisibilityAuto: true })"
 OUTBOX = """(text) => {
   const entry = { key: "said-long-ago", text, created_at: new Date().toISOString(), tries: 1 };
   localStorage.setItem("parley.outbox", JSON.stringify([entry]));
@@ -125,6 +149,40 @@ async def test_who_scrolls_up_reads_on_and_what_is_read_stays_where_it_is(
         await page.mouse.wheel(0, -100_000)
         await expect(page.locator(".bubble").first).to_be_in_viewport()
         await shoot(page, f"older-{width}")
+
+
+async def test_each_day_has_its_heading_and_who_goes_on_speaking_is_shown_so_however_it_came(
+    browser: Browser, world: World
+) -> None:
+    async with returning(browser, world) as page:
+        [conversation] = world.peer.conversations.values()
+        said = world.peer.messages[conversation]
+        for number, message in enumerate(reversed(said)):
+            message.created_at.seconds -= 86_400 * (number // 7)
+            message.role = chat.ROLE_AGENT if number % 3 else chat.ROLE_OPERATOR
+        await page.reload()
+        for shown in (PAGE, 2 * PAGE, len(ALL)):
+            await shows(page, ALL[-shown:])
+            assert await page.evaluate(MARKED) == []
+            await expect(page.locator(".day")).to_have_count(-(-shown // 7))
+            if shown < len(ALL):
+                await press(page)
+        await go_on(world, 131)
+        await write(page, "and I")
+        await expect(page.locator(".bubble").last).to_have_text("You wrote: and I")
+        assert await page.evaluate(MARKED) == []
+        await expect(page.locator(".day").last).to_have_text("Today")
+
+
+async def test_a_page_costs_the_same_however_much_is_shown_already(browser: Browser, world: World) -> None:
+    async with returning(browser, world, last=430) as page:
+        await page.evaluate(COUNTED)
+        for shown in range(2 * PAGE, 9 * PAGE + 1, PAGE):
+            await press(page)
+            await expect(page.locator(".bubble")).to_have_count(min(shown, 430))
+        assert await page.evaluate("window.toggled") < 3 * 430
+        seen = [await page.locator(".entry").nth(place).evaluate(LAID_OUT) for place in (0, 429)]
+        assert seen == [False, True]
 
 
 async def test_a_page_that_could_not_be_loaded_is_asked_for_again_by_the_same_button(
