@@ -90,6 +90,9 @@ class Page(BaseModel):
         description="Whether more follow: ask again after the last seq. With before_seq, whether more came before: ask "
         "again before the first"
     )
+    conversation_id: str = Field(
+        description="Of which conversation; empty before the first word. Another one after the visitor was erased"
+    )
 
 
 async def seen(messages: Sequence[message_pb2.Message]) -> list[dict[str, object]]:

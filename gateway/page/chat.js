@@ -4,6 +4,7 @@ import { introduce } from "./banner.js";
 import { Field, typesByKeyboard } from "./field.js";
 import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
+import { lost, show } from "./status.js";
 import { Transcript } from "./transcript.js";
 import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
 
@@ -28,6 +29,7 @@ const older = new Older({ button: at("older"), told: at("told"), scroll, transcr
 });
 
 let lastSeq = 0;
+let shown = ""; // the id of the conversation
 let listening = null;
 let spoken = false;
 let begun = 0; // how often what is shown was another conversation than before
@@ -35,18 +37,6 @@ let awaited = 0;
 let sending = false;
 let unread = 0;
 let busy = false;
-
-function show(state, words) {
-  const status = at("status");
-  if (status.dataset.state === state && status.textContent === words) return;
-  status.dataset.state = state;
-  status.textContent = words;
-}
-
-function lost() {
-  if (navigator.onLine) show("connecting", "Reconnecting…");
-  else show("offline", "You are offline");
-}
 
 function think(on, longest = GIVE_UP_THINKING_MS) {
   clearTimeout(awaited);
@@ -114,6 +104,7 @@ async function listen() {
       heard = data.seq;
       arrive(data);
     }
+    if (event === "conversation" && isAnother(data.id)) return startOver();
     if (event === "alive") thinksOn();
     if (event === "thinking") thinks(data.thinking);
     if (event === "draft") draft(data);
@@ -171,6 +162,7 @@ async function startOver() {
   listening?.abort();
   listening = null;
   lastSeq = 0;
+  shown = "";
   begun += 1;
   older.from(0);
   transcript.clear();
@@ -178,6 +170,13 @@ async function startOver() {
   await caughtUp();
   transcript.settle();
   listen();
+}
+
+/** Whether it is not the one that is shown. A gateway of an older release does not say which it is. */
+function isAnother(id) {
+  const before = shown;
+  shown = id || shown;
+  return before !== "" && before !== shown;
 }
 
 /** Shows what is not said yet. */
@@ -216,7 +215,7 @@ async function catchUp() {
     const page = await transport.history(after ? { after_seq: after } : { before_seq: BEYOND_ALL });
     if (which !== begun) return;
     if (!after && lastSeq) continue; // the stream was faster, and tells the rest
-    if (after && page.messages[0]?.seq <= after) return startOver();
+    if (isAnother(page.conversation_id) || (after && page.messages[0]?.seq <= after)) return startOver();
     page.messages.forEach(arrive);
     more = page.more && page.messages.length > 0;
     if (after) continue;

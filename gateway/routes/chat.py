@@ -103,7 +103,7 @@ class Chat:
         visit = await self.door.visit(request)
         conversation = await self.conversations.find(visit.place)
         if not conversation.id:
-            return _json({"messages": [], "more": False})
+            return _json({"messages": [], "more": False, "conversation_id": ""})
         after = after_seq if after_seq <= conversation.last_seq else 0
         while True:
             history = await self.conversations.history(
@@ -111,7 +111,7 @@ class Chat:
             )
             messages = await spoken.seen(history.messages)
             if messages or not history.more:
-                return _json({"messages": messages, "more": history.more})
+                return _json({"messages": messages, "more": history.more, "conversation_id": conversation.id})
             # Of these a visitor may see none, and who is shown none has no place to go on from.
             after = after if before_seq else history.messages[-1].seq
             before_seq = before_seq and history.messages[0].seq

@@ -24,9 +24,9 @@ _EVENTS = {
     "get": {
         "tags": ["chat"],
         "summary": "Watch Messages",
-        "description": "Server-Sent Events: `message` (id = seq, data = a Message), `draft` (what has been "
-        'written of an answer so far) and `thinking` (data = `{"thinking": true}`). Connect again with the last id '
-        "when it ends: nothing is missed.",
+        "description": "Server-Sent Events: `conversation` (first, data = its `id`, another one after the visitor was "
+        "erased), `message` (id = seq, data = a Message), `draft` (what has been written of an answer so far) and "
+        '`thinking` (data = `{"thinking": true}`). Connect again with the last id when it ends: nothing is missed.',
         "parameters": [_AFTER, _LAST],
         "responses": {"200": {"description": "A stream", "content": {"text/event-stream": {}}}},
     }

@@ -24,6 +24,7 @@ PATHS = {
     "/field.js": "field.js",
     "/older.js": "older.js",
     "/outbox.js": "outbox.js",
+    "/status.js": "status.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",
     "/words.js": "words.js",

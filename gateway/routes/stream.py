@@ -88,6 +88,7 @@ class Stream:
         await _put(send, b"retry: 1000\n\n")
         with suppress(errors.ParleyError):
             conversation = await self._awaited(visit, send)
+            await _put(send, b"event: conversation\ndata: %s\n\n" % orjson.dumps({"id": conversation.id}))
             watching = self._conversations.watch(
                 visit.account.tenant_id,
                 conversation.id,

@@ -95,6 +95,31 @@ async def test_a_tab_beside_shows_what_is_said_anew_after_an_erasure(
         await expect(other.get_by_text("Online")).to_be_visible()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_tab_that_slept_shows_no_conversation_under_another(
+    browser: Browser, world: World, stream: bool
+) -> None:
+    """More was said anew than it had seen, so that no number tells it."""
+    async with visiting(browser, world) as page:
+        await write(page, "before")
+        await expect(page.locator(".entry.agent .bubble")).to_have_count(1)
+        await page.route("**/v1/chat/**", lambda route: route.abort())
+        await world.peer.erase()
+        session = await page.evaluate("JSON.parse(localStorage.getItem('parley.session')).token")
+        world.peer.answer = None
+        said = ["after", "and", "now"]
+        for text in said:
+            headers = {"Authorization": f"Bearer {session}", "Idempotency-Key": text}
+            answer = await world.client.post("/v1/chat/messages", json={"text": text}, headers=headers)
+            assert answer.status_code == 200
+        if not stream:
+            await page.route(EVENTS, lambda route: route.fulfill(status=429, json={"error": {"message": "Too many"}}))
+        await page.unroute("**/v1/chat/**")
+        await page.evaluate("window.dispatchEvent(new Event('online'))")
+        await expect(page.locator(".bubble")).to_have_text(said)
+        await expect(page.get_by_text("Online")).to_be_visible()
+
+
 async def test_an_answer_is_shown_where_no_stream_is_to_be_had(browser: Browser, world: World) -> None:
     async with visiting(browser, world) as page:
         await page.route(EVENTS, lambda route: route.fulfill(status=429, json={"error": {"message": "Too many"}}))

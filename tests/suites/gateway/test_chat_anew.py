@@ -28,6 +28,29 @@ async def test_who_saw_more_than_was_said_sees_all_of_the_conversation_that_is_t
     assert await seen(world, session, after=2, most=1) == [(1, "are you there?")]
 
 
+async def test_which_conversation_it_is_is_said_before_anything_that_is_said_in_it(world: World) -> None:
+    session, shown = await world.session(), list[str]()
+    for key in ("key-1", "key-2"):
+        page = await world.client.get("/v1/chat/messages", headers=session)
+        assert page.json()["conversation_id"] == ""
+        await say(world, session, "hello", key)
+        page = await world.client.get("/v1/chat/messages", headers=session)
+        shown.append(page.json()["conversation_id"])
+        assert shown[-1] == conversation(world)
+        told: list[str] = []
+        async with (
+            world.client.stream("GET", "/v1/chat/events", headers=session) as answer,
+            asyncio.timeout(PATIENCE_SECONDS),
+        ):
+            async for line in answer.aiter_lines():
+                told += [line] if line.startswith(("event", "data")) else []
+                if line == "event: message":
+                    break
+        assert told == ["event: conversation", f'data: {{"id":"{shown[-1]}"}}', "event: message"]
+        world.peer.conversations.clear()
+    assert len(set(shown)) == 2
+
+
 async def test_a_message_that_was_erased_is_not_said_to_be_stored_when_it_comes_again(world: World) -> None:
     session = await world.session()
     await say(world, session, "hello", "key-1")
