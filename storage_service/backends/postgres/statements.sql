@@ -148,13 +148,14 @@ CROSS JOIN LATERAL (
    FROM messages h
    WHERE h.tenant_id = k.tenant_id AND h.conversation_id = k.conversation_id
      AND h.seq > k.context_seq AND h.seq < (SELECT max(own.seq) FROM own) AND h.turn_id IS DISTINCT FROM k.turn_id
-     AND h.taken_back_at IS NULL AND (h.turn_id IS NOT NULL OR h.text <> '' OR h.attachments IS NOT NULL)
+     AND h.taken_back_at IS NULL AND (h.text <> '' OR h.attachments IS NOT NULL)
    ORDER BY h.seq DESC LIMIT k.history)
   UNION ALL
   SELECT r.seq, r.role, r.text, r.attachments, r.created_at, NULL, NULL, NULL, NULL, NULL, NULL
   FROM messages r
   WHERE r.tenant_id = k.tenant_id AND r.conversation_id = k.conversation_id AND r.seq = k.last_reply_seq
     AND r.seq > (SELECT max(own.seq) FROM own) AND k.history > 0
+    AND (r.text <> '' OR r.attachments IS NOT NULL)
 ) AS m;
 
 -- history: the last few messages before turns that are about to be written, the newest first
@@ -165,7 +166,7 @@ CROSS JOIN LATERAL (
   SELECT m.seq, m.role, m.text, m.attachments, m.created_at FROM messages m
   WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.conversation_id
     AND m.seq > k.context_seq AND m.seq < k.first_seq AND m.taken_back_at IS NULL
-    AND (m.turn_id IS NOT NULL OR m.text <> '' OR m.attachments IS NOT NULL)
+    AND (m.text <> '' OR m.attachments IS NOT NULL)
   ORDER BY m.seq DESC LIMIT k.history) AS h;
 
 -- ready_deliveries: locks conversations whose first delivery may be leased, longest due first

@@ -90,12 +90,13 @@ WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq >= ? AND m.turn_id = ?
 SELECT m.seq, m.role, m.text, m.attachments, m.created_at
 FROM messages m
 WHERE m.tenant_id = ?1 AND m.conversation_id = ?2 AND m.seq > ?6 AND m.seq < ?3 AND m.turn_id IS NOT ?4
-  AND m.taken_back_at IS NULL AND (m.turn_id IS NOT NULL OR m.text <> '' OR m.attachments IS NOT NULL)
+  AND m.taken_back_at IS NULL AND (m.text <> '' OR m.attachments IS NOT NULL)
 ORDER BY m.seq DESC LIMIT ?5;
 
 -- reply: one message by its place
 SELECT m.seq, m.role, m.text, m.attachments, m.created_at
-FROM messages m WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq = ?;
+FROM messages m WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq = ?
+  AND (m.text <> '' OR m.attachments IS NOT NULL);
 
 -- answered: for a delivery that is about to be written, its account and the message that it answers
 SELECT a.state, coalesce(r.provider_message_id, ''), r.message_metadata

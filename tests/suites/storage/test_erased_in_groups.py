@@ -55,6 +55,17 @@ async def test_who_began_a_group_takes_along_their_own_words_and_what_the_agent_
     assert await says(store, BOB, "and now?") == group
     (turn,) = await store.lease()
     assert [each.text for each in turn.messages] == ["and now?"]
+    assert [each.text for each in turn.history] == ["I am Bob", "Hello Bob"]
+
+
+async def test_an_answer_that_went_with_them_is_read_by_no_model_where_it_came_last(store: Store, world: World) -> None:
+    await says(store, ANN, "I am Ann")
+    (running,) = await store.lease()
+    await says(store, BOB, "I am Bob")
+    await store.commit(running, "Hello Ann")
+    await forget(store, world, ANN)
+    (turn,) = await store.lease()
+    assert ([each.text for each in turn.messages], list(turn.history)) == (["I am Bob"], [])
 
 
 async def test_what_others_sent_to_the_group_is_kept_as_it_came(store: Store, world: World) -> None:
