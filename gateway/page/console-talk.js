@@ -152,9 +152,11 @@ export class Talk {
     if (message.delivery_state) about.push(message.delivery_state);
     head.textContent = about.join(" · ");
     head.dataset.state = message.delivery_state;
-    const words = element("div", message.taken_back_at ? "Taken back" : message.text, "words");
+    const gone = message.taken_back_at ? "Taken back" : "Without words"; // a pin, for example, or what was erased
+    const said = message.text || message.attachments.length > 0;
+    const words = element("div", said ? message.text : gone, "words");
     words.dir = "auto";
-    words.classList.toggle("gone", Boolean(message.taken_back_at));
+    words.classList.toggle("gone", !said);
     item.append(head, words, ...message.attachments.map((each) => this.attached(each)));
     return item;
   }

@@ -163,6 +163,7 @@ async def test_who_wants_no_messages_and_who_was_erased_cannot_be_written_to(
         await expect(page.get_by_text("This contact was erased")).to_be_visible(timeout=WAIT)
         await expect(page.get_by_role("button", name="Take over")).to_be_hidden()
         await expect(page.locator("#place")).to_have_text("whatsapp")
+        await expect(page.locator(".entry.contact .words").first).to_have_text("Without words")
 
 
 async def _erase(storage: Storage, conversation_id: str) -> None:
