@@ -23,6 +23,7 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it comes without type
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist registers its own later, and who is later is asked first
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes `-n auto` is: one more than processors, since some always wait. On one there is one."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import lanes
+
 ROOT = Path(__file__).resolve().parents[2]
 TELLS = """
 import os
@@ -15,6 +17,14 @@ def test_one(tmp_path_factory):
 
 def test_two():
     assert __file__.endswith("test_a.py")
+"""
+
+COUNTS = """
+import os
+
+def test_it():
+    print("of", os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    assert False
 """
 
 
@@ -37,3 +47,11 @@ def test_several_processes_run_each_test_once_tell_one_result_and_share_the_mesh
     told = list((tmp_path / "run").glob("gw*"))
     assert sum(len(each.read_text()) for each in told) == 4, told
     assert len([each for each in told if each.name.endswith("-mesh")]) == 1, told
+
+
+def test_as_many_processes_run_as_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "test_count.py").write_text(COUNTS)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.lanes", "-n", "auto", "-c", "/dev/null", "--rootdir", "."]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert f"of {lanes.pytest_xdist_auto_num_workers()}" in done.stdout.splitlines(), done.stdout
