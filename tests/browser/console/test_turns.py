@@ -1,15 +1,14 @@
 """Can somebody of a support team see what waits to be answered, and what was not answered and why?"""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.test_console import WAIT, watching
+from tests.browser.console.conftest import WAIT, watching
 from tests.browser.test_page import shoot
-from tests.mesh.rig import ONE, Mesh, Plan, Storage
+from tests.mesh.rig import Mesh, Storage
 from tests.mesh.talk import Talk, person
 from tests.mesh.test_desk import a_key
 from tests.mesh.test_desk_turns import thinking, unanswered
@@ -18,29 +17,10 @@ from tests.mesh.world import World
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with World() as around:
-        yield around
-
-
-@pytest.fixture(scope="module")
-def mesh(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    folder: Path = tmp_path_factory.mktemp("turns")
-    with Mesh(Plan(folder, f"sqlite:///{folder / 'parley.db'}", (ONE,), world.environment())) as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
     async with mesh.storage() as caller, caller.quiet_window(0):
         yield caller
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
-    async with Talk(mesh) as everybody:
-        yield everybody
 
 
 @pytest.mark.parametrize(

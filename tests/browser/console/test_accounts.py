@@ -1,15 +1,11 @@
 """Can somebody of a support team see which account is paused and why, and resume it?"""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.test_console import WAIT, watching
+from tests.browser.console.conftest import WAIT, watching
 from tests.browser.test_page import shoot
-from tests.mesh.rig import ONE, SMS, Mesh, Plan, Storage
+from tests.mesh.rig import SMS, Mesh, Storage
 from tests.mesh.talk import Talk, person, until
 from tests.mesh.test_desk import SCOPES, a_key
 from tests.mesh.test_desk_accounts import WRONG_TOKEN
@@ -17,25 +13,6 @@ from tests.mesh.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALL = (*SCOPES, "directory.read", "directory.write")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with World() as around:
-        yield around
-
-
-@pytest.fixture(scope="module")
-def mesh(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    folder: Path = tmp_path_factory.mktemp("accounts")
-    with Mesh(Plan(folder, f"sqlite:///{folder / 'parley.db'}", (ONE,), world.environment())) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
 
 
 @pytest.mark.parametrize(

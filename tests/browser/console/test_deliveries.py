@@ -1,15 +1,11 @@
 """Can somebody of a support team see what did not arrive, and send it again once they know what that means?"""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.test_console import WAIT, watching
+from tests.browser.console.conftest import WAIT, watching
 from tests.browser.test_page import shoot
-from tests.mesh.rig import ONE, Mesh, Plan, Storage
+from tests.mesh.rig import Mesh, Storage
 from tests.mesh.standing import settled
 from tests.mesh.talk import Talk, person
 from tests.mesh.test_dead_letters import lost, refused
@@ -17,31 +13,6 @@ from tests.mesh.test_desk import a_key
 from tests.mesh.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with World() as around:
-        yield around
-
-
-@pytest.fixture(scope="module")
-def mesh(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    folder: Path = tmp_path_factory.mktemp("deliveries")
-    with Mesh(Plan(folder, f"sqlite:///{folder / 'parley.db'}", (ONE,), world.environment())) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
-    async with Talk(mesh) as everybody:
-        yield everybody
 
 
 @pytest.mark.parametrize(
