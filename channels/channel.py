@@ -61,6 +61,7 @@ class Capabilities:
     templates: bool = False  # an approved template can be sent in the place of free text
     rates: Rates | None = None  # None: nobody is called, and nothing is paced
     repeats: bool = False  # it brings a webhook again for hours that was answered 503
+    waits_once: timedelta | None = None  # it brings a webhook once, and a good answer may take so long
     human_window: timedelta | None = None  # what a human may still say after `window`, where the account has that right
     one_url: bool = False  # of all accounts of an app, which loses it by refusals: what is a stranger's is thanked for
     one_talk: bool = False  # a group is one conversation for ever: what is said in it to others is kept, not answered

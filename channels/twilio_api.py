@@ -44,6 +44,9 @@ from parley.chat.v1 import message_pb2 as chat
 API_BASE_URL = "https://api.twilio.com"
 MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: 15 s for all that it tries, and off the shelf
+# it tries nothing after an answer. What is left is for the way and for the body.
+WAITS_ONCE = timedelta(seconds=12)
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 LONGEST_KIND = 40
 LONGEST = 1600
@@ -84,7 +87,9 @@ _SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}", re.ASCII)
 def able(rate: Rate) -> Capabilities:
     """The callback's URL carries our id, and a webhook that is refused is not brought again. The rate is the sender's:
     Twilio queues what is faster, and drops what waited longer than ValidityPeriod."""
-    return Capabilities(receipts=True, reconciles=True, templates=True, rates=Rates(account=rate))
+    return Capabilities(
+        receipts=True, reconciles=True, templates=True, rates=Rates(account=rate), waits_once=WAITS_ONCE
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ class _Settings(OutwardSettings):
         "auto: under parley up, while HTTP_HOST is this machine alone",
     )
     accept_patience_seconds: float = Field(
-        2.5, gt=0, le=14, description="How long a webhook waits for storage before it is answered 503, in seconds"
+        2.5,
+        gt=0,
+        le=14,
+        description="How long a webhook waits for storage before it is answered 503, in seconds. Twilio never comes again, "
+        "so its webhooks wait for 12",
     )
 
     listener_max_accounts: int = Field(

@@ -104,18 +104,41 @@ async def test_meta_is_told_its_challenge_when_it_knows_the_token(world: World, 
 
 
 async def test_while_storage_cannot_write_nothing_is_accepted_and_forgeries_are_still_known(world: World) -> None:
-    webhook = world.webhook("sms", "hello")
+    webhook = world.webhook("telegram", "hello")
     assert (await world.post(webhook)).status_code == 200
     world.peer.away = True
     await asyncio.sleep(3.1)  # what is remembered of the account is no longer fresh
-    answer = await world.post(world.webhook("sms", "again"))
+    answer = await world.post(world.webhook("telegram", "again"))
     assert answer.status_code == 503
     assert 1 <= int(answer.headers["retry-after"]) <= 3
-    forged = await world.client.post(webhook.url, data={"Body": "x"}, headers={"x-twilio-signature": "forged"})
-    assert forged.status_code == 401
+    forged = {**webhook.headers, "x-telegram-bot-api-secret-token": "forged"}
+    assert (await world.client.post(webhook.url, content=webhook.body, headers=forged)).status_code == 401
     world.peer.away = False
     await asyncio.sleep(1.1)
-    assert (await world.post(world.webhook("sms", "again"))).status_code == 200
+    assert (await world.post(world.webhook("telegram", "again"))).status_code == 200
+
+
+@pytest.mark.parametrize("channel", ["sms", "telegram"])
+async def test_a_webhook_asks_again_while_storage_cannot_write_and_is_stored_once(patient: World, channel: str) -> None:
+    patient.peer.away = True  # from the start: nobody knows the account yet
+    posting = asyncio.create_task(patient.post(patient.webhook(channel, "hello")))
+    await asyncio.sleep(0.5)
+    assert not posting.done()
+    patient.peer.away = False
+    assert (await posting).status_code == 200
+    assert patient.peer.texts() == ["hello"]
+
+
+async def test_what_a_provider_brings_once_is_held_for_longer_than_what_it_brings_again(world: World) -> None:
+    for channel in ("sms", "telegram"):
+        assert (await world.post(world.webhook(channel, "hello"))).status_code == 200
+    world.peer.away = True
+    once = asyncio.create_task(world.post(world.webhook("sms", "only now")))
+    assert (await world.post(world.webhook("telegram", "and again"))).status_code == 503
+    assert not once.done()
+    world.peer.away = False
+    assert (await once).status_code == 200
+    assert sorted(world.peer.texts()) == ["hello", "hello", "only now"]
 
 
 async def test_a_full_queue_asks_the_provider_to_come_again(world: World) -> None:
@@ -130,9 +153,9 @@ async def test_that_storage_refuses_our_own_token_is_no_fault_of_who_stands_at_t
     world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
     headers = await world.session() | {"idempotency-key": "one"}
-    assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
+    assert (await world.post(world.webhook("telegram", "hello"))).status_code == 200
     world.peer.knows_us = False
-    assert (await world.post(world.webhook("sms", "again"))).status_code == 503
+    assert (await world.post(world.webhook("telegram", "again"))).status_code == 503
     said = await world.client.post("/v1/chat/messages", json={"text": "hello"}, headers=headers)
     read = await world.client.get("/v1/chat/messages", headers=headers)
     assert (said.status_code, read.status_code) == (503, 503)
@@ -143,18 +166,18 @@ async def test_that_storage_refuses_our_own_token_is_no_fault_of_who_stands_at_t
 
 
 async def test_a_storage_that_hangs_is_waited_for_a_bounded_time(world: World) -> None:
-    assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
+    assert (await world.post(world.webhook("telegram", "hello"))).status_code == 200
     world.peer.hold.clear()
     async with asyncio.timeout(4):
-        answer = await world.post(world.webhook("sms", "again"))
+        answer = await world.post(world.webhook("telegram", "again"))
     assert answer.status_code == 503
 
 
 async def test_a_storage_that_is_gone_is_503_and_welcome_again_when_it_is_back(world: World) -> None:
-    assert (await world.post(world.webhook("sms", "hello"))).status_code == 200
+    assert (await world.post(world.webhook("telegram", "hello"))).status_code == 200
     await world.storage.drain(0)
     async with asyncio.timeout(4):
-        answer = await world.post(world.webhook("sms", "lost"))
+        answer = await world.post(world.webhook("telegram", "lost"))
     assert (answer.status_code, answer.json()) == (503, {"error": "refused"})
     assert (await world.client.get("/readyz")).status_code == 503
     assert (await world.client.get("/healthz")).status_code == 200
