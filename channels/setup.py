@@ -39,7 +39,8 @@ class Candidate:
         return self.public_base_url and self.public_base_url + self.webhook_path
 
     def is_here(self, url: str) -> bool:
-        """Whether a webhook's URL is this account's, to the letter."""
+        """Whether a webhook's URL is this account's, to the letter, but for what only the provider reads."""
+        url = url.partition("#")[0]
         without_key = self.webhook_url.rpartition("/")[0] if self.is_alone else self.webhook_url
         return bool(self.public_base_url) and url in (self.webhook_url, without_key)
 

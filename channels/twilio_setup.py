@@ -2,6 +2,7 @@
 
 https://www.twilio.com/docs/iam/api/account
 https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource
+https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 """
 
 import re
@@ -18,6 +19,8 @@ from channels.twilio_api import API_BASE_URL, TIMEOUT_SECONDS
 
 CONSOLE = "https://console.twilio.com"
 SANDBOX = "+14155238886"  # every trial's WhatsApp sandbox has this number; it is Twilio's own
+# Part of the URL for Twilio alone: it comes again when we were not there, ended, or could not. Neither sent nor signed.
+COME_AGAIN = "#rc=5&rp=ct,rt,5xx"
 CREDENTIALS_FIX = f"{CONSOLE} > Account Info shows both: the Account SID (AC…) and the primary Auth Token, no API key"
 NUMBER_FIX = f"take one of {CONSOLE} > Phone Numbers > Manage > Active numbers, with its plus: +14155550100"
 
@@ -73,7 +76,8 @@ class TwilioSetup:
     def clicks(self, candidate: Candidate) -> tuple[str, ...]:
         """With the URL to enter."""
         number = self._number(candidate)
-        return self.steps(number, candidate.webhook_url or f"https://<your host>{candidate.webhook_path}")
+        url = candidate.webhook_url or f"https://<your host>{candidate.webhook_path}"
+        return self.steps(number, url + COME_AGAIN)
 
     def _number(self, candidate: Candidate) -> str:
         return candidate.address.removeprefix(self.prefix)
@@ -137,7 +141,8 @@ def _standing(number: Mapping[str, object], candidate: Candidate) -> Standing:
         return Standing(False, "set to another address: it gets what people write, and we do not")
     if method != "POST":
         return Standing(False, f"set to {url}, by GET: Twilio must POST")
-    return Standing(True, f"set to {url}")
+    rest = "" if "rc=" in url.partition("#")[2] else f"; with {COME_AGAIN} behind it Twilio comes again after a failure"
+    return Standing(True, f"set to {url}{rest}")
 
 
 def _numbers(candidate: Candidate, number: str) -> Call:

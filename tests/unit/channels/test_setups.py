@@ -14,6 +14,7 @@ from channels.setup_registry import SETUPS
 
 TOKEN = "123456789:canary-bot-token"
 BASE = "https://chat.example.com"
+AGAIN = "#rc=5&rp=ct,rt,5xx"
 BOT = Candidate(
     address="@parley_bot",
     credentials=Credentials({"bot_token": TOKEN, "webhook_secret": "canary-secret"}),
@@ -161,7 +162,11 @@ def test_a_whatsapp_number_is_taken_as_it_is_since_twilio_does_not_tell() -> Non
 @pytest.mark.parametrize(
     ("changed", "standing"),
     [
-        ({}, Standing(True, f"set to {BASE}/webhook/sms/k3y")),
+        (
+            {},
+            Standing(True, f"set to {BASE}/webhook/sms/k3y; with {AGAIN} behind it Twilio comes again after a failure"),
+        ),
+        ({"sms_url": f"{BASE}/webhook/sms/k3y{AGAIN}"}, Standing(True, f"set to {BASE}/webhook/sms/k3y{AGAIN}")),
         ({"sms_url": ""}, Standing(False, "none is set at the number")),
         ({"sms_method": "GET"}, Standing(False, f"set to {BASE}/webhook/sms/k3y, by GET: Twilio must POST")),
         ({"sms_application_sid": "AP1"}, Standing(False, "a TwiML app answers for the number, not its webhook")),
@@ -248,7 +253,7 @@ def test_what_to_click_names_the_number_and_the_exact_url(name: str, address: st
     candidate = Candidate(address=address, credentials=PHONE.credentials, public_base_url=BASE, webhook_path=path)
     steps = SETUPS[name].clicks(candidate)
     assert where in steps[0]
-    assert f"{BASE}{path}," in steps[1]
+    assert f"{BASE}{path}{AGAIN}," in steps[1]
     nowhere = Candidate(address=address, credentials=PHONE.credentials, webhook_path=path)
     assert f"https://<your host>{path}" in SETUPS[name].clicks(nowhere)[1]
 
