@@ -90,6 +90,8 @@ async def test_what_is_written_while_the_connection_breaks_is_heard_when_it_is_r
     async with stage.running(stage.line()):
         await stage.until(lambda: gateway.is_heard)
         stage.write()
+        await stage.until_all_is_heard()  # so it knows which session it could resume
+        stage.write()
         ends: dict[str, Callable[[], None]] = {
             "drop": gateway.sockets.drop,
             "close": lambda: gateway.close(4000),
