@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from socket import gaierror
 from urllib.parse import urlsplit
@@ -126,7 +127,7 @@ async def test_one_over_which_a_backup_was_put_is_told(left: str, postgres_serve
 
 
 def test_so_is_one_that_may_only_be_read() -> None:
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("PRAGMA query_only = 1")
         with pytest.raises(SettingsError) as raised, told("sqlite:////data/parley.db"):
             connection.execute("CREATE TABLE kept (it)")
