@@ -8,18 +8,18 @@ from typing import Protocol
 import orjson
 
 from kit.errors import NotFound, ParleyError, StorageUnavailable
-from kit.moments import moment, stamp
+from kit.moments import moment
 from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.domain import (
     called_off,
     changing,
+    duplicates,
     echoes,
     handing,
     hearing,
     media,
-    moved_chats,
     receipts,
     seating,
     second_tries,
@@ -73,7 +73,8 @@ class Acceptance:
         said = [*ours.values(), *(receipt for each in submissions for receipt in self._receipts(each, rows.now))]
         targets = await rows.targets(said) if said else []
         seats, lanes, settings = await self._locked(rows, submissions, targets=targets, handing=bool(workers))
-        known = {**await self._known(rows, submissions, seats=seats), **dict.fromkeys(ours)}
+        stones = self.tombstones if self.mutations.dedupe else None
+        known = {**await duplicates.find(rows, submissions, seats=seats, tombstones=stones), **dict.fromkeys(ours)}
         changes = Changes()
         arrival = _Arrival(self, rows.now, seats, lanes, known, changes)
         results = [arrival.take(each) for each in submissions]
@@ -116,21 +117,6 @@ class Acceptance:
         lanes, settings = await rows.lanes_and_settings(keys) if handing else (await rows.lanes(keys), {})
         return seats, lanes, settings
 
-    async def _known(
-        self, rows: AcceptRows, submissions: Sequence[Submission], *, seats: Mapping[Sitter, Seat]
-    ) -> dict[External, Known | None]:
-        external = [
-            key for each in submissions for message in each.messages for key in _external(each, message, seats=seats)
-        ]
-        if not (external and self.mutations.dedupe):
-            return {}
-        digests = {(key[0], digest): key for key in external for digest in self._digests(key)}
-        accepted, erased = await rows.seen(external, list(digests))
-        return {**dict.fromkeys((digests[each] for each in erased), None), **accepted}
-
-    def _digests(self, key: External) -> list[bytes]:
-        return self.tombstones.to_find(key[0], key[1], chat_id=key[2], provider_message_id=key[3])
-
 
 @dataclass(slots=True)
 class _Arrival:
@@ -159,10 +145,10 @@ class _Arrival:
         sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
         if message.takes_back:
             return AcceptedMessage(passed_over=True, conversation_id=taken_back.where(self.seats.get(sitter)))
-        external = _external(submission, message, seats=self.seats)
+        external = duplicates.external_ids(submission, message, seats=self.seats)
         for each in external:
             if each in self.known:
-                return _duplicate(self.known[each], message)
+                return duplicates.answer_again(self.known[each], message)
         seat = self.seats[sitter]
         if message.only_if_known and not (seat.conversation_id and _is_theirs(sitter, self.seats, lanes=self.lanes)):
             return AcceptedMessage(passed_over=True)
@@ -183,9 +169,10 @@ class _Arrival:
             self.leaving |= {lane.key: lane} if message.opted_out else {}
         self.changes.messages.append(row)
         self.changes.touch(lane, self.now)
+        known = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
         if self.how.mutations.dedupe:
-            self.known[external[-1]] = Known(row.id, lane.id, row.seq, row.turn_id, row.text, self.now)
-        return _accepted(row.id, lane.id, seq=row.seq, turn_id=row.turn_id, at=self.now)
+            self.known[external[-1]] = known
+        return duplicates.answer(known)
 
     def _row(self, lane: Lane, message: ChannelMessage, *, known_by: External) -> Message:
         received_at = moment(message.received_at) if message.HasField("received_at") else self.now
@@ -268,32 +255,6 @@ def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[K
     if lane is None or seat.has_moved:
         return lane is not None and not lane.is_erased
     return lane.chat_id == place(sitter, seat)[2]
-
-
-def _external(submission: Submission, message: ChannelMessage, *, seats: Mapping[Sitter, Seat]) -> tuple[External, ...]:
-    """What it is known by: in the chat that it names, and in the one that it goes to, where that bears another id."""
-    if message.previous_chat_id:
-        return (moved_chats.known_by((submission.tenant_id, submission.account_id, message.previous_chat_id)),)
-    sitter = (submission.tenant_id, submission.account_id, message.chat_id, message.sender_id)
-    named = (*sitter[:3], message.provider_message_id)
-    seat = seats.get(sitter)
-    if seat is None or not seat.chat_id or place(sitter, seat) == sitter:
-        return (named,)
-    return named, (*sitter[:2], seat.chat_id, message.provider_message_id)
-
-
-def _duplicate(known: Known | None, message: ChannelMessage) -> AcceptedMessage:
-    if known is None:  # Erased, or our own: acknowledged, so that the provider stops, and nothing else.
-        return AcceptedMessage(duplicate=True)
-    accepted = _accepted(known.id, known.conversation_id, seq=known.seq, turn_id=known.turn_id, at=known.created_at)
-    accepted.duplicate, accepted.differs = True, known.text != message.text
-    return accepted
-
-
-def _accepted(message_id: str, conversation_id: str, *, seq: int, turn_id: str | None, at: datetime) -> AcceptedMessage:
-    return AcceptedMessage(
-        message_id=message_id, conversation_id=conversation_id, seq=seq, turn_id=turn_id or "", created_at=stamp(at)
-    )
 
 
 def _attachments(attachments: Sequence[Attachment]) -> str | None:

@@ -30,12 +30,20 @@ async def without_erased(
     for each in submissions:
         for message in each.messages:
             if _is_unknown(seats.get((each.tenant_id, each.account_id, message.chat_id, message.sender_id))):
-                stones.update(_stones(_named(each, message), tombstones))
+                named = _named(each, message)
+                stones.update(dict.fromkeys(digests_of(named, tombstones), named))
     if not stones:
         return submissions
     _, erased = await rows.seen([], list(stones))
     gone = {stones[digest] for digest in erased}
     return [_without(each, gone) for each in submissions] if gone else submissions
+
+
+def digests_of(named: External, tombstones: Tombstones) -> list[Digest]:
+    """What would be left of it if it was erased."""
+    tenant_id, account_id, chat_id, provider_message_id = named
+    found = tombstones.to_find(tenant_id, account_id, chat_id=chat_id, provider_message_id=provider_message_id)
+    return [(tenant_id, digest) for digest in found]
 
 
 def _is_unknown(seat: Seat | None) -> bool:
@@ -45,12 +53,6 @@ def _is_unknown(seat: Seat | None) -> bool:
 def _named(submission: Submission, message: ChannelMessage) -> External:
     number = message.takes_back or message.provider_message_id  # nobody takes back what is erased
     return (submission.tenant_id, submission.account_id, message.chat_id, number)
-
-
-def _stones(named: External, tombstones: Tombstones) -> dict[Digest, External]:
-    tenant_id, account_id, chat_id, provider_message_id = named
-    found = tombstones.to_find(tenant_id, account_id, chat_id=chat_id, provider_message_id=provider_message_id)
-    return {(tenant_id, digest): named for digest in found}
 
 
 def _without(submission: Submission, gone: set[External]) -> Submission:
