@@ -30,10 +30,11 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.handing import GivenTurn
 from storage_service.domain.late import External
 from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.new_rows import new_turn
 from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
 from storage_service.domain.seats import Known, Seat, Sitter, insisting, place
 from storage_service.domain.tombstones import Tombstones
-from storage_service.domain.turns import Turns, new_turn
+from storage_service.domain.turns import Turns
 
 Lanes = Mapping[Key, Lane]
 Settings = Mapping[Key, TurnSetting]

@@ -12,6 +12,7 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.last_resort import LastResort
 from storage_service.domain.merging import become_one, may_become_one
 from storage_service.domain.mutations import GUARDED, Mutations
+from storage_service.domain.new_rows import new_delivery, new_message
 from storage_service.domain.rows import Delivery, Key, Lane, Message, Turn
 from storage_service.domain.summaries import Origin, wanted
 from storage_service.domain.words import TERMINAL
@@ -172,13 +173,13 @@ class Turns:
 
     def say(self, lane: Lane, role: str, *, text: str, turn: Turn | None = None, correlation_id: str = "") -> Message:
         """Adds a message to the history and its delivery to the lane."""
-        message = _spoken(lane, role, text=text, message_id=self.new_id(), delivery_id=self.new_id(), now=self.now)
+        message = new_message(lane, role, text=text, message_id=self.new_id(), delivery_id=self.new_id(), now=self.now)
         message.correlation_id = turn.correlation_id if turn else correlation_id
         message.traceparent = turn.traceparent if turn else ""
         message.turn_id = turn.id if turn else None
         reply_to_seq = turn.last_seq if turn else lane.last_inbound_seq
         self.changes.messages.append(message)
-        self.changes.new_deliveries.append(_delivery(message, reply_to_seq))
+        self.changes.new_deliveries.append(new_delivery(message, reply_to_seq))
         lane.queue_delivery(self.now)
         self.changes.touch(lane, self.now)
         return message
@@ -204,96 +205,7 @@ class Turns:
         self.changes.touch(lane, self.now)
 
 
-def new_turn(lane: Lane, first: Message, *, turn_id: str, due_at: datetime, deadline_seconds: int) -> Turn:
-    """A turn that waits with its first message."""
-    return Turn(
-        tenant_id=lane.tenant_id,
-        id=turn_id,
-        conversation_id=lane.id,
-        state="waiting",
-        reason="",
-        epoch=0,
-        worker_id="",
-        expires_at=None,
-        attempts=0,
-        first_seq=first.seq,
-        last_seq=first.seq,
-        messages=1,
-        reply_seq=0,
-        replies=0,
-        deadline_seconds=deadline_seconds,
-        due_at=due_at,
-        deadline_at=due_at + timedelta(seconds=deadline_seconds),
-        correlation_id=first.correlation_id,
-        traceparent=first.traceparent,
-        model="",
-        backend="",
-        input_tokens=0,
-        output_tokens=0,
-        cost_micros=0,
-        model_ms=0,
-        created_at=first.created_at,
-        ended_at=None,
-    )
-
-
 def _malformed(state: str | None) -> ParleyError:
     if state is None:
         return InvalidField([("state", "must be a terminal state")])
     return InvalidField([("replies", f"a turn that ends as {state} needs at least one that is not blank")])
-
-
-def _spoken(lane: Lane, role: str, *, text: str, message_id: str, delivery_id: str, now: datetime) -> Message:
-    return Message(
-        tenant_id=lane.tenant_id,
-        id=message_id,
-        conversation_id=lane.id,
-        seq=lane.take_seq(),
-        role=role,
-        text=text,
-        attachments=None,
-        message_metadata=None,
-        account_id=lane.account_id,
-        chat_id=lane.chat_id,
-        sender_id="",
-        provider_message_id=None,
-        reply_to_provider_message_id="",
-        provider_at=now,
-        received_at=None,
-        created_at=now,
-        turn_id=None,
-        delivery_id=delivery_id,
-        correlation_id="",
-        traceparent="",
-    )
-
-
-def _delivery(message: Message, reply_to_seq: int) -> Delivery:
-    return Delivery(
-        tenant_id=message.tenant_id,
-        id=message.delivery_id or "",
-        conversation_id=message.conversation_id,
-        message_id=message.id,
-        account_id=message.account_id,
-        turn_id=message.turn_id,
-        seq=message.seq,
-        reply_to_seq=reply_to_seq,
-        state="queued",
-        reason="",
-        provider_code="",
-        provider_message_id="",
-        epoch=0,
-        worker_id="",
-        expires_at=None,
-        lease_seconds=0,
-        begun=False,
-        due_at=message.created_at,
-        attempts=0,
-        part_attempts=0,
-        parts=0,
-        parts_sent=0,
-        correlation_id=message.correlation_id,
-        traceparent=message.traceparent,
-        created_at=message.created_at,
-        updated_at=message.created_at,
-    )
