@@ -5,6 +5,7 @@ import { Field, typesByKeyboard } from "./field.js";
 import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { lost, show } from "./status.js";
+import { Thinking } from "./thinking.js";
 import { Transcript } from "./transcript.js";
 import { Refused, Transport, backoff, newId, sleep } from "./transport.js";
 
@@ -12,8 +13,6 @@ const MOST_TRIES = 5;
 const PERMANENT = new Set([400, 403, 404, 409, 413]);
 const AWAY = new Set([502, 503, 504]);
 const GIVE_UP_MS = 10 * 60_000; // a restart, a tunnel: what is written meanwhile is sent afterwards, in its order
-const GIVE_UP_THINKING_MS = 90_000;
-const GUESS_MS = 5_000; // until the stream has said it; it never does where nothing thinks, as with a human
 const BEYOND_ALL = Number.MAX_SAFE_INTEGER; // what was said before this place is the newest
 
 const at = (id) => document.getElementById(id);
@@ -23,6 +22,7 @@ const outbox = new Outbox(site);
 const scroll = at("scroll");
 const places = { log: at("log"), earlier: at("earlier"), scroll, newest: at("newest"), welcome: at("welcome") };
 const transcript = new Transcript(places);
+const thinking = new Thinking(at("thinking"), transcript);
 const older = new Older({ button: at("older"), told: at("told"), scroll, transcript }, async (before_seq) => {
   const page = await transport.history({ before_seq });
   return { ...page, messages: page.messages.map(entryOf) };
@@ -33,42 +33,8 @@ let shown = ""; // the id of the conversation
 let listening = null;
 let spoken = false;
 let begun = 0; // how often what is shown was another conversation than before
-let awaited = 0;
 let sending = false;
 let unread = 0;
-let busy = false;
-
-function think(on, longest = GIVE_UP_THINKING_MS) {
-  clearTimeout(awaited);
-  if (on) awaited = setTimeout(() => think(false), longest);
-  at("thinking").hidden = !on;
-  if (on) transcript.follow();
-}
-
-/** The stream lives, and has not said that it is over: a model may think for long. */
-function thinksOn() {
-  if (!busy || at("thinking").hidden) return;
-  clearTimeout(awaited);
-  awaited = setTimeout(() => think(false), GIVE_UP_THINKING_MS);
-}
-
-/** Whatever is told first: what is being written stands in the place of the dots. */
-function thinks(on) {
-  busy = on;
-  think(busy && !transcript.drafts);
-}
-
-/** Shows what is being written; a message ends it, and so does a draft without text. */
-function draft(data) {
-  transcript.draft(data);
-  think(busy && !transcript.drafts);
-}
-
-/** Nobody tells any more whether they still hold; who connects again is told what does. */
-function forget() {
-  busy = false;
-  transcript.draft({ text: "" });
-}
 
 /** As it is shown. What was said is not to be said any more. */
 function entryOf(message) {
@@ -81,8 +47,7 @@ function arrive(message) {
   if (message.seq <= lastSeq) return;
   lastSeq = message.seq;
   if (message.role !== "contact") {
-    transcript.draft({ text: "" });
-    think(busy); // it may be a human's, or the next message is being answered: whoever writes goes on, untold
+    thinking.answered();
     if (document.hidden) document.title = `(${(unread += 1)}) Chat · Parley`;
   }
   transcript.put(entryOf(message));
@@ -105,14 +70,14 @@ async function listen() {
       arrive(data);
     }
     if (event === "conversation" && isAnother(data.id)) return startOver();
-    if (event === "alive") thinksOn();
-    if (event === "thinking") thinks(data.thinking);
-    if (event === "draft") draft(data);
+    if (event === "alive") thinking.goOn();
+    if (event === "thinking") thinking.tell(data.thinking);
+    if (event === "draft") thinking.draft(data);
   };
   while (!signal.aborted) {
     try {
       heard = lastSeq;
-      await transport.listen(heard, on, signal).finally(forget);
+      await transport.listen(heard, on, signal).finally(() => thinking.forget());
       await sleep(250);
     } catch (error) {
       if (signal.aborted) return;
@@ -148,7 +113,7 @@ async function flush() {
       else transcript.put({ ...entry, ...saved, key: entry.key, role: "contact", state: "sent" });
       spoken = true;
       show("online", "Online");
-      if (saved.seq > lastSeq && !transcript.drafts) think(true, busy ? undefined : GUESS_MS);
+      if (saved.seq > lastSeq) thinking.asked();
       listen();
     } catch (error) {
       await stumble(entry, error);

@@ -25,6 +25,7 @@ PATHS = {
     "/older.js": "older.js",
     "/outbox.js": "outbox.js",
     "/status.js": "status.js",
+    "/thinking.js": "thinking.js",
     "/transcript.js": "transcript.js",
     "/transport.js": "transport.js",
     "/words.js": "words.js",
