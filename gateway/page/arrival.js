@@ -1,11 +1,6 @@
 // What is there to know of one webhook? Its reason, headers and body; the same once more, or as a curl.
 
-function element(name, text = "", classes = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = classes;
-  return made;
-}
+import { element } from "./elements.js";
 
 function table(pairs) {
   const made = element("table");

@@ -1,6 +1,7 @@
 // What does the page do? Shows one conversation, sends what is typed, and keeps both through lost connections.
 
 import { introduce } from "./banner.js";
+import { at } from "./elements.js";
 import { Field, typesByKeyboard } from "./field.js";
 import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
@@ -15,7 +16,6 @@ const AWAY = new Set([502, 503, 504]);
 const GIVE_UP_MS = 10 * 60_000; // a restart, a tunnel: what is written meanwhile is sent afterwards, in its order
 const BEYOND_ALL = Number.MAX_SAFE_INTEGER; // what was said before this place is the newest
 
-const at = (id) => document.getElementById(id);
 const site = new URLSearchParams(location.search).get("site") ?? "";
 const transport = new Transport(site);
 const outbox = new Outbox(site);

@@ -1,17 +1,12 @@
 // What do the rooms of the console draw in the same way? Words as text, times, and lists whose rows stay where they are.
 
+import { at, element } from "./elements.js";
+
 const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const SPANS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
 export const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-export const at = (id) => document.getElementById(id);
-
-export function element(name, text = "", classes = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = classes;
-  return made;
-}
+export { at, element };
 
 export function ago(stated) {
   const seconds = (Date.parse(stated) - Date.now()) / 1000;

@@ -1,13 +1,6 @@
 // What can be asked of the gateway? Shows /openapi.json for people, without asking any other host for a page to do it.
 
-const at = (id) => document.getElementById(id);
-
-function element(name, text = "", classes = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = classes;
-  return made;
-}
+import { at, element } from "./elements.js";
 
 function table(caption, rows) {
   if (!rows.length) return [];

@@ -1,11 +1,11 @@
 // Which webhooks came in, and why was one refused? Asks this gateway, and no other host, as long as the page is open.
 
 import { Detail } from "./arrival.js";
+import { at, element } from "./elements.js";
 
 const KEY = "parley.inspector";
 const GOOD = new Set(["accepted", "answered", "nothing", "duplicate"]);
 const MOST_SHOWN = 500;
-const at = (id) => document.getElementById(id);
 
 const rows = new Map(); // id -> { arrival, item }
 let token = taken();
@@ -38,12 +38,7 @@ function tone(arrival) {
   return arrival.result === "not_now" || arrival.result === "unreadable" ? "wait" : "bad";
 }
 
-function span(text, classes) {
-  const made = document.createElement("span");
-  made.className = classes;
-  made.textContent = text;
-  return made;
-}
+const span = (text, classes) => element("span", text, classes);
 
 function said(arrival) {
   const what = arrival.result.replace("_", " ") + (arrival.replay_of ? " again" : "");
@@ -51,10 +46,9 @@ function said(arrival) {
 }
 
 function drawn(arrival) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
+  const item = element("li");
+  const button = element("button", "", "arrival");
   button.type = "button";
-  button.className = "arrival";
   const time = span(new Date(arrival.received_at).toLocaleTimeString([], { hour12: false }), "time");
   const result = span(said(arrival), "result");
   result.dataset.tone = tone(arrival);

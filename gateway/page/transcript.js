@@ -1,5 +1,6 @@
 // How is a conversation shown? One entry per message, in order; text is text and never markup.
 
+import { element } from "./elements.js";
 import { nodes } from "./words.js";
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
@@ -50,7 +51,7 @@ export class Transcript {
       return entry;
     });
     const before = this.earlier.querySelector(".entry") ?? this.log.querySelector(".entry");
-    const part = element("div", "log");
+    const part = element("div", "", "log");
     part.append(...made);
     this.earlier.prepend(part);
     this.mark(...made, before);
@@ -105,9 +106,9 @@ export class Transcript {
   }
 
   drafting() {
-    const made = element("div", "entry agent draft");
+    const made = element("div", "", "entry agent draft");
     made.setAttribute("aria-hidden", "true");
-    made.append(element("div", "bubble"));
+    made.append(element("div", "", "bubble"));
     return made;
   }
 
@@ -143,9 +144,9 @@ export class Transcript {
   }
 
   make(message) {
-    const item = element("div", `entry ${message.role}`);
+    const item = element("div", "", `entry ${message.role}`);
     if (this.settled) item.classList.add("fresh");
-    item.append(element("span", "unseen"), element("div", "bubble"), element("div", "meta"));
+    item.append(element("span", "", "unseen"), element("div", "", "bubble"), element("div", "", "meta"));
     this.entries.set(message.key, item);
     return item;
   }
@@ -157,20 +158,17 @@ export class Transcript {
     bubble.replaceChildren(...nodes(message));
     item.dataset.state = message.state;
     item.dataset.day = when.toDateString();
-    const time = element("time");
+    const time = element("time", TIME.format(when));
     time.dateTime = when.toISOString();
-    time.textContent = TIME.format(when);
     meta.replaceChildren(...this.about(message, time));
   }
 
   about(message, time) {
     if (message.role !== "contact") return [time];
-    const state = element("span");
-    state.textContent = message.state === "failed" && message.failed ? message.failed : STATES[message.state];
+    const state = element("span", message.state === "failed" && message.failed ? message.failed : STATES[message.state]);
     if (message.state !== "failed") return [time, state];
-    const again = element("button");
+    const again = element("button", "Try again");
     again.type = "button";
-    again.textContent = "Try again";
     again.addEventListener("click", message.onRetry);
     return [state, again];
   }
@@ -258,15 +256,7 @@ export class Transcript {
   }
 
   day(item) {
-    const day = element("div", "day");
     const today = item.dataset.day === new Date().toDateString();
-    day.textContent = today ? "Today" : DAY.format(new Date(item.dataset.day));
-    return day;
+    return element("div", today ? "Today" : DAY.format(new Date(item.dataset.day)), "day");
   }
-}
-
-function element(name, classes = "") {
-  const made = document.createElement(name);
-  made.className = classes;
-  return made;
 }

@@ -21,6 +21,7 @@ PATHS = {
     "/banner.js": "banner.js",
     "/chat.css": "chat.css",
     "/chat.js": "chat.js",
+    "/elements.js": "elements.js",
     "/field.js": "field.js",
     "/older.js": "older.js",
     "/outbox.js": "outbox.js",
