@@ -10,12 +10,9 @@ from channels.rendering import Part, limit_of, render
 from kit import correlation, logs, metrics, tracing
 from kit.errors import LeaseLost, OwnerChanged, ParleyError
 from kit.moments import moment, seconds
-from parley.chat.v1.message_pb2 import DELIVERY_STATE_QUEUED, DELIVERY_STATE_UNKNOWN, DeliveryState
 from parley.storage.v1 import delivery_requests_pb2 as pb
-from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
-from parley.storage.v1.directory_pb2 import AccountSecrets
-from parley.storage.v1.pacing_pb2 import Pacing
-from sender_service.domain import files, outcomes, parts, undelivered, windows
+from parley.storage.v1.delivery_requests_pb2 import AttemptRecord, AttemptResult, LeasedDelivery
+from sender_service.domain import endings, files, outcomes, parts, undelivered, windows
 from sender_service.domain import pacing as paces
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.files import NO_FILES, Files
@@ -23,6 +20,7 @@ from sender_service.domain.outcomes import Outcome
 from sender_service.domain.parts import Provider
 from sender_service.domain.records import record_of, rest_of, template_values
 from sender_service.domain.retries import Retries
+from sender_service.domain.trips import Load, Trip
 from sender_service.domain.windows import Decision
 
 # Writes a record, trying for so many seconds while storage is away. Raises LeaseLost, or why it could not.
@@ -54,31 +52,6 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One leased delivery, and the account that it is sent from."""
-
-    leased: LeasedDelivery
-    secrets: AccountSecrets
-
-
-@dataclass(slots=True)
-class Trip:
-    """A load on its way."""
-
-    load: Load
-    channel: Channel
-    parts: list[Part]
-    part: int
-    attempts: int  # of this part, before this one
-    pacing: Pacing | None
-    draft: str = ""  # the provider's id of the draft whose place the first part takes
-    as_human: bool = False  # said within the window of humans
-    template: str = ""  # goes out in the place of the text, as one part
-    state: DeliveryState = DELIVERY_STATE_QUEUED  # as storage has it: UNKNOWN when a call before may have been taken
-    usable_until: float = 0.0  # monotonic; no call may be under way later than this
-
-
-@dataclass(frozen=True, slots=True)
 class Courier:
     """Carries deliveries. Holds nothing of its own between two of them."""
 
@@ -95,10 +68,7 @@ class Courier:
     files: Files = NO_FILES
 
     def __post_init__(self) -> None:
-        for channel in self.channels:
-            for state, _ in (*_ENDS.values(), _LEFT):
-                if state:  # counted from 0: Prometheus sees no increase in what begins with 1
-                    metrics.deliveries.labels(channel=channel, outcome=state)
+        endings.begin_to_count(self.channels)
 
     async def deliver(self, load: Load, stopping: asyncio.Event) -> None:
         """Brings it as far as it gets now. Never raises but when it is cancelled."""
@@ -161,7 +131,7 @@ class Courier:
             self.rest(trip.load.leased.account_id, outcome.hold)
         more = outcome.sent and trip.part + 1 < len(trip.parts)
         begins = await self._write(trip, outcome, begin_next=more)
-        self._tell(trip, outcome, ended=not more)
+        endings.tell(trip, outcome, ended=not more, wall=self.clocks.wall)
         return more and begins
 
     async def _call(self, trip: Trip) -> Outcome:
@@ -234,59 +204,8 @@ class Courier:
         leased, channel = load.leased, load.secrets.account.channel
         outcome = undelivered.asking(outcome, leased, account=load.secrets.account)
         record = record_of(leased, outcome, part=leased.next_part, parts=leased.next_part + 1)
-        if (await self.record(record, self.lease_seconds)).said_elsewhere:
-            metrics.deliveries.labels(channel=channel, outcome="said_elsewhere").inc()
-            log.info("delivery.said_elsewhere", delivery_id=leased.delivery_id, reason=outcome.reason)
-            return
-        metrics.deliveries.labels(channel=channel, outcome="failed").inc()
-        log.warning("delivery.dead", delivery_id=leased.delivery_id, reason=outcome.reason)
-
-    def _tell(self, trip: Trip, outcome: Outcome, *, ended: bool) -> None:
-        channel, leased = trip.channel.name, trip.load.leased
-        metrics.attempts.labels(channel=channel, outcome=outcome.name).inc()
-        segments = 0 if trip.template else trip.parts[trip.part].segments
-        if outcome.sent and segments:
-            metrics.segments.labels(channel=channel).inc(segments)
-        log.info(
-            "attempt.ended",
-            delivery_id=leased.delivery_id,
-            channel=channel,
-            part=trip.part,
-            parts=len(trip.parts),
-            segments=segments,
-            attempt=trip.attempts + 1,
-            outcome=outcome.name,
-            reason=outcome.reason,
-            provider_code=outcome.provider_code,
-        )
-        state, event = _end(trip, outcome)
-        if not ended or not state or trip.state == DELIVERY_STATE_QUEUED:
-            return
-        metrics.deliveries.labels(channel=channel, outcome=state).inc()
-        if event:
-            say = log.info if event == _LEFT[1] else log.warning
-            say(event, delivery_id=leased.delivery_id, reason=outcome.reason, provider_code=outcome.provider_code)
-        elif leased.reply_to_provider_message_id:
-            waited = self.clocks.wall() - moment(leased.last_inbound_at)
-            metrics.accept_to_reply_seconds.labels(channel=channel).observe(waited.total_seconds())
-
-
-# Outcome of the last attempt -> how the delivery ended, and what is said of it aloud.
-_ENDS: dict[AttemptOutcome, tuple[str, str]] = {
-    pb.ATTEMPT_OUTCOME_SENT: ("sent", ""),
-    pb.ATTEMPT_OUTCOME_REJECTED: ("failed", "delivery.dead"),
-    pb.ATTEMPT_OUTCOME_UNKNOWN: ("unknown", "delivery.unknown"),
-    pb.ATTEMPT_OUTCOME_UNAUTHORIZED: ("", "account.unauthorized"),
-}
-# What Twilio refuses after a STOP, our own goodbye first of all, is no trouble of anybody's.
-_LEFT = ("opted_out", "delivery.opted_out")
-
-
-def _end(trip: Trip, outcome: Outcome) -> tuple[str, str]:
-    if trip.state == DELIVERY_STATE_UNKNOWN:
-        return _ENDS[pb.ATTEMPT_OUTCOME_UNKNOWN]
-    left = outcome.kind == pb.ATTEMPT_OUTCOME_REJECTED and outcome.reason == _LEFT[0]
-    return _LEFT if left else _ENDS.get(outcome.kind, ("", ""))
+        result = await self.record(record, self.lease_seconds)
+        endings.tell_unsent(leased, outcome, channel=channel, said_elsewhere=result.said_elsewhere)
 
 
 def _quantity(trip: Trip, part: int) -> int:

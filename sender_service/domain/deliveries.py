@@ -9,7 +9,7 @@ from kit.errors import ParleyError
 from kit.frames import UNHURRIED
 from parley.storage.v1.delivery_requests_pb2 import LeaseDeliveriesResponse
 from parley.storage.v1.directory_pb2 import AccountSecrets
-from sender_service.domain.courier import Load
+from sender_service.domain.trips import Load
 
 # Leases at most so many deliveries, waiting for some when there are none.
 Lease = Callable[[int], Awaitable[LeaseDeliveriesResponse]]

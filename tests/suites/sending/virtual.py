@@ -26,9 +26,10 @@ from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sandbox.provider import Account, Ask, Later, Provider, Reading, Reply, Taken, Trying, Words
 from sandbox.registry import STAND_INS
 from sender_service.domain.addresses import Addresses
-from sender_service.domain.courier import Clocks, Courier, Load
+from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
+from sender_service.domain.trips import Load
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.receipts import record, rows_of
 from tests.suites.channels.described import against_all

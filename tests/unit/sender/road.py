@@ -29,10 +29,11 @@ from parley.chat.v1.message_pb2 import Attachment
 from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecord, AttemptResult, LeasedDelivery
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
-from sender_service.domain.courier import Clocks, Courier, Load
+from sender_service.domain.courier import Clocks, Courier
 from sender_service.domain.files import Files
 from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
+from sender_service.domain.trips import Load
 from sender_service.domain.windows import Silence
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 
 from kit.errors import StorageUnavailable
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, LeaseDeliveriesResponse
-from sender_service.domain.courier import Load
 from sender_service.domain.deliveries import Deliveries
+from sender_service.domain.trips import Load
 from tests.stalls import SHORT_PATIENCE_SECONDS
 
 
