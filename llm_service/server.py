@@ -8,11 +8,11 @@ import grpc
 
 from kit import errors
 from llm_service.domain import replies
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer
 from llm_service.domain.calls import Calls
 from llm_service.domain.choice import Choice
 from llm_service.domain.exchange import Exchange
+from llm_service.domain.record import Record
 from llm_service.domain.time_left import FALLBACK_SECONDS, REASON_SECONDS, left
 from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import llm_service_pb2 as llm

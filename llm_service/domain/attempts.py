@@ -5,30 +5,26 @@ attempts a pause with full jitter and the retry budget. All of it ends at one de
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
 
-from kit import logs, metrics, tracing
+from kit import metrics
 from kit.errors import (
     ModelBusy,
     ModelGarbage,
-    ModelRefused,
-    ModelTimeout,
     ModelUnavailable,
-    ModelUnknown,
     ParleyError,
 )
-from llm_service.domain.backend import Answer, Model, Pieces, cost_micros
-from llm_service.domain.breaker import Pass
+from llm_service.domain.attempt import Attempt
+from llm_service.domain.backend import Answer, Pieces
 from llm_service.domain.cleaning import checked, checked_calls, checked_piece
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from llm_service.domain.written_calls import apart, heard
 from parley.llm.v1 import prompt_pb2
@@ -40,39 +36,7 @@ Reply = TypeVar("Reply")
 RETRY_CEILINGS_SECONDS = (1.0, 2.0, 4.0)
 # After a time that the server named, callers come back spread over this long.
 SPREAD_SECONDS = 0.25
-# What tells of a model's health; the others are of one prompt, or of its caller.
-TELLING = (ModelUnavailable, ModelGarbage, ModelBusy, ModelRefused, ModelUnknown)
-
 _enough = stop_after_attempt(1 + len(RETRY_CEILINGS_SECONDS))
-
-
-@dataclass(slots=True)
-class Record:
-    """What one call has come to so far; filled while it runs, so that a failure has one too."""
-
-    model: str = ""
-    backend: str = ""
-    attempts: int = 0
-    # By all answers that came, also those that were of no use: they are paid for, too.
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_micros: int = 0
-    model_seconds: float = 0.0
-    answer_seconds: float = 0.0  # of the last attempt alone
-    reader_seconds: float = 0.0  # that a stream waited for whoever reads it, in the last attempt
-    first_text_seconds: float | None = None
-    passed_over: list[tuple[Model, ParleyError]] = field(default_factory=list)
-
-    def spend(self, model: Model, answer: Answer) -> None:
-        """Counts what an answer took, whatever becomes of it."""
-        cost = cost_micros(model, answer)
-        self.input_tokens += answer.input_tokens
-        self.output_tokens += answer.output_tokens
-        self.cost_micros += cost
-        metrics.llm_tokens.labels(model=model.label, direction="input").inc(answer.input_tokens)
-        metrics.llm_tokens.labels(model=model.label, direction="output").inc(answer.output_tokens)
-        if cost:
-            metrics.llm_cost_micros.labels(model=model.label).inc(cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +53,6 @@ class Attempts:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._log = logs.get("llm")
 
     async def whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
         """The whole answer; never without text or a call."""
@@ -102,7 +65,8 @@ class Attempts:
         return await self._repeated(ask, route, record=record, until=until)
 
     async def _whole(self, route: Route, prompt: prompt_pb2.Prompt, *, record: Record, until: float) -> Answer:
-        async with _Attempt(self, route, record=record, until=until) as ends_at, asyncio.timeout_at(ends_at):
+        attempt = Attempt(route, record=record, until=until, clock=self._patience.clock)
+        async with attempt as ends_at, asyncio.timeout_at(ends_at):
             answer = await route.served.backend.answer(prompt, route.model)
             record.spend(route.model, answer)
             return checked(heard(answer, prompt))
@@ -120,7 +84,7 @@ class Attempts:
         began, silence = self._patience.clock(), route.model.silence_seconds
         stream = apart(route.served.backend.stream(prompt, route.model), prompt)
         spend = partial(record.spend, route.model)
-        attempt = _Attempt(self, route, record=record, until=until)
+        attempt = Attempt(route, record=record, until=until, clock=self._patience.clock)
         async with attempt as ends_at, aclosing(stream), asyncio.timeout_at(ends_at) as limit:
             piece = await _next(stream, spend)
             if isinstance(piece, Answer):
@@ -136,27 +100,6 @@ class Attempts:
                 limit.reschedule(min(ends_at, attempt.silent_at))
                 piece = await _next(stream, spend)
         yield piece
-
-    def _ended(self, route: Route, passed: Pass, *, error: BaseException, late: bool) -> BaseException:
-        """What an attempt ended with, by its name, after the breaker was told. `late`: a timeout tells of the server.
-
-        A backend is foreign code that reads what strangers wrote: what it does not name itself is garbage.
-        """
-        if isinstance(error, TimeoutError):
-            error = ModelTimeout()
-        elif isinstance(error, Exception) and not isinstance(error, ParleyError):
-            self._log.warning("llm.garbage", backend=route.served.name, error_type=type(error).__name__)
-            error = ModelGarbage()
-        late = late and isinstance(error, ModelTimeout)
-        if isinstance(error, ParleyError) and (late or _is_telling(error)):
-            route.health.failed(error)
-            if isinstance(error, ModelUnavailable | ModelBusy) and error.retry_after:
-                route.health.rest(error.retry_after)
-        if late or isinstance(error, ModelUnavailable | ModelGarbage):
-            passed.failed()
-        else:
-            passed.left()
-        return error
 
     async def _repeated(
         self, ask: Callable[[], Awaitable[Reply]], route: Route, *, record: Record, until: float
@@ -190,87 +133,6 @@ class Attempts:
         if resting := route.health.resting_seconds:
             return resting + chance * SPREAD_SECONDS
         return chance * RETRY_CEILINGS_SECONDS[min(state.attempt_number, 3) - 1]
-
-
-class _Attempt:
-    """One attempt, from the place that it waits for to what it tells the breaker. Entered, it gives the time at which
-    it has to end. A generator would do the same at three times the cost, for each call.
-    """
-
-    __slots__ = (
-        *("_answers", "_attempts", "_began", "_clock", "_passed", "_place", "_record", "_route", "_span", "_until"),
-        "silent_at",
-    )
-
-    def __init__(self, attempts: Attempts, route: Route, *, record: Record, until: float) -> None:
-        self._attempts, self._route, self._record, self._until = attempts, route, record, until
-        self._clock = attempts._patience.clock
-        self._place = route.served.bulkhead.place(until=until)
-        self.silent_at = math.inf  # when a stream that has begun, in loop time, will have been silent for too long
-
-    async def __aenter__(self) -> float:
-        health = self._route.health
-        health.check_rested()
-        health.breaker.check()
-        await self._place.__aenter__()
-        try:
-            health.check_rested()
-            self._passed = health.breaker.enter()
-            return self._begun()
-        except BaseException as error:
-            await self._place.__aexit__(type(error), error, None)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        record, took = self._record, self._clock() - self._began
-        record.answer_seconds = took - record.reader_seconds
-        record.model_seconds += record.answer_seconds
-        try:
-            if error is not None:
-                self._tell(error, record.answer_seconds)
-                return
-            self._route.health.answered()
-            if record.answer_seconds > self._route.model.slow_seconds:
-                self._passed.failed()
-            else:
-                self._passed.succeeded()
-        finally:
-            self._span.__exit__(kind, error, trace)
-            await self._place.__aexit__(kind, error, trace)
-
-    def _begun(self) -> float:
-        record, most = self._record, self._passed.seconds
-        record.attempts += 1
-        record.reader_seconds = 0.0
-        self._span = tracing.span("llm.attempt", backend=record.backend, model=record.model, attempt=record.attempts)
-        self._span.__enter__()
-        self._began, self._answers = self._clock(), self._route.health.answers
-        return self._until if most is None else min(self._until, asyncio.get_running_loop().time() + most)
-
-    def _tell(self, error: BaseException, seconds: float) -> None:
-        """Raises what it ended with by its name, where it has not one already."""
-        named = self._attempts._ended(self._route, self._passed, error=error, late=self._is_late(seconds))
-        if isinstance(named, ModelTimeout) and self.silent_at == math.inf:
-            self._route.load()
-        if named is not error:
-            raise named from error
-
-    def _is_late(self, seconds: float) -> bool:
-        """Whether no answer by now is the server's doing: it fell silent, or it had long enough, or as long as its
-        operator gives it, of which half may have gone to waiting for a place, and to the attempts before. A server that
-        answered somebody else meanwhile is well: Ollama answers one at a time, and lets a crowd wait."""
-        if self._route.health.answers != self._answers:
-            return False
-        model, probe_seconds = self._route.model, self._passed.seconds or math.inf
-        late_seconds = self._route.served.rule.late_seconds
-        enough = min(late_seconds, model.slow_seconds, model.timeout_seconds / 2, probe_seconds)
-        return seconds >= enough or asyncio.get_running_loop().time() >= self.silent_at
-
-
-def _is_telling(error: ParleyError) -> bool:
-    return isinstance(error, TELLING) and error.metadata.get("resource") != "conversation"
 
 
 def _worth_repeating(route: Route, error: BaseException) -> bool:

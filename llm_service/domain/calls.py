@@ -14,11 +14,12 @@ from typing import TypeVar
 from kit import logs, metrics
 from kit.errors import ModelEmpty, ModelOutputInvalid, ModelRefused, ModelTimeout, ModelUnknown, ParleyError
 from llm_service.domain import schemas
-from llm_service.domain.attempts import Attempts, Opened, Record
+from llm_service.domain.attempts import Attempts, Opened
 from llm_service.domain.backend import Answer, Model, Pieces
 from llm_service.domain.choice import Choice
 from llm_service.domain.cleaning import is_blank
 from llm_service.domain.offering import sparing
+from llm_service.domain.record import Record
 from llm_service.domain.repairing import asked_again, unfenced
 from llm_service.domain.served import Route
 from llm_service.domain.tokens import Estimate

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kit import logs
 from kit.errors import ModelRefused, ModelToolInvalid, ModelUnsupported, ParleyError
-from llm_service.domain.attempts import Record
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 

@@ -7,9 +7,9 @@ from google.protobuf.duration_pb2 import Duration
 
 from kit import errors
 from kit.moments import span
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Model, Progress
 from llm_service.domain.choice import Row
+from llm_service.domain.record import Record
 from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import completion_pb2, model_pb2, prompt_pb2
 

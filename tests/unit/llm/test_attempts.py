@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from kit.errors import ModelBusy, ModelEmpty, ModelGarbage, ModelPaused, ModelRefused, ModelTimeout, ModelUnavailable
-from llm_service.domain.attempts import SPREAD_SECONDS, Attempts, Patience, Record
+from llm_service.domain.attempts import SPREAD_SECONDS, Attempts, Patience
 from llm_service.domain.backend import Answer, Model
 from llm_service.domain.breaker import Rule, State
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import MODEL, Clock, Scripted, Slept, calls_through, route_to

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import ModelUnavailable
-from llm_service.domain.attempts import Record
 from llm_service.domain.breaker import Rule
 from llm_service.domain.budget import MOST_IN_HAND, SHARE, Budget
+from llm_service.domain.record import Record
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import Scripted, calls_through, route_to
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from kit.errors import ModelBusy, ModelEmpty, ModelGarbage, ModelTimeout, ModelUnavailable
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer
+from llm_service.domain.record import Record
 from parley.llm.v1 import prompt_pb2
 from tests.stalls import PATIENCE_SECONDS
 from tests.unit.llm.scripted import DONE, Scripted, Slept, calls_of

@@ -19,9 +19,9 @@ from kit.errors import (
     ParleyError,
 )
 from llm_service.domain import replies
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Model, cost_micros
 from llm_service.domain.calls import Calls
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import DONE, MODEL, Scripted, calls_through, route_to

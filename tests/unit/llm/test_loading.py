@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from kit.errors import ModelTimeout, ModelUnavailable
-from llm_service.domain.attempts import Attempts, Patience, Record
+from llm_service.domain.attempts import Attempts, Patience
 from llm_service.domain.breaker import Breaker, Rule, State
 from llm_service.domain.loading import MOST_AT_ONCE, Loads
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import MODEL, Clock, Scripted, route_to

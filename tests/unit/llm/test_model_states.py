@@ -8,8 +8,8 @@ import pytest
 from kit import metrics
 from kit.errors import ModelEmpty, ModelRefused, ModelUnavailable, ModelUnknown
 from llm_service.domain import replies
-from llm_service.domain.attempts import Record
 from llm_service.domain.choice import Row
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from llm_service.domain.tokens import Estimate
 from parley.llm.v1 import model_pb2, prompt_pb2

@@ -14,9 +14,9 @@ from kit.errors import (
     ModelUnsupported,
     ParleyError,
 )
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Model
 from llm_service.domain.calls import Calls
+from llm_service.domain.record import Record
 from llm_service.domain.served import Route
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import prompt_pb2

@@ -6,8 +6,8 @@ import pytest
 
 from kit.errors import ModelRefused
 from llm_service.domain import replies
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Progress
+from llm_service.domain.record import Record
 from parley.error.v1.error_reason_pb2 import ErrorReason
 from parley.llm.v1 import completion_pb2, prompt_pb2
 from tests.unit.llm.scripted import DONE, MODEL

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from kit import tracing
 from kit.errors import ModelUnavailable
-from llm_service.domain.attempts import Record
+from llm_service.domain.record import Record
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import Scripted, Slept, calls_of
 

@@ -6,9 +6,9 @@ import pytest
 
 from kit.errors import ModelEmpty, ModelGarbage, ModelRefused, ModelToolInvalid, ModelUnavailable
 from llm_service.domain import replies
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Model
 from llm_service.domain.calls import Calls
+from llm_service.domain.record import Record
 from parley.llm.v1 import prompt_pb2
 from tests.unit.llm.scripted import DONE, Scripted, calls_through, route_to
 

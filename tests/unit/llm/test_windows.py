@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import ModelRefused
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Model, Pieces, most_tokens
+from llm_service.domain.record import Record
 from llm_service.domain.tokens import Estimate, said
 from llm_service.domain.windows import Windows
 from parley.chat.v1.message_pb2 import Role

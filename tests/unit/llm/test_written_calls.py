@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from kit.errors import ModelToolInvalid
-from llm_service.domain.attempts import Record
 from llm_service.domain.backend import Answer, Call, Model
 from llm_service.domain.call_bodies import read
+from llm_service.domain.record import Record
 from parley.chat.v1.message_pb2 import Role
 from parley.llm.v1 import completion_pb2, prompt_pb2
 from tests.unit.llm.scripted import DONE, Scripted, calls_through, route_to
