@@ -1,6 +1,7 @@
 """The stores of inbox and outbox on a real database with a clock of the test's own, and short words to use them."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import tempfile
@@ -34,7 +35,7 @@ from storage_service.domain.events import Events
 from storage_service.domain.handing import remember
 from storage_service.domain.mutations import Mutations
 from storage_service.domain.receipts import record, rows_of
-from storage_service.domain.sealing import Keyring
+from storage_service.domain.sealing import Keyring, parse_keys
 from storage_service.domain.sweeping import Sweeper
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turn_work import TurnWork
@@ -47,6 +48,7 @@ TENANT, ACCOUNT, AGENT, VERSION = "acme", "account-1", "agent-1", "version-1"
 FALLBACK = "Please try again later."
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
+KEYS = "k:" + base64.b64encode(b"k" * 32).decode()
 
 
 class Clock:
@@ -250,7 +252,7 @@ async def open_store(
 async def opened(url: str, mutations: Mutations) -> AsyncIterator[Store]:
     clock, wakeups = Clock(), Wakeups()
     hot = open_hot(url, replica_id=new_id(), events=Events(wakeups), clock=clock)
-    keyring = Keyring({"k": b"k" * 32}, random_bytes=lambda size: b"r" * size)
+    keyring = Keyring(parse_keys(KEYS), random_bytes=lambda size: b"r" * size)
     store = Store(
         url=url,
         clock=clock,

@@ -9,17 +9,14 @@ from parley.error.v1.error_reason_pb2 import ERROR_REASON_OWNER_CHANGED
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
-from tests.suites.storage import test_reply_windows
 from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.people import a_wish, operator_says
 from tests.suites.storage.test_conversation_change import HAND_OFF, OUT, owner
 from tests.suites.storage.test_hand_offs import queue
 from tests.suites.storage.test_model_conversation import asked
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_reply_windows import given_up, refused_late, rows, sent
-from tests.suites.storage.test_together import a_wish, operator_says
 from tests.suites.storage.world import World
-
-world = test_reply_windows.world
 
 # STOP, and then a reply: what is under way when the opt-out is committed -> what becomes of it.
 STOPPED = {

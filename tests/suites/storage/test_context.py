@@ -1,8 +1,6 @@
 """Does a lease say what the agent must know: where the context begins, how much was answered, what its manners are?"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,9 @@ from parley.storage.v1.turn_requests_pb2 import LeasedTurn, Usage
 from storage_service.domain.mutations import Mutations
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store, migrate, opened, seed
+from tests.suites.storage.people import owned_by
 from tests.suites.storage.test_model_conversation import asked
-from tests.suites.storage.test_together import KEYS, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 MANNERS = Manners(
     models=["llama", "mistral"],
@@ -30,12 +28,6 @@ MANNERS = Manners(
     tokens_per_day=5_000_000_000,
     failures_before_hand_off=2,
 )
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def talk(store: Store, *texts: str, **more: Any) -> None:

@@ -1,6 +1,5 @@
 """Does what a turn changes in its conversation go with its commit, or not at all?"""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ from storage_service.domain.changes import Changes
 from storage_service.domain.hand_offs import QueueEntry
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import LEASE, START, TENANT, Store, a_commit, seed
+from tests.suites.storage.people import erased, only_contact, owned_by
 from tests.suites.storage.statements_run import on_postgres, on_sqlite
 from tests.suites.storage.test_model_conversation import asked, same_id
-from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 FRENCH = Language(code="fr", confidence=0.75, candidate="en")
 EVERYTHING = ConversationChange(model="mistral", language=FRENCH, reset=True)
@@ -31,12 +30,6 @@ HAND_OFF = ConversationChange(hand_off=HandOff(reason=HAND_OFF_REASON_CONTACT_AS
 OUT, IN = ConversationChange(opted_out=True), ConversationChange(opted_out=False)
 
 STATE = "SELECT model, language, context_seq, owner, owner_epoch, opted_out_at, failed_in_row FROM conversations"
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def changed(store: Store, **change: Any) -> None:

@@ -22,12 +22,9 @@ from storage_service.domain.drafts import ERASED_KEPT, MOST_RETRACTIONS, NOBODY,
 from storage_service.domain.presence import Presence
 from storage_service.domain.watching import Watching
 from tests.stalls import PATIENCE_SECONDS
-from tests.suites.storage import test_together
 from tests.suites.storage.hot import TENANT, Store
-from tests.suites.storage.test_together import erased, only_contact
+from tests.suites.storage.people import erased, only_contact
 from tests.suites.storage.world import World
-
-world = test_together.world
 
 
 @dataclass

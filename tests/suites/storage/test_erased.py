@@ -1,35 +1,17 @@
 """Who was erased has no chat any more: does anybody write into the conversation that is left, or send what waited?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from kit.errors import StateConflict
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_owner_pb2 as owning
 from parley.storage.v1 import outbox_service_pb2 as outbox
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store
-from tests.suites.storage.test_together import (
-    KEYS,
-    a_wish,
-    being_sent,
-    erased,
-    only_contact,
-    operator_says,
-    owned_by,
-    reasons,
-)
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import a_wish, erased, only_contact, operator_says, owned_by
+from tests.suites.storage.test_together import being_sent, reasons
+from tests.suites.storage.world import World
 
 NOBODY = "the contact was erased"
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def an_erased_one(store: Store, world: World) -> str:

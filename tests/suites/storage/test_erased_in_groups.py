@@ -1,25 +1,20 @@
 """Who began a group conversation is erased: does everybody else keep their words, and does the group go on?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from kit.errors import LeaseLost
 from parley.storage.v1 import directory_requests_pb2 as requests
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store, a_message
-from tests.suites.storage.test_together import KEYS, erased
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import erased
+from tests.suites.storage.world import World
 
 ANN, BOB = "+1", "+2"
 
 
 @pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        store.clock.now = opened.sessions.now()
-        yield opened
+def world(store: Store, world: World) -> World:
+    store.clock.now = world.sessions.now()
+    return world
 
 
 async def says(store: Store, who: str, text: str) -> str:

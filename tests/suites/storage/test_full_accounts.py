@@ -1,8 +1,6 @@
 """An account that has too much to send takes nothing more at the door, and never loses what it took; others go on."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,17 +12,9 @@ from storage_service.backends.wishes import Wishes
 from storage_service.domain.events import Events
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.pressure import Pressure
-from tests.postgres import Server as Postgres
 from tests.suites.storage.doors import running
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission
-from tests.suites.storage.test_together import KEYS
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.world import World
 
 
 async def waiting(store: Store, number: int, account_id: str = "account-1") -> str:

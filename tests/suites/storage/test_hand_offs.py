@@ -1,11 +1,8 @@
 """Does a conversation that is handed off reach a human, with what was said last, and does the queue say so?"""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from kit.errors import InvalidField, OwnerChanged
@@ -13,21 +10,14 @@ from kit.moments import moment
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import conversation_change_pb2 as pb
 from parley.storage.v1 import privacy_service_pb2 as privacy
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import START, TENANT, Store, seed
+from tests.suites.storage.people import erased, only_contact, operator_says, owned_by
 from tests.suites.storage.test_conversation_change import owner, sends
 from tests.suites.storage.test_model_conversation import asked
-from tests.suites.storage.test_together import KEYS, erased, only_contact, operator_says, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 WHY = {"reason": pb.HAND_OFF_REASON_CONTACT_ASKED, "summary": "They want a person."}
 BYE = "A person will be with you."
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def handed_off(store: Store, chat_id: str = "chat-1", due_in: int = 0, **why: Any) -> str:

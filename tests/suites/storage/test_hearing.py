@@ -1,7 +1,5 @@
 """What of a conversation that is not the agent's does the agent still hear, and who takes it away from it?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +18,11 @@ from storage_service.domain.asks import Ask
 from storage_service.domain.events import Events
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.opting import opts_in, opts_out
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission
-from tests.suites.storage.test_together import KEYS, operator_says, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import operator_says, owned_by
+from tests.suites.storage.world import World
 
 OUT_CHANGE, IN_CHANGE = ConversationChange(opted_out=True), ConversationChange(opted_out=False)
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 def test_storage_knows_every_word_that_the_agent_knows() -> None:

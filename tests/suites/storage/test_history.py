@@ -1,23 +1,17 @@
 """On Postgres, what was said before a turn is read after the webhook was answered, when the worker takes the turn."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from kit.errors import StorageUnavailable
-from tests.postgres import Server
 from tests.stalls import PATIENCE_SECONDS
+from tests.suites.storage.conftest import ON_POSTGRES
 from tests.suites.storage.doors import Interrupted, an_ask, running
-from tests.suites.storage.hot import Store, open_store
+from tests.suites.storage.hot import Store
 from tests.suites.storage.test_handing import submission, waits
 
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Server) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
+pytestmark = ON_POSTGRES
 
 
 async def test_a_webhook_waits_for_nothing_that_was_said_before(store: Store) -> None:

@@ -1,24 +1,12 @@
 """A webhook of somebody who was erased comes again, as providers do for days: does anything of them come back?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.inbox_service_pb2 import SubmissionResult
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import Store, a_message, a_submission
-from tests.suites.storage.test_together import KEYS, erased
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import erased
+from tests.suites.storage.world import World
 
 NUMBER, GROUP = "+34600111222", "group-1"
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 def said(text: str, number: int = 1, **more: str) -> chat.ChannelMessage:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -16,19 +15,15 @@ from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import ChannelAccount
 from storage_service.domain.events import Events
 from storage_service.domain.watching import Watching
-from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
-from tests.suites.storage.hot import TENANT, Store, open_store
+from tests.suites.storage.conftest import ON_POSTGRES
+from tests.suites.storage.hot import TENANT, Store
+
+pytestmark = ON_POSTGRES
 
 PAGES = 300
 NEVER = 1000.0
 STANDING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass"
-
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Is what a model server calls a conversation kept with it, for the next turn, and for nobody else?"""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,9 @@ from storage_service.domain.asks import Ask
 from storage_service.domain.changes import Changes
 from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import LEASE, Store, a_commit, a_message, seed
+from tests.suites.storage.people import erased, only_contact, owned_by
 from tests.suites.storage.statements_run import on_postgres, on_sqlite
-from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.world import World
 
 
 async def asked(store: Store, chat_id: str = "chat-1", **more: Any) -> LeasedTurn:

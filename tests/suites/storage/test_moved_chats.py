@@ -1,8 +1,7 @@
 """A provider gives a chat another id, as a group gets that becomes a supergroup. Does its conversation go on there?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,20 +13,13 @@ from parley.storage.v1.inbox_service_pb2 import AcceptedMessage
 from storage_service.backends.moved_chats import MovedChats
 from storage_service.domain.events import Events
 from storage_service.domain.moved_chats import moves
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission
-from tests.suites.storage.test_together import KEYS, erased, only_contact, operator_says, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import erased, only_contact, operator_says, owned_by
+from tests.suites.storage.world import World
 
 GROUP, SUPERGROUP = "-123456", "-1001234567890"
 TO, FROM = "43", "1"  # The numbers of the two messages that say so: in the group and in the supergroup.
 ROUNDS = 10
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 def it_moved(number: str, **more: Any) -> ChannelMessage:

@@ -19,9 +19,8 @@ from storage_service.domain.mutations import Mutations
 from tests.postgres import Server
 from tests.simulated.postgres_front import Front
 from tests.simulated.wire import free_port
-from tests.suites.storage.hot import TENANT, VERSION, Store, a_message, migrate, open_store, opened
+from tests.suites.storage.hot import KEYS, TENANT, VERSION, Store, a_message, migrate, open_store, opened
 from tests.suites.storage.test_outbox import leased, said
-from tests.suites.storage.test_together import KEYS
 from tests.suites.storage.world import open_world
 
 

@@ -1,25 +1,18 @@
 """A chat that two replicas see for the first time at the same moment is one conversation."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
-import pytest
 
-from tests.postgres import Server
 from tests.stalls import PATIENCE_SECONDS
-from tests.suites.storage.hot import ACCOUNT, AGENT, START, TENANT, VERSION, Store, a_message, open_store
+from tests.suites.storage.conftest import ON_POSTGRES
+from tests.suites.storage.hot import ACCOUNT, AGENT, START, TENANT, VERSION, Store, a_message
+
+pytestmark = ON_POSTGRES
 
 WAITS_FOR_US = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
 THEIRS = """INSERT INTO conversations (tenant_id, id, account_id, channel, chat_id, contact_id, agent_id,
   prompt_version_id, created_at, updated_at) VALUES ($1, 'theirs', $2, 'whatsapp', 'chat-1', 'c', $3, $4, $5, $5)"""
-
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Server) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
 
 
 async def test_what_another_replica_is_making_is_waited_for_and_taken(store: Store) -> None:

@@ -6,7 +6,7 @@ WhatsApp shows the number of somebody who hides it for 30 days after they were l
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,11 @@ from storage_service.domain.mutations import Mutations
 from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission, open_store, opened, seed
-from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import erased, only_contact, owned_by
+from tests.suites.storage.world import World
 
 NUMBER, NEW_NUMBER, USER_ID, OTHER_ID = "491701234567", "491709999999", "DE.1349", "DE.2222"
 REPLICAS, ROUNDS = 3, 12
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as started:
-        yield started
 
 
 def by_number(message_id: str, number: str = NUMBER, **more: str) -> ChannelMessage:

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import text
 
 from kit.errors import StorageUnavailable
@@ -17,21 +16,17 @@ from storage_service.backends import tables
 from storage_service.backends.statements import Statements
 from storage_service.domain.asks import Ask
 from storage_service.domain.database import Kind
-from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
-from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission, open_store
+from tests.suites.storage.conftest import ON_POSTGRES
+from tests.suites.storage.hot import ACCOUNT, LEASE, TENANT, Store, a_message, a_submission
+
+pytestmark = ON_POSTGRES
 
 SOME, MANY = 1_300, 2_000
 GROWING = "conversations|messages|turns|deliveries|attempts|receipts|raw_payloads|contacts|identities|media|summaries"
 WHOLE = re.compile(rf"Scan (using \w+ )?on ({GROWING})\b")
 INDEX = re.compile(r"using (?P<index>\w+) on")
 WORK: tuple[Kind, ...] = ("accept", "turns", "deliveries")
-
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
 
 
 async def asked(store: Store, kind: Kind, statement: str) -> list[Any]:

@@ -1,23 +1,13 @@
 """Which version of a prompt do new conversations get, and which do those keep that have begun?"""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from kit.errors import NotFound, ScopeMissing
 from parley.storage.v1 import directory_requests_pb2 as requests
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store
-from tests.suites.storage.test_together import KEYS
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.world import World
 
 
 async def add(world: World, text: str, *, live: bool = False, tenant_id: str = TENANT) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +16,12 @@ from storage_service.domain.database import HotRows
 from storage_service.domain.events import Events
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.wakeups import Wakeups
-from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
+from tests.suites.storage.conftest import ON_POSTGRES
 from tests.suites.storage.doors import an_ask, an_inbox, running
-from tests.suites.storage.hot import Store, a_commit, a_message, a_submission, open_store
+from tests.suites.storage.hot import Store, a_commit, a_message, a_submission
 
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
+pytestmark = ON_POSTGRES
 
 
 @pytest.fixture

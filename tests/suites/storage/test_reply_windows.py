@@ -1,8 +1,6 @@
 """Is what a channel takes no free text for any more decided anew, once, said by a template once, or left to a human?"""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,22 +13,15 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_service_pb2 as service
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_WINDOW_CLOSED, HandOff
 from parley.storage.v1.delivery_requests_pb2 import AttemptResult, LeasedDelivery
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import START, TENANT, Store
+from tests.suites.storage.people import operator_says, owned_by
 from tests.suites.storage.test_conversation_change import owner
 from tests.suites.storage.test_hand_offs import queue
 from tests.suites.storage.test_outbox import leased, said
-from tests.suites.storage.test_together import KEYS, operator_says, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 WHY = HandOff(reason=HAND_OFF_REASON_WINDOW_CLOSED, summary="Not said: one")
 DELIVERY = "SELECT state, reason, parts_sent FROM deliveries ORDER BY seq"
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def rows(store: Store) -> list[tuple[Any, ...]]:

@@ -15,13 +15,10 @@ from storage_service.backends.restored import Ended, end_open_work
 from storage_service.backends.sole import alone
 from tests.postgres import Server
 from tests.simulated.wire import free_port
-from tests.suites.storage import test_reply_windows
 from tests.suites.storage.hot import LEASE, TENANT, Store, open_store, seed
+from tests.suites.storage.people import a_wish
 from tests.suites.storage.test_outbox import leased, said
-from tests.suites.storage.test_together import a_wish
 from tests.suites.storage.world import World
-
-world = test_reply_windows.world
 
 # What the backup caught -> the turns and the deliveries in it when it is back and a day has passed.
 CAUGHT: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {

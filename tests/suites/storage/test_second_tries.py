@@ -11,11 +11,8 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.conversation_service_pb2 import AwaitTurnRequest, AwaitTurnResponse
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain.turns import Done
-from tests.suites.storage import test_together
 from tests.suites.storage.hot import TENANT, Store
 from tests.suites.storage.world import World
-
-world = test_together.world
 
 MINUTE = span(timedelta(minutes=1))
 

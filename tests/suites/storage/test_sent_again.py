@@ -1,7 +1,5 @@
 """What is sent again when a person wants it, and what do receipts say of it that are about the call before?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +9,12 @@ from kit.ids import new_id
 from parley.error.v1.error_reason_pb2 import ERROR_REASON_LEASE_LOST
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.people import a_wish
 from tests.suites.storage.test_doubts import lane, lost, rows
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_reply_windows import sent
-from tests.suites.storage.test_together import KEYS, a_wish
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.world import World
 
 
 async def wanted_again(store: Store, world: World, delivery_id: str = "") -> None:

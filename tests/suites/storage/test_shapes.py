@@ -1,22 +1,17 @@
 """Rows are sent as their tables' own types: what when a table is given another shape while storage runs?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from kit.errors import StorageUnavailable
 from storage_service.backends.postgres.link import FIRST_WAIT_SECONDS
-from tests.postgres import Server as Postgres
-from tests.suites.storage.hot import Store, open_store
+from tests.suites.storage.conftest import ON_POSTGRES
+from tests.suites.storage.hot import Store
 
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
+pytestmark = ON_POSTGRES
 
 
 async def test_a_column_that_a_newer_parley_adds_costs_one_refusal_and_no_message(store: Store) -> None:

@@ -8,12 +8,9 @@ from kit.errors import LeaseLost, StateConflict
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.conversation_change_pb2 import ConversationChange, ListQueueRequest
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
-from tests.suites.storage import test_together
 from tests.suites.storage.hot import LEASE, TENANT, Store
-from tests.suites.storage.test_together import operator_says, owned_by
+from tests.suites.storage.people import operator_says, owned_by
 from tests.suites.storage.world import World
-
-world = test_together.world
 
 OUT, IN = ConversationChange(opted_out=True), ConversationChange(opted_out=False)
 GOODBYE = "You will get no more messages from us."

@@ -1,11 +1,8 @@
 """Do summaries keep their word while people are forgotten, taken over, or talk on?"""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from kit.errors import LeaseLost
@@ -13,18 +10,11 @@ from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.domain.turns import Done
-from tests.postgres import Server as Postgres
 from tests.suites.storage.doors import an_inbox
 from tests.suites.storage.hot import LEASE, TENANT, Store, a_commit, a_lease
+from tests.suites.storage.people import erased, only_contact, owned_by
 from tests.suites.storage.summing import a_job, jobs, kept, seqs, talked, wanting
-from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.world import World
 
 
 async def committed(store: Store, job: LeasedTurn, summary: str = "canary summary", worker: str = "w1") -> Done:

@@ -1,7 +1,5 @@
 """Somebody takes back what they wrote. Are their words gone everywhere, and does nobody answer them any more?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +12,17 @@ from storage_service.backends.taken_back import TakenBack
 from storage_service.domain.events import Events
 from storage_service.domain.hearing import take_overs
 from storage_service.domain.taken_back import withdrawals
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store, a_message, a_submission
-from tests.suites.storage.test_together import KEYS, erased, only_contact, operator_says, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import erased, only_contact, operator_says, owned_by
+from tests.suites.storage.world import World
 
 ANN, BOB = "+1", "+2"
 
 
 @pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        store.clock.now = opened.sessions.now()
-        yield opened
+def world(store: Store, world: World) -> World:
+    store.clock.now = world.sessions.now()
+    return world
 
 
 async def says(store: Store, text: str, number: str, sender_id: str = ANN, **more: Any) -> AcceptedMessage:

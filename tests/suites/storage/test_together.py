@@ -1,9 +1,6 @@
 """Do the directory, ownership and privacy keep their word while messages are accepted, answered and sent?"""
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -11,8 +8,6 @@ from sqlalchemy import text
 
 from kit.errors import OwnerChanged, StateConflict, from_item
 from parley.chat.v1 import message_pb2 as chat
-from parley.storage.v1 import conversation_owner_pb2 as owning
-from parley.storage.v1 import conversation_pb2
 from parley.storage.v1 import delivery_requests_pb2 as attempts
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import directory_requests_pb2 as requests
@@ -21,50 +16,11 @@ from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.turn_requests_pb2 import Usage
-from storage_service.backends.repeats import Repeats
-from storage_service.backends.wishes import Wishes
-from storage_service.domain.events import Events
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, TENANT, Store, a_message
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.people import a_wish, erased, only_contact, operator_says, owned_by
+from tests.suites.storage.world import World
 
 SPENT = Usage(model="m", input_tokens=7, output_tokens=3)
-KEYS = "k:" + base64.b64encode(b"k" * 32).decode()
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
-
-
-async def owned_by(
-    world: World, conversation_id: str, owner: chat.Owner, request_id: str = "1"
-) -> conversation_pb2.Conversation:
-    ask = owning.SetOwnerRequest(tenant_id=TENANT, request_id=request_id, conversation_id=conversation_id, owner=owner)
-    response: owning.SetOwnerResponse = await world.mesh.call("SetOwner", ask)
-    return response.conversation
-
-
-async def only_contact(world: World) -> str:
-    listed = await world.mesh.call("ListContacts", requests.ListContactsRequest(tenant_id=TENANT))
-    (contact,) = listed.contacts
-    return str(contact.id)
-
-
-async def erased(world: World, contact_id: str) -> None:
-    ask = privacy.EraseContactRequest(tenant_id=TENANT, request_id=contact_id, contact_id=contact_id)
-    await world.mesh.call("EraseContact", ask)
-
-
-def a_wish(store: Store, world: World) -> Wishes:
-    return Wishes(world.sessions, Repeats(world.sessions, world.keyring), events=Events(store.wakeups))
-
-
-async def operator_says(store: Store, world: World, conversation_id: str, said: str) -> None:
-    ask = outbox.QueueMessageRequest(tenant_id=TENANT, request_id="1", conversation_id=conversation_id, text=said)
-    await a_wish(store, world).queue_message(ask, "operator")
-    store.clock.now = world.sessions.now()
 
 
 async def test_after_a_take_over_the_models_text_is_refused_and_no_more_is_asked(store: Store, world: World) -> None:

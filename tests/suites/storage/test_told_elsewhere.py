@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -20,12 +19,14 @@ from storage_service.domain.events import Events
 from storage_service.domain.moved_chats import moves
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.wakeups import Wakeups
-from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
-from tests.suites.storage.hot import TENANT, Store, a_submission, open_store
+from tests.suites.storage.conftest import ON_POSTGRES
+from tests.suites.storage.hot import TENANT, Store, a_submission
+from tests.suites.storage.people import only_contact
 from tests.suites.storage.test_moved_chats import GROUP, TO, it_moved
-from tests.suites.storage.test_together import KEYS, only_contact
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
+
+pytestmark = ON_POSTGRES
 
 Change = Callable[[Store, World, Events], Awaitable[None]]
 SOMETHING = "a conversation of which both have heard"
@@ -53,19 +54,6 @@ async def two_replicas(url: str) -> AsyncIterator[tuple[Events, Wakeups]]:
     await asyncio.gather(*crying, return_exceptions=True)
     for hot in hots:
         await hot.database.close()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[Store]:
-    """SQLite has one replica only."""
-    async with open_store("postgres", tmp_path, postgres_server) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def take_over(store: Store, world: World, events: Events) -> None:

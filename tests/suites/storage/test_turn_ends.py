@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -17,14 +16,8 @@ from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hearing import until_they_hear
 from tests.suites.storage.hot import Store, migrate
-from tests.suites.storage.test_together import KEYS, erased, only_contact, owned_by
-from tests.suites.storage.world import World, open_world
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
+from tests.suites.storage.people import erased, only_contact, owned_by
+from tests.suites.storage.world import World
 
 
 @contextlib.contextmanager

@@ -1,28 +1,18 @@
 """Does a human hear of a reply that did not arrive, where the account wants that, and nobody where it does not?"""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from parley.chat.v1 import message_pb2 as chat
 from parley.storage.v1.conversation_change_pb2 import HAND_OFF_REASON_NOT_DELIVERED, HandOff, QueueEntry
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import ACCOUNT, Store
+from tests.suites.storage.people import owned_by
 from tests.suites.storage.test_conversation_change import owner
 from tests.suites.storage.test_hand_offs import queue
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_reply_windows import sent
-from tests.suites.storage.test_together import KEYS, owned_by
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 WHY = HandOff(reason=HAND_OFF_REASON_NOT_DELIVERED, summary="A reply did not reach them: one")
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def a_human_is_wanted(store: Store) -> None:
