@@ -9,9 +9,9 @@ import pytest
 from tests.mesh.gates import Gates
 from tests.mesh.rig import FIVE, ONE, Mesh, Plan
 from tests.mesh.stepping import URL
-from tests.mesh.talk import until
 from tests.mesh.world import World
 from tests.postgres import Server
+from tests.waiting import until
 
 SHAPES = ("one-sqlite", "one-postgres", "five-sqlite", "five-postgres")
 BOTH = pytest.mark.parametrize("mesh", ["one-sqlite", "five-postgres"], indirect=True, scope="session")

@@ -1,7 +1,6 @@
 """How do people talk to the mesh? By webhooks that are signed as their provider would, and in the web chat."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -18,7 +17,6 @@ from tests.simulated.discord import PRIVATE_KEY, PUBLIC_KEY
 from tests.simulated.meta import APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
-from tests.stalls import PATIENCE_SECONDS
 
 _TWILIO = Credentials({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN})
 ACCOUNTS = {
@@ -115,10 +113,3 @@ _numbers: Iterator[int] = iter(range(5_550_000_000, 5_559_999_999))
 def person() -> str:
     """A number that nobody else in this run has."""
     return f"+1{next(_numbers)}"
-
-
-async def until(condition: Callable[[], object], within_seconds: float = PATIENCE_SECONDS) -> None:
-    """Waits for what another thread or process brings about."""
-    async with asyncio.timeout(within_seconds):
-        while not condition():
-            await asyncio.sleep(0.02)

@@ -13,9 +13,10 @@ from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.standing import conversation_of, give_to, settled
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 SCOPES = ("conversations.read", "conversations.write", "outbox.write")
 

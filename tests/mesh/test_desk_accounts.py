@@ -12,11 +12,12 @@ from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import SMS, TELEGRAM_SECRET, Mesh, Storage
 from tests.mesh.standing import conversation_of, once
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.test_desk import a_key, a_team
 from tests.mesh.world import World
 from tests.simulated.twilio import AUTH_TOKEN
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 SCOPES = ("directory.read", "directory.write")
 WRONG_TOKEN = "20003"  # of Twilio's codes

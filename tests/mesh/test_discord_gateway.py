@@ -11,10 +11,10 @@ from kit.moments import utc_now
 from tests.mesh.conftest import BOTH, FULL
 from tests.mesh.listened import account, held_by
 from tests.mesh.rig import Mesh
-from tests.mesh.talk import until
 from tests.mesh.world import World
 from tests.simulated.discord import PUBLIC_KEY
 from tests.simulated.discord_gateway import me, message
+from tests.waiting import until
 
 CHANNELS = itertools.count(8_000_001)
 GUILD = "500"

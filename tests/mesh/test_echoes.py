@@ -11,9 +11,10 @@ from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_pb2 import Conversation
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 WRITTEN = {
     "We are open **9 to 5**.": "We are open 9 to 5.",

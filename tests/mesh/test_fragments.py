@@ -7,9 +7,10 @@ from parley.storage.v1.manners_pb2 import Manners, NewMessage
 from tests.mesh.conftest import BOTH, FULL
 from tests.mesh.rig import Mesh
 from tests.mesh.standing import conversation_of, manners, settled, standing
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.model_dialect import Seen
+from tests.waiting import until
 
 FRAGMENTS = 5
 APART_SECONDS = 0.3

@@ -12,8 +12,9 @@ from tests.mesh.conftest import Stepped
 from tests.mesh.rig import Storage
 from tests.mesh.standing import Standing, conversation_of, settled
 from tests.mesh.stepping import COMMITTED, COMMITTING, LEASED, TAKEN, story_steps
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 GENERATING = "while the model generates"
 EVERY_STEP = (TAKEN, *story_steps(), COMMITTING, COMMITTED, GENERATING, LEASED)

@@ -9,10 +9,11 @@ from parley.storage.v1.conversation_service_pb2 import ListConversationsRequest
 from parley.storage.v1.inbox_service_pb2 import AcceptRequest, Submission
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.model_dialect import Seen
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 WINDOW_TOKENS = 4096
 MESSAGES = 100

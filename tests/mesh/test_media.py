@@ -24,13 +24,14 @@ from storage_service.backends.engines import open_engine
 from storage_service.backends.tables import Media
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, TOKEN, Mesh, Storage
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET
 from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN
 from tests.simulated.wire import File
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(300_000)
 BASIC = "Basic " + base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()

@@ -5,8 +5,9 @@ import random
 
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 PEOPLE = 200
 MESSAGES = 5

@@ -10,10 +10,11 @@ import pytest
 from parley.chat.v1 import message_pb2 as chat
 from tests.mesh.conftest import FULL
 from tests.mesh.rig import SMS, WHATSAPP, Mesh, Storage
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.weather import Arrival, Weather, of_slack, of_twilio
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 RETRY_AFTER = 2
 THROTTLED = f"throttled:{RETRY_AFTER}"

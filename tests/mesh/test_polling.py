@@ -8,9 +8,9 @@ import httpx
 from tests.mesh.conftest import BOTH, FULL
 from tests.mesh.listened import account, held_by
 from tests.mesh.rig import Mesh
-from tests.mesh.talk import until
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 NUMBERS = itertools.count(7_000_001)
 PEOPLE = 30

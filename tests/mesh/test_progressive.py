@@ -15,11 +15,12 @@ from parley.storage.v1 import conversation_service_pb2 as conversations
 from tests.mesh.conftest import BOTH, FULL
 from tests.mesh.listened import account, held_by
 from tests.mesh.rig import TENANT, Mesh, Storage
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.discord import PUBLIC_KEY
 from tests.simulated.discord_gateway import message
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 TEXT = "One is here. Two is here. Three comes later. Four comes last."
 SEEN = "One is here. "

@@ -3,8 +3,9 @@
 import asyncio
 
 from tests.mesh.rig import SMS, WHATSAPP, Mesh
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 
 async def test_whatsapp_sms_and_telegram_messages_are_answered_by_one_call_to_their_provider(

@@ -11,7 +11,8 @@ from tests.mesh.conftest import Stepped
 from tests.mesh.rig import Storage
 from tests.mesh.standing import conversation_of, give_to, manners, once, settled
 from tests.mesh.stepping import COMMITTING
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
+from tests.waiting import until
 
 SORRY = Settings.model_fields["fallback_text"].default
 SOON, LATER = Manners(try_again_seconds=1), Manners(try_again_seconds=600)

@@ -9,8 +9,9 @@ import pytest
 from storage_service.domain.presence import AFTER_SECONDS
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import QUIET_MS, Mesh
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 
 @pytest.fixture

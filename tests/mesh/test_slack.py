@@ -12,9 +12,10 @@ from channels.slack_signature import sign
 from parley.chat.v1 import message_pb2 as chat
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.slack import SIGNING_SECRET
+from tests.waiting import until
 
 
 @BOTH

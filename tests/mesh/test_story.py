@@ -9,10 +9,11 @@ from twilio.request_validator import RequestValidator
 from channels.channel import Webhook
 from tests.mesh.conftest import FULL
 from tests.mesh.rig import FIVE, TELEGRAM_SECRET, TOKEN, Mesh
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.simulated.telegram import BOT_TOKEN
 from tests.simulated.twilio import AUTH_TOKEN
+from tests.waiting import until
 
 CANARY = "canary-words-of-a-person"
 NAME = "Canary Name"

@@ -10,8 +10,8 @@ from parley.chat.v1 import message_pb2 as chat
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TELEGRAM_SECRET, Mesh
 from tests.mesh.standing import conversation_of, give_to
-from tests.mesh.talk import until
 from tests.mesh.world import World
+from tests.waiting import until
 
 NUMBERS = itertools.count(740_000_001)
 ANN = {"id": 1111111, "is_bot": False, "first_name": "Ann"}

@@ -14,8 +14,9 @@ from tests.mesh.conftest import Stepped
 from tests.mesh.rig import TENANT, Storage
 from tests.mesh.standing import CALL_SECONDS, conversation_of, give_to, once, settled
 from tests.mesh.stepping import COMMITTED, COMMITTING, LEASED, TAKEN, story_steps
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 BEFORE_THE_END = (LEASED, TAKEN, *story_steps(), COMMITTING)
 RACES, LATEST_SECONDS = 20, 0.12

@@ -18,8 +18,9 @@ from storage_service.backends.tables import Conversation
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.standing import CALL_SECONDS, conversation_of, once, settled
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 TEMPLATE = "HX" + "a" * 32
 TEMPLATED = {"outside_window": "template", "template": TEMPLATE, "template_variable": "1"}

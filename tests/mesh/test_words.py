@@ -5,8 +5,9 @@ from parley.chat.v1.message_pb2 import DELIVERY_STATE_FAILED, OWNER_HUMAN, OWNER
 from tests.mesh.conftest import BOTH
 from tests.mesh.rig import Mesh
 from tests.mesh.standing import conversation_of, give_to, once, settled
-from tests.mesh.talk import Talk, person, until
+from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.waiting import until
 
 
 async def test_commands_stop_words_and_wishes_are_answered_without_a_model(mesh: Mesh, world: World) -> None:

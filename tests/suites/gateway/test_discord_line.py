@@ -16,7 +16,7 @@ from gateway.domain.line import Ears, Line
 from kit.proxies import Proxies
 from tests.simulated.discord import Discord
 from tests.simulated.discord_gateway import message
-from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 
 @dataclass
@@ -63,13 +63,8 @@ class Stage:
             said = message(str(9000 + self.written), str(self.written), channel="7")
             self.discord.gateway.dispatch("MESSAGE_CREATE", said)
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():
-                await asyncio.sleep(0.01)
-
     async def until_all_is_heard(self) -> None:
-        await self.until(lambda: len(self.heard) >= self.written)
+        await until(lambda: len(self.heard) >= self.written)
         assert self.heard == [str(number + 1) for number in range(self.written)]
 
 
@@ -88,7 +83,7 @@ async def test_what_is_written_while_the_connection_breaks_is_heard_when_it_is_r
 ) -> None:
     gateway = stage.discord.gateway
     async with stage.running(stage.line()):
-        await stage.until(lambda: gateway.is_heard)
+        await until(lambda: gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()  # so it knows which session it could resume
         stage.write()
@@ -100,7 +95,7 @@ async def test_what_is_written_while_the_connection_breaks_is_heard_when_it_is_r
         }
         ends[breaks]()
         stage.write()
-        await stage.until(lambda: gateway.resumed and gateway.is_heard)
+        await until(lambda: gateway.resumed and gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()
     assert len(gateway.identified) == 1
@@ -110,24 +105,24 @@ async def test_a_connection_that_answers_no_sign_of_life_is_left_and_resumed(sta
     gateway = stage.discord.gateway
     gateway.beat_ms, gateway.acknowledges = 50, False
     async with stage.running(stage.line()):
-        await stage.until(lambda: bool(gateway.resumed))
+        await until(lambda: bool(gateway.resumed))
         gateway.acknowledges = True
         stage.write()
         await stage.until_all_is_heard()
-        await stage.until(lambda: gateway.closed[0] == 4000)
+        await until(lambda: gateway.closed[0] == 4000)
         beats = len(gateway.beats)
         gateway.ask_for_a_beat()
-        await stage.until(lambda: len(gateway.beats) > beats)
+        await until(lambda: len(gateway.beats) > beats)
 
 
 async def test_a_session_that_is_lost_is_begun_anew_and_heard_again(stage: Stage) -> None:
     gateway = stage.discord.gateway
     async with stage.running(stage.line()):
-        await stage.until(lambda: gateway.is_heard)
+        await until(lambda: gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()
         gateway.invalidate()
-        await stage.until(lambda: len(gateway.identified) == 2 and gateway.is_heard)
+        await until(lambda: len(gateway.identified) == 2 and gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()
 
@@ -138,10 +133,10 @@ async def test_the_next_process_resumes_the_session_of_one_that_was_killed_or_ha
 ) -> None:
     gateway, first = stage.discord.gateway, stage.line()
     async with stage.running(first):
-        await stage.until(lambda: gateway.is_heard)
+        await until(lambda: gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()
-        await stage.until(lambda: json.loads(first.note.cursor)["seq"] >= 4)
+        await until(lambda: json.loads(first.note.cursor)["seq"] >= 4)
         cursor = first.note.cursor
         if killed:
             gateway.sockets.drop()
@@ -155,11 +150,11 @@ async def test_while_storage_is_away_the_connection_stays_and_nothing_is_lost(st
     gateway = stage.discord.gateway
     gateway.beat_ms = 50
     async with stage.running(stage.line()):
-        await stage.until(lambda: gateway.is_heard)
+        await until(lambda: gateway.is_heard)
         stage.away = True
         stage.write(20)
         beats = len(gateway.beats)
-        await stage.until(lambda: len(gateway.beats) > beats + 3)
+        await until(lambda: len(gateway.beats) > beats + 3)
         assert not gateway.resumed
         stage.away = False
         await stage.until_all_is_heard()
@@ -168,10 +163,10 @@ async def test_while_storage_is_away_the_connection_stays_and_nothing_is_lost(st
 async def test_a_wrong_token_is_refused_and_a_missing_intent_is_done_without(stage: Stage) -> None:
     stranger = stage.line(token="not.the.token")
     async with stage.running(stranger):
-        await stage.until(lambda: stranger.refused)
+        await until(lambda: stranger.refused)
     stage.discord.gateway.may_read = False
     line = stage.line()
     async with stage.running(line):
-        await stage.until(lambda: "Intent is off" in line.note.reason and stage.discord.gateway.is_heard)
+        await until(lambda: "Intent is off" in line.note.reason and stage.discord.gateway.is_heard)
         stage.write()
         await stage.until_all_is_heard()

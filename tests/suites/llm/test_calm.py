@@ -3,7 +3,6 @@
 import asyncio
 import resource
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.oracles import ORACLES, SERVERS
 from tests.suites.llm.service import Setup, a_prompt, serving
 from tests.unit.llm.scripted import Clock
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from parley.llm.v1.llm_service_pb2_grpc import LlmServiceAsyncStub
@@ -62,7 +62,7 @@ async def test_of_a_hundred_callers_at_half_open_one_is_let_through(tmp_path: Pa
         await server.switch("held")  # and not for a while: on a busy machine a hundred take theirs
 
         asked = [asyncio.ensure_future(_generate(stub, SORRY)) for _ in range(100)]
-        await _until(lambda: sum(each.done() for each in asked) == 99, 10)
+        await until(lambda: sum(each.done() for each in asked) == 99, 10)
         await server.switch("ok")
         answers = await asyncio.gather(*asked)
 
@@ -93,7 +93,7 @@ async def test_callers_with_little_time_have_nobody_elses_model_paused(kind: str
     async with SERVERS[kind]("hang") as server, serving(server.base_url, tmp_path, Setup(kind)) as stub:
         hurried = (_generate(stub, SORRY, seconds=2.5) for _ in range(3))
         await asyncio.gather(*hurried, return_exceptions=True)  # a busy machine may not be in time with the text
-        await _until(lambda: len(server.chats) == 3 and all(seen.abandoned for seen in server.chats), 20)
+        await until(lambda: len(server.chats) == 3 and all(seen.abandoned for seen in server.chats), 20)
         await server.switch("ok")
 
         assert (await _generate(stub)).text == "re: hello there"
@@ -170,18 +170,18 @@ async def test_none_of_two_hundred_calls_waits_past_its_deadline(tmp_path: Path)
         assert {answer.text for answer in answers} == {SORRY}
         assert set(reasons) <= {errors.ModelTimeout, errors.ModelBusy, errors.ModelPaused}
         assert reasons.count(errors.ModelTimeout) >= 8
-        await _until(lambda: all(seen.abandoned for seen in server.chats[200:]))
+        await until(lambda: all(seen.abandoned for seen in server.chats[200:]))
 
 
 async def test_one_call_more_than_there_are_places_is_told_to_come_again(tmp_path: Path) -> None:
     async with simulated.running("hang") as server, serving(server.base_url, tmp_path, Setup(places=2)) as stub:
         holding = [asyncio.ensure_future(_generate(stub, seconds=60)) for _ in range(2)]
-        await _until(lambda: len(server.chats) == 2)
+        await until(lambda: len(server.chats) == 2)
 
         failure = await _failure(stub)
         for call in holding:
             call.cancel()
-        await _until(lambda: all(seen.abandoned for seen in server.chats))
+        await until(lambda: all(seen.abandoned for seen in server.chats))
         await server.switch("ok")
         answer = await _generate(stub)
 
@@ -193,11 +193,11 @@ async def test_one_call_more_than_there_are_places_is_told_to_come_again(tmp_pat
 async def test_a_caller_that_hangs_up_ends_the_work_at_the_model_server(tmp_path: Path) -> None:
     async with simulated.running("hang") as server, serving(server.base_url, tmp_path) as stub:
         call = asyncio.ensure_future(_generate(stub, seconds=60))
-        await _until(lambda: len(server.chats) == 1)
+        await until(lambda: len(server.chats) == 1)
 
         call.cancel()
 
-        await _until(lambda: server.chats[0].abandoned)
+        await until(lambda: server.chats[0].abandoned)
 
 
 @pytest.mark.parametrize("kind", ORACLES)
@@ -207,7 +207,7 @@ async def test_a_reader_that_leaves_a_stream_ends_the_work_and_frees_its_place(k
         call = stub.GenerateStream(llm.GenerateStreamRequest(tenant_id="t1", prompt=a_prompt()), timeout=60)
         assert (await anext(aiter(call))).delta == "re:"
         call.cancel()
-        await _until(lambda: server.chats[0].abandoned)
+        await until(lambda: server.chats[0].abandoned)
         await server.switch("ok")
 
         assert (await _generate(stub)).text == "re: hello there"
@@ -247,9 +247,3 @@ async def _outcome(stub: "LlmServiceAsyncStub", *, seconds: float) -> errors.Par
     except grpc.aio.AioRpcError as failure:
         return errors.from_rpc(failure)
     return errors.from_item(answer.completion.failure)
-
-
-async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)

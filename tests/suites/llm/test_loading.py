@@ -1,7 +1,6 @@
 """Does a model come to answer that takes longer to load than anybody waits? Ollama ends a load with its call."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from parley.llm.v1 import llm_service_pb2 as llm
 from tests.simulated import ollama as simulated
 from tests.suites.llm.service import Setup, a_prompt, serving, wired
 from tests.unit.llm.scripted import Clock
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from parley.llm.v1.llm_service_pb2_grpc import LlmServiceAsyncStub
@@ -47,7 +47,7 @@ async def test_a_model_that_loads_for_longer_than_people_wait_answers_once_it_is
     setup = Setup(clock=clock, models=MODELS)
     async with simulated.running("cold") as server, serving(server.base_url, tmp_path, setup) as stub:
         assert await ask(stub, "hurried") == (SORRY, ModelTimeout.reason)
-        await _until(lambda: [load.began_load for load in server.loads] == [True])
+        await until(lambda: [load.began_load for load in server.loads] == [True])
 
         reasons = [(await ask(stub, "hurried"))[1] for _ in range(3)]
         assert reasons == [ModelTimeout.reason] * 2 + [ModelPaused.reason]
@@ -69,9 +69,9 @@ async def test_a_load_ends_with_the_service(tmp_path: Path) -> None:
     async with simulated.running("cold") as server:
         async with serving(server.base_url, tmp_path, Setup(models=MODELS)) as stub:
             await _whole(stub, "hurried")
-            await _until(lambda: [load.began_load for load in server.loads] == [True])
+            await until(lambda: [load.began_load for load in server.loads] == [True])
 
-        await _until(lambda: server.loads[0].abandoned)
+        await until(lambda: server.loads[0].abandoned)
 
 
 async def _whole(stub: "LlmServiceAsyncStub", model: str) -> tuple[str, int]:
@@ -84,9 +84,3 @@ async def _streamed(stub: "LlmServiceAsyncStub", model: str) -> tuple[str, int]:
     request = llm.GenerateStreamRequest(tenant_id="t1", prompt=a_prompt(model=model), fallback_text=SORRY)
     parts = [part async for part in stub.GenerateStream(request, timeout=30)]
     return "".join(part.delta for part in parts), parts[-1].completed.failure.reason
-
-
-async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)

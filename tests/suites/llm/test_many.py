@@ -5,7 +5,7 @@ The agent service's own caller asks the real model service here, over sockets an
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tests.simulated import ollama as simulated
 from tests.simulated.wire import free_port
 from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.llm.service import a_prompt
+from tests.waiting import until
 
 SORRY = "Sorry, later."
 
@@ -80,7 +81,7 @@ async def rigged(folder: Path, way: str, *, mode: str = "ok") -> AsyncIterator[t
 async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str) -> None:
     async with rigged(tmp_path, way, mode="hang") as (rig, model):
         slow = asyncio.create_task(model.generate(_request("slow"), seconds=30))
-        await _until(lambda: len(rig.server.chats) == 1)
+        await until(lambda: len(rig.server.chats) == 1)
         await rig.server.switch("ok")
 
         fast = await model.generate(_request("fast"), seconds=20)
@@ -92,14 +93,14 @@ async def test_a_slow_ask_does_not_hold_a_fast_one(tmp_path: Path, way: str) -> 
 async def test_a_cancelled_ask_ends_the_work_at_the_model_server_and_frees_its_place(tmp_path: Path, way: str) -> None:
     async with rigged(tmp_path, way, mode="hang") as (rig, model):
         asks = [asyncio.create_task(model.generate(_request(f"{n}"), seconds=30)) for n in range(2)]
-        await _until(lambda: len(rig.server.chats) == 2)
+        await until(lambda: len(rig.server.chats) == 2)
 
         asks[0].cancel()
 
-        await _until(lambda: sum(seen.abandoned for seen in rig.server.chats) == 1)
+        await until(lambda: sum(seen.abandoned for seen in rig.server.chats) == 1)
         assert not asks[1].done()
         asks[1].cancel()
-        await _until(lambda: all(seen.abandoned for seen in rig.server.chats))
+        await until(lambda: all(seen.abandoned for seen in rig.server.chats))
 
 
 async def test_a_stream_that_its_caller_drops_ends_all_its_work(tmp_path: Path, way: str) -> None:
@@ -112,12 +113,12 @@ async def test_a_stream_that_its_caller_drops_ends_all_its_work(tmp_path: Path, 
 
         call = LlmServiceStub(rig.mesh.channel("llm")).GenerateMany(requests(), timeout=60)
         reading = asyncio.ensure_future(anext(aiter(call)))
-        await _until(lambda: len(rig.server.chats) == 2)
+        await until(lambda: len(rig.server.chats) == 2)
 
         reading.cancel()
         call.cancel()
 
-        await _until(lambda: all(seen.abandoned for seen in rig.server.chats))
+        await until(lambda: all(seen.abandoned for seen in rig.server.chats))
         going.set()
 
 
@@ -235,9 +236,3 @@ def _ask(number: int) -> llm.Ask:
     ask = llm.Ask(id=number, request=_request("hello"))
     ask.timeout.FromSeconds(30)
     return ask
-
-
-async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)

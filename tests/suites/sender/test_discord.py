@@ -1,9 +1,10 @@
 """Does the real sender, over HTTP to Discord, answer interactions and channels once, whatever is lost?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.simulated.discord import BOT_TOKEN, Discord
 from tests.simulated.wire import free_port
 from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sender.outbox import Kept, MemoryOutbox
+from tests.waiting import until
 
 CHANNEL = "440000000000000001"
 TOKEN = "interaction-token-of-a-test"
@@ -69,10 +71,7 @@ async def _bench(folder: Path, mode: str = "ok") -> AsyncIterator[Bench]:
         await discord.stop()
 
 
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.005)
+_until = partial(until, within_seconds=SHORT_PATIENCE_SECONDS)
 
 
 async def test_a_reply_takes_the_place_of_thinking_and_its_next_part_follows(tmp_path: Path) -> None:

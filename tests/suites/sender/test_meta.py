@@ -1,10 +1,11 @@
 """Does the real sender send by WhatsApp Cloud and by Instagram, over HTTP to a Graph API, once and in order?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.simulated.meta import ACCESS_TOKEN, APP_SECRET, LONGEST_INSTAGRAM, Me
 from tests.simulated.wire import free_port
 from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sender.outbox import Kept, MemoryOutbox
+from tests.waiting import until
 
 ADDRESSES = {"whatsapp_cloud": "555000111222333", "instagram": "17841400000000001"}
 PEOPLE = {"whatsapp_cloud": "14155551234", "instagram": "6543210987654321"}
@@ -74,10 +76,7 @@ async def _bench(folder: Path, channel: str, mode: str = "ok") -> AsyncIterator[
         await meta.stop()
 
 
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.005)
+_until = partial(until, within_seconds=SHORT_PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("channel", BOTH)

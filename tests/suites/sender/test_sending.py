@@ -1,10 +1,11 @@
 """Does the real sender, over gRPC to an outbox and over HTTP to Twilio, send what is queued, once?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -30,6 +31,7 @@ from tests.simulated.twilio import ACCOUNT_SID, AUTH_TOKEN, Twilio
 from tests.simulated.wire import free_port
 from tests.stalls import SHORT_PATIENCE_SECONDS
 from tests.suites.sender.outbox import MemoryOutbox, whatsapp_account
+from tests.waiting import until
 
 TOKEN = "mesh-token-of-the-tests-only"
 TEMPLATED = {"outside_window": "template", "template": "HX" + "0" * 32, "template_variable": "1"}
@@ -80,10 +82,7 @@ async def _bench(
         await twilio.stop()
 
 
-async def _until(condition: Callable[[], object], within_seconds: float = SHORT_PATIENCE_SECONDS) -> None:
-    async with asyncio.timeout(within_seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
+_until = partial(until, within_seconds=SHORT_PATIENCE_SECONDS)
 
 
 def _all_sent(outbox: MemoryOutbox) -> bool:
@@ -209,7 +208,7 @@ async def test_many_deliveries_share_their_records(tmp_path: Path) -> None:
     async with _bench(tmp_path) as bench:
         for number in range(300):
             bench.outbox.queue(f"text {number}", f"whatsapp:+1555000{number:04}")
-        await _until(lambda: _all_sent(bench.outbox), 30)
+        await _until(lambda: _all_sent(bench.outbox), within_seconds=30)
     assert sorted(send.text for send in bench.twilio.sends.all) == sorted(f"text {number}" for number in range(300))
     assert bench.outbox.record_calls < 300
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +25,7 @@ from storage_service.domain.wakeups import Wakeups
 from tests.postgres import Server as Postgres
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.storage.hot import TENANT, Store, fresh
+from tests.waiting import until
 
 CHANNELS = [SignalledChannel(channel="whatsapp", read=True, typing=span(timedelta(seconds=0.2)))]
 
@@ -40,11 +41,6 @@ class Watch:
 
     def kinds(self) -> list[int]:
         return [each.kind for each in self.heard]
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -73,7 +69,7 @@ async def test_a_turn_that_begins_was_read_and_one_that_lasts_is_being_written(s
     async with watching(store) as watch:
         (turn,) = await store.lease()
         watch.presence.began([turn])
-        await watch.until(lambda: len(watch.heard) >= 4)
+        await until(lambda: len(watch.heard) >= 4)
     assert watch.kinds()[:4] == [SIGNAL_KIND_READ, SIGNAL_KIND_TYPING, SIGNAL_KIND_TYPING, SIGNAL_KIND_TYPING]
     told = watch.heard[0]
     assert (told.tenant_id, told.turn_id, told.conversation_id) == (TENANT, turn.turn_id, turn.conversation_id)
@@ -86,7 +82,7 @@ async def test_a_turn_that_ends_is_shown_no_more(store: Store) -> None:
     async with watching(store) as watch:
         (turn,) = await store.lease()
         watch.presence.began([turn])
-        await watch.until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
+        await until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
         watch.presence.ended([(turn.tenant_id, turn.turn_id)])
         told = len(watch.heard)
         await asyncio.sleep(0.5)
@@ -106,7 +102,7 @@ async def test_what_ended_unheard_is_seen_before_anything_is_told(store: Store) 
     (other,) = await store.lease()
     async with watching(store) as watch:
         watch.presence.began([*turns, other])
-        await watch.until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
+        await until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
         assert {each.turn_id for each in watch.heard} == {other.turn_id}
 
 
@@ -115,7 +111,7 @@ async def test_a_turn_whose_chat_a_human_took_and_gave_back_is_shown_no_more(sto
     await store.hear("hi")
     async with watching(store) as watch:
         watch.presence.began(await store.lease())
-        await watch.until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
+        await until(lambda: SIGNAL_KIND_TYPING in watch.kinds())
         await store.execute("UPDATE conversations SET owner_epoch = owner_epoch + 2")
         await asyncio.sleep(0.5)  # what was looked up before is told
         told = len(watch.heard)

@@ -1,7 +1,7 @@
 """Does a process listen for what storage leases to it, no longer than it says, and does it give it back?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +17,7 @@ from kit.errors import StorageUnavailable
 from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import listener_service_pb2 as pb
 from tests.stalls import PATIENCE_SECONDS
+from tests.waiting import until
 
 LEASE = timedelta(seconds=0.5)
 
@@ -103,11 +104,6 @@ class Stage:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     now: float = 0.0
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():
-                await asyncio.sleep(0.01)
-
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async def take(_channel: Channel, _account: Account, body: bytes) -> Taken:
@@ -138,7 +134,7 @@ def stage() -> Stage:
 
 async def test_what_is_leased_is_listened_for_and_how_it_goes_is_told(stage: Stage) -> None:
     async with stage.running():
-        await stage.until(lambda: any(each.cursor == "c+" for each in stage.storage.last))
+        await until(lambda: any(each.cursor == "c+" for each in stage.storage.last))
         assert [each.state for each in stage.storage.last] == [pb.LISTENER_STATE_LISTENING]
         assert stage.taken == [b"heard"]
     assert stage.ear.began == [("secret", "c")]
@@ -146,7 +142,7 @@ async def test_what_is_leased_is_listened_for_and_how_it_goes_is_told(stage: Sta
 
 async def test_when_it_stops_it_hangs_up_so_that_the_session_stays_and_gives_everything_back(stage: Stage) -> None:
     async with stage.running():
-        await stage.until(lambda: bool(stage.taken))
+        await until(lambda: bool(stage.taken))
     assert [(each.release, each.cursor) for each in stage.storage.last] == [(True, "c+")]
     assert stage.hung_up
     assert not {1000, 1001} & set(stage.hung_up)
@@ -154,37 +150,37 @@ async def test_when_it_stops_it_hangs_up_so_that_the_session_stays_and_gives_eve
 
 async def test_what_is_another_processes_now_is_let_go(stage: Stage) -> None:
     async with stage.running():
-        await stage.until(lambda: bool(stage.taken))
+        await until(lambda: bool(stage.taken))
         stage.storage.accounts.clear()
-        await stage.until(lambda: bool(stage.hung_up))
-        await stage.until(lambda: not stage.storage.last)
+        await until(lambda: bool(stage.hung_up))
+        await until(lambda: not stage.storage.last)
 
 
 async def test_storage_that_does_not_answer_ends_listening_before_the_lease_does(stage: Stage) -> None:
     async with stage.running():
-        await stage.until(lambda: bool(stage.taken))
+        await until(lambda: bool(stage.taken))
         stage.storage.away, asked = True, len(stage.storage.reports)
         stage.now = 0.25
-        await stage.until(lambda: len(stage.storage.reports) > asked + 2)
+        await until(lambda: len(stage.storage.reports) > asked + 2)
         assert not stage.hung_up
         stage.now = 0.31  # of 0.5; the next two beats may come to nothing as well
-        await stage.until(lambda: bool(stage.hung_up))
+        await until(lambda: bool(stage.hung_up))
         stage.storage.away = False
-        await stage.until(lambda: len(stage.taken) == 2)
+        await until(lambda: len(stage.taken) == 2)
 
 
 async def test_an_account_that_was_changed_is_begun_anew_where_it_was(stage: Stage) -> None:
     async with stage.running():
-        await stage.until(lambda: bool(stage.taken))
+        await until(lambda: bool(stage.taken))
         stage.storage.accounts["one"] = ("another secret", 2)
-        await stage.until(lambda: len(stage.taken) == 2)
+        await until(lambda: len(stage.taken) == 2)
     assert stage.ear.began == [("secret", "c"), ("another secret", "c+")]
 
 
 async def test_refused_credentials_are_told_to_storage_and_not_tried_again(stage: Stage) -> None:
     stage.ear.raises = Unauthorized("nobody knows them")
     async with stage.running():
-        await stage.until(lambda: any(each.state == pb.LISTENER_STATE_REFUSED for each in stage.storage.last))
+        await until(lambda: any(each.state == pb.LISTENER_STATE_REFUSED for each in stage.storage.last))
         assert [each.reason for each in stage.storage.last] == ["nobody knows them"]
     assert len(stage.ear.began) == 1
 
@@ -195,13 +191,13 @@ async def test_whatever_else_goes_wrong_is_begun_anew_and_said_in_words_of_ours(
 ) -> None:
     stage.ear.raises = raised
     async with stage.running():
-        await stage.until(lambda: any(each.state == pb.LISTENER_STATE_TROUBLED for each in stage.storage.last))
+        await until(lambda: any(each.state == pb.LISTENER_STATE_TROUBLED for each in stage.storage.last))
         assert "stranger" not in stage.storage.last[0].reason
         stage.ear.raises = None
-        await stage.until(lambda: bool(stage.taken))
+        await until(lambda: bool(stage.taken))
 
 
 async def test_one_line_does_not_wait_for_another(stage: Stage) -> None:
     stage.storage.accounts["two"] = ("other", 1)
     async with stage.running():
-        await stage.until(lambda: len(stage.taken) == 2)
+        await until(lambda: len(stage.taken) == 2)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -11,6 +11,7 @@ from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery, LeaseDeliver
 from sender_service.domain.deliveries import Deliveries
 from sender_service.domain.trips import Load
 from tests.stalls import SHORT_PATIENCE_SECONDS
+from tests.waiting import until
 
 
 class Hands:
@@ -54,10 +55,7 @@ class Storage:
         return LeaseDeliveriesResponse(deliveries=[LeasedDelivery(delivery_id=each) for each in taken])
 
 
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SHORT_PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.001)
+_until = partial(until, within_seconds=SHORT_PATIENCE_SECONDS)
 
 
 def _loop(storage: Storage, hands: Hands, concurrency: int) -> Deliveries:
