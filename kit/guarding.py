@@ -32,10 +32,10 @@ from kit.errors import (
     from_rpc,
 )
 from kit.limits import validator
+from kit.metrics import Observe
 
 Permit = Callable[[Caller], None]
 Check = Callable[[Caller, Any], None]
-Observe = Callable[[str, float], None]
 
 _GARBLED = object()  # bytes that are no message of the method
 
@@ -69,7 +69,7 @@ class Guard:
         )
 
     def _unary(self, rpc: Rpc, behavior: Any, *, permit: Permit, check: Check) -> Any:
-        clock, observe = time.perf_counter, _observer(rpc.path)
+        clock, observe = time.perf_counter, metrics.observer(metrics.rpc_server_seconds, rpc.path)
 
         async def unary(request: Any, context: Any) -> Any:
             started, known = clock(), False
@@ -91,7 +91,7 @@ class Guard:
         return unary
 
     def _stream(self, rpc: Rpc, behavior: Any, *, permit: Permit, check: Check) -> Any:
-        clock, observe = time.perf_counter, _observer(rpc.path)
+        clock, observe = time.perf_counter, metrics.observer(metrics.rpc_server_seconds, rpc.path)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
             started, key, known = clock(), "", False
@@ -268,19 +268,6 @@ def _is_cancelled() -> bool:
     """Whether the call was cancelled from outside. context.cancelled() does not know (grpc/grpc#36193)."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _observer(path: str) -> Observe:
-    """Counts calls of one method; finding the series of a code is done once."""
-    found: dict[str, Callable[[float], None]] = {}
-
-    def observe(code: str, took_seconds: float) -> None:
-        series = found.get(code)
-        if series is None:
-            series = found[code] = metrics.rpc_server_seconds.labels(method=path, code=code).observe
-        series(took_seconds)
-
-    return observe
 
 
 _KINDS: dict[tuple[bool, bool], tuple[str, Callable[..., Any]]] = {

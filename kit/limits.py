@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from kit.errors import InvalidField
 from kit.moments import EARLIEST, LATEST, stamp
 from kit.statuses import MOST_VIOLATIONS
-from kit.unkept import unkept
+from kit.unkept import is_map, unkept
 from parley.contract.v1 import options_pb2
 
 Found = list[tuple[str, str]]
@@ -75,7 +75,7 @@ def _in_line(steps: Sequence[_Step]) -> Check:
 def _steps(field: FieldDescriptor, inside: frozenset[str]) -> list[_Step]:
     options = field.GetOptions()
     limits = options.Extensions[_LIMITS] if options.HasExtension(_LIMITS) else None
-    nested = None if field.message_type is None or _is_map(field) else _compiled(field.message_type, inside)
+    nested = None if field.message_type is None or is_map(field) else _compiled(field.message_type, inside)
     value = f"message.{field.name}"
     if field.is_repeated:
         if limits is None and nested is None:
@@ -107,7 +107,7 @@ def _own(field: FieldDescriptor, limits: options_pb2.Limits) -> list[_Step]:
 
 def _repeated(field: FieldDescriptor, limits: options_pb2.Limits, *, nested: Check | None) -> Check:
     name, required, most = field.name, limits.required, limits.max_items or _NO_END
-    longest = limits.max_length if _is_map(field) or field.type in _TEXTS else 0
+    longest = limits.max_length if is_map(field) or field.type in _TEXTS else 0
     known = _numbers(field) - {0} if limits.known else None
     each = None if nested is None else _each(name, nested)
 
@@ -229,7 +229,3 @@ def _each(name: str, nested: Check) -> Callable[[Iterable[Message], Found], None
                     return
 
     return check
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry

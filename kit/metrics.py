@@ -1,11 +1,13 @@
 """What does Parley count and measure? The one table of every metric; the services import their objects from here."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
+Observe = Callable[[str, float], None]  # the status of a call, and how many seconds it took
 
 # From a millisecond (a call on one machine) to the two minutes that a turn may take.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -52,6 +54,19 @@ def _remembering(metric: Metric) -> Metric:
 
     metric.labels = labels  # type: ignore[method-assign, assignment]  # for this one object
     return metric
+
+
+def observer(calls: Histogram, path: str) -> Observe:
+    """Counts calls of one method; finding the series of a code is done once."""
+    found: dict[str, Callable[[float], None]] = {}
+
+    def observe(code: str, took_seconds: float) -> None:
+        series = found.get(code)
+        if series is None:
+            series = found[code] = calls.labels(method=path, code=code).observe
+        series(took_seconds)
+
+    return observe
 
 
 # In: what providers sent, and what became of it (accepted, duplicate, passed_over, taken_back, rejected, unreadable).

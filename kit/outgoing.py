@@ -11,9 +11,9 @@ import grpc
 
 from kit import contract, correlation, deadlines, metrics
 from kit.ids import new_id
+from kit.metrics import Observe
 
 Pairs = tuple[tuple[str, str | bytes], ...]
-Observe = Callable[[str, float], None]
 
 # A call that is under way when certificates change gets this long on the old connection.
 _OLD_CONNECTION_SECONDS = 60.0
@@ -108,7 +108,7 @@ class _Method:
         self._make = make
         self._call = call
         self._outgoing = outgoing
-        self._observe = _observer(path)
+        self._observe = metrics.observer(metrics.rpc_client_seconds, path)
         self._repeatable = rpc is not None and rpc.idempotent
         self._invoke: Callable[..., Any] = make
 
@@ -226,15 +226,3 @@ def expired(why: str) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(
         grpc.StatusCode.DEADLINE_EXCEEDED, grpc.aio.Metadata(), grpc.aio.Metadata(), details=why
     )
-
-
-def _observer(path: str) -> Observe:
-    found: dict[str, Callable[[float], None]] = {}
-
-    def observe(code: str, took_seconds: float) -> None:
-        series = found.get(code)
-        if series is None:
-            series = found[code] = metrics.rpc_client_seconds.labels(method=path, code=code).observe
-        series(took_seconds)
-
-    return observe

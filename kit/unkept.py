@@ -19,10 +19,15 @@ def unkept(message: Message) -> list[tuple[str, str]]:
     return [(path, _WRONG) for path in _places(message)] if b"\0" in message.SerializePartialToString() else []
 
 
+def is_map(field: FieldDescriptor) -> bool:
+    """Descriptors know a map as repeated messages, which its values are not."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
 def _places(message: Message, before: str = "") -> Iterator[str]:
     for field, value in message.ListFields():
         path = f"{before}{field.name}"
-        if _is_map(field):
+        if is_map(field):
             if any(isinstance(each, str) and NUL in each for pair in value.items() for each in pair):
                 yield path
         elif field.message_type is not None:
@@ -34,7 +39,3 @@ def _places(message: Message, before: str = "") -> Iterator[str]:
 
 def _each(field: FieldDescriptor, value: Any) -> list[tuple[str, Any]]:
     return [(f"[{index}]", each) for index, each in enumerate(value)] if field.is_repeated else [("", value)]
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
