@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent_service.domain.draft import Ending
 from agent_service.domain.restarts import Restarts
@@ -26,6 +26,7 @@ from kit.errors import (
 )
 from kit.frames import UNHURRIED
 from kit.moments import moment, span
+from kit.tasks import cancel
 from parley.chat.v1.message_pb2 import TurnState
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn, TurnCommit, TurnLease
 
@@ -96,10 +97,10 @@ class Worker:
         stop = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait((heart, leasing, stop), return_when=asyncio.FIRST_COMPLETED)
-            await _gone(leasing)
+            await cancel(leasing)
             await self._drain()
         finally:
-            await _gone(heart, leasing, stop)
+            await cancel(heart, leasing, stop)
         for task in (heart, leasing):
             # Neither ends by itself: one that did has a fault, which the process must not outlive.
             if not task.cancelled():
@@ -249,7 +250,7 @@ class Worker:
             await asyncio.wait(tasks, timeout=self._terms.drain_seconds)
         left = list(self._held.values())
         if left:
-            await _gone(*(held.task for held in left))
+            await cancel(*(held.task for held in left))
             self._log.info("turns.given_back", turns=len(left))
             try:
                 await self._inbox.abandon([held.lease for held in left])
@@ -285,10 +286,3 @@ def _commit(turn: LeasedTurn, ending: Ending) -> TurnCommit:
         summary_seq=ending.summary_seq,
         try_again_in=None if ending.try_again is None else span(ending.try_again),
     )
-
-
-async def _gone(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels tasks and waits until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

@@ -10,6 +10,7 @@ from functools import partial
 from kit import correlation, deadlines, logs, metrics, tracing
 from kit.errors import Internal, InvalidField, ModelBusy, ParleyError, as_item
 from kit.moments import seconds
+from kit.tasks import cancel
 from llm_service.domain.bulkhead import RETRY_AFTER
 from parley.llm.v1 import llm_service_pb2 as llm
 
@@ -53,7 +54,7 @@ class Exchange:
             if not reading.cancelled():
                 reading.result()
         finally:
-            await _gone(reading, ending, *self._tasks.values())
+            await cancel(reading, ending, *self._tasks.values())
 
     async def _read(self, requests: AsyncIterator[llm.GenerateManyRequest]) -> None:
         async for request in requests:
@@ -115,9 +116,3 @@ class Exchange:
         del self._ready[:many]
         self._observe(many)
         return frame
-
-
-async def _gone(*tasks: "asyncio.Task[object]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

@@ -18,6 +18,7 @@ from channels.rendering import render
 from kit import correlation, logs, metrics
 from kit.errors import ParleyError
 from kit.moments import seconds
+from kit.tasks import cancel
 from parley.storage.v1 import signal_requests_pb2 as pb
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.pacing_pb2 import Pacing
@@ -120,11 +121,8 @@ class Drafts:
 
     async def close(self) -> None:
         """Ends what is being shown. What stays behind, storage has somebody else take back."""
-        tasks = {each.task for each in self._drawings.values() if each.task is not None} | self._beside
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        drawing = {each.task for each in self._drawings.values() if each.task is not None}
+        await cancel(*drawing, *self._beside)
 
     async def _draw(self, drawing: _Drawing, channel: DraftingChannel) -> None:
         correlation.bind(drawing.wanted.signal.correlation_id, tenant=drawing.wanted.signal.tenant_id)

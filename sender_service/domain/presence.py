@@ -13,6 +13,7 @@ from typing import Any
 from channels.channel import Answer, Call, Channel, Credentials, DeliveryError, Outgoing, Throttled
 from channels.presence import Gesture, SignalKind, Signals
 from kit import correlation, logs, metrics
+from kit.tasks import cancel
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
 from parley.storage.v1.directory_pb2 import ACCOUNT_STATE_ACTIVE, AccountSecrets
 from parley.storage.v1.signal_requests_pb2 import (
@@ -86,10 +87,7 @@ class Presence:
     async def close(self) -> None:
         """Ends what is being shown."""
         await self.drafts.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await cancel(*self._tasks)
 
     def _begin(self, signal: Signal, secrets: AccountSecrets, *, channel: Channel) -> None:
         kind, credentials = KINDS.get(signal.kind), Credentials(secrets.credentials)
