@@ -1,5 +1,7 @@
 """A browser on the page of a running gateway."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,3 +66,16 @@ async def visiting(
     yield page
     await context.close()
     assert not wrong
+
+
+async def write(page: Page, text: str) -> None:
+    await page.get_by_label("Your message").fill(text)
+    await page.get_by_role("button", name="Send").click()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keeps a picture when PARLEY_SHOTS names a folder: somebody should look at it."""
+    folder = os.environ.get("PARLEY_SHOTS")
+    if folder:
+        await asyncio.sleep(0.4)
+        await page.screenshot(path=Path(folder) / f"{name}.png")

@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import visiting
-from tests.browser.test_page import write
+from tests.browser.conftest import visiting, write
 from tests.stalls import PATIENCE_SECONDS
 from tests.suites.gateway.conftest import World
 

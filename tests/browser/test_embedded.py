@@ -3,8 +3,7 @@
 import pytest
 from playwright.async_api import Browser, FrameLocator, expect
 
-from tests.browser.conftest import visiting
-from tests.browser.test_page import write
+from tests.browser.conftest import visiting, write
 from tests.simulated.wire import HttpServer, Reply
 from tests.suites.gateway.conftest import ADDRESSES, World
 

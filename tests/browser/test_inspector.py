@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from channels.payload import parse_form
 from channels.twilio_signature import sign
 from kit.credentials import inspector_token, mesh_token
-from tests.browser.test_page import shoot
+from tests.browser.conftest import shoot
 from tests.suites.gateway.conftest import World, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

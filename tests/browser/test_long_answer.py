@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import visiting
-from tests.browser.test_page import shoot, write
+from tests.browser.conftest import shoot, visiting, write
 from tests.suites.gateway.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

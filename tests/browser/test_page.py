@@ -1,14 +1,12 @@
 """Does the page do what a visitor expects?"""
 
 import asyncio
-import os
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Route, expect
 
 from parley.chat.v1 import message_pb2 as chat
-from tests.browser.conftest import visiting
+from tests.browser.conftest import shoot, visiting, write
 from tests.suites.gateway.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -16,19 +14,6 @@ ANSWER = (
     "Of course. Orders placed before 14:00 leave our warehouse the same day, and you get a tracking link by e-mail.\n\n"
     "If something is missing, tell me the order number and I will look it up."
 )
-
-
-async def write(page: Page, text: str) -> None:
-    await page.get_by_label("Your message").fill(text)
-    await page.get_by_role("button", name="Send").click()
-
-
-async def shoot(page: Page, name: str) -> None:
-    """Keeps a picture when PARLEY_SHOTS names a folder: somebody should look at it."""
-    folder = os.environ.get("PARLEY_SHOTS")
-    if folder:
-        await asyncio.sleep(0.4)
-        await page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.mark.parametrize(

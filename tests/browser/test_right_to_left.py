@@ -4,8 +4,7 @@ import pytest
 from playwright.async_api import Browser, Locator, expect
 
 from parley.chat.v1 import message_pb2 as chat
-from tests.browser.conftest import visiting
-from tests.browser.test_page import shoot, write
+from tests.browser.conftest import shoot, visiting, write
 from tests.suites.gateway.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

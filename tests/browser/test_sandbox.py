@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, FileChooser, FilePayload, Locator, Page, expect
 
-from tests.browser.test_page import shoot
+from tests.browser.conftest import shoot
 from tests.mesh.world import World
 from tests.sandboxed import Sandbox, sandboxed
 from tests.stalls import PATIENCE_SECONDS

@@ -10,9 +10,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from parley.chat.v1 import message_pb2 as chat
-from tests.browser.conftest import visiting
+from tests.browser.conftest import visiting, write
 from tests.browser.forgetful import Forgetful, forgetful
-from tests.browser.test_page import write
 from tests.suites.gateway.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,14 +1,15 @@
 """Which meshes are tested? One process and five, on SQLite and Postgres, each started once and shared."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.mesh.gates import Gates
-from tests.mesh.rig import FIVE, ONE, Mesh, Plan
+from tests.mesh.rig import FIVE, ONE, Mesh, Plan, Storage
 from tests.mesh.stepping import URL
+from tests.mesh.talk import Talk
 from tests.mesh.world import World
 from tests.postgres import Server
 from tests.waiting import until
@@ -46,6 +47,18 @@ def mesh(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.
         yield running
     if server:
         server.drop(url)
+
+
+@pytest.fixture
+async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
+    async with mesh.storage() as caller:
+        yield caller
+
+
+@pytest.fixture
+async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
+    async with Talk(mesh) as everybody:
+        yield everybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,26 +11,14 @@ from kit.ids import new_id
 from parley.chat.v1.message_pb2 import DELIVERY_STATE_FAILED, DELIVERY_STATE_UNKNOWN
 from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
+from tests.mesh.desk import a_key, a_team
 from tests.mesh.rig import Mesh, Storage
 from tests.mesh.standing import conversation_of, settled
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import a_key, a_team
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
 
 INVALID_NUMBER = "21211"  # of Twilio's codes
-
-
-@pytest.fixture
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
-
-
-@pytest.fixture
-async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
-    async with Talk(mesh) as everybody:
-        yield everybody
 
 
 @pytest.fixture

@@ -8,40 +8,15 @@ import pytest
 
 from kit.ids import new_id
 from parley.chat.v1.message_pb2 import OWNER_QUEUE
-from parley.storage.v1.directory_requests_pb2 import CreateApiKeyRequest
 from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
-from tests.mesh.rig import TENANT, Mesh, Storage
+from tests.mesh.desk import a_key, a_team
+from tests.mesh.rig import Mesh, Storage
 from tests.mesh.standing import conversation_of, give_to, settled
 from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
 from tests.waiting import until
-
-SCOPES = ("conversations.read", "conversations.write", "outbox.write")
-
-
-async def a_key(storage: Storage, *scopes: str, tenant_id: str = TENANT) -> str:
-    asked = CreateApiKeyRequest(tenant_id=tenant_id, request_id=new_id(), name="desk", scopes=scopes or SCOPES)
-    made = await storage.directory.CreateApiKey(asked, metadata=storage.metadata, timeout=PATIENCE_SECONDS)
-    return str(made.secret)
-
-
-def a_team(mesh: Mesh, key: str) -> httpx.AsyncClient:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.AsyncClient(base_url=f"{mesh.base_url}/v1", headers=headers, timeout=PATIENCE_SECONDS)
-
-
-@pytest.fixture
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
-
-
-@pytest.fixture
-async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
-    async with Talk(mesh) as everybody:
-        yield everybody
 
 
 @pytest.fixture

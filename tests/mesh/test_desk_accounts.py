@@ -10,10 +10,10 @@ import pytest
 from kit.ids import new_id
 from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
+from tests.mesh.desk import a_key, a_team
 from tests.mesh.rig import SMS, TELEGRAM_SECRET, Mesh, Storage
 from tests.mesh.standing import conversation_of, once
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import a_key, a_team
 from tests.mesh.world import World
 from tests.simulated.twilio import AUTH_TOKEN
 from tests.stalls import PATIENCE_SECONDS
@@ -21,12 +21,6 @@ from tests.waiting import until
 
 SCOPES = ("directory.read", "directory.write")
 WRONG_TOKEN = "20003"  # of Twilio's codes
-
-
-@pytest.fixture
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
 
 
 @pytest.fixture

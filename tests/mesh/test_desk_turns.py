@@ -10,10 +10,10 @@ from kit.ids import new_id
 from parley.chat.v1.message_pb2 import OWNER_HUMAN
 from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
+from tests.mesh.desk import a_key, a_team
 from tests.mesh.rig import Mesh, Storage
 from tests.mesh.standing import conversation_of, give_to, once, settled
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import a_key, a_team
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
 
@@ -22,12 +22,6 @@ from tests.stalls import PATIENCE_SECONDS
 async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
     async with mesh.storage() as caller, caller.quiet_window(0):
         yield caller
-
-
-@pytest.fixture
-async def talk(mesh: Mesh) -> AsyncIterator[Talk]:
-    async with Talk(mesh) as everybody:
-        yield everybody
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Instagram shows what we send as an echo before it answers: does the agent go on, and is a lost answer found out?"""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -29,12 +29,6 @@ def echoing(mesh: Mesh, world: World) -> Iterator[None]:
     world.meta.echo_to = f"{mesh.base_url}/webhook/instagram"
     yield
     world.meta.echo_to, world.meta.mode = "", "ok"
-
-
-@pytest.fixture
-async def storage(mesh: Mesh) -> AsyncIterator[Storage]:
-    async with mesh.storage() as caller:
-        yield caller
 
 
 @BOTH

@@ -3,11 +3,11 @@
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browser.conftest import shoot
 from tests.browser.console.conftest import WAIT, watching
-from tests.browser.test_page import shoot
+from tests.mesh.desk import SCOPES, a_key
 from tests.mesh.rig import SMS, Mesh, Storage
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import SCOPES, a_key
 from tests.mesh.test_desk_accounts import WRONG_TOKEN
 from tests.mesh.world import World
 from tests.waiting import until

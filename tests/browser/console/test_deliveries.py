@@ -3,13 +3,13 @@
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browser.conftest import shoot
 from tests.browser.console.conftest import WAIT, watching
-from tests.browser.test_page import shoot
+from tests.mesh.desk import a_key
 from tests.mesh.rig import Mesh, Storage
 from tests.mesh.standing import settled
 from tests.mesh.talk import Talk, person
 from tests.mesh.test_dead_letters import lost, refused
-from tests.mesh.test_desk import a_key
 from tests.mesh.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

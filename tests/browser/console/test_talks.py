@@ -8,12 +8,13 @@ from parley.chat.v1.message_pb2 import OWNER_HUMAN, OWNER_QUEUE
 from parley.storage.v1.conversation_service_pb2 import GetConversationRequest
 from parley.storage.v1.outbox_service_pb2 import QueueMessageRequest
 from parley.storage.v1.privacy_service_pb2 import EraseContactRequest
+from tests.browser.conftest import shoot
 from tests.browser.console.conftest import WAIT, watching
-from tests.browser.test_page import shoot
+from tests.mesh.desk import a_key
 from tests.mesh.rig import TENANT, Mesh, Storage
 from tests.mesh.standing import conversation_of, give_to, settled
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import a_key, asked
+from tests.mesh.test_desk import asked
 from tests.mesh.world import World
 from tests.stalls import PATIENCE_SECONDS
 

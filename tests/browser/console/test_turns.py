@@ -6,11 +6,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from tests.browser.conftest import shoot
 from tests.browser.console.conftest import WAIT, watching
-from tests.browser.test_page import shoot
+from tests.mesh.desk import a_key
 from tests.mesh.rig import Mesh, Storage
 from tests.mesh.talk import Talk, person
-from tests.mesh.test_desk import a_key
 from tests.mesh.test_desk_turns import thinking, unanswered
 from tests.mesh.world import World
 
