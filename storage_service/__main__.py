@@ -12,7 +12,6 @@ from kit.ids import new_id
 from kit.lifetime import Lifetime
 from kit.moments import utc_now
 from kit.serving import Server
-from kit.settings import SettingsError
 from storage_service.backends.account_health import AccountHealth
 from storage_service.backends.accounts import Accounts
 from storage_service.backends.agents import Agents
@@ -51,7 +50,6 @@ from storage_service.domain.events import Events
 from storage_service.domain.fetches import Fetches
 from storage_service.domain.housekeeping import Housekeeping
 from storage_service.domain.inbox import Inbox
-from storage_service.domain.mutations import Mutations
 from storage_service.domain.outbox import Outbox
 from storage_service.domain.presence import Presence
 from storage_service.domain.pressure import Pressure
@@ -165,15 +163,15 @@ async def _run(parts: Parts, hot: Hot, *, doors: Doors, server: Server, housekee
 
 def check(settings: Settings) -> None:
     """Raises SettingsError where storage would not start with these. Makes nothing."""
-    _mutations(settings)
+    settings.mutations()
     if settings.secret_keys.get_secret_value() or has_keys(settings.data_dir):
         _keyring(settings)
 
 
 def _parts(settings: Settings, lifetime: Lifetime) -> Parts:
-    _mutations(settings)
+    settings.mutations()
     make_data_dir(settings)
-    url = settings.database_url or f"sqlite:///{settings.data_dir / 'parley.db'}"
+    url = settings.database()
     keyring = _keyring(settings)
     sessions = Sessions(open_engine(url), now=utc_now, new_id=new_id)
     vault = Vault(sessions, keyring, monotonic=time.monotonic)
@@ -207,14 +205,8 @@ def _keyring(settings: Settings) -> Keyring:
     return open_keyring(settings.secret_keys.get_secret_value(), settings.data_dir, random_bytes=secrets.token_bytes)
 
 
-def _mutations(settings: Settings) -> Mutations:
-    if settings.parley_test_mutation and settings.parley_env != "test":
-        raise SettingsError("PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test")
-    return Mutations(**{settings.parley_test_mutation: False}) if settings.parley_test_mutation else Mutations()
-
-
 def _inbox(parts: Parts, hot: Hot, *, outbox: Outbox) -> Inbox:
-    mutations = _mutations(parts.settings)
+    mutations = parts.settings.mutations()
     media_wait = timedelta(seconds=parts.settings.media_wait_seconds)
     acceptance = Acceptance(new_id, Tombstones(parts.keyring), mutations, media_wait)
     work = TurnWork(new_id, mutations, parts.settings.fallback_text)
@@ -229,7 +221,7 @@ def _inbox(parts: Parts, hot: Hot, *, outbox: Outbox) -> Inbox:
 
 
 def _outbox(parts: Parts, hot: Hot) -> Outbox:
-    return Outbox(hot.database, DeliveryWork(new_id, _mutations(parts.settings)), wakeups=parts.wakeups, new_id=new_id)
+    return Outbox(hot.database, DeliveryWork(new_id, parts.settings.mutations()), wakeups=parts.wakeups, new_id=new_id)
 
 
 def _housekeeping(parts: Parts, hot: Hot, *, server: Server) -> Housekeeping:
@@ -245,7 +237,7 @@ def _housekeeping(parts: Parts, hot: Hot, *, server: Server) -> Housekeeping:
         most_leases=settings.turn_max_leases,
         keep_raw=timedelta(seconds=settings.raw_payload_retention_seconds),
         keep_media=timedelta(seconds=settings.media_retention_seconds),
-        mutations=_mutations(settings),
+        mutations=settings.mutations(),
     )
     return Housekeeping(
         hot.database, sweeper, pressure=parts.pressure, every_seconds=settings.storage_sweep_seconds, serving=say

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from kit import settings
 from storage_service import database_url
 from storage_service.domain import defaults
+from storage_service.domain.mutations import GUARDED, Mutations
 
 
 class Settings(settings.Settings):
@@ -71,3 +72,16 @@ class Settings(settings.Settings):
         if value:
             database_url.check(value)
         return value
+
+    def database(self) -> str:
+        """The URL of what is opened: without DATABASE_URL a file in the data folder."""
+        return self.database_url or f"{database_url.SQLITE}{self.data_dir / 'parley.db'}"
+
+    def mutations(self) -> Mutations:
+        """Which guards stand. Raises SettingsError where one may not be taken out."""
+        if not self.parley_test_mutation:
+            return GUARDED
+        if self.parley_env != "test":
+            said = "PARLEY_TEST_MUTATION takes out a guard and is refused unless PARLEY_ENV is test"
+            raise settings.SettingsError(said)
+        return Mutations(**{self.parley_test_mutation: False})

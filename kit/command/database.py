@@ -39,7 +39,7 @@ async def migrate(**overrides: Any) -> None:
     """Brings it to this version's shape; services do the same at their start."""
     settings = services.settings_of(services.named("storage"), **overrides)
     credentials.make_data_dir(settings)
-    url = _url(settings)
+    url = settings.database()
     before, _ = await _revisions(url)
     try:
         with Console().status("looking at the database") as line:
@@ -58,7 +58,7 @@ async def migrate(**overrides: Any) -> None:
 async def restored(**overrides: Any) -> None:
     """Ends what was open in a backup, while nobody works on it."""
     settings = services.settings_of(services.named("storage"), **overrides)
-    url = _url(settings)
+    url = settings.database()
     require_nobody(settings, "what it is at work on would be ended")
     found = await shape(url)
     if found.level is not Level.OK:
@@ -98,14 +98,14 @@ def is_elsewhere(settings: Any) -> bool:
     """Whether a storage on another machine has it: here nothing says where it is, and there is no file."""
     address = addresses.parsed(settings.storage_address)
     is_own = settings.storage_address.startswith("unix:") or (address and own(address.host) in HERE)
-    return not (is_own or settings.database_url or Path(_url(settings).removeprefix(SQLITE)).exists())
+    return not (is_own or settings.database_url or Path(settings.database().removeprefix(SQLITE)).exists())
 
 
 async def check_database(settings: Any) -> list[Finding]:
     """Reachable, migrated, and with room for more."""
     if is_elsewhere(settings):
         return [ok("database", f"kept by the storage at {settings.storage_address}; ask there for more")]
-    url = _url(settings)
+    url = settings.database()
     limits = {"turns": settings.max_open_turns, "deliveries": settings.max_queued_deliveries}
     try:
         found = await shape(url)
@@ -190,11 +190,6 @@ def _to_look_at(url: str) -> str:
     """A look must not make the file."""
     missing = url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists()
     return f"{SQLITE}:memory:" if missing else url
-
-
-def _url(settings: Any) -> str:
-    """As storage takes it: empty means a file in the data folder."""
-    return str(settings.database_url or f"{SQLITE}{settings.data_dir / 'parley.db'}")
 
 
 def _schema() -> Any:
