@@ -18,7 +18,6 @@ from tests.simulated.standing import main
 from tests.simulated.wire import HttpServer, Reply, Request, Send, Sends, answer, form_of, mode_of, now
 
 BOT_TOKEN = "123456789:telegram-bot-token-for-tests-only"
-WEBHOOK_SECRET = "telegram-webhook-secret-for-tests-only"
 LONGEST_TEXT = 4096  # UTF-16 units
 LONGEST_POLL_SECONDS = 0.1
 MOVED_TO = -1001234567890

@@ -33,7 +33,6 @@ POOLED = (
 POOLER = frozenset({"user", "database", "client_encoding", "application_name", "datestyle", "timezone"})
 STRANGER = "its certificate is not vouched for by sslrootcert, or is another host's"
 NO_STANDBY = "none of its hosts is what target_session_attrs asks for"
-TOO_OLD = "it is Postgres 12; Parley needs 13 or newer"
 NO_TLS = "it hangs up, or does not speak TLS, which sslmode asks for"
 
 
