@@ -18,8 +18,20 @@ _MARKS = (
     (b"PK\x03\x04", ZIP),
 )
 _PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title")
-_SOUND_TOO = frozenset({"video/mp4", "video/webm", "video/3gpp", "application/ogg", "video/quicktime"})
-_STICKERS = frozenset({"application/gzip", "application/json", "video/webm"})  # animated ones are packed drawings
+# What each kind of file may be. A GIF is a film to some, and animated stickers are packed drawings.
+_FITS = {
+    chat.ATTACHMENT_KIND_IMAGE: {"image/*"},
+    chat.ATTACHMENT_KIND_AUDIO: {
+        "audio/*",
+        "application/ogg",
+        "video/mp4",
+        "video/webm",
+        "video/3gpp",
+        "video/quicktime",
+    },
+    chat.ATTACHMENT_KIND_VIDEO: {"video/*", "image/*", "application/x-matroska"},
+    chat.ATTACHMENT_KIND_STICKER: {"image/*", "application/gzip", "application/json", "video/webm"},
+}
 
 
 def type_of(head: bytes, *, stated: str) -> str:
@@ -42,18 +54,10 @@ def type_of(head: bytes, *, stated: str) -> str:
 
 def is_what_it_says(attachment: Attachment, media_type: str) -> bool:
     """Whether a person would find that kind of thing. A page in the place of a file is a provider's login or error."""
-    family = media_type.partition("/")[0]
     if media_type == HTML:
         return attachment.media_type.partition(";")[0].strip().lower() == HTML
-    if attachment.kind == chat.ATTACHMENT_KIND_IMAGE:
-        return family == "image"
-    if attachment.kind == chat.ATTACHMENT_KIND_AUDIO:
-        return family == "audio" or media_type in _SOUND_TOO
-    if attachment.kind == chat.ATTACHMENT_KIND_VIDEO:
-        return family in {"video", "image"} or media_type == "application/x-matroska"  # a GIF is a film to some
-    if attachment.kind == chat.ATTACHMENT_KIND_STICKER:
-        return family == "image" or media_type in _STICKERS
-    return True
+    fits = _FITS.get(attachment.kind)
+    return fits is None or media_type in fits or f"{media_type.partition('/')[0]}/*" in fits
 
 
 def excerpt(head: bytes, media_type: str) -> str:
