@@ -20,8 +20,14 @@ SATURATED = run.Shape(messages=6000)
 STEADY = run.Shape(messages=1500, rate=100.0, people_at_once=64)
 QUICK = run.Shape(messages=1500)
 BASELINE = run.Shape(messages=1200, people_at_once=64)
-SECTIONS = ("machine", "baselines", "mesh", "growth", "models", "agent", "rendering", "sending")
-ALONE = SECTIONS[3:]  # without a mesh
+ALONE = {  # without a mesh
+    "growth": (growth.show,),
+    "models": (models.show,),
+    "agent": (agent.show,),
+    "rendering": (rendering.show,),
+    "sending": (sending.show, outages.show),
+}
+SECTIONS = ("machine", "baselines", "mesh", *ALONE)
 
 
 async def five_processes(shape: run.Shape, folder: Path, store: database.Store) -> list[run.Result]:
@@ -120,21 +126,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a quarter of the messages")
     parser.add_argument("--only", default="", choices=SECTIONS, help="one section")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        console = Console(width=180)
-        if given.only not in ALONE:
+    console = Console(width=180)
+    if given.only not in ALONE:
+        with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
             asyncio.run(compare(console, Path(folder), quick=given.quick, only=given.only))
-        if given.only in ("", "growth"):
-            growth.show(console, quick=given.quick)
-        if given.only in ("", "models"):
-            models.show(console, Path(folder), quick=given.quick)
-        if given.only in ("", "agent"):
-            agent.show(console, quick=given.quick)
-        if given.only in ("", "rendering"):
-            rendering.show(console, quick=given.quick)
-        if given.only in ("", "sending"):
-            sending.show(console, quick=given.quick)
-            outages.show(console, quick=given.quick)
+    for name, shows in ALONE.items():
+        for show in shows if given.only in ("", name) else ():
+            show(console, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The model server answers at once, in a process of its own, and so does the real 
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,11 +35,14 @@ CPU_HEADS = ("caller's\nCPU us", "service's\nCPU us", "x", "service's\nper token
 Compared = dict[str, Figures]
 
 
-def show(console: Console, folder: Path, *, quick: bool) -> None:
+def show(console: Console, *, quick: bool) -> None:
     """Prints one table."""
     calm_collector()
-    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        rows = runner.run(_measure(folder, quick=quick))
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-models-") as folder,
+        asyncio.Runner(loop_factory=fastest_loop()) as runner,
+    ):
+        rows = runner.run(_measure(Path(folder), quick=quick))
     console.print(table(rows))
 
 
