@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -76,11 +75,8 @@ class Telegram:
             "sendmessage": self._send,
             "sendchataction": self._act,
             "sendmessagedraft": self._draft,
-            "setwebhook": self._set_webhook,
-            "deletewebhook": lambda asked: self._set_webhook({**asked, "url": ""}),
-            "getwebhookinfo": lambda _: done(self._webhook()),
             "getfile": self._get_file,
-            "getupdates": self._updates.ask,
+            **self._updates.methods(),
         }
         hook = {
             "url": account.webhook_url("telegram"),
@@ -148,20 +144,6 @@ class Telegram:
         """Telegram has none."""
         del url
         return None
-
-    def _set_webhook(self, asked: Parameters) -> Reply:
-        """Where updates go from now on. The real one takes https alone, and this one the gateway of this machine."""
-        url = str(asked.get("url", ""))
-        if url and urlsplit(url).scheme not in ("http", "https"):
-            return refused(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known")
-        self._updates.set_webhook({**asked, "url": url})
-        return done(True)
-
-    def _webhook(self) -> dict[str, Any]:
-        hook, waiting = self._updates.webhook, len(self._updates.waiting)
-        allowed = list(self._updates.allowed)
-        told = {"url": hook.get("url", ""), "has_custom_certificate": False, "pending_update_count": waiting}
-        return told | ({"allowed_updates": allowed} if allowed else {})
 
     def _act(self, asked: Parameters) -> Reply:
         """For five seconds at most. Other actions than typing look no different here."""

@@ -4,9 +4,10 @@ https://core.telegram.org/bots/api#getting-updates · What is confirmed is forgo
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -69,6 +70,15 @@ class Updates:
         wait = min(max(_number(asked.get("timeout")), 0), LONGEST_WAIT_SECONDS)
         return Later(wait, is_ready, answer) if wait else answer()
 
+    def methods(self) -> dict[str, Callable[[Mapping[str, Any]], Reply | Later]]:
+        """Those of the Bot API, each by its name in small letters."""
+        return {
+            "getupdates": self.ask,
+            "setwebhook": self._change,
+            "deletewebhook": lambda asked: self._change({**asked, "url": ""}),
+            "getwebhookinfo": lambda _: done(self._told()),
+        }
+
     def set_webhook(self, asked: Mapping[str, Any]) -> None:
         """Where updates go from now on; nowhere, when it has no url."""
         self.webhook = dict(asked) if asked.get("url") else {}
@@ -76,6 +86,19 @@ class Updates:
             self.allowed = tuple(map(str, listed(asked["allowed_updates"])))
         if asked.get("drop_pending_updates") in (True, "true", "True"):
             self.waiting.clear()
+
+    def _change(self, asked: Mapping[str, Any]) -> Reply:
+        """The real one takes https alone, and this one the gateway of this machine."""
+        url = str(asked.get("url", ""))
+        if url and urlsplit(url).scheme not in ("http", "https"):
+            return refused(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known")
+        self.set_webhook({**asked, "url": url})
+        return done(True)
+
+    def _told(self) -> dict[str, Any]:
+        url, waiting = self.webhook.get("url", ""), len(self.waiting)
+        told = {"url": url, "has_custom_certificate": False, "pending_update_count": waiting}
+        return told | ({"allowed_updates": list(self.allowed)} if self.allowed else {})
 
     def _confirm(self, offset: int) -> None:
         """All before it; a number below zero counts from the end, and forgets all before that."""
