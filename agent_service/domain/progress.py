@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kit import logs
 from kit.errors import ParleyError
+from kit.tasks import cancel
 from parley.llm.v1.llm_service_pb2 import GenerateRequest, GenerateResponse
 from parley.storage.v1.signal_requests_pb2 import TurnDraft
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -56,8 +57,7 @@ class Progress:
         try:
             yield writing
         finally:
-            showing.cancel()
-            await asyncio.wait((showing,))
+            await cancel(showing)
 
 
 @dataclass(slots=True)

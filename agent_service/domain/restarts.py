@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent_service.domain.draft import Ending
+from kit.tasks import cancel
 from parley.chat.v1.message_pb2 import TurnKind
 from parley.storage.v1.manners_pb2 import NewMessage
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
@@ -55,6 +56,4 @@ class Restarts:
                 return await telling
             return None
         finally:
-            for task in (telling, watching):
-                task.cancel()
-            await asyncio.wait((telling, watching))
+            await cancel(telling, watching)
