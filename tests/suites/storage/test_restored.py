@@ -163,6 +163,7 @@ async def test_nor_while_one_runs_that_is_not_known_here(
     async with open_store("postgres", tmp_path, postgres_server) as store:
         monkeypatch.setenv("DATABASE_URL", store.url)
         await catch(store, "a turn that waits")
+        await store.database.beat()  # one that never said so is not waited for
         beating = asyncio.create_task(beat(store))
         with pytest.raises(Mistake, match=r"a storage is at work on the database"):
             await command.restored()
