@@ -77,8 +77,8 @@ def check(connection: "asyncpg.Connection[Any]") -> None:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whoever this machine trusts, under the name that was asked for; reading them takes a while. Since 3.13 Python asks
-    for more than libpq does, and would refuse a server that every other client takes."""
+    """Whoever this machine trusts, under the name that was asked for; reading them takes a while. Since 3.13 Python
+    asks for more than libpq does, and would refuse a server that every other client takes."""
     context = ssl.create_default_context()
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
