@@ -89,10 +89,10 @@ export class Api {
     return this.json(`deliveries?${query}`);
   }
 
-  /** Whoever presses it while it stands as it does has the same key: it is sent again once. */
-  again({ id, updated_at: stood }) {
-    const key = `${id}-${Date.parse(stood)}`;
-    return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, undefined, key));
+  /** Of several who press it for what they see, one is heard: whoever comes later saw fewer attempts. */
+  again({ id, attempts }) {
+    const key = newId();
+    return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, { attempts_seen: attempts }, key));
   }
 
   /** Those that are open longest waiting first, and those that have ended newest first. */

@@ -4,16 +4,26 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gateway.backends.desk import Desk
 from gateway.domain import sent
 from gateway.routes import keyed
+from gateway.routes.asked import parsed, read
 from gateway.routes.keyed import LONGEST_ID, Size, Token
 from parley.storage.v1 import outbox_service_pb2 as outbox
 
 InState = Annotated[sent.State | None, Query(description="Only those in this state")]
 OfConversation = Annotated[str, Query(max_length=LONGEST_ID, description="Only those of this conversation")]
+
+
+class AsSeen(BaseModel, extra="forbid"):
+    """What you saw of it; need not be sent."""
+
+    attempts_seen: int | None = Field(
+        None, ge=0, lt=2**31, description="The `attempts` that you saw; another number is 409, and nothing is sent"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +52,13 @@ class Opened:
 
     async def retry_delivery(self, request: Request, delivery_id: str) -> Response:
         """Sends a `failed` or `unknown` one again, from the first part on that was not taken. An `unknown` one may have
-        arrived: then the contact has it twice. 409 where it is in another state, or nobody may write to them."""
+        arrived: then the contact has it twice. 409 where it is in another state, was called for since you looked, or
+        nobody may write to them."""
+        seen = parsed(AsSeen, await read(request) or b"{}")
         asked = outbox.RetryDeliveryRequest(
-            request_id=keyed.change_key(request), delivery_id=keyed.an_id(delivery_id, "delivery_id")
+            request_id=keyed.change_key(request),
+            delivery_id=keyed.an_id(delivery_id, "delivery_id"),
+            attempts_seen=seen.attempts_seen,
         )
         done = await self.desk.retry(asked, keyed.credential(request))
         return keyed.answer({"delivery": sent.delivery(done.delivery), "duplicate": done.duplicate})
@@ -54,6 +68,7 @@ def router(opened: Opened) -> APIRouter:
     """Where the routes stand."""
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], responses=keyed.ERRORS)
     routes.get("", response_model=sent.Deliveries)(opened.list_deliveries)
-    again = routes.post("/{delivery_id}/retry", response_model=sent.Again, openapi_extra=keyed.takes())
+    takes = keyed.takes(AsSeen, may_be_empty=True)
+    again = routes.post("/{delivery_id}/retry", response_model=sent.Again, openapi_extra=takes)
     again(opened.retry_delivery)
     return routes

@@ -53,12 +53,10 @@ def answer(content: Mapping[str, object]) -> Response:
     return Response(orjson.dumps(content), 200, {"cache-control": "no-store"}, "application/json")
 
 
-def takes(model: type[BaseModel] | None = None) -> dict[str, Any]:
-    """How a change is described: with its Idempotency-Key, and with a body where it has one."""
+def takes(model: type[BaseModel], *, may_be_empty: bool = False) -> dict[str, Any]:
+    """How a change is described: with its Idempotency-Key and its body."""
     key = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
     about = "Chosen by the client, one per change; a UUID does well"
     header = {"name": "Idempotency-Key", "in": "header", "required": True, "schema": key, "description": about}
-    if model is None:
-        return {"parameters": [header]}
     content = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
+    return {"requestBody": {"required": not may_be_empty, "content": content}, "parameters": [header]}

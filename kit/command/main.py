@@ -9,6 +9,7 @@ import typer
 
 from kit.command import interrupts
 from kit.command.channels import channels
+from kit.command.deliveries import deliveries
 from kit.command.desk import queue
 from kit.command.guard import guard
 from kit.command.keys import keys
@@ -35,6 +36,7 @@ app.add_typer(models, name="models")
 app.add_typer(guard, name="guard")
 app.add_typer(prompts, name="prompts")
 app.add_typer(queue, name="queue")
+app.add_typer(deliveries, name="deliveries")
 app.add_typer(channels, name="channels")
 
 
@@ -182,26 +184,6 @@ def move(
     from kit.command.moving import move as run
 
     interrupts.run(run(file, **_given(data_dir=data_dir)))
-
-
-@app.command(epilog="Examples: parley deliveries --state unknown · parley deliveries --retry 0199f3c2-…")
-def deliveries(
-    state: Annotated[
-        str | None, typer.Option(help="queued, sending, sent, delivered, read, failed or unknown.")
-    ] = None,
-    retry: Annotated[str | None, typer.Option(metavar="ID", help="Queue this failed or unknown one again.")] = None,
-    *,
-    tenant: Tenant = "default",
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    json: AsJson = False,
-) -> None:
-    """List what went out or waits to, newest first; or decide that one is sent again."""
-    from kit.command import records
-
-    if retry is not None:
-        interrupts.run(records.retry(tenant, retry))
-    else:
-        interrupts.run(records.deliveries(tenant, state=state, limit=limit, as_json=json))
 
 
 @app.command(epilog="Examples: parley turns · parley turns --state failed")

@@ -41,9 +41,13 @@ async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: boo
         _say_more(found.next_page_token, limit)
 
 
-async def retry(tenant: str, delivery_id: str) -> None:
-    """Queues it again."""
-    wanted = outbox_service_pb2.RetryDeliveryRequest(tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id)
+async def retry(tenant: str, delivery_id: str, *, attempts_seen: int | None) -> None:
+    """Queues it again, unless it was called for since it was seen with so many attempts."""
+    if not delivery_id:  # of a script whose variable is empty
+        raise Mistake("the delivery's ID is empty", fix="parley deliveries lists them")
+    wanted = outbox_service_pb2.RetryDeliveryRequest(
+        tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id, attempts_seen=attempts_seen
+    )
     what, fix = f"there is no delivery {delivery_id!r} in tenant {tenant!r}", "parley deliveries lists them"
     async with storage_of(tenant) as storage:
         with reaching.naming(what, fix=fix):

@@ -94,7 +94,8 @@ class Wishes:
                 await _has_its_text(found, delivery)
                 lane, row = _lane(conversation), _delivery(delivery)
                 attempts = {row.key: await _attempts(found, delivery)}
-                Deliveries(found.now, changes, {}, attempts, [], found.new_id).again(lane, row)
+                moves = Deliveries(found.now, changes, {}, attempts, [], found.new_id)
+                moves.again(lane, row, attempts_seen=_seen(request))
                 found.differ(conversation, _values(lane))
                 found.differ(delivery, _values(row))
                 await self._repeats.keep(found, request, answer=b"")
@@ -123,6 +124,10 @@ class Wishes:
                 statement = statement.where((among_few(Delivery.id) if is_few else col(Delivery.id)) < place[0])
             page, following = paging.cut(await found.all(statement), most, key=lambda row: (row.id,), query=query)
         return pb.ListDeliveriesResponse(deliveries=map(_shown, page), next_page_token=following)
+
+
+def _seen(request: pb.RetryDeliveryRequest) -> int | None:
+    return request.attempts_seen if request.HasField("attempts_seen") else None
 
 
 async def _has_its_text(found: Rows, delivery: Delivery) -> None:

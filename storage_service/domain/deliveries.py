@@ -192,11 +192,11 @@ class Deliveries:
             self.changes.attempts[delivery.id, attempt.number] = attempt
         self.doubt(lane, delivery, attempt=attempt, reason="lease_expired")
 
-    def again(self, lane: Lane, delivery: Delivery) -> None:
+    def again(self, lane: Lane, delivery: Delivery, *, attempts_seen: int | None = None) -> None:
         """A person wants a failed or unknown delivery sent after all, as the next of its lane: from the first part on
-        that was not taken, or did not arrive."""
+        that was not taken, or did not arrive. Not where it was called for since they looked."""
         next_part = standing(self.attempts.get(delivery.key, ())).next_part
-        if refusal := why_not_again(lane, delivery, next_part=next_part):
+        if refusal := why_not_again(lane, delivery, next_part=next_part, attempts_seen=attempts_seen):
             raise StateConflict(refusal)
         delivery.parts_sent, delivery.part_attempts = next_part, 0
         let_go(delivery, self.now)

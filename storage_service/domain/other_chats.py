@@ -78,10 +78,12 @@ def say(other: Other | None, delivery: Delivery, *, item: AttemptRecord, moves: 
     return True
 
 
-def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int) -> str:
+def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int, attempts_seen: int | None = None) -> str:
     """Why a delivery that has ended is not to be sent after all, as a person wants; "" when it may be."""
     if delivery.state not in {"failed", "unknown"}:
         return f"the delivery is {delivery.state}"
+    if attempts_seen not in {None, delivery.attempts}:
+        return f"the delivery has {delivery.attempts} attempts by now, not {attempts_seen}: look at it again"
     if 0 < delivery.parts <= next_part:
         return "the provider has taken all of it"
     if lane.opted_out:

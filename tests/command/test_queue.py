@@ -115,7 +115,7 @@ def test_what_is_listed_is_one_document_for_a_program(mesh: Mesh) -> None:
 @pytest.mark.parametrize(
     ("words", "said", "fix"),
     [
-        (("deliveries", "--retry", "no"), "there is no delivery 'no'", "parley deliveries lists them"),
+        (("deliveries", "retry", "no"), "there is no delivery 'no'", "parley deliveries lists them"),
         (("keys", "revoke", "no"), "there is no key 'no'", "parley keys list shows their ids"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_is_not_there_is_one_line_and_its_fix(mesh: Mesh, words: tuple[str,
     assert (done.returncode, done.stderr) == (1, f"parley: {said} in tenant 'default'\n   fix: {fix}\n")
 
 
-@pytest.mark.parametrize("words", [("deliveries", "--retry", ""), ("listen", "--replay", ""), ("listen", "")])
+@pytest.mark.parametrize("words", [("deliveries", "retry", ""), ("listen", "--replay", ""), ("listen", "")])
 def test_an_id_that_a_script_left_empty_is_a_mistake_and_lists_nothing(mesh: Mesh, words: tuple[str, ...]) -> None:
     done = mesh.run(*words)
     assert done.returncode

@@ -39,7 +39,7 @@ async def make_tenant(mesh: Mesh, name: str) -> None:
     [
         *LISTS,
         ("deliveries", "--json"),
-        ("deliveries", "--retry", "0199f3c2-0000-7000-8000-000000000000"),
+        ("deliveries", "retry", "0199f3c2-0000-7000-8000-000000000000"),
         ("queue", "--all"),
         ("queue", "take", "0199f3c2-0000-7000-8000-000000000000"),
         ("keys", "create", "till", "--scope", "agent.use"),

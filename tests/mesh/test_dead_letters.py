@@ -60,8 +60,9 @@ async def listed(team: httpx.AsyncClient, conversation_id: str, **query: Any) ->
     return rows
 
 
-async def again(team: httpx.AsyncClient, delivery_id: str, key: str = "") -> httpx.Response:
-    return await team.post(f"/deliveries/{delivery_id}/retry", headers={"idempotency-key": key or new_id()})
+async def again(team: httpx.AsyncClient, delivery_id: str, key: str = "", **body: Any) -> httpx.Response:
+    headers = {"idempotency-key": key or new_id()}
+    return await team.post(f"/deliveries/{delivery_id}/retry", headers=headers, json=body or None)
 
 
 @BOTH
@@ -105,6 +106,33 @@ async def test_of_two_who_send_it_again_at_once_and_of_one_who_asks_twice_it_is_
     assert (repeated.status_code, repeated.json()["duplicate"]) == (200, True)
     await settled(storage, conversation_id)
     assert len(world.telegram.sends.texts(chat)) == 2
+
+
+@BOTH
+async def test_who_asks_for_what_they_saw_sends_nothing_after_somebody_else_did_though_it_is_unknown_again(
+    world: World, storage: Storage, talk: Talk, team: httpx.AsyncClient
+) -> None:
+    chat = person().lstrip("+")
+    conversation_id = await lost(world, storage, talk, chat)
+    (one,) = await listed(team, conversation_id)
+    world.telegram.mode = "lost"
+    try:
+        assert (await again(team, one["id"], attempts_seen=one["attempts"])).status_code == 200
+        await settled(storage, conversation_id)
+        late = await again(team, one["id"], attempts_seen=one["attempts"])
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "STATE_CONFLICT")
+        await settled(storage, conversation_id)
+    finally:
+        world.telegram.mode = "ok"
+    assert len(world.telegram.sends.texts(chat)) == 2
+    (now,) = await listed(team, conversation_id)
+    assert (now["state"], now["attempts"]) == ("unknown", 2)
+    for wrong in ({"attempts_seen": -1}, {"attempts_seen": "x"}, {"attempts": 2}):
+        refusal = await again(team, one["id"], **wrong)
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, "INVALID_FIELD")
+    assert (await again(team, one["id"], attempts_seen=2)).status_code == 200
+    await settled(storage, conversation_id)
+    assert len(world.telegram.sends.texts(chat)) == 3
 
 
 @BOTH

@@ -98,7 +98,9 @@ async def test_of_two_who_send_it_again_it_goes_out_once_though_it_is_unknown_ag
         await expect(one.get_by_role("status").filter(has_text="Sent again")).to_be_visible(timeout=WAIT)
         await settled(storage, conversation_id)
         await other.get_by_role("dialog").get_by_role("button", name="Send again").click()
-        await expect(other.get_by_role("status").filter(has_text="It is unknown.")).to_be_visible(timeout=WAIT)
+        told = other.get_by_role("alert").filter(has_text="Not sent again: the delivery has 2 attempts by now, not 1")
+        await expect(told).to_be_visible(timeout=WAIT)
+        await expect(other.locator(".card", has_text=chat)).to_contain_text("2 calls", timeout=WAIT)
         await settled(storage, conversation_id)
         world.telegram.mode = "ok"
     assert len(world.telegram.sends.texts(chat)) == 2

@@ -1,5 +1,6 @@
 """What is sent again when a person wants it, and what do receipts say of it that are about the call before?"""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from tests.suites.storage.test_reply_windows import sent
 from tests.suites.storage.world import World
 
 
-async def wanted_again(store: Store, world: World, delivery_id: str = "") -> None:
-    """By a person, who names the newest unless another is named."""
+async def wanted_again(store: Store, world: World, delivery_id: str = "", **more: Any) -> bool:
+    """By a person, who names the newest unless another is named. Whether that had been done before."""
     ((newest,),) = await store.fetch("SELECT max(id) FROM deliveries")
-    delivery_id = delivery_id or newest
-    ask = outbox.RetryDeliveryRequest(tenant_id=TENANT, request_id=new_id(), delivery_id=delivery_id)
-    await a_wish(store, world).retry_delivery(ask, "operator")
+    named = {"request_id": new_id(), "delivery_id": delivery_id or newest, **more}
+    done = await a_wish(store, world).retry_delivery(outbox.RetryDeliveryRequest(tenant_id=TENANT, **named), "operator")
     store.clock.now = world.sessions.now()
+    return done.duplicate
 
 
 async def in_parts(store: Store, *provider_ids: str) -> LeasedDelivery:
@@ -143,3 +144,46 @@ async def test_what_arrived_after_all_while_it_waits_lets_another_of_its_lane_be
     await store.send(second, "SM2")
     assert await store.delivery_states() == ["delivered", "sent"]
     assert await lane(store) == [(0, None, None)]
+
+
+async def test_a_wish_made_of_what_was_seen_before_another_was_done_sends_nothing(store: Store, world: World) -> None:
+    await said(store, "one")
+    await lost(store)
+    await wanted_again(store, world, attempts_seen=1, request_id="first")
+    await lost(store)
+    assert await rows(store) == [("unknown", "timeout", 1, 0)]
+    with pytest.raises(StateConflict, match="2 attempts by now, not 1"):
+        await wanted_again(store, world, attempts_seen=1)
+    assert await wanted_again(store, world, attempts_seen=1, request_id="first"), "said again, it is no new wish"
+    assert (await store.delivery_states(), await store.lease_deliveries()) == (["unknown"], [])
+    await wanted_again(store, world, attempts_seen=2)
+    assert (await sent(store, "p-3")).text == "one"
+
+
+async def test_of_several_wishes_at_once_that_saw_the_same_one_is_done(store: Store, world: World) -> None:
+    await said(store, "one")
+    await lost(store)
+    tried = [wanted_again(store, world, attempts_seen=1) for _ in range(4)]
+    done = await asyncio.gather(*tried, return_exceptions=True)
+    assert [each for each in done if not isinstance(each, StateConflict)] == [False]
+    await lost(store)
+    assert await store.lease_deliveries() == []
+    ((calls,),) = await store.fetch("SELECT attempts FROM deliveries")
+    assert calls == 2
+
+
+async def test_what_ended_without_a_call_may_be_wanted_again_by_who_saw_it_before(store: Store, world: World) -> None:
+    await said(store, "one")
+    await store.record(await leased(store), "REJECTED", reason="window")
+    for _ in "12":
+        await wanted_again(store, world, attempts_seen=0)
+        await store.record(await leased(store), "REJECTED", reason="window")
+    assert await store.delivery_states() == ["failed"]
+
+
+async def test_a_wish_that_saw_nothing_is_done_as_ever(store: Store, world: World) -> None:
+    await said(store, "one")
+    for _ in "12":
+        await lost(store)
+        await wanted_again(store, world)
+    assert (await sent(store, "p-3")).text == "one"

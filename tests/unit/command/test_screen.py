@@ -63,7 +63,7 @@ def test_a_terminal_without_a_sign_shows_a_question_mark_in_its_place() -> None:
     command = [sys.executable, "-m", "kit.command", "deliveries", "--help"]
     done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "deliveries --state unknown ? parley deliveries --retry 0199f3c2-?" in " ".join(done.stdout.split())
+    assert "deliveries --state unknown ? parley deliveries retry 0199f3c2-?" in " ".join(done.stdout.split())
 
 
 def test_what_is_typed_in_no_utf8_is_one_line() -> None:
