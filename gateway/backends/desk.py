@@ -56,6 +56,11 @@ class Desk:
     async def retry(self, asked: outbox.RetryDeliveryRequest, authorization: str) -> outbox.RetryDeliveryResponse:
         return await self._ask(self._outbox.RetryDelivery, asked, authorization=authorization)
 
+    async def put_aside(
+        self, asked: outbox.PutDeliveryAsideRequest, authorization: str
+    ) -> outbox.PutDeliveryAsideResponse:
+        return await self._ask(self._outbox.PutDeliveryAside, asked, authorization=authorization)
+
     async def turns(self, asked: reads.ListTurnsRequest, authorization: str) -> reads.ListTurnsResponse:
         return await self._ask(self._conversations.ListTurns, asked, authorization=authorization)
 

@@ -29,6 +29,10 @@ class Delivery(BaseModel):
     created_at: datetime = Field(description="When it was queued")
     updated_at: datetime = Field(description="When its state changed last")
     correlation_id: str = Field(description="Ties it to the logs")
+    put_aside_at: datetime | None = Field(
+        description="When somebody put it aside as it stands; null when nobody did, or when it stands otherwise by now"
+    )
+    put_aside_by: str = Field(description="The name of the API key that put it aside, or `mesh`; may be empty")
 
 
 class Deliveries(BaseModel):
@@ -38,11 +42,11 @@ class Deliveries(BaseModel):
     next_page_token: str = Field(description="For the next page; empty at the end")
 
 
-class Again(BaseModel):
-    """A delivery that is sent again."""
+class Changed(BaseModel):
+    """A delivery of which somebody wanted something."""
 
     delivery: Delivery = Field(description="As it is now")
-    duplicate: bool = Field(description="Whether this Idempotency-Key had it sent again before")
+    duplicate: bool = Field(description="Whether it was done with this Idempotency-Key before")
 
 
 def state(stated: State) -> str:
@@ -63,5 +67,6 @@ def delivery(row: directory.Delivery) -> dict[str, Any]:
         "parts": row.parts,
         "parts_sent": row.parts_sent,
         "correlation_id": row.correlation_id,
-        **times(row, "created_at", "updated_at"),
+        "put_aside_by": row.put_aside_by,
+        **times(row, "created_at", "updated_at", "put_aside_at"),
     }

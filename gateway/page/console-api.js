@@ -83,8 +83,8 @@ export class Api {
     return insist(() => this.change("POST", path, { text, owner_epoch: epoch }, key));
   }
 
-  deliveries(state, token = "") {
-    const query = new URLSearchParams({ page_token: token });
+  deliveries(state, token, { left }) {
+    const query = new URLSearchParams({ page_token: token, not_put_aside: left });
     if (state) query.set("state", state);
     return this.json(`deliveries?${query}`);
   }
@@ -93,6 +93,12 @@ export class Api {
   again({ id, attempts }) {
     const key = newId();
     return insist(() => this.change("POST", `deliveries/${encodeURIComponent(id)}/retry`, { attempts_seen: attempts }, key));
+  }
+
+  putAside({ id, attempts }, aside) {
+    const key = newId();
+    const path = `deliveries/${encodeURIComponent(id)}/aside`;
+    return insist(() => this.change("PUT", path, { aside, attempts_seen: attempts }, key));
   }
 
   /** Those that are open longest waiting first, and those that have ended newest first. */

@@ -1,6 +1,6 @@
-// What did not arrive, and why? The room of deliveries: a press opens the conversation, another one sends it again.
+// What did not arrive, and why? The room of deliveries: a press opens the conversation, sends it again, or puts it aside.
 
-import { at, element, pressed, since, stated } from "./console-drawing.js";
+import { ago, at, element, pressed, since, stated } from "./console-drawing.js";
 import { Groups } from "./console-groups.js";
 import { sure } from "./console-sure.js";
 
@@ -24,7 +24,7 @@ export class Deliveries {
   constructor(api, names) {
     Object.assign(this, { api, names, busy: new Set() });
     this.groups = new Groups("delivery-groups", {
-      ask: (state, token) => this.ask(state, token),
+      ask: (state, token) => this.ask(state, token, { left: this.groups.states === UNDELIVERED }),
       drawn: (row) => this.drawn(row),
       about: ABOUT,
       trouble: (words) => this.trouble(words),
@@ -51,8 +51,9 @@ export class Deliveries {
     return this.refresh().catch((error) => this.trouble(error.message));
   }
 
-  async ask(state, token = "") {
-    const { deliveries, next_page_token } = await this.api.deliveries(state, token);
+  /** Only what is `left` to do, or all that stands so. */
+  async ask(state, token, { left }) {
+    const { deliveries, next_page_token } = await this.api.deliveries(state, token, { left });
     return { rows: deliveries, next_page_token };
   }
 
@@ -64,7 +65,7 @@ export class Deliveries {
   /** How many there are, for who is in another room: those of the first pages, and whether there are more. */
   async counting() {
     const { key } = this.api;
-    const pages = await Promise.all(UNDELIVERED.map((state) => this.ask(state)));
+    const pages = await Promise.all(UNDELIVERED.map((state) => this.ask(state, "", { left: true })));
     if (key === this.api.key) this.count(pages); // else signed out meanwhile
   }
 
@@ -88,26 +89,52 @@ export class Deliveries {
     const parts = row.parts > 1 ? `${row.parts_sent} of ${row.parts} parts taken` : "";
     item.append(...this.names.link(row.conversation_id), stated(row.state, [reason, code, calls, parts]), since(row.updated_at));
     if (!UNDELIVERED.includes(row.state)) return item;
-    const again = pressed("Send again", () => this.again(row, name), { busy: this.busy.has(row.id) });
-    again.setAttribute("aria-label", `Send again, to ${[name, place].filter(Boolean).join(", ")}`);
-    item.append(again);
+    const by = row.put_aside_by && `by ${row.put_aside_by}`;
+    if (row.put_aside_at) item.append(element("p", ["Put aside", by, ago(row.put_aside_at)].filter(Boolean).join(" "), "why"));
+    const whom = [name, place].filter(Boolean).join(", ");
+    const deeds = element("div", "", "deeds");
+    deeds.append(this.deed("Send again", row, { whom, press: () => this.again(row, name) }));
+    if (row.put_aside_at) deeds.append(this.deed("Put back", row, { whom, press: () => this.aside(row, name, false) }));
+    else deeds.append(this.deed("Put aside", row, { whom, press: () => this.aside(row, name, true) }));
+    item.append(deeds);
     return item;
+  }
+
+  deed(text, row, { whom, press }) {
+    const made = pressed(text, press, { busy: this.busy.has(row.id) });
+    made.setAttribute("aria-label", `${text}, to ${whom}`);
+    return made;
   }
 
   async again(row, name) {
     const rest = row.parts_sent ? " Parts that were taken are not sent again." : "";
     const words = `${MEANS[row.state]}${rest}`;
     if (!(await sure({ title: `Send again to ${name}?`, words, yes: "Send again" }))) return;
+    await this.change(row, "Not sent again", async () => {
+      const { delivery } = await this.api.again(row);
+      return `Sent again to ${name}, once. It is ${delivery.state}.`;
+    });
+  }
+
+  /** Nothing is asked first: it can be put back. */
+  aside(row, name, aside) {
+    return this.change(row, aside ? "Not put aside" : "Not put back", async () => {
+      const { delivery } = await this.api.putAside(row, aside);
+      if (!aside) return `Put back: to ${name}. It is left to do.`;
+      return `Put aside: to ${name}. It can be put back, under Show, ${ABOUT[delivery.state][0]}.`;
+    });
+  }
+
+  async change(row, not, doing) {
     this.say("");
     this.trouble("");
     this.busy.add(row.id);
     this.draw();
     try {
-      const { delivery } = await this.api.again(row);
-      this.say(`Sent again to ${name}, once. It is ${delivery.state}.`);
+      this.say(await doing());
       this.groups.forget(row.id);
     } catch (error) {
-      this.trouble(`Not sent again: ${error.message}`);
+      this.trouble(`${not}: ${error.message}`);
     } finally {
       this.busy.delete(row.id);
       this.draw();

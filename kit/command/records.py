@@ -1,6 +1,7 @@
-"""What went out, and what is being answered? Lists deliveries and turns, and sends one again."""
+"""What went out, and what is being answered? Lists deliveries and turns; one is sent again, or put aside."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from kit.command import reaching
 from kit.command.screen import Mistake, cell, document, say, table
@@ -13,13 +14,17 @@ from parley.storage.v1.conversation_service_pb2_grpc import ConversationServiceS
 from parley.storage.v1.outbox_service_pb2_grpc import OutboxServiceStub
 
 MOST_RECORDS = 500
+UNDELIVERED = ("DELIVERY_STATE_FAILED", "DELIVERY_STATE_UNKNOWN")
+LISTED = "parley deliveries lists them"
 OPEN = (None, "TURN_STATE_WAITING", "TURN_STATE_RUNNING")
 
 
-async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
-    """Newest first."""
+async def deliveries(tenant: str, *, state: str | None, everything: bool, limit: int, as_json: bool) -> None:
+    """Newest first. Of those that did not arrive what is left to do, unless everything is wanted."""
+    wanted_state = _state(DeliveryState.keys(), state)
+    left = wanted_state in UNDELIVERED and not everything
     wanted = outbox_service_pb2.ListDeliveriesRequest(
-        tenant_id=tenant, state=_state(DeliveryState.keys(), state), page_size=limit
+        tenant_id=tenant, state=wanted_state, not_put_aside=left, page_size=limit
     )
     async with storage_of(tenant) as storage:
         found = await OutboxServiceStub(storage).ListDeliveries(wanted, timeout=reaching.CALL_SECONDS)
@@ -31,28 +36,41 @@ async def deliveries(tenant: str, *, state: str | None, limit: int, as_json: boo
             "attempts": each.attempts,
             "updated_at": moment(each.updated_at),
             "conversation_id": each.conversation_id,
+            "put_aside_at": moment(each.put_aside_at) if each.HasField("put_aside_at") else None,
+            "put_aside_by": each.put_aside_by,
         }
         for each in found.deliveries
     ]
     if as_json:
         document({"deliveries": rows, "more": bool(found.next_page_token)})
     else:
-        _show(("delivery", "state", "reason", "attempts", "since", "conversation"), rows)
+        _show(("delivery", "state", "reason", "attempts", "since", "conversation"), [*map(_with_its_mark, rows)])
         _say_more(found.next_page_token, limit)
 
 
 async def retry(tenant: str, delivery_id: str, *, attempts_seen: int | None) -> None:
     """Queues it again, unless it was called for since it was seen with so many attempts."""
-    if not delivery_id:  # of a script whose variable is empty
-        raise Mistake("the delivery's ID is empty", fix="parley deliveries lists them")
+    _require(delivery_id)
     wanted = outbox_service_pb2.RetryDeliveryRequest(
         tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id, attempts_seen=attempts_seen
     )
-    what, fix = f"there is no delivery {delivery_id!r} in tenant {tenant!r}", "parley deliveries lists them"
     async with storage_of(tenant) as storage:
-        with reaching.naming(what, fix=fix):
+        with _naming(delivery_id, tenant):
             found = await OutboxServiceStub(storage).RetryDelivery(wanted, timeout=reaching.CALL_SECONDS)
     say(f"{delivery_id} is {_word(DeliveryState.Name(found.delivery.state))} again")
+
+
+async def put_aside(tenant: str, delivery_id: str, *, back: bool, attempts_seen: int | None = None) -> None:
+    """Marks it as dealt with, or takes the mark away."""
+    _require(delivery_id)
+    wanted = outbox_service_pb2.PutDeliveryAsideRequest(
+        tenant_id=tenant, request_id=new_id(), delivery_id=delivery_id, back=back, attempts_seen=attempts_seen
+    )
+    async with storage_of(tenant) as storage:
+        with _naming(delivery_id, tenant):
+            found = await OutboxServiceStub(storage).PutDeliveryAside(wanted, timeout=reaching.CALL_SECONDS)
+    word = _word(DeliveryState.Name(found.delivery.state))
+    say(f"{delivery_id} is {word}, and {'left to do' if back else 'put aside'}")
 
 
 async def turns(tenant: str, *, state: str | None, limit: int, as_json: bool) -> None:
@@ -82,6 +100,21 @@ async def turns(tenant: str, *, state: str | None, limit: int, as_json: bool) ->
     else:
         _show(("turn", "state", "reason", "messages", "since", "conversation"), rows)
         _say_more(found.next_page_token, limit)
+
+
+def _require(delivery_id: str) -> None:
+    if not delivery_id:  # of a script whose variable is empty
+        raise Mistake("the delivery's ID is empty", fix=LISTED)
+
+
+def _naming(delivery_id: str, tenant: str) -> AbstractContextManager[None]:
+    return reaching.naming(f"there is no delivery {delivery_id!r} in tenant {tenant!r}", fix=LISTED)
+
+
+def _with_its_mark(row: Mapping[str, object]) -> Mapping[str, object]:
+    """For a person: the mark in a word beside the state."""
+    shown = {name: value for name, value in row.items() if not name.startswith("put_aside")}
+    return {**shown, "state": f"{row['state']}, put aside"} if row["put_aside_at"] else shown
 
 
 def _show(heads: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:

@@ -111,7 +111,8 @@ def _each(rows: Sequence[SQLModel]) -> Iterator[bytes]:
 
 def _line(row: SQLModel) -> bytes:
     kind = type(row).__name__
-    return orjson.dumps({"kind": kind, **row.model_dump()}, default=_readable, option=orjson.OPT_APPEND_NEWLINE)
+    shown = row.model_dump(exclude={"put_aside_by"})  # who of the team did something is not the contact's
+    return orjson.dumps({"kind": kind, **shown}, default=_readable, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _readable(value: Any) -> str:

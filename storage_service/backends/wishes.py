@@ -1,6 +1,7 @@
-"""What may a person ask of a lane? Another message, a delivery once more, a look at what did not arrive."""
+"""What may a person ask of a lane? Another message, a delivery once more or put aside, a look at what there is."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col
@@ -15,18 +16,20 @@ from storage_service.backends import lanes, media
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.rows import Rows, Who, among_few
 from storage_service.backends.sessions import Sessions
-from storage_service.backends.tables import Attempt, Conversation, Delivery, Message
-from storage_service.backends.tables.work import HELD_DELIVERIES
+from storage_service.backends.tables import ApiKey, Attempt, Conversation, Delivery, Message
+from storage_service.backends.tables.work import HELD_DELIVERIES, HELD_LEFT_TO_DO
 from storage_service.domain import paging, rows
 from storage_service.domain.changes import Changes
 from storage_service.domain.deliveries import Deliveries
 from storage_service.domain.events import Events
-from storage_service.domain.other_chats import OPTED_OUT
+from storage_service.domain.other_chats import OPTED_OUT, was_tried_since
 from storage_service.domain.pressure import Pressure
 from storage_service.domain.rows import Key
 from storage_service.domain.turns import Turns
 from storage_service.domain.words import DELIVERY_STATE, DELIVERY_WORD
 
+UNDELIVERED = ("failed", "unknown")
+NOT_ASIDE = {"put_aside_as": "", "put_aside_at": None, "put_aside_by": ""}
 OPEN = (DELIVERY_STATE["queued"], DELIVERY_STATE["sending"])
 ROLES = {ROLE_UNSPECIFIED: "operator", ROLE_OPERATOR: "operator", ROLE_AGENT: "agent"}
 
@@ -97,7 +100,7 @@ class Wishes:
                 moves = Deliveries(found.now, changes, {}, attempts, [], found.new_id)
                 moves.again(lane, row, attempts_seen=_seen(request))
                 found.differ(conversation, _values(lane))
-                found.differ(delivery, _values(row))
+                found.differ(delivery, _values(row) | NOT_ASIDE)
                 await self._repeats.keep(found, request, answer=b"")
                 await found.note("delivery.retry", "delivery", row_id=delivery.id)
             return pb.RetryDeliveryResponse(delivery=_shown(delivery), duplicate=repeated)
@@ -106,14 +109,34 @@ class Wishes:
         self._events.committed(changes)
         return response
 
+    async def put_aside(self, request: pb.PutDeliveryAsideRequest, actor: str) -> pb.PutDeliveryAsideResponse:
+        """Or back. Asked again, it shows the delivery as it is by then."""
+
+        async def work(found: Rows) -> pb.PutDeliveryAsideResponse:
+            delivery = await found.named(Delivery, request.delivery_id, lock=True)
+            repeated = await self._repeats.first(found, request) is not None
+            if not repeated:
+                _refuse_aside(delivery, attempts_seen=_seen(request))
+                mark = NOT_ASIDE if request.back else _mark(delivery, by=await _name(found, actor), at=found.now)
+                if found.differ(delivery, mark):
+                    await found.note("delivery.put_aside", "delivery", row_id=delivery.id, back=request.back)
+                await self._repeats.keep(found, request, answer=b"")
+            return pb.PutDeliveryAsideResponse(delivery=_shown(delivery), duplicate=repeated)
+
+        return await self._sessions.write(Who(request.tenant_id, actor), work)
+
     async def list_deliveries(self, request: pb.ListDeliveriesRequest) -> pb.ListDeliveriesResponse:
-        query = (request.tenant_id, "deliveries", request.state, request.conversation_id)
+        if request.not_put_aside and DELIVERY_WORD.get(request.state) not in UNDELIVERED:
+            raise InvalidField([("not_put_aside", "goes with the state FAILED or UNKNOWN")])
+        kind = "left deliveries" if request.not_put_aside else "deliveries"
+        query = (request.tenant_id, kind, request.state, request.conversation_id)
+        held = HELD_LEFT_TO_DO if request.not_put_aside else HELD_DELIVERIES
         most = paging.size(request.page_size)
         async with self._sessions.read(request.tenant_id) as found:
             statement = found.select(Delivery).order_by(col(Delivery.id).desc()).limit(most + 1)
             if request.state:
                 states = [DELIVERY_WORD.get(request.state, "")]
-                statement = statement.where(found.in_states(Delivery.state, states, held=HELD_DELIVERIES))
+                statement = statement.where(found.in_states(Delivery.state, states, held=held))
             if request.conversation_id:
                 # Each stands in a message, and those of a conversation are found at once.
                 said = found.select(Message).where(col(Message.conversation_id) == request.conversation_id)
@@ -126,8 +149,30 @@ class Wishes:
         return pb.ListDeliveriesResponse(deliveries=map(_shown, page), next_page_token=following)
 
 
-def _seen(request: pb.RetryDeliveryRequest) -> int | None:
+def _seen(request: pb.RetryDeliveryRequest | pb.PutDeliveryAsideRequest) -> int | None:
     return request.attempts_seen if request.HasField("attempts_seen") else None
+
+
+def _refuse_aside(delivery: Delivery, *, attempts_seen: int | None) -> None:
+    if delivery.state not in UNDELIVERED:
+        raise StateConflict(f"the delivery is {delivery.state}")
+    if refusal := was_tried_since(delivery.attempts, seen=attempts_seen):
+        raise StateConflict(refusal)
+
+
+async def _name(found: Rows, actor: str) -> str:
+    """As people know a key; the audit has its id."""
+    key = await found.first(found.select(ApiKey).where(col(ApiKey.id) == actor.removeprefix("key:")))
+    return key.name if key else actor
+
+
+def _is_aside(delivery: Delivery) -> bool:
+    return delivery.put_aside_as == delivery.state
+
+
+def _mark(delivery: Delivery, *, by: str, at: datetime) -> dict[str, Any]:
+    """Whoever did it first stays named."""
+    return {} if _is_aside(delivery) else {"put_aside_as": delivery.state, "put_aside_at": at, "put_aside_by": by}
 
 
 async def _has_its_text(found: Rows, delivery: Delivery) -> None:
@@ -174,4 +219,6 @@ def _shown(row: Delivery) -> directory.Delivery:
         created_at=stamp(row.created_at),
         updated_at=stamp(row.updated_at),
         correlation_id=row.correlation_id,
+        put_aside_at=stamp(row.put_aside_at) if row.put_aside_at and _is_aside(row) else None,
+        put_aside_by=row.put_aside_by if _is_aside(row) else "",
     )

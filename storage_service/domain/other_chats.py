@@ -82,13 +82,18 @@ def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int, attempts_se
     """Why a delivery that has ended is not to be sent after all, as a person wants; "" when it may be."""
     if delivery.state not in {"failed", "unknown"}:
         return f"the delivery is {delivery.state}"
-    if attempts_seen not in {None, delivery.attempts}:
-        return f"the delivery has {delivery.attempts} attempts by now, not {attempts_seen}: look at it again"
+    if refusal := was_tried_since(delivery.attempts, seen=attempts_seen):
+        return refusal
     if 0 < delivery.parts <= next_part:
         return "the provider has taken all of it"
     if lane.opted_out:
         return OPTED_OUT
     return "it was said in another chat of theirs" if delivery.reason == SAID_ELSEWHERE else ""
+
+
+def was_tried_since(attempts: int, *, seen: int | None) -> str:
+    """Why what somebody wants of a delivery is made of what they saw before; "" where it is not."""
+    return "" if seen in {None, attempts} else f"the delivery has {attempts} attempts by now, not {seen}: look again"
 
 
 def _may_be_said(lane: Lane, delivery: Delivery) -> bool:

@@ -77,5 +77,8 @@ class OutboxServicer(grpc_pb.OutboxServiceServicer):
     async def RetryDelivery(self, request: pb.RetryDeliveryRequest, _context: Any) -> pb.RetryDeliveryResponse:
         return await self._wishes.retry_delivery(request, caller().name)
 
+    async def PutDeliveryAside(self, request: pb.PutDeliveryAsideRequest, _context: Any) -> pb.PutDeliveryAsideResponse:
+        return await self._wishes.put_aside(request, caller().name)
+
     async def ListDeliveries(self, request: pb.ListDeliveriesRequest, _context: Any) -> pb.ListDeliveriesResponse:
         return await self._wishes.list_deliveries(request)

@@ -184,3 +184,53 @@ async def test_pages_follow_each_other_and_what_is_wrong_is_named(
     assert (no_key.status_code, no_key.json()["error"]["details"][0]["field"]) == (400, "Idempotency-Key")
     nothing = await again(team, new_id())
     assert (nothing.status_code, nothing.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+async def aside(team: httpx.AsyncClient, delivery_id: str, key: str = "", **body: Any) -> httpx.Response:
+    headers = {"idempotency-key": key or new_id()}
+    return await team.put(f"/deliveries/{delivery_id}/aside", headers=headers, json={"aside": True, **body})
+
+
+@BOTH
+async def test_what_somebody_has_dealt_with_is_put_aside_and_back_and_ends_when_it_is_sent_again(
+    world: World, storage: Storage, talk: Talk, team: httpx.AsyncClient
+) -> None:
+    number, key = person(), new_id()
+    conversation_id = await refused(world, storage, talk, number)
+    left = {"state": "failed", "not_put_aside": "true"}
+    (one,) = await listed(team, conversation_id, **left)
+    assert (one["put_aside_at"], one["put_aside_by"]) == (None, "")
+    for is_repeated in (False, True):
+        done = (await aside(team, one["id"], key, attempts_seen=1)).json()
+        assert (done["duplicate"], done["delivery"]["state"]) == (is_repeated, "failed")
+        assert done["delivery"]["put_aside_at"]
+        assert done["delivery"]["put_aside_by"] == "desk", "as people call the key"
+    assert await listed(team, conversation_id, **left) == []
+    assert await listed(team, conversation_id, state="failed") == [done["delivery"]]
+    assert (await aside(team, one["id"], aside=False)).json()["delivery"] == one
+    assert await listed(team, conversation_id, **left) == [one]
+    await aside(team, one["id"])
+    assert (await again(team, one["id"], attempts_seen=1)).json()["delivery"]["put_aside_at"] is None
+    await settled(storage, conversation_id)
+    assert world.twilio.sends.texts(f"whatsapp:{number}") == ["re: hello"]
+    late = await aside(team, one["id"])
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "STATE_CONFLICT")
+
+
+@BOTH
+async def test_what_is_wrong_with_putting_aside_is_named(
+    mesh: Mesh, world: World, storage: Storage, talk: Talk, team: httpx.AsyncClient
+) -> None:
+    conversation_id = await refused(world, storage, talk, person())
+    (one,) = await listed(team, conversation_id)
+    for wrong in ({"aside": None}, {"attempts_seen": -1}, {"back": True}):
+        refusal = await aside(team, one["id"], **wrong)
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, "INVALID_FIELD")
+    stale = await aside(team, one["id"], attempts_seen=0)
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "STATE_CONFLICT")
+    assert (await aside(team, new_id())).status_code == 404
+    everywhere = await team.get("/deliveries", params={"not_put_aside": "true"})
+    assert (everywhere.status_code, everywhere.json()["error"]["details"][0]["field"]) == (400, "not_put_aside")
+    async with a_team(mesh, await a_key(storage, "conversations.read")) as reader:
+        assert (await aside(reader, one["id"])).json()["error"]["code"] == "SCOPE_MISSING"
+    assert await listed(team, conversation_id) == [one]

@@ -16,12 +16,15 @@ OPEN_TURN = "state IN ('waiting', 'returned', 'running')"
 UNANSWERED_TURN = "state IN ('handed_off', 'suppressed', 'failed')"
 OPEN_DELIVERY = "state IN ('queued', 'sending')"
 UNDELIVERED = "state IN ('failed', 'unknown')"
+# The states the other way round: else SQLite, which has no statistics, might read all that failed, by the other index.
+LEFT_TO_DO = "put_aside_as <> state AND state IN ('unknown', 'failed')"
 # Which states the partial indexes hold, by the condition that a statement has to repeat.
 HELD_TURNS = {
     OPEN_TURN: frozenset({"waiting", "returned", "running"}),
     UNANSWERED_TURN: frozenset({"handed_off", "suppressed", "failed"}),
 }
 HELD_DELIVERIES = {OPEN_DELIVERY: frozenset({"queued", "sending"}), UNDELIVERED: frozenset({"failed", "unknown"})}
+HELD_LEFT_TO_DO = {LEFT_TO_DO: HELD_DELIVERIES[UNDELIVERED]}
 # Of what is open there is little, whoever's it is. SQLite, which has no statistics, would read all that the tenant has
 # instead; Postgres knows, and might compare each with each.
 ON_SQLITE = {
@@ -136,6 +139,14 @@ class Delivery(SQLModel, table=True):
             postgresql_where=sql(UNDELIVERED),
             sqlite_where=sql(UNDELIVERED),
         ),
+        Index(
+            "ix_deliveries_left_to_do",
+            "tenant_id",
+            "state",
+            "id",
+            postgresql_where=sql(LEFT_TO_DO),
+            sqlite_where=sql(LEFT_TO_DO),
+        ),
         UniqueConstraint("tenant_id", "message_id", name="uq_deliveries_message"),
         CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown')",
@@ -170,6 +181,10 @@ class Delivery(SQLModel, table=True):
     traceparent: str = columns.key(default="")
     created_at: datetime = columns.moment()
     updated_at: datetime = columns.moment()
+    # The state in which a person put it aside; in another one it is aside no more.
+    put_aside_as: str = columns.text()
+    put_aside_at: datetime | None = columns.moment(default=None, nullable=True)
+    put_aside_by: str = columns.text()
 
 
 class Attempt(SQLModel, table=True):

@@ -106,6 +106,33 @@ async def test_of_two_who_send_it_again_it_goes_out_once_though_it_is_unknown_ag
     assert len(world.telegram.sends.texts(chat)) == 2
 
 
+async def test_what_somebody_has_dealt_with_is_put_aside_and_counts_no_more_and_can_be_put_back(
+    browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
+) -> None:
+    number = person()
+    await refused(world, storage, talk, number)
+    async with watching(browser, mesh, await a_key(storage), at="#deliveries") as page:
+        count, card = page.locator("#undelivered"), page.locator("#deliveries .card", has_text=number)
+        show = page.get_by_role("main", name="Deliveries").get_by_label("Show")
+        await expect(card).to_be_visible(timeout=WAIT)
+        before = int(await count.inner_text())
+        await card.get_by_role("button", name="Put aside").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("status").filter(has_text=f"Put aside: to {number}.")).to_be_visible(timeout=WAIT)
+        await expect(card).to_have_count(0)
+        await expect(count).to_have_text(str(before - 1), timeout=WAIT)
+        assert await page.evaluate("document.getElementById('deliveries').contains(document.activeElement)")
+        await show.select_option(label="Failed")
+        await expect(card).to_contain_text("Put aside by desk", timeout=WAIT)
+        await shoot(page, "console-desktop-aside")
+        await card.get_by_role("button", name="Put back").click()
+        await expect(page.get_by_role("status").filter(has_text=f"Put back: to {number}.")).to_be_visible(timeout=WAIT)
+        await expect(card.get_by_role("button", name="Put aside")).to_be_visible(timeout=WAIT)
+        await show.select_option(label="Unknown and failed")
+        await expect(card).to_be_visible(timeout=WAIT)
+        await expect(count).to_have_text(str(before), timeout=WAIT)
+
+
 async def test_a_key_that_lacks_a_scope_is_told_which_and_the_other_rooms_work(
     browser: Browser, mesh: Mesh, world: World, storage: Storage, talk: Talk
 ) -> None:

@@ -110,6 +110,11 @@ class MemoryOutbox(OutboxServiceServicer):
     async def RetryDelivery(self, request: Any, context: Any) -> service.RetryDeliveryResponse:  # noqa: N802
         raise NotImplementedError
 
+    async def PutDeliveryAside(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> service.PutDeliveryAsideResponse:
+        raise NotImplementedError
+
     async def ListDeliveries(self, request: Any, context: Any) -> service.ListDeliveriesResponse:  # noqa: N802
         raise NotImplementedError
 

@@ -93,6 +93,17 @@ async def test_what_was_not_answered_or_not_delivered_is_found_by_its_state(worl
     assert read_whole(world, statements) == []
 
 
+async def test_what_is_left_to_do_is_found_among_what_is_left_to_do(world: World) -> None:
+    with asked() as statements:
+        for state in UNDELIVERED:
+            asks = outbox.ListDeliveriesRequest(tenant_id="acme", state=state, not_put_aside=True)
+            await wishes(world).list_deliveries(asks)
+    by_its_index = re.compile(
+        r"SEARCH deliveries USING (?:COVERING )?INDEX ix_deliveries_left_to_do \(tenant_id=\? AND state=\?\)"
+    )
+    assert len(read_whole(world, statements, by_its_index)) == len(UNDELIVERED)
+
+
 async def test_what_was_sent_in_a_conversation_is_found_by_its_messages(world: World) -> None:
     one = await somebody(world)
     of_one = outbox.ListDeliveriesRequest(tenant_id="acme", conversation_id=one.conversation_id)
