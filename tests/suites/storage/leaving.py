@@ -1,17 +1,22 @@
-"""The same world, in which people take back what they wrote, are erased, and are taken over by those who may.
+"""The same world, in which people take back what they wrote, are erased, and are taken over by those who may, who send
+again what did not arrive, or put it aside.
 
 What is gone stays so: for a worker that leases, in what is stored, for a webhook that comes again.
 """
 
+import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from kit.errors import StateConflict
 from kit.ids import new_id
 from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.conversation_owner_pb2 import SetOwnerRequest
+from parley.storage.v1.outbox_service_pb2 import PutDeliveryAsideRequest, RetryDeliveryRequest
 from parley.storage.v1.privacy_service_pb2 import EraseContactRequest
 from parley.storage.v1.turn_requests_pb2 import LeasedTurn
 from storage_service.backends.engines import open_engine
@@ -19,7 +24,9 @@ from storage_service.backends.erasure import Erasure
 from storage_service.backends.ownership import Ownership
 from storage_service.backends.repeats import Repeats
 from storage_service.backends.sessions import Sessions
+from storage_service.backends.tables.work import LEFT_TO_DO, UNDELIVERED
 from storage_service.backends.taken_back import TakenBack
+from storage_service.backends.wishes import Wishes
 from storage_service.domain.events import Events
 from storage_service.domain.sealing import Keyring
 from storage_service.domain.taken_back import withdrawals
@@ -50,7 +57,10 @@ class Leaving(World):
         self.ownership = Ownership(sessions, repeats, events=events)
         self.erasure = Erasure(sessions, repeats, tombstones=stones, events=events)
         self.taken_back = TakenBack(sessions, tombstones=stones, events=events)
+        self.wishes = Wishes(sessions, repeats, events=events)
         self.gone: set[str] = set()  # messages
+        self.wanted: dict[str, int] = {}  # how often somebody wanted a delivery again
+        self.aside: dict[str, str] = {}  # in which state it was put aside
 
     async def _clean(self) -> None:
         for table in COLD_TABLES:
@@ -129,6 +139,57 @@ class Leaving(World):
         self.take_over(chat, "human")
         self.take_over(chat, "agent")
 
+    @rule(chat=CHATS, worker=WORKERS, deed=st.sampled_from(["again", "aside", "aside, and again"]))
+    def lose_and_deal_with_it(self, chat: str, worker: str, deed: str) -> None:
+        """Nobody heard what became of a call, and two people deal with it, the second by what the first saw."""
+        self.accept(chat, worker, word="hello")
+        self.answer(worker, "reply")
+        self.lose(worker)
+        if "aside" in deed:
+            self.put_aside(0, late=False)
+        if "again" in deed:
+            self.want_again(0, late=False)
+            self.lose(worker)
+            self.want_again(0, late=True)
+
+    @rule(worker=WORKERS)
+    def lose(self, worker: str) -> None:
+        """The provider is called, and its answer is lost."""
+        self.lease_delivery(worker)
+        last = self.seen.sendings[-1] if self.seen.sendings else None
+        if last and not last.called:
+            self.begin(0)
+        if last and last.begun and not last.called:
+            self._call(last)
+            self.run(self.store.record(last.delivery, "UNKNOWN", last.worker, reason="timeout"))
+
+    @rule(pick=PICK, late=st.booleans())
+    def want_again(self, pick: int, late: bool) -> None:
+        """As somebody wants it who saw it as it is, or as it was one call before: then it must not be done."""
+        for delivery_id, _, attempts in self._undelivered(pick):
+            seen = attempts - 1 if late else attempts
+            named = {"tenant_id": TENANT, "request_id": new_id(), "delivery_id": delivery_id}
+            asked = RetryDeliveryRequest(**named, attempts_seen=max(0, seen))
+            with contextlib.suppress(StateConflict):  # who was erased, or wants no messages, gets none
+                self.run(self.wishes.retry_delivery(asked, "test"))
+                assert seen == attempts or attempts == 0, "a wish was done that saw less than there was"
+                self.wanted[delivery_id] = self.wanted.get(delivery_id, 0) + 1
+                self.aside.pop(delivery_id, None)
+        self._look_at_what_is_left()
+        self._look_at_the_lanes()
+
+    @rule(pick=PICK, late=st.booleans(), back=st.booleans())
+    def put_aside(self, pick: int, late: bool, back: bool = False) -> None:
+        for delivery_id, state, attempts in self._undelivered(pick):
+            seen = attempts - 1 if late else attempts
+            named = {"tenant_id": TENANT, "request_id": new_id(), "delivery_id": delivery_id}
+            asked = PutDeliveryAsideRequest(**named, back=back, attempts_seen=max(0, seen))
+            with contextlib.suppress(StateConflict):
+                self.run(self.wishes.put_aside(asked, "test"))
+                assert seen == attempts or attempts == 0, "it was put aside by who saw less than there was"
+                self.aside[delivery_id] = "" if back else state
+        self._look_at_what_is_left()
+
     @precondition(lambda self: self.seen.webhooks)
     @rule(pick=PICK)
     def redeliver(self, pick: int) -> None:
@@ -138,6 +199,23 @@ class Leaving(World):
             assert again.duplicate or again.passed_over, "what is gone came back"
         else:
             assert (again.duplicate, again.message_id) == (True, message_id)
+
+    def _undelivered(self, pick: int) -> Sequence[tuple[str, str, int]]:
+        """One of them, the newest first; none where there is none."""
+        found = self._rows(f"SELECT id, state, attempts FROM deliveries WHERE {UNDELIVERED} ORDER BY id DESC")
+        return found[pick % len(found) :][:1] if found else []
+
+    def _once(self) -> list[str]:
+        calls = Counter(self.seen.calls)
+        for delivery_id, wishes in self.wanted.items():
+            assert calls[delivery_id] <= 1 + wishes, "a delivery was sent more often than somebody wanted it"
+        return [each for each in self.seen.calls if each not in self.wanted]
+
+    def _look_at_what_is_left(self) -> None:
+        """What did not arrive is left to do, but what was put aside as it stands."""
+        left = {row[0] for row in self._rows(f"SELECT id FROM deliveries WHERE {LEFT_TO_DO}")}
+        stands = self._rows(f"SELECT id, state FROM deliveries WHERE {UNDELIVERED}")
+        assert left == {each for each, state in stands if self.aside.get(each, "") != state}, "dealt with, and not"
 
     def _message(self, word: str, chat: str) -> ChannelMessage:
         number = len(self.seen.webhooks)

@@ -310,12 +310,16 @@ class World(RuleBasedStateMachine):
         self.seen.sendings.clear()
 
     def _look_at_the_calls(self) -> None:
-        ids = self.seen.calls
+        ids = self._once()
         assert len(ids) == len(set(ids)), "a delivery was sent twice"
         places = {row[0]: (row[1], row[2]) for row in self._rows("SELECT id, conversation_id, seq FROM deliveries")}
         for conversation_id in {each for each, _ in places.values()}:
             order = [places[each][1] for each in ids if places[each][0] == conversation_id]
             assert order == sorted(order), "deliveries of a conversation overtook each other"
+
+    def _once(self) -> list[str]:
+        """The deliveries that were called for, in their order, but those that a person wanted more often."""
+        return self.seen.calls
 
     def _look_at_the_owners(self) -> None:
         """As those who changed them left them. Storage itself asks for a human, after failures in a row."""
