@@ -44,8 +44,8 @@ from parley.chat.v1 import message_pb2 as chat
 API_BASE_URL = "https://api.twilio.com"
 MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: 15 s for all that it tries, and off the shelf
-# it tries nothing after an answer. What is left is for the way and for the body.
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: 15 s for all that it tries, and off the
+# shelf it tries nothing after an answer. What is left is for the way and for the body.
 WAITS_ONCE = timedelta(seconds=12)
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 LONGEST_KIND = 40

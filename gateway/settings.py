@@ -51,8 +51,8 @@ class _Settings(OutwardSettings):
         2.5,
         gt=0,
         le=14,
-        description="How long a webhook waits for storage before it is answered 503, in seconds. Twilio never comes again, "
-        "so its webhooks wait for 12",
+        description="How long a webhook waits for storage before it is answered 503, in seconds. Twilio never comes "
+        "again, so its webhooks wait for 12",
     )
 
     listener_max_accounts: int = Field(

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,21 +15,14 @@ from parley.storage.v1 import directory_pb2 as directory
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1 import privacy_service_pb2 as privacy
 from storage_service.backends.tables.work import LEFT_TO_DO
-from tests.postgres import Server as Postgres
 from tests.suites.storage.hot import TENANT, Store
+from tests.suites.storage.people import a_wish, only_contact
 from tests.suites.storage.test_doubts import lost
 from tests.suites.storage.test_outbox import leased, said
 from tests.suites.storage.test_sent_again import about, wanted_again
-from tests.suites.storage.test_together import KEYS, a_wish, only_contact
-from tests.suites.storage.world import World, open_world
+from tests.suites.storage.world import World
 
 FAILED, UNKNOWN = chat.DELIVERY_STATE_FAILED, chat.DELIVERY_STATE_UNKNOWN
-
-
-@pytest.fixture
-async def world(store: Store, tmp_path: Path, postgres_server: Postgres) -> AsyncIterator[World]:
-    async with open_world(store.url, tmp_path, postgres_server, keys=KEYS) as opened:
-        yield opened
 
 
 async def put(store: Store, world: World, delivery_id: str, by: str = "ada", **more: Any) -> Any:
