@@ -26,13 +26,12 @@ from channels.channel import (
     Outgoing,
     Sent,
     Stale,
-    TextLimit,
     Unauthorized,
     Webhook,
 )
 from channels.discord_ids import is_id
 from channels.failures import error
-from channels.files import EVERY_KIND
+from channels.files import EVERY_KIND, File
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import parse_json
 from channels.presence import DraftManners, Drawing, Gesture, SignalKind
@@ -58,7 +57,7 @@ class Discord:
 
     name = "discord"
     provider = "discord"
-    max_text = TextLimit(size=2000, unit="utf16")  # "characters"; code points are never more than these
+    max_text = discord_replies.MAX_TEXT  # "characters"; code points are never more than these
     markup: Markup = "discord"
     credential_fields = (
         CredentialField(
@@ -139,6 +138,10 @@ class Discord:
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """Into the channel, with the words under it."""
         return (yield from discord_replies.give(outgoing, _proven(outgoing, credentials)))
+
+    def links(self, file: File) -> bool:
+        """What a server without boosts does not take. https://docs.discord.com/developers/reference#uploading-files"""
+        return len(file.content) > discord_replies.LARGEST_FILE
 
     def fetch(self, wanted: Wanted, _credentials: Credentials) -> Finding:
         """The interaction's own URL, which is signed and ends after a day."""

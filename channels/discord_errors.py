@@ -10,6 +10,7 @@ from channels.channel import Answer, DeliveryError
 from channels.failures import Failure, by_status, error, retry_after
 from channels.payload import integer
 
+TOO_LARGE = 40005
 BY_CODE: dict[int, Failure] = {
     10003: "recipient",  # the channel is gone, or was never ours to see
     10004: "recipient",
@@ -22,7 +23,7 @@ BY_CODE: dict[int, Failure] = {
     40002: "unauthorized",  # the bot's own account must be verified: nothing goes out until a person acts
     40003: "throttled",  # too many direct messages are opened
     40004: "unavailable",  # sending is switched off at Discord's
-    40005: "payload",
+    TOO_LARGE: "payload",
     40006: "unavailable",
     40007: "recipient",
     40058: "recipient",  # a forum takes posts, not messages
@@ -75,6 +76,11 @@ def failure(answer: Answer) -> DeliveryError:
         retry_after=retry_after(answer, stated),
         whole_account=is_global(answer),
     )
+
+
+def is_too_large(answer: Answer) -> bool:
+    """Whether a file has more bytes than the server takes, and nothing was sent."""
+    return answer.status == 413 or code_of(answer) == TOO_LARGE
 
 
 def is_global(answer: Answer) -> bool:

@@ -5,6 +5,7 @@ https://docs.discord.com/developers/resources/message#create-message
 """
 
 from collections.abc import Generator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +13,12 @@ from urllib.parse import quote
 import orjson
 
 from channels import discord_errors
-from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Sent, Unavailable, Unknown
+from channels.channel import Answer, Call, DeliveryError, Flow, Outgoing, Sent, TextLimit, Unavailable, Unknown
 from channels.discord_changes import message_number
 from channels.discord_ids import is_id
 from channels.discord_interactions import EDIT
 from channels.failures import error
+from channels.file_kinds import MEGABYTE, link
 from channels.files import multipart
 from channels.payload import integer, string
 from channels.presence import Gesture
@@ -26,6 +28,8 @@ TIMEOUT_SECONDS = 10.0
 UPLOAD_SECONDS = 30.0
 # Without one of this form Cloudflare may refuse: https://docs.discord.com/developers/reference#user-agent
 USER_AGENT = "DiscordBot (https://parley.example, 0.1)"
+MAX_TEXT = TextLimit(size=2000, unit="utf16")
+LARGEST_FILE = 10 * MEGABYTE
 LONGEST_NONCE = 25
 LOADING = 1 << 7  # flag of the message that says "thinking …"
 SUPPRESS_EMBEDS = 1 << 2  # a preview makes Discord fetch whatever URL the model wrote
@@ -105,7 +109,8 @@ def _by_channel(outgoing: Outgoing, bot_token: str) -> Flow:
 
 def give(outgoing: Outgoing, bot_token: str) -> Flow:
     """A message with a file, by its nonce the same one when it is posted twice. An interaction's reply takes its place
-    among the others: this one goes into the channel.
+    among the others: this one goes into the channel. How large a file may be is the server's: where it is too large
+    the link to it is said.
 
     https://docs.discord.com/developers/reference#uploading-files
     """
@@ -118,6 +123,8 @@ def give(outgoing: Outgoing, bot_token: str) -> Flow:
     headers["authorization"] = f"Bot {bot_token}"
     url = messages_url(outgoing)
     answer = yield from surely(Call("POST", url, headers, body, UPLOAD_SECONDS))
+    if discord_errors.is_too_large(answer) and (words := link(outgoing.file, outgoing.text, limit=MAX_TEXT)):
+        return (yield from _by_channel(replace(outgoing, text=words), bot_token))
     if not is_message(answer):
         raise discord_errors.failure(answer)
     return Sent(string(discord_errors.content(answer)["id"]))

@@ -29,7 +29,7 @@ EVERY_KIND = frozenset(AttachmentKind.values())
 
 @dataclass(frozen=True, slots=True, repr=False)
 class File:
-    """One file of a reply. Either `content` is there, or `url`, as the channel `takes` it."""
+    """One file of a reply. Either `content` is there, or `url`, as the channel `takes` it; both where it `links` it."""
 
     kind: AttachmentKind
     media_type: str
@@ -37,6 +37,7 @@ class File:
     caption: str = ""
     url: str = ""
     content: bytes = b""
+    size_bytes: int = 0  # as far as it is known of what a URL leads to
 
     def __repr__(self) -> str:
         """Neither name nor words."""

@@ -28,6 +28,8 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
+from channels.file_kinds import MEGABYTE, Taken, Takes, link
+from channels.files import File
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import string
 from channels.presence import Gesture, SignalKind
@@ -38,9 +40,17 @@ API_BASE_URL = "https://graph.instagram.com"
 # https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/messaging-api#attachments
 _TYPES = {
     chat.ATTACHMENT_KIND_IMAGE: "image",
-    chat.ATTACHMENT_KIND_STICKER: "image",
     chat.ATTACHMENT_KIND_AUDIO: "audio",
     chat.ATTACHMENT_KIND_VIDEO: "video",
+}
+# https://developers.facebook.com/documentation/business-messaging/instagram-messaging/features/attachment-upload
+_TAKEN: Taken = {
+    chat.ATTACHMENT_KIND_IMAGE: Takes(frozenset({"image/jpeg", "image/png", "image/gif"}), 8 * MEGABYTE),
+    chat.ATTACHMENT_KIND_AUDIO: Takes(frozenset({"audio/aac", "audio/mp4", "audio/wav", "video/mp4"}), 25 * MEGABYTE),
+    chat.ATTACHMENT_KIND_VIDEO: Takes(
+        frozenset({"video/mp4", "video/ogg", "video/avi", "video/quicktime", "video/webm"}), 25 * MEGABYTE
+    ),
+    chat.ATTACHMENT_KIND_FILE: Takes(frozenset({"application/pdf"}), 25 * MEGABYTE),
 }
 _PERSON = re.compile(r"[0-9]{1,32}", re.ASCII)
 
@@ -110,11 +120,10 @@ class Instagram:
         return Sent(_sent_id(answer))
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
-        """Meta reads the URL itself. Nothing can stand under a picture."""
+        """Meta reads the URL itself, and shows no words under it. The link is said of what Instagram does not take."""
         if outgoing.file is None:
             raise error("payload", provider_code="no_file")
-        what = {"type": _TYPES.get(outgoing.file.kind, "file"), "payload": {"url": outgoing.file.url}}
-        answer = yield _call(outgoing, credentials, what={"message": {"attachment": what}})
+        answer = yield _call(outgoing, credentials, what={"message": _given(outgoing.file, limit=self.max_text)})
         return Sent(_sent_id(answer))
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
@@ -132,6 +141,15 @@ class Instagram:
         signature = meta_webhook.sign(body, credentials.get("app_secret", ""))
         headers = {"content-type": "application/json", meta_webhook.HEADER: signature}
         return Webhook("POST", imitation.url, headers, body, imitation.now)
+
+
+def _given(file: File, *, limit: TextLimit) -> dict[str, object]:
+    kind = chat.ATTACHMENT_KIND_IMAGE if file.kind == chat.ATTACHMENT_KIND_STICKER else file.kind
+    is_taken = _TAKEN.get(kind, _TAKEN[chat.ATTACHMENT_KIND_FILE]).fits(file)
+    said = "" if is_taken else link(file, limit=limit)
+    if said:
+        return {"text": said}
+    return {"attachment": {"type": _TYPES.get(kind, "file"), "payload": {"url": file.url}}}
 
 
 def _call(outgoing: Outgoing, credentials: Credentials, *, what: Mapping[str, object]) -> Call:

@@ -37,6 +37,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import Failure, by_status, error, retry_after
+from channels.file_kinds import MEGABYTE, Takes, link
 from channels.media import Download, Finding, Gone, Wanted, Way, fixed
 from channels.payload import content, items, mapping, parse_json, string
 from channels.presence import Gesture, SignalKind
@@ -49,6 +50,8 @@ HEADER = "x-line-signature"
 TIMEOUT_SECONDS = 10.0
 LOADING_SECONDS = 20
 
+# https://developers.line.biz/en/reference/messaging-api/#image-message
+_PICTURES = Takes(frozenset({"image/jpeg", "image/png"}), 10 * MEGABYTE)
 _RETRY_KEYS = UUID("6f0f3f7c-7f5b-4d7e-9a53-1c2a0f8b6d10")  # under which each part has a key of its own
 _TOKEN = re.compile(r"[!-~]{1,2000}", re.ASCII)
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
@@ -122,15 +125,15 @@ class Line:
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
         """A picture by its URL, which LINE's app reads. Of films and sounds LINE wants what we do not know of them (a
-        preview, a length), and it has no files: their link is said.
+        preview, a length), and it has no files: their link is said, as that of a picture which LINE does not show.
 
         https://developers.line.biz/en/reference/messaging-api/#image-message
         """
         file = outgoing.file
         if file is None or not file.url:
             raise error("payload", provider_code="no_file")
-        message = {"type": "text", "text": f"{file.file_name} {file.url}".lstrip()}
-        if file.kind == ATTACHMENT_KIND_IMAGE:
+        message = {"type": "text", "text": link(file, limit=self.max_text) or file.url}
+        if file.kind == ATTACHMENT_KIND_IMAGE and _PICTURES.fits(file):
             message = {"type": "image", "originalContentUrl": file.url, "previewImageUrl": file.url}
         return self._push(outgoing, credentials, message=message)
 

@@ -6,6 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from channels.channel import Answer, Call, Credentials, Flow, Outgoing
+from channels.files import File
 from parley.chat.v1.message_pb2 import Attachment, AttachmentKind
 
 Way = Literal["url", "bytes"]
@@ -72,6 +73,14 @@ class Gives(Protocol):
 
     def give(self, outgoing: Outgoing, credentials: Credentials, /) -> Flow:
         """How is this file (`outgoing.file`) sent? As `deliver`."""
+
+
+@runtime_checkable
+class Links(Protocol):
+    """A channel that sends some files, whose bytes it could be given, by their URL."""
+
+    def links(self, file: File, /) -> bool:
+        """Whether this one, whose bytes are here, needs its URL beside them. `give` finds none where nobody has one."""
 
 
 def is_of(host: str, hosts: tuple[str, ...]) -> bool:

@@ -1,5 +1,6 @@
 """What is a text message, by Twilio? https://www.twilio.com/docs/messaging/guides/webhook-request"""
 
+from channels import twilio_media
 from channels.payload import Form
 from channels.rates import Rate
 from channels.segments import Segmenting
@@ -33,6 +34,7 @@ def sms() -> TwilioChannel:
         # A long number: one segment a second. Five minutes' worth may wait at Twilio, and what waits for ten is lost
         # there. A short code takes 100 a second.
         # https://help.twilio.com/articles/115002943027-Understanding-Twilio-Rate-Limits-and-Message-Queues
+        media=twilio_media.SMS,
         capabilities=able(Rate(1, burst=300)),
     )
 

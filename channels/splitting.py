@@ -39,6 +39,11 @@ def split(text: str, limit: TextLimit) -> list[str]:
     return parts
 
 
+def fits(text: str, limit: TextLimit) -> bool:
+    """Whether it goes out in one part."""
+    return not text or _reach(text, limit) == len(text)
+
+
 def _reach(text: str, limit: TextLimit) -> int:
     """How many code points from the start fit; at least one, so that every text ends."""
     head = text[: limit.size]

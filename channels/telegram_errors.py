@@ -15,7 +15,7 @@ _BY_CODE: dict[int, Failure] = {
     409: "unavailable",
 }
 _NOT_PARSED = "can't parse entities"
-_NO_PHOTO = "photo_invalid_dimensions"
+_NO_PHOTO = ("photo_invalid_dimensions", "image_process_failed", "photo_ext_invalid")
 # A 400 says what is wrong in words only.
 _BY_WORDS: tuple[tuple[str, Failure], ...] = (
     ("chat not found", "recipient"),
@@ -44,9 +44,10 @@ def refuses_html(answer: Answer) -> bool:
 
 
 def refuses_photo(answer: Answer) -> bool:
-    """Its sides are together longer than 10,000, or one is over 20 times the other; as a document it may go out.
-    https://core.telegram.org/bots/api#sendphoto"""
-    return answer.status == 400 and _NO_PHOTO in string(content(answer).get("description")).lower()
+    """Its sides are together longer than 10,000, or one is over 20 times the other, or Telegram cannot draw it; as a
+    document it may go out. https://core.telegram.org/bots/api#sendphoto"""
+    words = string(content(answer).get("description")).lower()
+    return answer.status == 400 and any(each in words for each in _NO_PHOTO)
 
 
 def refusal(answer: Answer) -> DeliveryError:

@@ -8,7 +8,8 @@ import re
 from channels import telegram_errors
 from channels.channel import Answer, Call, Outgoing
 from channels.failures import error
-from channels.files import EVERY_KIND, multipart
+from channels.file_kinds import MEGABYTE, Taken, Takes
+from channels.files import EVERY_KIND, File, multipart
 from channels.media import Gone
 from channels.payload import mapping, string
 from channels.telegram_replies import quoted
@@ -18,8 +19,16 @@ from parley.chat.v1 import message_pb2 as chat
 UPLOAD_SECONDS = 30.0
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,256}", re.ASCII)
 CAPTIONED = EVERY_KIND - {chat.ATTACHMENT_KIND_STICKER}
-# Photos are scaled down, and larger ones are refused: those are sent as they are.
-LARGEST_PHOTO = 10 * 1024 * 1024
+# Photos are scaled down, and larger ones are refused, as is what is none: those are sent as they are. Sounds and films
+# of other types than its own Telegram makes documents of by itself.
+_TAKEN: Taken = {
+    chat.ATTACHMENT_KIND_IMAGE: Takes(
+        frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"}), 10 * MEGABYTE
+    ),
+    chat.ATTACHMENT_KIND_STICKER: Takes(
+        frozenset({"image/webp", "video/webm", "application/x-tgsticker", "application/gzip"}), MEGABYTE // 2
+    ),
+}
 _DOCUMENT = ("sendDocument", "document")
 _METHODS = {
     chat.ATTACHMENT_KIND_IMAGE: ("sendPhoto", "photo"),
@@ -34,10 +43,7 @@ def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = 
     file = outgoing.file
     if file is None:
         raise error("payload", provider_code="no_file")
-    method, field = _METHODS.get(file.kind, _DOCUMENT)
-    no_photo = as_it_is or len(file.content) > LARGEST_PHOTO or file.media_type == "image/svg+xml"
-    if field == "photo" and no_photo:
-        method, field = _DOCUMENT
+    method, field = _DOCUMENT if as_it_is else _METHODS.get(_kind_of(file), _DOCUMENT)
     fields = {"chat_id": chat_id}
     if outgoing.text:
         fields["caption"] = outgoing.text
@@ -47,6 +53,13 @@ def call(outgoing: Outgoing, url: str, *, chat_id: str, thread_id: str | None = 
     content_type, body = multipart(fields, file, field=field)
     headers = {"content-type": content_type, "accept": "application/json"}
     return Call("POST", f"{url}/{method}", headers, body, UPLOAD_SECONDS)
+
+
+def _kind_of(file: File) -> chat.AttachmentKind:
+    if file.kind not in _TAKEN or _TAKEN[file.kind].fits(file):
+        return file.kind
+    pictured = file.kind == chat.ATTACHMENT_KIND_STICKER and _TAKEN[chat.ATTACHMENT_KIND_IMAGE].fits(file)
+    return chat.ATTACHMENT_KIND_IMAGE if pictured else chat.ATTACHMENT_KIND_FILE
 
 
 def topic(thread_id: str | None) -> dict[str, str]:

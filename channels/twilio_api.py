@@ -7,7 +7,7 @@ https://www.twilio.com/docs/messaging/api/message-resource
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote, urlencode
@@ -32,6 +32,7 @@ from channels.channel import (
     Unauthorized,
     Webhook,
 )
+from channels.file_kinds import Takes, link
 from channels.files import EVERY_KIND
 from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import Form, content, parse_form, string
@@ -106,6 +107,7 @@ class TwilioChannel:
     metadata: Mapping[str, str]  # Twilio's field -> our name
     extend: Callable[[chat.ChannelMessage, Form], None]
     capabilities: Capabilities
+    media: Takes
     segments: Segmenting | None = None  # where Twilio charges by the segment
     captioned: frozenset[int] = EVERY_KIND
 
@@ -164,7 +166,12 @@ class TwilioChannel:
             raise twilio_errors.failure(answer)
 
     def give(self, outgoing: Outgoing, credentials: Credentials) -> Flow:
-        """Twilio reads the URL itself. A text of a message with media stands under it."""
+        """Twilio reads the URL itself. A text of a message with media stands under it. Of what it takes from no URL it
+        says so in a receipt only, when it is too late: the link to that is said."""
+        file = outgoing.file
+        words = link(file, outgoing.text, limit=TextLimit(LONGEST, "utf16")) if file else ""
+        if file and words and not self.media.fits(file):
+            outgoing = replace(outgoing, text=words, file=None)
         return self.deliver(outgoing, credentials)
 
     def fetch(self, wanted: Wanted, credentials: Credentials) -> Finding:

@@ -1,5 +1,6 @@
 """What came with a message of Twilio's? https://www.twilio.com/docs/messaging/guides/webhook-request"""
 
+from channels.file_kinds import DOCX, MEGABYTE, PPTX, XLSX, Takes
 from channels.payload import Form
 from parley.chat.v1 import message_pb2 as chat
 
@@ -12,6 +13,33 @@ _KINDS = {
     "audio": chat.ATTACHMENT_KIND_AUDIO,
     "video": chat.ATTACHMENT_KIND_VIDEO,
 }
+# https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages: a WebP is a sticker, and so is sent as one
+WHATSAPP = Takes(
+    frozenset(
+        {
+            *("image/jpeg", "image/png", "image/webp", "video/mp4", "video/3gpp", "text/vcard"),
+            *("audio/ogg", "audio/opus", "audio/amr", "audio/3gpp", "audio/aac", "audio/mpeg", "audio/mp4"),
+            *("application/pdf", "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"),
+            *(DOCX, PPTX, XLSX),
+        }
+    ),
+    16 * MEGABYTE,
+)
+# https://www.twilio.com/docs/messaging/guides/accepted-mime-types
+SMS = Takes(
+    frozenset(
+        {
+            *("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/heif"),
+            *("audio/basic", "audio/l24", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/vorbis", "audio/3gpp"),
+            *("audio/3gpp2", "audio/ac3", "audio/wav", "audio/webm", "audio/amr-nb", "audio/amr", "audio/aac"),
+            *("audio/vnd.rn-realaudio", "video/mpeg", "video/mp4", "video/quicktime", "video/webm", "video/3gpp"),
+            *("video/3gpp2", "video/3gpp-tt", "video/h261", "video/h263", "video/h263-1998", "video/h263-2000"),
+            *("video/h264", "text/vcard", "text/csv", "text/rtf", "text/richtext", "text/calendar", "text/directory"),
+            *("application/pdf", "application/vcard", "application/vnd.apple.pkpass"),
+        }
+    ),
+    5 * MEGABYTE,
+)
 _CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
 
 

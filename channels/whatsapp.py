@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from channels import whatsapp_forms
+from channels import twilio_media, whatsapp_forms
 from channels.payload import Form
 from channels.rates import Rate
 from channels.twilio_api import TwilioChannel, able
@@ -56,6 +56,7 @@ def whatsapp() -> TwilioChannel:
         # Twilio takes 2,000 a second of an account, and lets them wait for the sender's own 80. What waits there longer
         # than ten minutes (ValidityPeriod) is lost: an account of such a size sets its sends_per_second.
         # https://www.twilio.com/docs/api/errors/63017
+        media=twilio_media.WHATSAPP,
         capabilities=able(Rate(1800, burst=200)),
     )
 

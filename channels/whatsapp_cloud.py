@@ -25,6 +25,7 @@ from channels.channel import (
     Webhook,
 )
 from channels.failures import error
+from channels.files import File
 from channels.media import Finding, Wanted, Way
 from channels.payload import items, mapping, string
 from channels.presence import Gesture, SignalKind
@@ -107,6 +108,10 @@ class WhatsAppCloud:
         content = yield from meta_media.content(outgoing, token, base_url=API_BASE_URL, app_secret=secret)
         answer = yield _call(outgoing, credentials, content=content)
         return Sent(_wamid(answer))
+
+    def links(self, file: File) -> bool:
+        """What Meta does not take as bytes."""
+        return not meta_media.uploads(file)
 
     def signal(self, outgoing: Outgoing, credentials: Credentials, *, kind: SignalKind) -> Gesture:
         """One POST about the person's message: it and all before it were read."""

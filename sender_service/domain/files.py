@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from channels.channel import Channel, TextLimit
 from channels.files import File
-from channels.media import Download, Gives, Gone, Way
+from channels.media import Download, Gives, Gone, Links, Way
 from channels.rendering import Part, render
 from kit.errors import MediaExpired, NotFound, ParleyError
 from parley.chat.v1.message_pb2 import Attachment
@@ -59,10 +59,9 @@ class Files:
 
     async def ready(self, attachment: Attachment, *, channel: Channel, tenant_id: str) -> File | Outcome:
         """The file as the channel takes it, or why it cannot be sent now, or ever. Never raises."""
-        takes = channel.takes if isinstance(channel, Gives) else ()
         try:
             async with asyncio.timeout(self.within_seconds):
-                return await self._ready(attachment, takes=takes, tenant_id=tenant_id)
+                return await self._ready(attachment, channel=channel, tenant_id=tenant_id)
         except Gone as gone:
             return _unread(f"file_{gone.reason}")
         except NotFound:
@@ -72,20 +71,25 @@ class Files:
         except (Passing, ParleyError, TimeoutError):
             return replace(_unread("file_unreachable"), kind=pb.ATTEMPT_OUTCOME_RETRY, retry_after=UNREACHABLE_AGAIN)
 
-    async def _ready(self, attachment: Attachment, *, takes: tuple[Way, ...], tenant_id: str) -> File:
-        kind, name, caption = attachment.kind, attachment.file_name, attachment.caption
+    async def _ready(self, attachment: Attachment, *, channel: Channel, tenant_id: str) -> File:
+        takes: tuple[Way, ...] = channel.takes if isinstance(channel, Gives) else ()
+        known = File(attachment.kind, attachment.media_type, attachment.file_name, attachment.caption)
         if attachment.url and takes[:1] == ("url",):
-            return File(kind, attachment.media_type, name, caption, url=attachment.url)
+            return replace(known, url=attachment.url, size_bytes=attachment.size_bytes)
         if "bytes" not in takes:
-            return File(kind, attachment.media_type, name, caption, url=await self._linked(attachment, tenant_id))
+            url = await self._linked(attachment, tenant_id)
+            if not url:
+                raise Gone("needs_url")
+            return replace(known, url=url, size_bytes=attachment.size_bytes)
         content = await (self._read(attachment.url) if attachment.url else self.stored(tenant_id, attachment.media_id))
-        media_type = sniffing.type_of(content, stated=attachment.media_type)
-        return File(kind, media_type, name, caption, content=content)
+        file = replace(known, media_type=sniffing.type_of(content, stated=attachment.media_type), content=content)
+        if isinstance(channel, Links) and channel.links(file):
+            return replace(file, url=attachment.url or await self._linked(attachment, tenant_id))
+        return file
 
     async def _linked(self, attachment: Attachment, tenant_id: str) -> str:
-        if self.link is None:
-            raise Gone("needs_url")
-        return await self.link(tenant_id, attachment.media_id)
+        """A link to stored bytes, "" where no provider reaches us."""
+        return "" if self.link is None else await self.link(tenant_id, attachment.media_id)
 
     async def _read(self, url: str) -> bytes:
         """Of whoever asked us to send it: from any host of the open internet, as files of providers are read."""

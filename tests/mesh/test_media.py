@@ -145,6 +145,19 @@ async def test_a_file_by_its_url_is_given_to_twilio_as_it_is(mesh: Mesh, world: 
 
 
 @BOTH
+async def test_a_picture_that_twilio_would_refuse_arrives_as_its_link(mesh: Mesh, world: World) -> None:
+    who, url = person(), "https://x.test/cat.gif"
+    async with Talk(mesh) as talk, mesh.storage() as storage:
+        await talk.say("whatsapp", "hello", who)
+        await until(lambda: world.twilio.sends.to(f"whatsapp:{who}"))
+        _, conversation_id = await _came(storage, "whatsapp", who)
+        kind = chat.ATTACHMENT_KIND_IMAGE
+        await _send(mesh, conversation_id, "", chat.Attachment(kind=kind, url=url, caption="a cat"))
+        await until(lambda: len(world.twilio.sends.to(f"whatsapp:{who}")) == 2)
+    assert world.twilio.sends.texts(f"whatsapp:{who}")[1:] == [f"a cat\n{url}"]
+
+
+@BOTH
 async def test_a_stored_file_is_given_to_a_provider_as_a_link_and_to_a_program_by_its_key(
     mesh: Mesh, world: World
 ) -> None:

@@ -102,16 +102,20 @@ def test_whatsapp_cloud_is_told_where_the_file_is_or_given_it_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"),
+    ("kind", "media_type", "what"),
     [
-        (FILE, {"type": "document", "document": {"id": "7", "caption": "look", "filename": "a.bin"}}),
-        (AUDIO, {"type": "audio", "audio": {"id": "7"}}),
+        (
+            FILE,
+            "application/pdf",
+            {"type": "document", "document": {"id": "7", "caption": "look", "filename": "a.bin"}},
+        ),
+        (AUDIO, "audio/mpeg", {"type": "audio", "audio": {"id": "7"}}),
     ],
 )
 def test_whatsapp_cloud_has_a_name_for_documents_and_no_words_for_sound(
-    kind: chat.AttachmentKind, what: Mapping[str, object]
+    kind: chat.AttachmentKind, media_type: str, what: Mapping[str, object]
 ) -> None:
-    file = File(kind, "application/pdf", "a.bin", "look", content=b"1")
+    file = File(kind, media_type, "a.bin", "look", content=b"1")
     calls, _ = give("whatsapp_cloud", file, answer({"id": "7"}), answer({"messages": [{"id": "w"}]}))
     said = orjson.loads(calls[1].body)
     assert {name: said[name] for name in what} == what
@@ -172,7 +176,7 @@ def test_a_group_of_telegram_s_that_moved_gets_its_file_there() -> None:
 def test_line_shows_pictures_by_their_url_and_is_told_the_link_of_all_else(
     kind: chat.AttachmentKind, message: dict[str, str]
 ) -> None:
-    file = File(kind, "audio/ogg", "a.ogg", url="https://x.test/a")
+    file = File(kind, "image/png" if kind == IMAGE else "audio/ogg", "a.ogg", url="https://x.test/a")
     [call], sent = give("line", file, answer({"sentMessages": [{"id": "46"}]}), chat_id="U" + "0" * 32)
     assert orjson.loads(call.body)["messages"] == [message]
     assert call.headers["x-line-retry-key"]

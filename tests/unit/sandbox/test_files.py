@@ -163,9 +163,7 @@ async def test_a_lost_answer_shows_the_file_and_a_throttled_one_waits(sandbox: S
 
 REFUSED = [
     ("whatsapp_cloud", "bytes", File("a.gif", "image/gif", b"GIF89a"), "image"),
-    ("whatsapp_cloud", "bytes", File("a.png", "image/png", bytes(6 * 2**20)), "image"),
     ("discord", "bytes", File("a.pdf", "application/pdf", bytes(11 * 2**20)), "file"),
-    ("instagram", "url", File("a.webp", "image/webp", b"RIFF"), "image"),
     ("instagram", "url", File("a.png", "image/png", bytes(9 * 2**20)), "image"),
 ]
 
@@ -182,6 +180,43 @@ async def test_a_file_that_the_provider_does_not_take_is_refused_for_good(
     with pytest.raises(Rejected):
         await give(sandbox, person, ready)
     assert len(sandbox.switchboard.phones[channel].bubbles) == 1
+
+
+OTHER_WAYS = [
+    ("whatsapp_cloud", File("a.gif", "image/gif", b"GIF89a"), "image", "a.gif"),
+    ("whatsapp_cloud", File("a.webp", "image/webp", b"RIFF"), "image", "a.webp"),
+    ("whatsapp_cloud", File("a.png", "image/png", bytes(6 * 2**20)), "image", "a.png"),
+    ("whatsapp_cloud", File("a.wav", "audio/x-wav", b"RIFF"), "audio", "a.wav"),
+    ("whatsapp", File("a.gif", "image/gif", b"GIF89a"), "image", ""),
+    ("whatsapp", File("a.zip", "application/zip", b"PK"), "file", ""),
+    ("sms", File("a.exe", "application/x-msdownload", b"MZ"), "file", ""),
+    ("instagram", File("a.webp", "image/webp", b"RIFF"), "image", ""),
+    ("instagram", File("a.ogg", "audio/ogg", b"OggS"), "audio", ""),
+    ("instagram", File("a.zip", "application/zip", b"PK"), "file", ""),
+    ("line", File("a.gif", "image/gif", b"GIF89a"), "image", ""),
+    ("telegram", File("a.heic", "image/heic", b"ftyp"), "image", "a.heic"),
+    ("discord", File("a.pdf", "application/pdf", bytes(11 * 2**20)), "file", ""),
+    ("slack", File("a.gif", "image/gif", b"GIF89a"), "image", "a.gif"),
+]
+
+
+@pytest.mark.parametrize(("channel", "file", "kind", "shown"), OTHER_WAYS)
+async def test_a_file_that_the_provider_does_not_take_as_what_it_is_arrives_another_way(
+    sandbox: Sandbox, channel: str, file: File, kind: str, shown: str
+) -> None:
+    """As a file of that name, or as words with its link."""
+    person = await spoken(sandbox, channel)
+    known, sandbox.files[LINK] = CHANNELS[channel], file
+    assert isinstance(known, Gives)
+    ready = Given(KINDS[kind], file.media_type, file.name, url=LINK)
+    if "bytes" in known.takes:
+        ready = replace(ready, content=file.content)
+    await give(sandbox, person, ready)
+    bubble = sandbox.switchboard.phones[channel].bubbles[-1]
+    assert not bubble.mine
+    assert bubble.state != "failed"
+    assert (bubble.file.name if bubble.file else "") == shown
+    assert bubble.text == ("" if shown else f"{file.name} {LINK}")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from parley.storage.v1.delivery_requests_pb2 import AttemptOutcome, AttemptRecor
 from parley.storage.v1.directory_pb2 import AccountSecrets, ChannelAccount
 from sender_service.domain.addresses import Addresses
 from sender_service.domain.courier import Clocks, Courier
-from sender_service.domain.files import Files
+from sender_service.domain.files import Files, Link
 from sender_service.domain.pacing import pacing
 from sender_service.domain.retries import Retries
 from sender_service.domain.trips import Load
@@ -104,6 +104,7 @@ class Road:
     options: dict[str, str] = field(default_factory=dict)
     said_by_human: bool = False
     stored: dict[str, bytes] = field(default_factory=dict)
+    link: Link | None = None
 
     async def record(self, record: AttemptRecord, within_seconds: float) -> AttemptResult:
         refusal = next(self.refusals, None)
@@ -145,7 +146,7 @@ class Road:
             retries=Retries(5, timedelta(days=1), lambda: 0.5),
             pacing=pacing(0),
             addresses=Addresses("https://chat.example.com/", {"loft": "http://loft"}),
-            files=Files(self.read_stored, _NoWay(), 1000, 30.0),
+            files=Files(self.read_stored, _NoWay(), 1000, 30.0, self.link),
             clocks=Clocks(lambda: NOW, lambda: self.now),
             lease_seconds=60.0,
             settle=self.settle,

@@ -3,6 +3,7 @@
 import pytest
 
 from channels.channel import Call, Credentials, Flow, Outgoing, Sent
+from channels.files import File
 from channels.media import Way
 from kit.moments import seconds
 from parley.chat.v1 import message_pb2 as chat
@@ -30,6 +31,15 @@ class Carrier(Pigeon):
         assert outgoing.file is not None
         answer = yield Call("POST", "http://loft/", {}, f"file {outgoing.file.name}".encode(), 5.0)
         return Sent(f"id-{answer.body.decode()}")
+
+
+class Picky(Carrier):
+    """A carrier that takes no text files in bytes."""
+
+    takes: tuple[Way, ...] = ("bytes",)
+
+    def links(self, file: File) -> bool:
+        return file.media_type == "text/plain"
 
 
 def carrying(*takes: Way, answers: int = 3) -> Road:
@@ -64,6 +74,23 @@ async def test_a_file_that_took_the_leases_time_to_read_is_not_sent_now() -> Non
     await way.carry("", attachments=[STORED])
     assert way.happened == ["BEGUN 0/1", "read m1", "RETRY 0/1"]
     assert way.records[-1].reason == "late"
+
+
+@pytest.mark.parametrize(
+    ("content", "link", "url"), [(b"words", True, "https://gw/m1"), (b"words", False, ""), (PNG, True, "")]
+)
+async def test_bytes_that_the_provider_does_not_take_are_given_with_their_link_where_there_is_one(
+    content: bytes, link: bool, url: str
+) -> None:
+    async def to(_tenant_id: str, media_id: str) -> str:
+        return f"https://gw/{media_id}"
+
+    way = road(ok("0"))
+    way.channel, way.link, way.stored["m1"] = Picky(), to if link else None, content
+    await way.carry("", attachments=[STORED])
+    given = way.channel.seen[0].file
+    assert given is not None
+    assert (given.url, given.content) == (url, content)
 
 
 async def test_words_that_cannot_stand_under_a_file_go_before_it() -> None:
