@@ -21,10 +21,14 @@ class UnsentRows(Protocol):
     async def unsent(self, keys: Sequence[Key]) -> Mapping[Key, Sequence[Delivery]]: ...
 
 
-class LeavingRows(UnsentRows, Protocol):
-    """The same, and the turns that run in them."""
+class TurnRows(Protocol):
+    """The turns that run in conversations."""
 
     async def turns(self, keys: Sequence[Key]) -> Mapping[Key, Turn]: ...
+
+
+class LeavingRows(UnsentRows, TurnRows, Protocol):
+    """Both."""
 
 
 async def unsent(
@@ -53,8 +57,7 @@ def opt_out(lane: Lane, delivery: Delivery, *, unsent: Sequence[Delivery], chang
     due_at = lane.delivery_due_at
     changing.call_off(lane, others, changes=changes, now=now)
     lane.delivery_due_at = due_at if not others else None
-    changing.set_opting(lane, out=True, changes=changes, now=now)
-    changes.touch(lane, now)
+    _let_go(lane, changes=changes, now=now)
 
 
 def opt_out_late(lane: Lane, attempt: Attempt, *, unsent: Sequence[Delivery], changes: Changes, now: datetime) -> None:
@@ -63,8 +66,7 @@ def opt_out_late(lane: Lane, attempt: Attempt, *, unsent: Sequence[Delivery], ch
     if lane.opted_out or wrote_since:
         return
     changing.call_off(lane, [each for each in unsent if each.state in OPEN], changes=changes, now=now)
-    changing.set_opting(lane, out=True, changes=changes, now=now)
-    changes.touch(lane, now)
+    _let_go(lane, changes=changes, now=now)
 
 
 async def leave(rows: LeavingRows, lanes: Mapping[Key, Lane], *, moves: Turns) -> None:
@@ -74,8 +76,21 @@ async def leave(rows: LeavingRows, lanes: Mapping[Key, Lane], *, moves: Turns) -
     for key, waiting in found.items():
         known = (changes.deliveries.get(each.id, each) for each in waiting)
         changing.call_off(lanes[key], [each for each in known if each.state in OPEN], changes=changes, now=moves.now)
+    changes.left |= lanes
+    await end_turns(rows, moves)
+
+
+async def end_turns(rows: TurnRows, moves: Turns) -> None:
+    """What runs for people of whom it was learned in this transaction that they left: nobody will be told an answer."""
+    lanes = moves.changes.left
     busy = {(lane.tenant_id, lane.running_turn_id): lane for lane in lanes.values() if lane.running_turn_id}
     running = await rows.turns(sorted(busy)) if busy else {}
     for key, turn in running.items():
         if turn.state == "running":
             moves.silence(busy[key], turn)
+
+
+def _let_go(lane: Lane, *, changes: Changes, now: datetime) -> None:
+    changing.set_opting(lane, out=True, changes=changes, now=now)
+    changes.left[lane.key] = lane
+    changes.touch(lane, now)

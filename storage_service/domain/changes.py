@@ -60,6 +60,8 @@ class Changes:
     new_media: list[Media] = field(default_factory=list)
     media: dict[str, Media] = field(default_factory=dict)
     attached: dict[Key, str | None] = field(default_factory=dict)
+    # Nothing to write: of whom it was learned that they want no messages, and what runs there has to end.
+    left: dict[Key, Lane] = field(default_factory=dict)
     # Nothing to write: a job was seen that a worker may take, or a fetch.
     fetches_wait: bool = False
     summaries_wait: bool = False

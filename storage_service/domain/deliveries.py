@@ -136,7 +136,7 @@ class Deliveries:
             self.paces.ended(delivery, attempt, item=item, at=self.now)
         if anew:
             self._put_back(lane, delivery, due_at=self.now)
-        elif say(self.others.get(delivery.key), delivery, item=item, moves=self._turns()):
+        elif say(self.others.get(delivery.key), delivery, item=item, moves=self.turns):
             self._leave(lane, delivery, state="failed", reason=SAID_ELSEWHERE)
         else:
             state, reason = attempting.refused(delivery, item, attempts=self.attempts)
@@ -266,7 +266,9 @@ class Deliveries:
         entry_id = self.new_id()
         reply_windows.hand_over(lane, delivery, why=why, entry_id=entry_id, changes=self.changes, now=self.now)
 
-    def _turns(self) -> Turns:
+    @property
+    def turns(self) -> Turns:
+        """What they move in turns."""
         return Turns(self.now, self.new_id, self.changes, self.mutations)
 
     def _note_opt_out(self, lane: Lane, delivery: Delivery, *, item: AttemptRecord) -> None:

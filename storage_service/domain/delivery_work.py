@@ -92,6 +92,7 @@ class DeliveryWork:
             for worker_id, item in records
         ]
         moves.changes.paces = moves.paces.changed
+        await called_off.end_turns(rows, moves.turns)
         await rows.write(moves.changes)
         return results
 

@@ -74,7 +74,7 @@ class Outbox:
                 )
             ]
             if said:
-                await receipts.record(rows, said)
+                await receipts.record(rows, said, new_id=self._new_id)
             return [None] * len(accounts)
 
         return await self._database.run("deliveries", work)

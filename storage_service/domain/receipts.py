@@ -16,12 +16,13 @@ from storage_service.domain.changing import OPTED_OUT
 from storage_service.domain.holding import end_waiting
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.standing import TAKEN, standing
+from storage_service.domain.turns import Turns
 from storage_service.domain.words import DELIVERY_WORD, RANK
 
 Target = tuple[str, str, str]  # tenant_id, delivery_id, conversation_id
 
 
-class ReceiptRows(called_off.UnsentRows, undelivered.OptionRows, broken_off.OvertakenRows, Protocol):
+class ReceiptRows(called_off.LeavingRows, undelivered.OptionRows, broken_off.OvertakenRows, Protocol):
     """What joining receipts needs of a transaction."""
 
     now: datetime
@@ -70,12 +71,13 @@ def rows_of(
     ]
 
 
-async def record(rows: ReceiptRows, said: Sequence[Receipt]) -> None:
+async def record(rows: ReceiptRows, said: Sequence[Receipt], *, new_id: Callable[[], str]) -> None:
     """Keeps receipts that came by themselves, and applies those whose delivery is known."""
     targets = await rows.targets(said)
     lanes = await rows.lanes(sorted({(tenant_id, conversation_id) for tenant_id, _, conversation_id in targets}))
     changes = Changes()
     await apply(rows, said, targets=targets, lanes=lanes, changes=changes)
+    await called_off.end_turns(rows, Turns(rows.now, new_id, changes))
     await rows.write(changes)
 
 

@@ -108,6 +108,7 @@ class Sweeper:
         for key, delivery in deliveries.items():
             if delivery.expires_at is not None and delivery.expires_at <= rows.now:
                 moves.expire(lanes[key], delivery)
+        await called_off.end_turns(rows, moves.turns)
         await rows.write(moves.changes)
         # No sender counts these: who called is gone.
         metrics.deliveries_abandoned.inc(sum(delivery.state == "unknown" for delivery in deliveries.values()))
@@ -130,6 +131,7 @@ class Sweeper:
             receipt.matched = receipts.join(receipt, known, changes=changes, now=rows.now)
             if receipt.matched:
                 changes.matched.append(receipt)
+        await called_off.end_turns(rows, Turns(rows.now, self.new_id, changes, self.mutations))
         await rows.write(changes)
         return len(changes.matched)
 

@@ -259,7 +259,8 @@ class Virtual:
 
         async def work(rows: Any) -> None:
             told = decoded.receipts
-            await record(rows, rows_of(told, tenant_id=TENANT, account_id=account_id, now=rows.now, new_id=new_id))
+            said = rows_of(told, tenant_id=TENANT, account_id=account_id, now=rows.now, new_id=new_id)
+            await record(rows, said, new_id=new_id)
 
         await self.store.database.run("deliveries", work)
 

@@ -154,7 +154,7 @@ class Store:
 
         async def work(rows: Any) -> None:
             said = rows_of([receipt], tenant_id=TENANT, account_id=account_id, now=rows.now, new_id=new_id)
-            await record(rows, said)
+            await record(rows, said, new_id=new_id)
 
         await self.database.run("deliveries", work)
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from kit.errors import StateConflict
+from kit.errors import OwnerChanged, StateConflict
+from parley.chat.v1 import message_pb2 as chat
 from parley.error.v1.error_reason_pb2 import ERROR_REASON_OWNER_CHANGED
 from parley.storage.v1 import outbox_service_pb2 as outbox
 from parley.storage.v1.conversation_change_pb2 import ConversationChange
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
-from tests.suites.storage.hot import TENANT, Store
+from parley.storage.v1.turn_requests_pb2 import Usage
+from tests.suites.storage.hot import TENANT, Store, a_submission
 from tests.suites.storage.people import a_wish, operator_says
 from tests.suites.storage.test_conversation_change import HAND_OFF, OUT, owner
 from tests.suites.storage.test_hand_offs import queue
@@ -110,13 +112,43 @@ async def test_whom_the_provider_calls_opted_out_has_opted_out(store: Store, wor
     assert (await sent(store, "SM2")).text == "Welcome back."
 
 
-async def test_a_turn_under_way_for_who_turns_out_to_have_opted_out_says_nothing(store: Store) -> None:
+@pytest.mark.parametrize(
+    "how", ["refused on the spot", "a callback", "a webhook", "its sender died", "as it was swept"]
+)
+async def test_a_turn_under_way_for_who_turns_out_to_have_opted_out_ends_at_once(store: Store, how: str) -> None:
+    """Nothing waits behind it, and its worker hears at its next beat that nobody will be told."""
     await said(store, "one")
-    turn = await asked(store)
     delivery = await leased(store)
+    turn = await asked(store)
     await store.record(delivery, "BEGUN")
-    await refused_for_good(store, delivery)
-    assert (await store.commit(turn, "and another thing")).error is not None
+    store.clock.pass_seconds(31 if how == "its sender died" else 1)
+    refusal: dict[str, Any] = {"provider_message_id": "SM1", "provider_code": "21610", "opted_out": True}
+    if how == "refused on the spot":
+        await refused_for_good(store, delivery)
+    elif how == "a webhook":
+        await store.record(delivery, "SENT", provider_message_id="SM1")
+        await store.submit(a_submission(receipts=[chat.Receipt(state=chat.DELIVERY_STATE_FAILED, **refusal)]))
+    elif how == "as it was swept":
+        await store.record(delivery, "SENT", provider_message_id="SM1")
+        await store.execute("UPDATE attempts SET outcome = 'begun'")
+        await found_out_late(store, delivery, "SM1")
+        await store.execute("UPDATE attempts SET outcome = 'sent'")
+        await store.sweep("unmatched_receipts")
+    elif how == "its sender died":
+        await found_out_late(store, delivery, "SM1")
+        await store.sweep("expired_deliveries")
+    else:
+        await store.record(delivery, "SENT", provider_message_id="SM1")
+        await found_out_late(store, delivery, "SM1")
+    assert (await store.turn_states())[-1] == ("suppressed", "owner_changed")
+    assert isinstance((await store.extend(turn)).error, OwnerChanged)
+
+    await store.hear("START")
+    (back,) = await store.lease()
+    assert [each.text for each in back.messages] == ["START"], "it waits for no answer that nobody is told"
+    usage = Usage(model="llama", input_tokens=7, output_tokens=1)
+    assert isinstance((await store.commit(turn, "and another thing", usage=usage)).error, OwnerChanged)
+    assert await store.fetch("SELECT input_tokens FROM turns WHERE reason = 'owner_changed'") == [(7,)]
     assert [(state, reason) for state, reason, _ in await rows(store)] == [("failed", "opted_out")]
 
 
