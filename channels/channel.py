@@ -105,6 +105,7 @@ class Decoded:
     addressed_to: str | None = None  # the account's address (or id) as the body names it; None when it does not
     or_to: str = ""  # another address that the same account may have
     unread: str = ""  # kinds of what nobody here reads: for their sake the body is kept as it came
+    access_ended_at: datetime | None = None  # when the provider took the account's credentials back, if it did
     # The rest of a body that speaks to several accounts; only the account's own counts.
     also: tuple["Decoded", ...] = ()
 

@@ -55,6 +55,7 @@ class Received:
     reason: str = ""  # for the log, in our words: "signature", "stale", "account", "unreadable"
     lacks: str = ""  # the header in which the provider proves itself, when there was none
     unread: str = ""  # kinds of what is in it and nobody reads; the raw body is worth keeping
+    access_ended_at: datetime | None = field(default=None, repr=False)  # when the provider took the credentials back
     # The addresses of accounts to which other parts of it belong, each with another that the same account may have.
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
@@ -184,4 +185,5 @@ def _received(answer: HttpAnswer, ours: Sequence[Decoded], *, account_id: str, r
         received.seconds, received.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
     for receipt in receipts:
         fit_receipt(receipt)
-    return Received(verdict=Verdict.READ, answer=answer, messages=messages, receipts=receipts)
+    ended_at = max((each.access_ended_at for each in ours if each.access_ended_at), default=None)
+    return Received(Verdict.READ, answer, messages, receipts, access_ended_at=ended_at)

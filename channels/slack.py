@@ -126,6 +126,7 @@ class Slack:
             addressed_to=address,
             or_to=other,
             unread=slack_kinds.unread(mapping(body.get("event"))),
+            access_ended_at=slack_events.access_ended_at(body),
         )
 
     def handshake(self, _webhook: Webhook, _credentials: Credentials) -> HttpAnswer | None:

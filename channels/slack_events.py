@@ -5,6 +5,7 @@ https://docs.slack.dev/apis/events-api/ · https://docs.slack.dev/reference/even
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -69,6 +70,19 @@ def installation(body: Event) -> Installation:
 def installed(team: str, enterprise: str) -> Installation:
     """By an organisation, for all of its workspaces: then an account may have the id of either."""
     return enterprise or team or None, team if enterprise else ""
+
+
+def access_ended_at(body: Event) -> datetime | None:
+    """When the workspace took the app's token back, by removing the app or alone; None when it did not. The tokens of
+    people who installed it are not what we send with.
+
+    https://docs.slack.dev/reference/events/tokens_revoked/
+    """
+    event, at = mapping(body.get("event")), seconds(body.get("event_time"))
+    bots = items(mapping(event.get("tokens")).get("bot")) if event.get("type") == "tokens_revoked" else []
+    if not at or not (bots or event.get("type") == "app_uninstalled"):
+        return None
+    return datetime.fromtimestamp(at, UTC)
 
 
 def chat_id(channel: str, thread_ts: str) -> str:

@@ -10,13 +10,14 @@ from channels.payload import string
 
 LONGEST_KIND = 40
 _READ = frozenset({"message", "app_mention", "reaction_added", "reaction_removed"})
-# Of our own posts, of what people look at, and of what a message says as well.
+# Of our own posts, of what people look at, of what a message says as well; and that the app's access has ended.
 _ASIDE = frozenset(
     {
         *("message_metadata_posted", "message_metadata_updated", "message_metadata_deleted"),
         *("app_home_opened", "assistant_thread_started", "assistant_thread_context_changed", "link_shared"),
         *("file_shared", "file_public", "file_created", "file_change", "file_deleted", "file_unshared"),
         *("member_joined_channel", "member_left_channel", "pin_added", "pin_removed"),
+        *("app_uninstalled", "tokens_revoked"),
     }
 )
 # What a message may be beside somebody's words: about the channel, or a program's.

@@ -15,6 +15,7 @@ from gateway.domain.limits import RateLimit
 from gateway.domain.patience import Patience, persistent
 from gateway.domain.siblings import Siblings
 from kit import errors, tracing
+from kit.moments import stamp
 from parley.chat.v1 import message_pb2
 from parley.storage.v1 import inbox_service_pb2
 
@@ -225,7 +226,8 @@ def _submission(
     channel: Channel, webhook: Webhook, *, received: host.Received, account: Account, correlation_id: str
 ) -> inbox_service_pb2.Submission | None:
     """What is to be stored; None when the webhook carries nothing that anyone needs."""
-    if received.verdict is host.Verdict.READ and not (received.messages or received.receipts or received.unread):
+    says_nothing = not (received.messages or received.receipts or received.unread or received.access_ended_at)
+    if received.verdict is host.Verdict.READ and says_nothing:
         return None
     _mark(received.messages, correlation_id)
     submission = inbox_service_pb2.Submission(
@@ -238,6 +240,8 @@ def _submission(
         unreadable=f"nobody reads {received.unread}" if received.unread else "",
     )
     submission.comes_again = channel.capabilities.repeats
+    if received.access_ended_at:
+        submission.access_ended_at.CopyFrom(stamp(received.access_ended_at))
     if received.verdict is host.Verdict.UNREADABLE:
         return _unread(submission, webhook, reason=received.reason)
     return submission

@@ -11,7 +11,7 @@ const STATES = {
 // By reasons of its state and of its health: what is the case, and what to do where the mesh runs.
 const WHY = {
   operator: "Somebody paused it.",
-  unauthorized: "The provider refused its credentials: give it the right ones with parley channels add, then resume it.",
+  unauthorized: "The provider refused its credentials, or took them back: give it the right ones with parley channels add, then resume it.",
   disabled: "parley channels add takes it in again.",
   secret_unreadable: "Its credentials cannot be opened: SECRET_KEYS lacks the key that they were sealed with.",
   token_expired: "Its credentials have ended: take new ones from the provider.",

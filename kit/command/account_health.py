@@ -19,7 +19,7 @@ WELL = (ACCOUNT_HEALTH_STATE_OK, ACCOUNT_HEALTH_STATE_UNSPECIFIED)  # an older s
 # reason -> what is the case, and what to do
 REASONS = {
     "unauthorized": (
-        "paused: the provider refused its credentials",
+        "paused: the provider refused its credentials, or took them back",
         "parley channels add {channel} with the right ones",
     ),
     "secret_unreadable": (

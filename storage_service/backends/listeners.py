@@ -19,10 +19,10 @@ from storage_service.backends.rows import Rows, Who
 from storage_service.backends.sessions import Sessions
 from storage_service.backends.tables import ChannelAccount, Listener
 from storage_service.backends.vault import Vault
+from storage_service.domain.words import UNAUTHORIZED
 
 LEASE = timedelta(seconds=15)
 MOST_LISTED = 500
-UNAUTHORIZED = "unauthorized"
 STATES: Mapping[str, pb.ListenerState] = {
     "waiting": pb.LISTENER_STATE_WAITING,
     "connecting": pb.LISTENER_STATE_CONNECTING,

@@ -9,7 +9,7 @@ import orjson
 
 from kit.errors import NotFound, ParleyError, StorageUnavailable
 from kit.moments import moment
-from parley.chat.v1.message_pb2 import Attachment, ChannelMessage
+from parley.chat.v1.message_pb2 import ChannelMessage
 from parley.storage.v1.inbox_service_pb2 import AcceptedMessage, Submission, SubmissionResult
 from parley.storage.v1.turn_requests_pb2 import TurnSetting
 from storage_service.domain import (
@@ -35,6 +35,7 @@ from storage_service.domain.rows import Key, Lane, Message, RawPayload, Receipt
 from storage_service.domain.seats import Known, Seat, Sitter, insisting, place
 from storage_service.domain.tombstones import Tombstones
 from storage_service.domain.turns import Turns
+from storage_service.domain.words import UNAUTHORIZED
 
 Lanes = Mapping[Key, Lane]
 Settings = Mapping[Key, TurnSetting]
@@ -137,6 +138,9 @@ class _Arrival:
             return NotFound("no such channel account", metadata={"resource": "channel_account"})
         if not all(_is_theirs(sitter, self.seats, lanes=self.lanes) for sitter in insisting(submission)):
             return StorageUnavailable("the chat is being erased", retry_after=RETRY_AFTER)
+        if submission.HasField("access_ended_at"):
+            why = (UNAUTHORIZED, moment(submission.access_ended_at))
+            self.changes.paused[submission.tenant_id, submission.account_id] = why
         accepted = [self._message(submission, message) for message in submission.messages]
         if submission.unreadable or (submission.raw_payload and submission.messages):
             self._keep_raw(submission, accepted)
@@ -184,7 +188,7 @@ class _Arrival:
             lane.take_seq(),
             "operator" if message.from_team else "contact",
             message.text,
-            _attachments(message.attachments),
+            media.written(message.attachments),
             orjson.dumps(dict(message.metadata)).decode() if message.metadata else None,
             lane.account_id,
             known_by[2],
@@ -256,7 +260,3 @@ def _is_theirs(sitter: Sitter, seats: Mapping[Sitter, Seat], *, lanes: Mapping[K
     if lane is None or seat.has_moved:
         return lane is not None and not lane.is_erased
     return lane.chat_id == place(sitter, seat)[2]
-
-
-def _attachments(attachments: Sequence[Attachment]) -> str | None:
-    return orjson.dumps(list(map(media.stored, attachments))).decode() if attachments else None

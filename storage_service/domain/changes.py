@@ -32,7 +32,8 @@ class Changes:
     receipts: list[Receipt] = field(default_factory=list)
     matched: list[Receipt] = field(default_factory=list)
     raw_payloads: list[RawPayload] = field(default_factory=list)
-    paused: dict[Key, str] = field(default_factory=dict)
+    # Accounts, with the reason; and when it was, of what may be told late: one that was changed since stays as it is.
+    paused: dict[Key, tuple[str, datetime | None]] = field(default_factory=dict)
     paces: dict[PaceKey, Pace] = field(default_factory=dict)
     # Accounts of which a receipt says that the provider had taken what nobody knew of.
     proven: set[Key] = field(default_factory=set)

@@ -19,7 +19,7 @@ from storage_service.domain.pacing import PACED, Paces, count_call
 from storage_service.domain.rows import Attempt, Delivery, Key, Lane, Receipt
 from storage_service.domain.standing import after, standing
 from storage_service.domain.turns import Done, Turns
-from storage_service.domain.words import OUTCOME
+from storage_service.domain.words import OUTCOME, UNAUTHORIZED
 
 
 class Move(Protocol):
@@ -168,7 +168,7 @@ class Deliveries:
         self._close(lane, delivery, item=item, outcome="unauthorized")
         self._put_back(lane, delivery, due_at=self.now)
         lane.park()
-        self.changes.paused[delivery.tenant_id, delivery.account_id] = "unauthorized"
+        self.changes.paused[delivery.tenant_id, delivery.account_id] = (UNAUTHORIZED, None)
         self._touch(lane, delivery)
         return Done()
 

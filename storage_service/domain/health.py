@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from storage_service.domain.words import UNAUTHORIZED
+
 Level = Literal["ok", "look", "broken"]
 
 REFUSED_IN_ROW = 5  # a stranger with a wrong guess is no sign; who is refused so often, and never believed, is
@@ -58,8 +60,8 @@ def judge(standing: Standing, now: datetime) -> Health:
 def _paused(standing: Standing, _now: datetime) -> Health | None:
     if standing.state == "active":
         return None
-    if standing.state == "paused" and standing.state_reason == "unauthorized":
-        return Health("broken", "unauthorized")
+    if standing.state == "paused" and standing.state_reason == UNAUTHORIZED:
+        return Health("broken", UNAUTHORIZED)
     return Health("look", standing.state)
 
 

@@ -105,6 +105,11 @@ def stored(attachment: Attachment) -> dict[str, object]:
     return {field.name: value for field, value in attachment.ListFields()}
 
 
+def written(attachments: Sequence[Attachment]) -> str | None:
+    """All of a message's, as they stand in its row."""
+    return orjson.dumps(list(map(stored, attachments))).decode() if attachments else None
+
+
 def told(attachments: str | None, media: Media, *, excerpt: str = "") -> str | None:
     """The message's attachments, with what became of this one. As they were when they are gone."""
     documents = orjson.loads(attachments) if attachments else []

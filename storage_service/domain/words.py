@@ -51,4 +51,5 @@ ACCOUNT_STATE = {
     "paused": directory.ACCOUNT_STATE_PAUSED,
     "disabled": directory.ACCOUNT_STATE_DISABLED,
 }
+UNAUTHORIZED = "unauthorized"  # why an account pauses by itself: its provider does not take its credentials any more
 POLICY = {"park": directory.UNKNOWN_POLICY_PARK, "resend": directory.UNKNOWN_POLICY_RESEND}

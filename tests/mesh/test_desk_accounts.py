@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from channels.channel import Webhook
+from channels.slack_signature import sign
 from kit.ids import new_id
 from parley.storage.v1.directory_service_pb2 import CreateTenantRequest
 from tests.mesh.conftest import BOTH
@@ -15,6 +19,7 @@ from tests.mesh.rig import SMS, TELEGRAM_SECRET, Mesh, Storage
 from tests.mesh.standing import conversation_of, once
 from tests.mesh.talk import Talk, person
 from tests.mesh.world import World
+from tests.simulated.slack import SIGNING_SECRET
 from tests.simulated.twilio import AUTH_TOKEN
 from tests.stalls import PATIENCE_SECONDS
 from tests.waiting import until
@@ -31,8 +36,8 @@ async def team(mesh: Mesh, storage: Storage) -> AsyncIterator[httpx.AsyncClient]
         assert (await set_state(client, (await sms(client))["id"], "active")).status_code == 200
 
 
-async def sms(team: httpx.AsyncClient) -> dict[str, Any]:
-    answer = await team.get("/accounts", params={"channel": "sms"})
+async def sms(team: httpx.AsyncClient, channel: str = "sms") -> dict[str, Any]:
+    answer = await team.get("/accounts", params={"channel": channel})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["accounts"]
     (one,) = found
@@ -93,6 +98,23 @@ async def test_one_whose_token_was_refused_says_so_and_is_resumed_when_that_is_m
     assert (await set_state(team, found["id"], "active")).status_code == 200
     await until(lambda: world.twilio.sends.texts(who))
     assert (await sms(team))["health"]["state"] == "ok"
+
+
+@BOTH
+async def test_one_whose_app_was_removed_says_so_before_anything_is_sent(
+    world: World, mesh: Mesh, team: httpx.AsyncClient
+) -> None:
+    at, who = datetime.now(UTC) + timedelta(seconds=1), person().lstrip("+")
+    removed = {"type": "event_callback", "team_id": "T1", "event": {"type": "app_uninstalled"}}
+    body = orjson.dumps(removed | {"event_time": int(at.timestamp())})
+    headers = {"content-type": "application/json", **sign(body, secret=SIGNING_SECRET, at=int(at.timestamp()))}
+    async with Talk(mesh) as talk:
+        assert (await talk.post(Webhook("POST", f"{mesh.base_url}/webhook/slack", headers, body, at))).status == 200
+        found = await sms(team, "slack")
+        assert (found["state"], found["reason"], found["health"]["state"]) == ("paused", "unauthorized", "broken")
+        await talk.say("slack", "hello", f"U{who}")
+        assert (await set_state(team, found["id"], "active")).status_code == 200
+        await until(lambda: world.slack.sends.to(f"D{who}"))
 
 
 @BOTH

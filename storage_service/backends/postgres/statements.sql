@@ -405,8 +405,10 @@ SELECT {Summary s} FROM summaries s WHERE s.state <> 'ended' AND s.expires_at <=
 
 -- pause_accounts: their credentials were refused
 UPDATE channel_accounts a SET state = 'paused', state_reason = k.reason, version = version + 1, updated_at = k.at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS k (tenant_id, id, reason, at)
-WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'active';
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+  AS k (tenant_id, id, reason, since, at)
+WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'active'
+  AND (k.since IS NULL OR a.updated_at <= k.since);
 
 -- expired_turns: leases that ended without a word
 SELECT tenant_id, id FROM turns WHERE state = 'running' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;

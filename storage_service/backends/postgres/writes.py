@@ -82,7 +82,7 @@ def _changed(changes: Changes, now: datetime) -> list[tuple[str, Rows]]:
         ("new_receipts", changes.receipts),
         ("receipts", changes.matched),
         ("new_raw_payloads", changes.raw_payloads),
-        ("pause_accounts", [(*key, why, now) for key, why in changes.paused.items()]),
+        ("pause_accounts", [(*key, *why, now) for key, why in changes.paused.items()]),
         ("new_paces", changes.paces.values()),
         ("prove_accounts", sorted(changes.proven)),
         ("new_queue_entries", changes.queue_entries),

@@ -281,8 +281,8 @@ FROM messages m
 WHERE m.tenant_id = ? AND m.conversation_id = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?;
 
 -- pause_account: its credentials were refused
-UPDATE channel_accounts SET state = 'paused', state_reason = ?3, version = version + 1, updated_at = ?4
-WHERE tenant_id = ?1 AND id = ?2 AND state = 'active';
+UPDATE channel_accounts SET state = 'paused', state_reason = ?3, version = version + 1, updated_at = ?5
+WHERE tenant_id = ?1 AND id = ?2 AND state = 'active' AND (?4 IS NULL OR updated_at <= ?4);
 
 -- expired_turns: leases that ended without a word
 SELECT tenant_id, id FROM turns WHERE state = 'running' AND expires_at <= ? ORDER BY expires_at LIMIT ?;

@@ -36,7 +36,7 @@ class Writes:
         insert["receipts"](connection, changes.receipts)
         update["receipts"](connection, changes.matched)
         insert["raw_payloads"](connection, changes.raw_payloads)
-        paused = [(*account, reason, now) for account, reason in changes.paused.items()]
+        paused = [(*account, *why, now) for account, why in changes.paused.items()]
         run(self._statements["pause_account"], map(bind, paused))
         insert["paces"](connection, changes.paces.values())
         if changes.proven:

@@ -30,6 +30,7 @@ def test_a_captured_body_means_what_is_written_beside_it(capture: Capture) -> No
     assert received.verdict.value == capture.expect["verdict"]
     assert received.answer.status == capture.expect["status"]
     assert received.unread == capture.expect.get("unread", "")
+    assert received.access_ended_at == capture.expect.get("access_ended_at")
     if "answer" in capture.expect:
         assert orjson.loads(received.answer.body) == capture.expect["answer"]
     assert received.reason == capture.expect.get("reason", "" if received.verdict.value == "read" else "unreadable")

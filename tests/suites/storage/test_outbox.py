@@ -4,13 +4,14 @@ import pytest
 
 from kit import metrics
 from kit.ids import new_id
+from kit.moments import stamp
 from parley.error.v1.error_reason_pb2 import (
     ERROR_REASON_INVALID_FIELD,
     ERROR_REASON_LEASE_LOST,
     ERROR_REASON_STATE_CONFLICT,
 )
 from parley.storage.v1.delivery_requests_pb2 import LeasedDelivery
-from tests.suites.storage.hot import Store, a_record
+from tests.suites.storage.hot import Store, a_record, a_submission
 
 
 async def said(store: Store, *replies: str, chat: str = "chat-1") -> None:
@@ -224,6 +225,27 @@ async def test_refused_credentials_pause_the_account_and_lose_nothing(store: Sto
     await store.execute("UPDATE channel_accounts SET state = 'active'")
     await store.sweep("freed_lanes")
     assert len(await store.lease_deliveries()) == 2
+
+
+async def test_a_webhook_that_says_that_the_access_has_ended_pauses_the_account_once(store: Store) -> None:
+    await said(store, "one")
+    ended = a_submission(access_ended_at=stamp(store.clock.now))
+    store.clock.pass_seconds(3)
+    state = "SELECT state, state_reason, version FROM channel_accounts WHERE id = 'account-1'"
+    for _ in range(2):
+        await store.submit(ended)
+        assert [tuple(row)[:2] for row in await store.fetch(state)] == [("paused", "unauthorized")]
+        assert await store.lease_deliveries() == []
+    ((_, _, version),) = await store.fetch(state)
+
+    # Somebody has put the app back; what is told late, or again, is of before.
+    await store.execute("UPDATE channel_accounts SET state = 'active', state_reason = ''")
+    await store.sweep("freed_lanes")
+    await store.submit(ended)
+    assert await store.fetch(state) == [("active", "", version)]
+    assert len(await store.lease_deliveries()) == 1
+    await store.submit(a_submission(access_ended_at=stamp(store.clock.now)))
+    assert (await store.fetch(state))[0][0] == "paused"
 
 
 @pytest.mark.parametrize("by", ["our id", "the provider's id"])
