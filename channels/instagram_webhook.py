@@ -249,7 +249,8 @@ def _seen(event: Item, address: str) -> Said:
     if _is_ours(event, address):
         return None  # one of us read what the person wrote
     mid = identifier(mapping(event.get("read")).get("mid"))
-    receipt = chat.Receipt(provider_message_id=_must(mid), state=chat.DELIVERY_STATE_READ)
+    # Of several that are read at once the last one is named.
+    receipt = chat.Receipt(provider_message_id=_must(mid), state=chat.DELIVERY_STATE_READ, covers_earlier=True)
     date(receipt, event.get("timestamp"))
     return receipt
 

@@ -34,6 +34,11 @@ class ReceiptRows(called_off.LeavingRows, undelivered.OptionRows, broken_off.Ove
     async def write(self, changes: Changes) -> None: ...
 
 
+@dataclass(slots=True)
+class ReadUpTo(Receipt):
+    """One that stands for the parts before its own as well. It is kept as any other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is stored of what receipts may be about. Lanes are locked; `unsent` is of people who opted out."""
@@ -51,7 +56,7 @@ def rows_of(
 ) -> list[Receipt]:
     """The receipts of one webhook, as they are kept. What says nothing of a sent message is left out."""
     return [
-        Receipt(
+        (ReadUpTo if each.covers_earlier else Receipt)(
             tenant_id=tenant_id,
             id=new_id(),
             account_id=account_id,
@@ -138,6 +143,8 @@ def join(receipt: Receipt, known: Known, *, changes: Changes, now: datetime) -> 
         if receipt.opted_out and receipt.state == "failed":
             unsent = known.unsent.get(lane.key, ())
             called_off.opt_out_late(lane, attempt, unsent=unsent, changes=changes, now=now)
+    if isinstance(receipt, ReadUpTo) and receipt.state == "read":
+        _cover(attempt, own, changes=changes)
     if _follow(delivery, own, lane=lane, known=known, changes=changes, now=now) or moved:
         changes.deliveries[delivery.id] = delivery
     if rose and receipt.opted_out and delivery.state == "failed":
@@ -164,6 +171,14 @@ def join_early(early: Sequence[Receipt], known: Known, *, changes: Changes, now:
         receipt.matched = join(receipt, known, changes=changes, now=now)
         if receipt.matched:
             changes.matched.append(receipt)
+
+
+def _cover(last: Attempt, own: Sequence[Attempt], *, changes: Changes) -> None:
+    """What was sent before the part that was read was read with it."""
+    for each in own:
+        if each.part < last.part and each.outcome == "sent" and _rises(each.receipt, "read"):
+            each.receipt = "read"
+            changes.attempts[each.delivery_id, each.number] = each
 
 
 def _refused(

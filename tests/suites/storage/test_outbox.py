@@ -248,6 +248,42 @@ async def test_a_webhook_that_says_that_the_access_has_ended_pauses_the_account_
     assert (await store.fetch(state))[0][0] == "paused"
 
 
+@pytest.mark.parametrize(
+    ("covers", "states"),
+    [
+        (True, ["sent", "sent", "read"]),  # what was read last is the last part: all of it was
+        (False, ["sent", "sent", "sent"]),  # of a provider that tells of each the first two may yet be lost
+    ],
+)
+async def test_a_reply_in_parts_is_read_when_its_last_part_is_where_the_provider_tells_of_no_other(
+    store: Store, covers: bool, states: list[str]
+) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=3)
+    for part in range(3):
+        named = f"p-{part}"
+        await store.record(delivery, "SENT", part=part, parts=3, provider_message_id=named, begin_next=part < 2)
+    seen = await store.delivery_states()
+    for part in (1, 2):
+        await store.receive("READ", provider_message_id=f"p-{part}", covers_earlier=covers)
+        seen += await store.delivery_states()
+    assert seen == states
+    await store.receive("FAILED", provider_message_id="p-0", provider_code="131053")
+    assert await store.delivery_states() == (["read"] if covers else ["failed"])
+
+
+async def test_a_part_of_which_nobody_knows_whether_it_was_sent_is_not_read_with_the_next(store: Store) -> None:
+    await said(store, "one")
+    delivery = await leased(store)
+    await store.record(delivery, "BEGUN", parts=2)
+    await store.record(delivery, "SENT", part=0, parts=2, provider_message_id="p-0", begin_next=True)
+    await store.record(delivery, "SENT", part=1, parts=2, provider_message_id="p-1")
+    await store.execute("UPDATE attempts SET outcome = 'unknown' WHERE part = 0")
+    await store.receive("READ", provider_message_id="p-1", covers_earlier=True)
+    assert await store.fetch("SELECT part, receipt FROM attempts ORDER BY part") == [(0, ""), (1, "read")]
+
+
 @pytest.mark.parametrize("by", ["our id", "the provider's id"])
 async def test_status_only_rises(store: Store, by: str) -> None:
     await said(store, "one")
