@@ -4,21 +4,19 @@ Most providers come again after a 503. Of one that does not, a 503 loses what a 
 as long as the provider waits, and storage is asked again: a database that fails over takes seconds.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_never, wait_random_exponential
+from tenacity.stop import stop_base
 
 from channels.channel import Channel
 from kit import errors
 
-P = ParamSpec("P")
+Asked = TypeVarTuple("Asked")
 Given = TypeVar("Given")
 
-COME_AGAIN = timedelta(seconds=1)
 # Held at once; each keeps a connection and its body. Who comes later waits as long as all others do.
 MOST_HELD = 1_000
 AWAY = retry_if_exception_type(errors.StorageUnavailable)
@@ -26,43 +24,48 @@ PAUSES = wait_random_exponential(multiplier=0.1, max=0.5)  # seconds; what waits
 
 
 class Patience:
-    """One webhook's, of those that are under way."""
+    """Of all webhooks that are under way. What storage cannot say is asked again: an accept counts once, however often
+    it is made, so an answer that was lost does no harm."""
 
     def __init__(self, usual: timedelta) -> None:
         self._usual = usual
         self._held = 0
 
-    @asynccontextmanager
-    async def of(self, channel: Channel) -> AsyncIterator[None]:
-        """Ends what is done within it in its time. StorageUnavailable then."""
+    def seconds(self, channel: Channel) -> float:
+        """How long a webhook of this channel may take at most."""
+        once = channel.capabilities.waits_once
+        return (self._usual if once is None else max(self._usual, once)).total_seconds()
+
+    async def with_stranger(self, ask: Callable[[*Asked], Awaitable[Given]], *what: *Asked) -> Given:
+        """For whoever has proven nothing yet: for the usual time, so that they take nobody's place."""
+        try:
+            return await ask(*what)
+        except errors.StorageUnavailable as error:
+            return await _again(error, ask, *what, until=stop_after_delay(self._usual))
+
+    async def with_provider(self, ask: Callable[[*Asked], Awaitable[Given]], *what: *Asked) -> Given:
+        """Until whoever called gives up."""
+        try:
+            return await ask(*what)  # bare: what nearly always happens costs nothing more
+        except errors.StorageUnavailable as error:
+            failed = error
+        until = stop_never if self._held < MOST_HELD else stop_after_delay(self._usual)
         self._held += 1
         try:
-            async with asyncio.timeout(self._longest(channel).total_seconds()):
-                yield
-        except TimeoutError:
-            raise errors.StorageUnavailable(retry_after=COME_AGAIN) from None
+            return await _again(failed, ask, *what, until=until)
         finally:
             self._held -= 1
 
-    def _longest(self, channel: Channel) -> timedelta:
-        once = channel.capabilities.waits_once
-        return self._usual if once is None or self._held > MOST_HELD else max(self._usual, once)
 
-
-def persistent(ask: Callable[P, Awaitable[Given]]) -> Callable[P, Awaitable[Given]]:
-    """The same question, asked again while storage cannot say, for as long as the caller lets it. What is accepted
-    twice counts once, so an answer that was lost does no harm."""
-
-    async def asked(*args: P.args, **kwargs: P.kwargs) -> Given:
-        try:
-            return await ask(*args, **kwargs)  # bare: what nearly always happens costs nothing more
-        except errors.StorageUnavailable as error:
-            failed = error
-        async for attempt in AsyncRetrying(retry=AWAY, wait=PAUSES):
-            with attempt:
-                if attempt.retry_state.attempt_number == 1:
-                    raise failed
-                return await ask(*args, **kwargs)
-        raise failed
-
-    return asked
+async def _again(
+    failed: errors.StorageUnavailable,
+    ask: Callable[[*Asked], Awaitable[Given]],
+    *what: *Asked,
+    until: stop_base,
+) -> Given:
+    async for attempt in AsyncRetrying(retry=AWAY, wait=PAUSES, stop=until, reraise=True):
+        with attempt:
+            if attempt.retry_state.attempt_number == 1:
+                raise failed
+            return await ask(*what)
+    raise failed

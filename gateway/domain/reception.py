@@ -3,6 +3,7 @@
 Whoever calls take() may answer the provider when it returns: not before, and not otherwise.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from channels import host
 from channels.channel import Channel, HttpAnswer, Webhook
 from gateway.domain.accounts import Account, Accounts
 from gateway.domain.limits import RateLimit
-from gateway.domain.patience import Patience, persistent
+from gateway.domain.patience import Patience
 from gateway.domain.siblings import Siblings
 from kit import errors, tracing
 from kit.moments import stamp
@@ -42,22 +43,27 @@ class Reception:
         self, accounts: Accounts, accept: Accept, *, siblings: Siblings, limit: RateLimit, patience: timedelta
     ) -> None:
         self._accounts = accounts
-        self._find = persistent(accounts.find)
         self._siblings = siblings
-        self._accept = persistent(accept)
+        self._storage = accept
         self._limit = limit
         self._patience = Patience(patience)
 
     async def take(self, channel: Channel, webhook: Webhook, *, account_key: str, correlation_id: str) -> Outcome:
         """Raises NotFound for an unknown account, RateLimited, SecretUnreadable, StorageUnavailable or QueueFull."""
-        async with self._patience.of(channel):
-            return await self._take(channel, webhook, account_key=account_key, marks=correlation_id)
+        try:
+            async with asyncio.timeout(self._patience.seconds(channel)):
+                return await self._take(channel, webhook, account_key=account_key, marks=correlation_id)
+        except TimeoutError:
+            raise errors.StorageUnavailable() from None
 
     async def hear(self, channel: Channel, webhook: Webhook, *, account: Account, correlation_id: str) -> Outcome:
         """What came over a connection of our own: nobody signed it, and it is taken in as a webhook is."""
-        async with self._patience.of(channel):
-            received = host.heard(channel, webhook, account=account.known)
-            return await self._keep(channel, webhook, account=account, received=received, marks=correlation_id)
+        try:
+            async with asyncio.timeout(self._patience.seconds(channel)):
+                received = host.heard(channel, webhook, account=account.known)
+                return await self._keep(channel, webhook, account=account, received=received, marks=correlation_id)
+        except TimeoutError:
+            raise errors.StorageUnavailable() from None
 
     async def shake_hands(self, channel: Channel, webhook: Webhook, *, account_key: str) -> HttpAnswer:
         """The answer to a provider's check of the URL; the usual refusal when it is none."""
@@ -68,7 +74,7 @@ class Reception:
         """By the URL's account, and where the body speaks to others by those, each with its own secret."""
         shares = _Shares()
         try:
-            account = await self._find(channel.name, account_key)
+            account = await self._patience.with_stranger(self._accounts.find, channel.name, account_key)
         except (errors.SecretUnreadable, errors.NotFound) as error:
             tenant_id = error.metadata.get("tenant_id", "")
             if not (channel.capabilities.one_url and tenant_id):
@@ -152,6 +158,9 @@ class Reception:
         if submission is None:
             return Outcome(account, received)
         return Outcome(account, received, await self._store(submission, webhook))
+
+    async def _accept(self, submission: inbox_service_pb2.Submission) -> inbox_service_pb2.SubmissionResult:
+        return await self._patience.with_provider(self._storage, submission)
 
     def _check_limit(self, channel: Channel, received: host.Received) -> None:
         """Providers have limits of their own; people who write to us directly have ours."""

@@ -1,83 +1,88 @@
 """How long does a webhook wait for storage, and what is asked again meanwhile?"""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from channels.channel import Channel
 from channels.registry import CHANNELS
-from gateway.domain.patience import MOST_HELD, Patience, persistent
+from gateway.domain.patience import MOST_HELD, Patience
 from kit import errors
 
 ONCE, AGAIN = CHANNELS["sms"], CHANNELS["telegram"]
 USUAL = timedelta(milliseconds=50)
+LONGER = 5 * USUAL.total_seconds() + 0.5  # than usual, and than a pause
 
 
-async def _outlasts(patience: Patience, channel: Channel) -> bool:
-    """Whether what takes three times as long as usual may end."""
-    try:
-        async with patience.of(channel):
-            await asyncio.sleep(3 * USUAL.total_seconds())
-    except errors.StorageUnavailable:
-        return False
-    return True
+class Storage:
+    """One that cannot say for so many questions."""
+
+    def __init__(self, failures: int, error: errors.ParleyError | None = None) -> None:
+        self.failures = failures
+        self.asked = 0
+        self._error = error or errors.StorageUnavailable(retry_after=timedelta(seconds=1))
+
+    async def accept(self, what: str) -> str:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise self._error
+        return what
 
 
-async def test_only_who_never_comes_again_is_held() -> None:
-    patience = Patience(USUAL)
-    assert [await _outlasts(patience, each) for each in (ONCE, AGAIN)] == [True, False]
-
-
-async def test_so_many_are_held_at_once_and_whoever_comes_then_waits_as_all_others_do() -> None:
-    patience = Patience(USUAL)
-    async with AsyncExitStack() as held:
-        for _ in range(MOST_HELD):
-            await held.enter_async_context(patience.of(ONCE))
-        assert not await _outlasts(patience, ONCE)
-    assert await _outlasts(patience, ONCE)
-
-
-async def test_an_operator_who_waits_for_longer_than_the_provider_is_obeyed() -> None:
-    assert await _outlasts(Patience(timedelta(seconds=14)), AGAIN)
+def test_who_never_comes_again_may_take_longer() -> None:
+    usual = timedelta(seconds=2.5)
+    assert [Patience(usual).seconds(each) for each in (ONCE, AGAIN)] == [12, 2.5]
+    assert Patience(timedelta(seconds=14)).seconds(ONCE) == 14, "an operator who waits for longer is obeyed"
 
 
 async def test_storage_is_asked_until_it_can_say() -> None:
-    failures = [errors.StorageUnavailable(), errors.StorageUnavailable(), errors.StorageUnavailable()]
-
-    async def ask(what: str, *, how: str) -> str:
-        if failures:
-            raise failures.pop()
-        return what + how
-
-    assert await persistent(ask)("on", how="ce") == "once"
-    assert failures == []
+    patience = Patience(timedelta(seconds=30))
+    for ask in (patience.with_stranger, patience.with_provider):
+        storage = Storage(failures=3)
+        assert await ask(storage.accept, "hello") == "hello"
+        assert storage.asked == 4
 
 
-@pytest.mark.parametrize("failure", [errors.QueueFull(), errors.NotFound(), errors.SecretUnreadable()])
-async def test_what_is_no_better_a_moment_later_is_said_at_once(failure: errors.ParleyError) -> None:
-    asked: list[str] = []
+@pytest.mark.parametrize("error", [errors.QueueFull(), errors.NotFound(), errors.SecretUnreadable()])
+async def test_what_is_no_better_a_moment_later_is_said_at_once(error: errors.ParleyError) -> None:
+    patience = Patience(USUAL)
+    for ask in (patience.with_stranger, patience.with_provider):
+        storage = Storage(failures=1, error=error)
+        with pytest.raises(type(error)):
+            await ask(storage.accept, "hello")
+        assert storage.asked == 1
 
-    async def ask() -> None:
-        asked.append("")
-        raise failure
 
-    with pytest.raises(type(failure)):
-        await persistent(ask)()
-    assert len(asked) == 1
+async def test_a_stranger_is_held_no_longer_than_usual() -> None:
+    storage = Storage(failures=10**6)
+    with pytest.raises(errors.StorageUnavailable) as raised:
+        async with asyncio.timeout(LONGER):
+            await Patience(USUAL).with_stranger(storage.accept, "hello")
+    assert raised.value.retry_after
+
+
+async def test_so_many_are_held_at_once_and_whoever_comes_then_waits_as_all_others_do() -> None:
+    patience, storage = Patience(USUAL), Storage(failures=10**6)
+    held = [asyncio.create_task(patience.with_provider(storage.accept, "hello")) for _ in range(MOST_HELD)]
+    await asyncio.sleep(0)
+    with pytest.raises(errors.StorageUnavailable):
+        async with asyncio.timeout(LONGER):
+            await patience.with_provider(storage.accept, "one too many")
+    assert not any(each.done() for each in held)
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    with pytest.raises(TimeoutError):  # there is room again
+        async with asyncio.timeout(LONGER):
+            await patience.with_provider(storage.accept, "hello")
 
 
 async def test_who_gives_up_asks_no_more() -> None:
-    asked: list[str] = []
-
-    async def ask() -> None:
-        asked.append("")
-        raise errors.StorageUnavailable
-
-    with pytest.raises(errors.StorageUnavailable):
-        async with Patience(USUAL).of(AGAIN):
-            await persistent(ask)()
-    before = len(asked)
+    storage = Storage(failures=10**6)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(USUAL.total_seconds()):
+            await Patience(USUAL).with_provider(storage.accept, "hello")
+    before = storage.asked
     await asyncio.sleep(0.6)
-    assert len(asked) == before
+    assert storage.asked == before
