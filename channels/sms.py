@@ -4,7 +4,8 @@ from channels import twilio_media
 from channels.payload import Form
 from channels.rates import Rate
 from channels.segments import Segmenting
-from channels.twilio_api import TwilioChannel, able
+from channels.twilio_account import able
+from channels.twilio_api import TwilioChannel
 from parley.chat.v1.message_pb2 import ChannelMessage
 
 METADATA = {

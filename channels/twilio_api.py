@@ -19,7 +19,6 @@ from channels.channel import (
     Answer,
     Call,
     Capabilities,
-    CredentialField,
     Credentials,
     Decoded,
     Flow,
@@ -38,16 +37,13 @@ from channels.media import Download, Finding, Wanted, Way, fixed
 from channels.payload import Form, content, parse_form, string
 from channels.phones import e164, of_ours
 from channels.presence import Gesture, SignalKind
-from channels.rates import Rate, Rates
 from channels.segments import Segmenting
+from channels.twilio_account import FIELDS
 from parley.chat.v1 import message_pb2 as chat
 
 API_BASE_URL = "https://api.twilio.com"
 MESSAGING_BASE_URL = "https://messaging.twilio.com"
 TIMEOUT_SECONDS = 15.0
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: 15 s for all that it tries, and off the
-# shelf it tries nothing after an answer. What is left is for the way and for the body.
-WAITS_ONCE = timedelta(seconds=12)
 VALIDITY_SECONDS = 600  # a chat reply that leaves the queue hours later is wrong; Twilio's default is ten hours
 LONGEST_KIND = 40
 LONGEST = 1600
@@ -57,40 +53,7 @@ OPTING = {"STOP": True, "START": False}
 TWIML = HttpAnswer(200, "text/xml", b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
 STATUS_ANSWER = HttpAnswer(200, "text/xml", b"")
 
-FIELDS = (
-    CredentialField(
-        name="account_sid",
-        environment="TWILIO_ACCOUNT_SID",
-        secret=False,
-        required=True,
-        description="Account SID (AC…) from the Twilio console.",
-    ),
-    CredentialField(
-        name="auth_token",
-        environment="TWILIO_AUTH_TOKEN",
-        secret=True,
-        required=True,
-        description="Primary auth token; signs webhooks and sends messages. API keys do not verify webhooks.",
-        verifies=True,
-    ),
-    CredentialField(
-        name="auth_token_secondary",
-        environment="",
-        secret=True,
-        required=False,
-        description="Secondary auth token, accepted on webhooks too while the primary is rotated.",
-    ),
-)
-
 _SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}", re.ASCII)
-
-
-def able(rate: Rate) -> Capabilities:
-    """The callback's URL carries our id, and a webhook that is refused is not brought again. The rate is the sender's:
-    Twilio queues what is faster, and drops what waited longer than ValidityPeriod."""
-    return Capabilities(
-        receipts=True, reconciles=True, templates=True, rates=Rates(account=rate), waits_once=WAITS_ONCE
-    )
 
 
 @dataclass(frozen=True, slots=True)

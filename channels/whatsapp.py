@@ -5,7 +5,8 @@ from datetime import timedelta
 from channels import twilio_media, whatsapp_forms
 from channels.payload import Form
 from channels.rates import Rate
-from channels.twilio_api import TwilioChannel, able
+from channels.twilio_account import able
+from channels.twilio_api import TwilioChannel
 from channels.unsupported import name_kind
 from parley.chat.v1 import message_pb2 as chat
 
