@@ -28,6 +28,7 @@ class DiscordSetup:
     """An application's."""
 
     made_up: tuple[str, ...] = ()
+    url_ending: str = ""
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """The application; its key is compared, since with another one every interaction would be refused."""

@@ -24,6 +24,7 @@ class LineSetup:
     """A channel's of the Messaging API."""
 
     made_up: tuple[str, ...] = ()
+    url_ending: str = ""
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """One look at the bot's own profile. Its user id is the address: what is for another one is refused."""

@@ -35,6 +35,7 @@ class MetaSetup:
     where: str  # a person finds the token and the id
     steps: Callable[[str], tuple[str, ...]]
     made_up: tuple[str, ...] = ()
+    url_ending: str = ""
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """One GET, with the proof by the app's secret where sends carry it, too."""

@@ -84,6 +84,10 @@ class Setup(Protocol):
     def made_up(self) -> tuple[str, ...]:
         """Credentials that we may choose at random, since `register` tells the provider."""
 
+    @property
+    def url_ending(self) -> str:
+        """What stands behind the webhook's URL where a person enters it, for the provider alone."""
+
     def probe(self, candidate: Candidate, /) -> Asking[Known]:
         """Who are these credentials, and may they use that address? Raises Refused when not."""
 

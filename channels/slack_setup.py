@@ -19,6 +19,7 @@ class SlackSetup:
     """An app's, in one workspace."""
 
     made_up: tuple[str, ...] = ()
+    url_ending: str = ""
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """One auth.test. The workspace's id is the address: what another one sends is refused from then on."""

@@ -39,6 +39,7 @@ class TelegramSetup:
     """A bot's."""
 
     made_up = ("webhook_secret",)
+    url_ending = ""
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """One getMe."""

@@ -38,6 +38,7 @@ class TwilioSetup:
     looks_up: bool
     steps: Clicks
     made_up: tuple[str, ...] = ()
+    url_ending: str = COME_AGAIN
 
     def probe(self, candidate: Candidate) -> Asking[Known]:
         """The account; then the number."""
@@ -77,7 +78,7 @@ class TwilioSetup:
         """With the URL to enter."""
         number = self._number(candidate)
         url = candidate.webhook_url or f"https://<your host>{candidate.webhook_path}"
-        return self.steps(number, url + COME_AGAIN)
+        return self.steps(number, url + self.url_ending)
 
     def _number(self, candidate: Candidate) -> str:
         return candidate.address.removeprefix(self.prefix)

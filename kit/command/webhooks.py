@@ -93,7 +93,8 @@ class Provider:
     @property
     def url(self) -> str:
         """What a person enters."""
-        return str(self.candidate.webhook_url or f"https://<your host>{self.candidate.webhook_path}")
+        url = self.candidate.webhook_url or f"https://<your host>{self.candidate.webhook_path}"
+        return f"{url}{self.setup.url_ending if self.setup else ''}"
 
     def unasked(self) -> Finding:
         """Why nobody was asked."""

@@ -149,12 +149,15 @@ def test_a_number_is_added_and_what_to_click_holds_the_exact_url(world: World) -
     said = world.ran("add", "sms", "--address", NUMBER, *words)
     account = world.listed()[NUMBER]
     assert "trial account" in said
-    assert f"enter {account['webhook']}\n" in said
+    entered = f"{account['webhook']}#rc=5&rp=ct,rt,5xx"
+    assert f"enter {entered}\n" in said
     assert f"Active numbers > {NUMBER}" in said
-    assert f"Webhook, {account['webhook']}, HTTP POST" in said
+    assert f"Webhook, {entered}, HTTP POST" in said
     assert "set to another address" in world.ran("test", "sms", code=1)
     world.twilio.numbers = {NUMBER: account["webhook"]}
-    assert f"set to {account['webhook']}" in world.ran("test", "sms")
+    assert f"set to {account['webhook']}; with #rc=5" in world.ran("test", "sms")
+    world.twilio.numbers = {NUMBER: entered}
+    assert f"set to {entered}\n" in world.ran("test", "sms")
     assert "1. " not in world.ran("add", "sms", "--address", NUMBER)
 
 
