@@ -93,7 +93,10 @@ def why_not_again(lane: Lane, delivery: Delivery, *, next_part: int, attempts_se
 
 def was_tried_since(attempts: int, *, seen: int | None) -> str:
     """Why what somebody wants of a delivery is made of what they saw before; "" where it is not."""
-    return "" if seen in {None, attempts} else f"the delivery has {attempts} attempts by now, not {seen}: look again"
+    if seen in {None, attempts}:
+        return ""
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return f"the delivery has {count} by now, not {seen}: look again"
 
 
 def _may_be_said(lane: Lane, delivery: Delivery) -> bool:

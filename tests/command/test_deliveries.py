@@ -56,7 +56,7 @@ def test_what_was_put_aside_is_listed_with_all_until_it_is_put_back_or_sent_agai
     assert sandbox.mesh.command("deliveries", "put-back", one["id"]) == f"{one['id']} is unknown, and left to do\n"
     assert listed(sandbox, "--state", "unknown") == [one]
     late = sandbox.mesh.run("deliveries", "aside", one["id"], "--attempts-seen", "0")
-    assert (late.returncode, "1 attempts by now, not 0" in late.stderr) == (1, True)
+    assert (late.returncode, "1 attempt by now, not 0" in late.stderr) == (1, True)
     sandbox.mesh.command("deliveries", "aside", one["id"])
     sandbox.do("telegram", "fault", fault="none")
     sandbox.mesh.command("deliveries", "retry", one["id"])
